@@ -1,0 +1,104 @@
+"""`TandemDialect`: how SQLAlchemy opens tandemdb's connections and begins their transactions.
+
+    Session / Connection            dialect                      tandemdb.Connection
+    begin (autobegin)       ──►     do_begin            ──►      BEGIN            a real one, before the first statement
+    begin_nested            ──►     (SQLAlchemy's)      ──►      SAVEPOINT sa_savepoint_1
+    commit / rollback       ──►     do_commit/_rollback ──►      commit() / rollback()
+
+The stdlib's driver begins a transaction only before INSERT, UPDATE, DELETE and REPLACE, so that a SAVEPOINT or a CREATE TABLE
+that comes first stands outside; SQLAlchemy's documentation cures that with two event listeners. Here BEGIN is sent
+when SQLAlchemy begins. Those listeners may stay: a connection whose `isolation_level` is None, or that is in a
+transaction already, is left alone.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import count
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from sqlalchemy import pool, util
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+
+from tandemdb.dialect.pool import ThreadPool
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine.interfaces import ConnectArgsType, DBAPIModule
+    from sqlalchemy.engine.url import URL
+    from sqlalchemy.pool import PoolProxiedConnection
+
+# Arguments of `connect` that may stand in a URL's query, and their types; what is left over belongs to the file: URI.
+CONNECT_ARGUMENTS: dict[str, type] = {
+    "timeout": float,
+    "isolation_level": str,
+    "detect_types": int,
+    "check_same_thread": bool,
+    "cached_statements": int,
+    "uri": bool,
+}
+_private_store_numbers = count(1)
+
+
+class TandemDialect(SQLiteDialect_pysqlite):
+    """SQLAlchemy's SQLite dialect on tandemdb: `create_engine("sqlite+tandemdb://")`.
+
+    Beyond `connect`'s own arguments, a URL's query takes `legacy_transactions=true`: begin as the stdlib's driver does,
+    only before INSERT, UPDATE, DELETE and REPLACE.
+    """
+
+    driver = "tandemdb"
+    supports_statement_cache = True
+    legacy_transactions = False
+    # Kept by SQLAlchemy's SQLite dialect too, which tells the listeners of the SAVEPOINT recipe apart by it.
+    _shared_name: ClassVar[re.Pattern[str]] = re.compile(r":memory:.|(?!:memory:$).")
+
+    @classmethod
+    def import_dbapi(cls) -> DBAPIModule:
+        import tandemdb
+
+        return cast("DBAPIModule", tandemdb)
+
+    @classmethod
+    def _is_url_file_db(cls, url: URL) -> bool:
+        """Tell whether the store has a name (SQLAlchemy's word: is a file), so that many connections share it."""
+        return bool(url.host) or cls._shared_name.match(url.database or "") is not None
+
+    @classmethod
+    def get_pool_class(cls, url: URL) -> type[pool.Pool]:
+        return pool.QueuePool if cls._is_url_file_db(url) else ThreadPool
+
+    def create_connect_args(self, url: URL) -> ConnectArgsType:
+        """Return the arguments of `tandemdb.connect` for this engine; an engine without a named store gets a new one."""
+        query = dict(url.query)
+        options: dict[str, Any] = {"check_same_thread": False}
+        legacy: dict[str, Any] = {}
+        util.coerce_kw_type(query, "legacy_transactions", bool, dest=legacy)
+        query.pop("legacy_transactions", None)
+        self.legacy_transactions = legacy.get("legacy_transactions", False)
+        for name, kind in CONNECT_ARGUMENTS.items():
+            util.coerce_kw_type(query, name, kind, dest=options)
+            query.pop(name, None)
+        return [self._store_name(url, query, options)], options
+
+    def _store_name(self, url: URL, query: dict[str, Any], options: dict[str, Any]) -> str:
+        if url.host:
+            port = f":{url.port}" if url.port else ""
+            return f"tandemdb://{url.host}{port}/{url.database or ''}"
+        if not self._is_url_file_db(url):
+            return f":memory:engine {next(_private_store_numbers)}"
+        name = str(url.database)
+        if name.startswith("file:"):
+            options["uri"] = True
+        if options.get("uri") and query:
+            name += "?" + "&".join(f"{key}={query[key]}" for key in sorted(query))
+        return name
+
+    def do_begin(self, dbapi_connection: PoolProxiedConnection) -> None:
+        """Begin a transaction, unless the connection commits each statement or its transactions are someone else's."""
+        connection = cast(Any, dbapi_connection.dbapi_connection)
+        kind = connection.isolation_level
+        if kind is None or self.legacy_transactions or connection.in_transaction:
+            return
+        if getattr(connection, "autocommit", -1) is True:
+            return
+        connection.execute(f"BEGIN {kind}")
