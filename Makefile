@@ -1,0 +1,50 @@
+# From a clean clone, with nothing but Python (3.11 to 3.13) and make:
+#
+#   make demo    a script is loaded, mirrored, queried; its primary dies; the standby takes over
+#   make test    everything that CI checks
+#
+# Both work in a virtual environment in this folder, .venv, made once and again when pyproject.toml changes.
+# PYTHON=/path/to/python3.12 names the interpreter to make it with.
+
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint bench clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+demo: $(VENV)/installed
+	@$(BIN)/tandemdb demo
+
+test: lint
+	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(VENV)/installed
+	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# A name on PATH proves little: a version manager's shim may stand for an interpreter that is not there. So
+# each candidate has to run and say its version.
+$(VENV)/installed: pyproject.toml
+	@set -e; python=; \
+	for candidate in $(PYTHON) python3 python3.13 python3.12 python3.11 python; do \
+	    if "$$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then \
+	        python=$$candidate; break; \
+	    fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	    echo "make: no Python 3.11, 3.12 or 3.13 found; name one with PYTHON=/path/to/python" >&2; exit 1; \
+	fi; \
+	echo "Setting up $(VENV) with $$("$$python" --version) (once; takes a minute) ..."; \
+	"$$python" -m venv --clear $(VENV); \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'; \
+	touch $@
