@@ -1,0 +1,18 @@
+"""Options of the whole suite. They stand here, not beside their tests, because pytest wants them at the top."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--slt-full",
+        action="store_true",
+        help="run every record of the sqllogictest files, not a seeded sample of the large ones",
+    )
+    parser.addoption(
+        "--rewrite-golden",
+        action="store_true",
+        help="write what the golden scripts answer now into them; read that diff as you would read code",
+    )
