@@ -1,0 +1,1 @@
+"""SQL's built-in functions; `registry` finds them by name."""
