@@ -1,0 +1,133 @@
+"""Storage: blocks, keys, transactions, snapshots and digests.
+
+    Database --> root --> tables --> location tables --> blocks --> records
+             --> begin() --> Transaction --> table(id), mark(), restore(), commit()
+
+It knows no SQL and no sockets.
+"""
+
+from __future__ import annotations
+
+from tandemdb.storage.apply import apply
+from tandemdb.storage.block import BLOCK_RECORDS_MAX, Block, Stamp
+from tandemdb.storage.catalog import LAYOUT_ID, MASTER_ID, decode_key, decode_table
+from tandemdb.storage.changes import (
+    APPEND,
+    DELETE,
+    FREE,
+    INSERT,
+    NEW,
+    OPERATION_NAMES,
+    SPLIT,
+    UPDATE,
+    Change,
+    CommitObserver,
+)
+from tandemdb.storage.database import Database
+from tandemdb.storage.definition import Extract, KeyColumn, KeyDefinition, TableDefinition, unique_key_function
+from tandemdb.storage.digest import Difference, block_digests, describe_difference, root_digest, table_digests
+from tandemdb.storage.errors import (
+    DuplicateKey,
+    HistoryGone,
+    Inconsistent,
+    LockTimeout,
+    NoSuchKey,
+    NoSuchObject,
+    OutOfStep,
+    ReadOnly,
+    SnapshotTooOld,
+    StaleTable,
+    StorageError,
+    TransactionClosed,
+    UnknownCollation,
+)
+from tandemdb.storage.image import BlockImage, Layout, describe_layout, dump_blocks, load_blocks
+from tandemdb.storage.root import LSN, Epoch, Root
+from tandemdb.storage.secondary import SecondaryKey
+from tandemdb.storage.table import Table
+from tandemdb.storage.transaction import Mark, Transaction
+from tandemdb.storage.values import (
+    CLASS_BIT,
+    CLASS_RANK,
+    HOLDS_BLOB,
+    HOLDS_FLOAT,
+    HOLDS_INT,
+    HOLDS_NULL,
+    HOLDS_TEXT,
+    RANK_ABOVE_ALL,
+    Key,
+    Record,
+    Value,
+    collation_key,
+    collation_keys,
+)
+
+__all__ = [
+    "APPEND",
+    "BLOCK_RECORDS_MAX",
+    "CLASS_BIT",
+    "CLASS_RANK",
+    "DELETE",
+    "FREE",
+    "HOLDS_BLOB",
+    "HOLDS_FLOAT",
+    "HOLDS_INT",
+    "HOLDS_NULL",
+    "HOLDS_TEXT",
+    "INSERT",
+    "LAYOUT_ID",
+    "LSN",
+    "MASTER_ID",
+    "NEW",
+    "OPERATION_NAMES",
+    "RANK_ABOVE_ALL",
+    "SPLIT",
+    "UPDATE",
+    "Block",
+    "BlockImage",
+    "Change",
+    "CommitObserver",
+    "Database",
+    "Difference",
+    "DuplicateKey",
+    "Epoch",
+    "Extract",
+    "HistoryGone",
+    "Inconsistent",
+    "Key",
+    "KeyColumn",
+    "KeyDefinition",
+    "Layout",
+    "LockTimeout",
+    "Mark",
+    "NoSuchKey",
+    "NoSuchObject",
+    "OutOfStep",
+    "ReadOnly",
+    "Record",
+    "Root",
+    "SecondaryKey",
+    "SnapshotTooOld",
+    "Stamp",
+    "StaleTable",
+    "StorageError",
+    "Table",
+    "TableDefinition",
+    "Transaction",
+    "TransactionClosed",
+    "UnknownCollation",
+    "Value",
+    "apply",
+    "block_digests",
+    "collation_key",
+    "collation_keys",
+    "decode_key",
+    "decode_table",
+    "describe_difference",
+    "describe_layout",
+    "dump_blocks",
+    "load_blocks",
+    "root_digest",
+    "table_digests",
+    "unique_key_function",
+]

@@ -1,0 +1,245 @@
+"""Applying a change log to a backup: the same blocks, by number, with the same contents.
+
+    (INSERT, 7, 4, 61, r61)     find where 61 belongs --> a block; is it number 4? has it no 61 yet?  put it there
+    (SPLIT,  7, 4, 9, (64, 93)) find where 93 belongs --> block 4; is 93 at position 64?  cut it, call the rest 9
+
+A backup decides nothing: where its own search leads to another block than the log names, or to other contents than the
+change supposes, it is out of step and says so before it changes anything. Changes of the layout table create, alter
+and drop objects; secondary keys and classes follow from the records.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from itertools import pairwise
+from typing import Any, NoReturn
+
+from tandemdb.storage import catalog
+from tandemdb.storage.block import Block
+from tandemdb.storage.changes import APPEND, DELETE, FREE, INSERT, NEW, OPERATION_NAMES, SPLIT, UPDATE, Change
+from tandemdb.storage.errors import NoSuchObject, OutOfStep
+from tandemdb.storage.hashing import MASK
+from tandemdb.storage.table import Table
+from tandemdb.storage.transaction import Transaction
+from tandemdb.storage.values import Key, Record, widen_classes_by_records
+
+
+def apply(transaction: Transaction, change: Change) -> None:
+    """Apply one change of another system's log to this one, in the order of that log.
+
+    Raises:
+        OutOfStep: the change does not fit the blocks here. Restore a mark or roll back, then resynchronise.
+    """
+    op, table_id, number, key, record = change
+    try:
+        table = transaction.table(table_id)
+    except NoSuchObject:
+        raise OutOfStep(table_id, number, "the table to be there", "no such table") from None
+    expecting = transaction.expecting
+    if expecting is not None:
+        check_expected(expecting, change)
+        transaction.expecting = None
+    # A log that came over a wire may have lists for tuples.
+    if type(key) is list and op != APPEND:
+        key = tuple(key)
+    old: Record | None = None
+    new: Record | None = None
+    if op == INSERT:
+        new = tuple(record)
+        apply_insert(table, number, key, new, expecting is not None)
+    elif op == UPDATE:
+        new = tuple(record)
+        old = apply_update(table, number, key, new)
+    elif op == DELETE:
+        old = apply_delete(transaction, table, number, key)
+    elif op == SPLIT:
+        apply_split(table, number, key, record)
+    elif op == NEW:
+        apply_new(transaction, table, change)
+    elif op == FREE:
+        if key is not None:
+            apply_free(table, number, key, record)
+    elif op == APPEND:
+        apply_append(table, number, list(key), list(map(tuple, record)), expecting is not None)
+    else:
+        raise OutOfStep(table_id, number, "one of the operations 1 to 7", f"operation {op}")
+    if transaction.changes is not None:
+        transaction.changes.append(change)
+    if table_id == catalog.LAYOUT_ID and op in (INSERT, UPDATE, DELETE):
+        catalog.follow_layout(transaction, op, old, new)
+
+
+def check_expected(expecting: Change, change: Change) -> None:
+    """Check that what had to follow the last change does: FREE an emptying DELETE, INSERT or APPEND a NEW."""
+    op, table_id, number, key, _ = change
+    if expecting[0] == NEW:
+        follows = op in (INSERT, APPEND)
+    else:
+        follows = op == FREE and key is None
+    if not follows or (table_id, number) != expecting[1:3]:
+        wanted = "INSERT or APPEND" if expecting[0] == NEW else "FREE"
+        found = f"{OPERATION_NAMES.get(op, op)} of block {number} of table {table_id}"
+        raise OutOfStep(expecting[1], expecting[2], f"{wanted} of this block", found)
+
+
+def apply_insert(table: Table, number: int, key: Key, record: Record, opens: bool) -> None:
+    """Insert a record, into a block that this opens if a NEW came right before."""
+    location = table.location
+    page_index = bisect_left(location.page_highs, key)
+    if page_index < len(location.pages):
+        page = location.pages[page_index]
+        block_index = bisect_left(page.highs, key)
+        block = page.blocks[block_index]
+        index = bisect_left(block.keys, key)
+        if opens or block.number != number or block.keys[index] == key:
+            refuse(table, number, "the key to be new here", f"its place in block {block.number}")
+        block = table.own_block(page_index, block_index)
+        block.keys.insert(index, key)
+        block.records.insert(index, record)
+    elif opens:
+        block = location.open_block(number, [key], [record])
+        table.note_new_block(block)
+    else:
+        block = own_last_block(table, number)
+        block.keys.append(key)
+        block.records.append(record)
+        location.raise_last_high(key)
+    table.count += 1
+    if tuple(map(type, record)) not in table.signatures:
+        table.widen(record)
+    if block.digest is not None:
+        block.digest = (block.digest + table.record_digest(key, record)) & MASK
+    if table.keys:
+        table.add_to_keys(key, record)
+
+
+def apply_update(table: Table, number: int, key: Key, record: Record) -> Record:
+    """Replace a record and return the old one."""
+    page_index, block_index, index = locate_in(table, number, key)
+    block = table.own_block(page_index, block_index)
+    old: Record = block.records[index]
+    block.records[index] = record
+    if tuple(map(type, record)) not in table.signatures:
+        table.widen(record)
+    if block.digest is not None:
+        block.digest = (block.digest - table.record_digest(key, old) + table.record_digest(key, record)) & MASK
+    if table.keys:
+        for secondary in table.own_keys():
+            secondary.change(key, old, record)
+    return old
+
+
+def apply_delete(transaction: Transaction, table: Table, number: int, key: Key) -> Record:
+    """Delete a record and return it; if that empties its block, a FREE must follow."""
+    page_index, block_index, index = locate_in(table, number, key)
+    block = table.own_block(page_index, block_index)
+    record: Record = block.records[index]
+    table.location.delete_at(page_index, block_index, index)
+    table.count -= 1
+    if block.digest is not None:
+        block.digest = (block.digest - table.record_digest(key, record)) & MASK
+    if not block.keys:
+        transaction.expecting = (FREE, table.id, number, None, None)
+        if table.summed is not None:
+            del table.summed[1][number]
+    if table.keys:
+        table.remove_from_keys(key, record)
+    return record
+
+
+def apply_split(table: Table, number: int, new_number: int, place: tuple[int, Key]) -> None:
+    """Split a block where the log says."""
+    middle, key = place
+    if type(key) is list:
+        key = tuple(key)
+    page_index, block_index, index = locate_in(table, number, key)
+    if index != middle or index == 0:
+        refuse(table, number, f"the split at position {middle}", f"its key at position {index}")
+    check_number(table, new_number)
+    table.own_block(page_index, block_index)
+    _, right = table.location.split_block(page_index, block_index, new_number, middle)
+    table.note_new_block(right)
+
+
+def apply_new(transaction: Transaction, table: Table, change: Change) -> None:
+    """Note that the next change opens a block."""
+    check_number(table, change[2])
+    if change[3] != table.location.block_count:
+        refuse(table, change[2], f"{change[3]} blocks before it", f"{table.location.block_count}")
+    transaction.expecting = change
+
+
+def apply_free(table: Table, number: int, key: Key, count: int) -> None:
+    """Take a whole block out with its records."""
+    page_index, block_index, index = locate_in(table, number, key)
+    block = table.location.pages[page_index].blocks[block_index]
+    if len(block.keys) != count or index != count - 1:
+        refuse(table, number, f"{count} records up to its last key", f"{len(block.keys)}")
+    block = table.own_block(page_index, block_index)
+    table.location.remove_block(page_index, block_index)
+    table.count -= count
+    if table.summed is not None:
+        del table.summed[1][number]
+    if table.keys and not table.count:
+        table.empty_keys()
+    elif table.keys:
+        for unique_key, record in zip(block.keys, block.records, strict=True):
+            table.remove_from_keys(unique_key, record)
+
+
+def apply_append(table: Table, number: int, keys: list[Any], records: list[Record], opens: bool) -> None:
+    """Append ascending records to the last block, or to one that this opens."""
+    last = table.last_key()
+    if not keys or len(keys) != len(records) or (last is not None and keys[0] <= last):
+        refuse(table, number, "records above all others", f"{len(keys)} keys for {len(records)} records, or lower ones")
+    if not all(low < high for low, high in pairwise(keys)):
+        refuse(table, number, "ascending keys", "keys out of order")
+    if opens:
+        block = table.location.open_block(number, keys, records)
+        table.note_new_block(block)
+    else:
+        block = own_last_block(table, number)
+        block.keys += keys
+        block.records += records
+        block.digest = None
+        table.location.raise_last_high(keys[-1])
+    table.count += len(keys)
+    table.grow_classes(widen_classes_by_records(table.classes, records))
+    if table.keys:
+        for secondary in table.own_keys():
+            secondary.add_many(keys, records)
+
+
+def own_last_block(table: Table, number: int) -> Block:
+    """Copy the last block of a table, which must bear this number."""
+    pages = table.location.pages
+    if not pages or pages[-1].blocks[-1].number != number:
+        found = f"block {pages[-1].blocks[-1].number}" if pages else "no blocks"
+        refuse(table, number, "to be the table's last block", found)
+    return table.own_block(len(pages) - 1, len(pages[-1].blocks) - 1)
+
+
+def locate_in(table: Table, number: int, key: Key) -> tuple[int, int, int]:
+    """Find (page, block, index) of a unique key, which must be in the block of this number."""
+    location = table.location
+    page_index = bisect_left(location.page_highs, key)
+    if page_index == len(location.pages):
+        refuse(table, number, "the key to be there", "all keys below it")
+    page = location.pages[page_index]
+    block_index = bisect_left(page.highs, key)
+    block = page.blocks[block_index]
+    index = bisect_left(block.keys, key)
+    if block.number != number or block.keys[index] != key:
+        refuse(table, number, "the key to be there", f"its place in block {block.number}")
+    return page_index, block_index, index
+
+
+def check_number(table: Table, number: int) -> None:
+    """Check that a new block's number was never used in this table."""
+    if number < table.location.next_number:
+        refuse(table, number, f"a new block's number from {table.location.next_number} on", f"{number}")
+
+
+def refuse(table: Table, number: int, expected: str, found: str) -> NoReturn:
+    """Raise OutOfStep."""
+    raise OutOfStep(table.id, number, expected, found)

@@ -1,0 +1,99 @@
+"""The change log: what a transaction did to the blocks of tables, in order, as a backup repeats it.
+
+    change = (op, table id, block number, key, record)
+
+    op          key                              record
+    1 INSERT    unique key                       the record
+    2 UPDATE    unique key                       the new record
+    3 DELETE    unique key                       None
+    4 SPLIT     number of the new block,         (position, unique key) from which on the records of `block` move there
+                right behind `block`
+    5 NEW       blocks the table had so far      None; the block opens behind all others and the INSERT or APPEND that
+                                                 must follow fills it
+    6 FREE      None                             None; `block` was emptied by the DELETE right before
+                unique key: the block's last     number of records that go with it (DELETE of a whole block)
+    7 APPEND    list of unique keys              list of records, at the end of the last block
+
+Splits are chosen by whoever makes the change and only repeated by a backup, which checks that each change names the
+block where it would have put it itself. Changes of tables 0 (sqlite_master) and 1 (layout) are the schema's: applying
+one to table 1 creates, alters or drops the object it describes. Secondary keys are derived, hence never in the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeAlias
+
+from tandemdb.storage.block import Stamp
+
+INSERT = 1
+UPDATE = 2
+DELETE = 3
+SPLIT = 4
+NEW = 5
+FREE = 6
+APPEND = 7
+
+OPERATION_NAMES = {
+    INSERT: "INSERT",
+    UPDATE: "UPDATE",
+    DELETE: "DELETE",
+    SPLIT: "SPLIT",
+    NEW: "NEW",
+    FREE: "FREE",
+    APPEND: "APPEND",
+}
+
+Change: TypeAlias = tuple[int, int, int, Any, Any]
+
+
+class Writer:
+    """What a database's writable tables refer to: the stamp they must bear and the log they write.
+
+    One per database, for it has one writer at a time. A table whose stamp differs from this one is read-only, which
+    is how a commit freezes all that it wrote in one assignment. `dirty` tells that blocks were changed at all.
+    """
+
+    __slots__ = ("changes", "dirty", "stamp")
+
+    def __init__(self) -> None:
+        self.stamp: Stamp = 0
+        self.changes: list[Change] | None = None
+        self.dirty = False
+
+
+class StreamedChanges(list[Change]):
+    """A change log that also hands each change on as it is made (tightly coupled replication)."""
+
+    def __init__(self, send: Callable[[Change], None]) -> None:
+        super().__init__()
+        self.send = send
+
+    def append(self, change: Change) -> None:
+        super().append(change)
+        self.send(change)
+
+
+class CommitObserver(Protocol):
+    """What is told of a database's transactions; calls come from the writing thread, which holds the writer lock.
+
+    It may have two methods more: `changed(transaction, change)` for each change as it is made, and
+    `rewound(transaction, count)` when all but the first `count` of them were undone (ROLLBACK TO, a failed statement).
+    """
+
+    def started(self, transaction: Any) -> None:
+        """A transaction has begun. It may yet change nothing: then it ends in `aborted`."""
+
+    def committing(self, transaction: Any, root: Any) -> Callable[[], None] | None:
+        """The root is complete, with its LSN, and `transaction.changes` final. An exception keeps the transaction open.
+
+        May wait here, holding up later writers; or return a function that waits, to be called after the writer lock
+        was released: the next transaction then begins on this root before readers see it. If that function raises,
+        the root stays pending until `Database.install` or `Database.abandon_pending`.
+        """
+
+    def installed(self, root: Any) -> None:
+        """The root is what readers now get."""
+
+    def aborted(self, transaction: Any) -> None:
+        """The transaction was rolled back, or had changed nothing."""

@@ -1,0 +1,169 @@
+"""Databases: the newest root, the lock of its one writer, and the roots kept as history.
+
+    readers ---> root              one attribute read, no lock
+    writer  ---> lock, head        head is root, or ahead of it by commits that still wait for a mirror
+    history ---> {39: Root, 40: Root, 41: Root}
+
+A fork is another database that begins with the same root: every block is shared until one side writes.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from threading import TIMEOUT_MAX, Lock
+
+from tandemdb.storage.catalog import empty_root
+from tandemdb.storage.changes import CommitObserver, Writer
+from tandemdb.storage.definition import Extract
+from tandemdb.storage.digest import root_digest
+from tandemdb.storage.errors import HistoryGone, LockTimeout, ReadOnly, SnapshotTooOld
+from tandemdb.storage.root import LSN, Root
+from tandemdb.storage.transaction import Transaction
+
+EMPTY_ROOT = empty_root()
+"""Every new database begins with this root: it never changes, so they can share it."""
+
+
+class Database:
+    """A database in RAM.
+
+    `root` is what readers get. `observer` is told of transactions that begin after it was set. `read_only` is the
+    reason why only a mirror's applying may begin transactions, None if anyone may.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "head",
+        "history",
+        "history_commits",
+        "install_lock",
+        "lock",
+        "name",
+        "observer",
+        "read_only",
+        "root",
+        "writer",
+    )
+
+    def __init__(self, name: str = "", root: Root | None = None) -> None:
+        self.name = name
+        self.root = self.head = EMPTY_ROOT if root is None else root
+        self.writer = Writer()
+        self.lock = Lock()
+        self.observer: CommitObserver | None = None
+        self.read_only: str | None = None
+        self.history: OrderedDict[LSN, Root] | None = None
+        self.history_commits = 0
+        self.install_lock = Lock()
+
+    def begin(
+        self, timeout: float = 5.0, expected: Root | None = None, *, applying: bool = False
+    ) -> Transaction:
+        """Begin the write transaction, waiting for another one to end.
+
+        Args:
+            timeout: how many seconds to wait; 0 does not wait.
+            expected: the root that the caller has read, if the transaction must follow right upon it.
+            applying: this is a mirror's own applying, which `read_only` does not hinder.
+        Raises:
+            LockTimeout: another transaction is still open after that time.
+            ReadOnly: the database takes no local writes.
+            SnapshotTooOld: `expected` is no longer the newest root.
+        """
+        lock = self.lock
+        if not lock.acquire(False) and (
+            timeout <= 0 or not lock.acquire(True, min(timeout, TIMEOUT_MAX))
+        ):
+            raise LockTimeout(self.name, timeout)
+        head = self.head
+        if self.read_only is not None and not applying:
+            lock.release()
+            raise ReadOnly(self.name, self.read_only or "")
+        if expected is not None and head is not expected:
+            lock.release()
+            raise SnapshotTooOld(expected.lsn, head.lsn)
+        return Transaction(self, head)
+
+    def snapshot(self) -> Root:
+        """Return the newest root; whoever holds it sees the database as of now. Cost: an attribute read."""
+        return self.root
+
+    def fork(self, name: str = "") -> Database:
+        """Make another database that begins with this one's content and shares its blocks. Cost: O(1).
+
+        LSN and epoch go on from here in both; observer, history and `read_only` stay behind.
+        """
+        return Database(name or self.name, self.root)
+
+    def keep_history(self, commits: int) -> None:
+        """Keep the roots of so many commits from now on, for `root_at`; 0 forgets them."""
+        with self.install_lock:
+            self.history_commits = commits
+            if commits <= 0:
+                self.history = None
+                return
+            history: OrderedDict[LSN, Root] = self.history or OrderedDict()
+            history.setdefault(self.root.lsn, self.root)
+            self.history = history
+            self.trim_history(history)
+
+    def root_at(self, lsn: LSN) -> Root:
+        """Return the root of an earlier commit.
+
+        Raises:
+            HistoryGone: it is not kept (see `keep_history`), or not committed yet.
+        """
+        root = self.root
+        if lsn == root.lsn:
+            return root
+        history = self.history
+        if history is None or lsn not in history:
+            raise HistoryGone(lsn, min(history or (), default=root.lsn), root.lsn)
+        return history[lsn]
+
+    def digest(self) -> int:
+        """Return the digest of the newest root. Cost: O(records) the first time, then O(blocks changed + tables)."""
+        return root_digest(self.root)
+
+    def derive_key(self, key_id: int, extract: Extract, timeout: float = 5.0) -> Root:
+        """Build a computed key that is stale here; the root is replaced under the same LSN.
+
+        Raises:
+            LockTimeout: another transaction is still open after that time.
+        """
+        transaction = self.begin(timeout, applying=True)
+        try:
+            transaction.derive_key(key_id, extract)
+            return transaction.commit()
+        finally:
+            transaction.rollback()
+
+    def install(self, root: Root) -> None:
+        """Let readers have a root that was committed, unless a later one is installed already."""
+        with self.install_lock:
+            if self.history is not None:
+                self.history[root.lsn] = root
+                self.trim_history(self.history)
+            if root.lsn < self.root.lsn and root.epoch <= self.root.epoch:
+                return
+            self.root = root
+            if self.observer is not None:
+                self.observer.installed(root)
+
+    def abandon_pending(self, timeout: float = 5.0) -> None:
+        """Forget the commits that still wait to be installed; the next transaction begins on `root`.
+
+        Raises:
+            LockTimeout: another transaction is still open after that time.
+        """
+        transaction = self.begin(timeout, applying=True)
+        transaction.rollback()
+        self.head = self.root
+
+    def trim_history(self, history: OrderedDict[LSN, Root]) -> None:
+        """Forget the oldest roots beyond the number to keep."""
+        while len(history) > self.history_commits:
+            history.popitem(last=False)
+
+    def __repr__(self) -> str:
+        return f"<Database {self.name!r}: LSN {self.root.lsn}>"

@@ -1,0 +1,123 @@
+"""Images: a root's blocks as plain data, for a mirror that begins empty or lacks some of them.
+
+    layout    (next object id, [(table id, next block number, [block numbers in key order]), ...])
+    blocks    (table id, block number, keys, records), ...        all of them, or those that the mirror asked for
+
+A block of the layout that is not among the blocks sent is taken from what the mirror has under that number. Secondary
+keys are built anew on arrival.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
+from typing import Any, TypeAlias
+
+from tandemdb.storage import catalog
+from tandemdb.storage.block import Block
+from tandemdb.storage.definition import KeyDefinition, TableDefinition
+from tandemdb.storage.errors import OutOfStep
+from tandemdb.storage.location import build_location_of_blocks
+from tandemdb.storage.root import Root
+from tandemdb.storage.table import Table
+from tandemdb.storage.transaction import Transaction
+from tandemdb.storage.values import Record, widen_classes_by_records
+
+Layout: TypeAlias = tuple[int, list[tuple[int, int, list[int]]]]
+BlockImage: TypeAlias = tuple[int, int, list[Any], list[Record]]
+
+
+def describe_layout(root: Root) -> Layout:
+    """Describe which blocks a root's tables have, in key order, and the next numbers. Cost: O(blocks)."""
+    tables = [
+        (table.id, table.location.next_number, [block.number for block in table.location.blocks()])
+        for table in root.tables.values()
+    ]
+    return (root.next_object_id, sorted(tables))
+
+
+def dump_blocks(root: Root, wanted: Callable[[int, int], bool] | None = None) -> Iterator[BlockImage]:
+    """Walk over the blocks of a root, or those that `wanted(table id, block number)` picks.
+
+    The lists are the root's own, to be read and not changed.
+    """
+    for _, table in sorted(root.tables.items()):
+        for block in table.location.blocks():
+            if wanted is None or wanted(table.id, block.number):
+                yield (table.id, block.number, block.keys, block.records)
+
+
+def load_blocks(transaction: Transaction, layout: Layout, blocks: Iterable[BlockImage]) -> None:
+    """Make the transaction's root hold what a layout and the blocks of its root describe.
+
+    Commit it with that root's LSN and epoch. Computed keys become stale, unless the mirror had their functions.
+
+    Raises:
+        OutOfStep: a block of the layout is neither among the blocks nor here; roll back.
+    Cost: O(records of all tables that change), for the secondary keys.
+    """
+    next_object_id, tables = layout
+    images = {(image[0], image[1]): image for image in blocks}
+    before = transaction.root
+    stamp = transaction.stamp
+    root = transaction.own_root()
+    loaded: dict[int, Table] = {}
+    definitions = {catalog.MASTER_ID: catalog.MASTER_DEFINITION, catalog.LAYOUT_ID: catalog.LAYOUT_DEFINITION}
+    key_definitions: list[KeyDefinition] = []
+    # The layout table (1) tells what the others are.
+    for table_id, next_number, numbers in sorted(tables, key=lambda entry: entry[0] != catalog.LAYOUT_ID):
+        if table_id not in definitions:
+            raise OutOfStep(table_id, -1, "its definition in the layout table", "none")
+        table = Table(definitions[table_id], transaction.writer, stamp)
+        fill_table(table, next_number, numbers, images, before.tables.get(table_id))
+        loaded[table_id] = table
+        if table_id == catalog.LAYOUT_ID:
+            read_layout(table, definitions, key_definitions)
+    root.tables = dict(sorted(loaded.items()))
+    root.next_object_id = next_object_id
+    root.schema = None
+    for definition in key_definitions:
+        old = before.tables.get(definition.table_id)
+        known = old.keys.get(definition.id) if old is not None else None
+        if definition.computed and known is not None:
+            definition = definition._replace(extract=known.definition.extract)
+        catalog.place_key(transaction, definition)
+    transaction.writer.dirty = True
+
+
+def fill_table(
+    table: Table,
+    next_number: int,
+    numbers: list[int],
+    images: dict[tuple[int, int], BlockImage],
+    present: Table | None,
+) -> None:
+    """Give an empty table its blocks, from their images or from the table that was here."""
+    here = {} if present is None else {block.number: block for block in present.location.blocks()}
+    blocks: list[Block] = []
+    for number in numbers:
+        image = images.get((table.id, number))
+        if image is not None:
+            keys = [tuple(key) if type(key) is list else key for key in image[2]]
+            blocks.append(Block(number, keys, list(map(tuple, image[3])), table.stamp))
+        elif number in here:
+            blocks.append(here[number])
+        else:
+            raise OutOfStep(table.id, number, "the block's image", "none, nor such a block here")
+    for low, high in pairwise(blocks):
+        if not low.keys[-1] < high.keys[0]:
+            raise OutOfStep(table.id, high.number, f"keys above those of block {low.number}", "lower ones")
+    table.location = build_location_of_blocks(blocks, next_number, table.stamp)
+    for block in blocks:
+        table.count += len(block.keys)
+        table.grow_classes(widen_classes_by_records(table.classes, block.records))
+
+
+def read_layout(layout: Table, definitions: dict[int, TableDefinition], key_definitions: list[KeyDefinition]) -> None:
+    """Read the definitions of tables and secondary keys from the layout table."""
+    for _, record in layout.items():
+        if record[1] == "key":
+            key_definitions.append(catalog.decode_key(record))
+        else:
+            definition = catalog.decode_table(record)
+            definitions[definition.id] = definition

@@ -1,0 +1,160 @@
+"""Reading a table: look-ups, ranges and walks in both directions over its blocks.
+
+    find(30)                  page_highs -> highs -> keys: three bisections
+    range_record_lists(..)    [[r9 r17], [r21 r30 r42], [r55]]     slices of blocks, whole ones uncopied
+    items()                   a chain of zips: no Python code runs for a record
+
+Lists that are handed out may be a block's own: they are to be read, not changed.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+from tandemdb.storage.block import Block
+from tandemdb.storage.changes import Writer
+from tandemdb.storage.definition import TableDefinition
+from tandemdb.storage.location import LocationTable
+from tandemdb.storage.secondary import SecondaryKey
+from tandemdb.storage.values import Key, Record, Signature
+
+
+class TableReading:
+    """The reading half of `Table`."""
+
+    __slots__ = (
+        "classes",
+        "count",
+        "definition",
+        "id",
+        "keys",
+        "location",
+        "maintained",
+        "signatures",
+        "stamp",
+        "summed",
+        "writer",
+    )
+
+    id: int
+    definition: TableDefinition
+    location: LocationTable
+    count: int
+    classes: tuple[int, ...]
+    signatures: set[Signature]
+    keys: dict[int, SecondaryKey]
+    maintained: list[SecondaryKey] | None
+    stamp: int
+    writer: Writer
+    summed: tuple[int, dict[int, Block]] | None
+
+    def find(self, key: Key) -> Record | None:
+        """Return the record under a unique key, None if there is none. Cost: three bisections."""
+        location = self.location
+        try:
+            page = location.pages[bisect_left(location.page_highs, key)]
+        except IndexError:
+            return None
+        block = page.blocks[bisect_left(page.highs, key)]
+        keys = block.keys
+        index = bisect_left(keys, key)
+        return block.records[index] if keys[index] == key else None
+
+    def find_many(self, keys: Iterable[Key]) -> list[Record]:
+        """Return the records under unique keys, in the order given; a key that is not there is left out."""
+        page_highs = self.location.page_highs
+        pages = self.location.pages
+        records: list[Record] = []
+        add = records.append
+        end = len(pages)
+        for key in keys:
+            page_index = bisect_left(page_highs, key)
+            if page_index < end:
+                page = pages[page_index]
+                block = page.blocks[bisect_left(page.highs, key)]
+                block_keys = block.keys
+                index = bisect_left(block_keys, key)
+                if block_keys[index] == key:
+                    add(block.records[index])
+        return records
+
+    def find_items(self, keys: Iterable[Key]) -> list[tuple[Key, Record]]:
+        """Return (unique key, record) of unique keys, in the order given; a key that is not there is left out."""
+        page_highs = self.location.page_highs
+        pages = self.location.pages
+        items: list[tuple[Key, Record]] = []
+        add = items.append
+        end = len(pages)
+        for key in keys:
+            page_index = bisect_left(page_highs, key)
+            if page_index < end:
+                page = pages[page_index]
+                block = page.blocks[bisect_left(page.highs, key)]
+                block_keys = block.keys
+                index = bisect_left(block_keys, key)
+                if block_keys[index] == key:
+                    add((block_keys[index], block.records[index]))
+        return items
+
+    def first_key(self) -> Key | None:
+        """Return the lowest unique key, None if the table is empty."""
+        pages = self.location.pages
+        return pages[0].blocks[0].keys[0] if pages else None
+
+    def last_key(self) -> Key | None:
+        """Return the highest unique key, None if the table is empty."""
+        page_highs = self.location.page_highs
+        return page_highs[-1] if page_highs else None
+
+    def record_lists(self) -> list[list[Record]]:
+        """List the blocks' lists of records, in key order."""
+        return [block.records for page in self.location.pages for block in page.blocks]
+
+    def key_lists(self) -> list[list[Key]]:
+        """List the blocks' lists of unique keys, parallel to `record_lists`."""
+        return [block.keys for page in self.location.pages for block in page.blocks]
+
+    def items(self) -> Iterator[tuple[Key, Record]]:
+        """Walk over (unique key, record) in key order."""
+        return chain.from_iterable(zip(block.keys, block.records, strict=True) for block in self.location.blocks())
+
+    def reversed_records(self) -> Iterator[Record]:
+        """Walk over the records from the highest unique key down."""
+        return chain.from_iterable(reversed(block.records) for block in self.location.blocks_reversed())
+
+    def reversed_items(self) -> Iterator[tuple[Key, Record]]:
+        """Walk over (unique key, record) from the highest unique key down."""
+        return chain.from_iterable(
+            zip(reversed(block.keys), reversed(block.records), strict=True) for block in self.location.blocks_reversed()
+        )
+
+    def range_record_lists(
+        self, low: Key | None, low_open: bool, high: Key | None, high_open: bool
+    ) -> list[list[Record]]:
+        """List, block by block, the records between two unique keys; None leaves a side unbounded."""
+        return [
+            block.records if stop - start == len(block.records) else block.records[start:stop]
+            for block, start, stop in self.location.slices(low, low_open, high, high_open)
+        ]
+
+    def range_items(
+        self, low: Key | None, low_open: bool, high: Key | None, high_open: bool
+    ) -> Iterator[tuple[Key, Record]]:
+        """Walk over (unique key, record) between two unique keys; None leaves a side unbounded."""
+        return chain.from_iterable(
+            [
+                zip(block.keys[start:stop], block.records[start:stop], strict=True)
+                for block, start, stop in self.location.slices(low, low_open, high, high_open)
+            ]
+        )
+
+    def range_reversed_items(
+        self, low: Key | None, low_open: bool, high: Key | None, high_open: bool
+    ) -> Iterator[tuple[Key, Record]]:
+        """Walk over (unique key, record) between two unique keys from the higher one down."""
+        return chain.from_iterable(
+            zip(reversed(block.keys[start:stop]), reversed(block.records[start:stop]), strict=True)
+            for block, start, stop in reversed(self.location.slices(low, low_open, high, high_open))
+        )

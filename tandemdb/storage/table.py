@@ -1,0 +1,404 @@
+"""Tables: records in blocks under a location table, their secondary keys, and what is counted of them.
+
+    Table 7 ----> location   page_highs -> pages -> blocks
+            ----> keys       {8: SecondaryKey, 9: SecondaryKey}
+            ----> classes    (HOLDS_INT, HOLDS_TEXT | HOLDS_NULL)     one mask a column, only growing
+            ----> count, summed (its digest as far as known)
+            ----> writer     the database's Writer: this table may be changed while both bear the same stamp
+
+A table that a committed root reaches never changes. `Transaction.table` hands out a copy that bears the transaction's
+stamp; the methods here change that copy in place, copying blocks and keys of other stamps first, and log each change
+if the writer keeps a log. Appends fill a block to its end and open a new one; a full block inside is split in halves;
+an emptied block is freed, and its number never used again.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from itertools import pairwise
+from operator import itemgetter, lt
+
+from tandemdb.storage.block import BLOCK_RECORDS_MAX, Block, Stamp
+from tandemdb.storage.changes import APPEND, DELETE, FREE, INSERT, NEW, SPLIT, UPDATE, Writer
+from tandemdb.storage.definition import TableDefinition
+from tandemdb.storage.errors import DuplicateKey, NoSuchKey, StaleTable
+from tandemdb.storage.hashing import MASK, hash_records, mix, record_hasher
+from tandemdb.storage.location import LocationTable
+from tandemdb.storage.reading import TableReading
+from tandemdb.storage.secondary import SecondaryKey
+from tandemdb.storage.values import Key, Record, widen_classes, widen_classes_by_records
+
+SIGNATURES_MAX = 1024
+
+
+class Table(TableReading):
+    """One table of a root; see `TableReading` for its reading methods."""
+
+    __slots__ = ()
+
+    def __init__(self, definition: TableDefinition, writer: Writer, stamp: Stamp) -> None:
+        self.id = definition.id
+        self.definition = definition
+        self.location = LocationTable(stamp)
+        self.count = 0
+        self.classes = definition.class_masks or (0,) * definition.columns
+        self.signatures = set()
+        self.keys = {}
+        self.maintained = None
+        self.stamp = stamp
+        self.writer = writer
+        self.summed = None
+
+    # One record ------------------------------------------------------------------------------------------------
+
+    def insert(self, key: Key, record: Record) -> None:
+        """Add a record.
+
+        Raises:
+            DuplicateKey: the table already holds the unique key; nothing has changed.
+        Cost: about 1 µs more for each secondary key.
+        """
+        stamp = self.stamp
+        writer = self.writer
+        if writer.stamp != stamp:
+            raise StaleTable(self.id)
+        location = self.location
+        page_highs = location.page_highs
+        page_index = bisect_left(page_highs, key)
+        if page_index == len(page_highs):
+            block = self.add_at_end(key, record)
+        else:
+            page = location.pages[page_index]
+            block_index = bisect_left(page.highs, key)
+            block = page.blocks[block_index]
+            keys = block.keys
+            index = bisect_left(keys, key)
+            if keys[index] == key:
+                raise DuplicateKey(self.id, key)
+            if len(keys) >= BLOCK_RECORDS_MAX:
+                block, index = self.split_for(page_index, block_index, index)
+            elif block.stamp != stamp:
+                block = self.own_block(page_index, block_index)
+            block.keys.insert(index, key)
+            block.records.insert(index, record)
+        self.count += 1
+        if tuple(map(type, record)) not in self.signatures:
+            self.widen(record)
+        if block.digest is not None:
+            block.digest = (block.digest + self.record_digest(key, record)) & MASK
+        if writer.changes is not None:
+            writer.changes.append((INSERT, self.id, block.number, key, record))
+        if self.keys:
+            self.add_to_keys(key, record)
+
+    def replace(self, key: Key, record: Record) -> Record:
+        """Put another record under a unique key that the table holds, and return the old one.
+
+        Raises:
+            NoSuchKey: the table does not hold the unique key; nothing has changed.
+        """
+        page_index, block_index, index = self.locate(key)
+        block = self.own_block(page_index, block_index)
+        old: Record = block.records[index]
+        block.records[index] = record
+        if tuple(map(type, record)) not in self.signatures:
+            self.widen(record)
+        if block.digest is not None:
+            block.digest = (block.digest - self.record_digest(key, old) + self.record_digest(key, record)) & MASK
+        changes = self.writer.changes
+        if changes is not None:
+            changes.append((UPDATE, self.id, block.number, key, record))
+        if self.keys:
+            for secondary in self.own_keys():
+                secondary.change(key, old, record)
+        return old
+
+    def delete(self, key: Key) -> Record:
+        """Take a record out and return it.
+
+        Raises:
+            NoSuchKey: the table does not hold the unique key; nothing has changed.
+        """
+        page_index, block_index, index = self.locate(key)
+        block = self.own_block(page_index, block_index)
+        record: Record = block.records[index]
+        self.location.delete_at(page_index, block_index, index)
+        self.count -= 1
+        if block.digest is not None:
+            block.digest = (block.digest - self.record_digest(key, record)) & MASK
+        if not block.keys and self.summed is not None:
+            del self.summed[1][block.number]
+        changes = self.writer.changes
+        if changes is not None:
+            changes.append((DELETE, self.id, block.number, key, None))
+            if not block.keys:
+                changes.append((FREE, self.id, block.number, None, None))
+        if self.keys:
+            self.remove_from_keys(key, record)
+        return record
+
+    # Many records ----------------------------------------------------------------------------------------------
+
+    def append_many(self, keys: list[Key], records: list[Record]) -> None:
+        """Add records whose unique keys ascend and lie above all that the table holds.
+
+        Raises:
+            DuplicateKey: they do not; `key` is the first that is out of order. Nothing has changed.
+        Cost: 0.1 to 0.2 µs a record, and 0.5 to 1.5 µs for each secondary key.
+        """
+        if self.writer.stamp != self.stamp:
+            raise StaleTable(self.id)
+        if not keys:
+            return
+        last = self.last_key()
+        if last is not None and keys[0] <= last:
+            raise DuplicateKey(self.id, keys[0])
+        if not all(map(lt, keys, keys[1:])):
+            raise DuplicateKey(self.id, next(high for low, high in pairwise(keys) if not low < high))
+        self.grow_classes(widen_classes_by_records(self.classes, records))
+        self.fill_blocks(keys, records)
+        self.count += len(keys)
+        if self.keys:
+            for secondary in self.own_keys():
+                secondary.add_many(keys, records)
+
+    def insert_many(self, pairs: Iterable[tuple[Key, Record]]) -> None:
+        """Add records in any order.
+
+        Raises:
+            DuplicateKey: a unique key is there already, or twice among the pairs; some of the records may have been
+                added, so the caller restores a mark.
+        """
+        items = sorted(pairs, key=itemgetter(0))
+        last = self.last_key()
+        above = 0 if last is None else bisect_left(items, True, key=lambda item: item[0] > last)
+        for key, record in items[:above]:
+            self.insert(key, record)
+        tail = items[above:]
+        self.append_many([key for key, _ in tail], [record for _, record in tail])
+
+    def delete_many(self, keys: Iterable[Key]) -> list[Record]:
+        """Take records out and return them, in the order of the unique keys given."""
+        return [self.delete(key) for key in keys]
+
+    def clear(self) -> int:
+        """Take all records out and return how many they were. Cost: O(blocks), not O(records)."""
+        if self.writer.stamp != self.stamp:
+            raise StaleTable(self.id)
+        count = self.count
+        changes = self.writer.changes
+        if changes is not None:
+            for block in self.location.blocks():
+                changes.append((FREE, self.id, block.number, block.keys[-1], len(block.keys)))
+        location = LocationTable(self.stamp)
+        location.next_number = self.location.next_number
+        self.location = location
+        self.count = 0
+        self.summed = None if self.summed is None else (0, {})
+        self.writer.dirty = True
+        self.empty_keys()
+        return count
+
+    # Steps of the above ----------------------------------------------------------------------------------------
+
+    def copy(self, stamp: Stamp, writer: Writer) -> Table:
+        """Return a version that may be changed while the writer bears this stamp."""
+        copied = Table.__new__(Table)
+        copied.id = self.id
+        copied.definition = self.definition
+        copied.location = self.location.copy(stamp)
+        copied.count = self.count
+        copied.classes = self.classes
+        copied.signatures = self.signatures
+        copied.keys = self.keys
+        copied.maintained = None
+        copied.stamp = stamp
+        copied.writer = writer
+        copied.summed = None if self.summed is None else (self.digest(), {})
+        return copied
+
+    def locate(self, key: Key) -> tuple[int, int, int]:
+        """Find (page, block, index) of a unique key in a table that may be changed."""
+        if self.writer.stamp != self.stamp:
+            raise StaleTable(self.id)
+        location = self.location
+        page_index = bisect_left(location.page_highs, key)
+        if page_index < len(location.pages):
+            page = location.pages[page_index]
+            block_index = bisect_left(page.highs, key)
+            keys = page.blocks[block_index].keys
+            index = bisect_left(keys, key)
+            if keys[index] == key:
+                return page_index, block_index, index
+        raise NoSuchKey(self.id, key)
+
+    def own_block(self, page_index: int, block_index: int) -> Block:
+        """Copy a block unless this transaction has, and take it out of the table's sum until that is asked for."""
+        block = self.location.pages[page_index].blocks[block_index]
+        if block.stamp != self.stamp:
+            block = self.location.own_block(page_index, block_index)
+            self.writer.dirty = True
+            if self.summed is not None:
+                total, unsummed = self.summed
+                unsummed[block.number] = block
+                self.summed = ((total - mix(self.id, block.number, self.block_digest(block))) & MASK, unsummed)
+        return block
+
+    def note_new_block(self, block: Block) -> None:
+        """Book a block that was opened in this transaction."""
+        self.writer.dirty = True
+        if self.summed is not None:
+            self.summed[1][block.number] = block
+
+    def add_at_end(self, key: Key, record: Record) -> Block:
+        """Add a record behind all others, in the last block or a new one."""
+        location = self.location
+        if location.pages:
+            page_index = len(location.pages) - 1
+            page = location.pages[page_index]
+            block = page.blocks[-1]
+            if len(block.keys) < BLOCK_RECORDS_MAX:
+                if block.stamp != self.stamp:
+                    block = self.own_block(page_index, len(page.blocks) - 1)
+                    page = location.pages[page_index]
+                block.keys.append(key)
+                block.records.append(record)
+                page.highs[-1] = location.page_highs[-1] = key
+                return block
+        return self.open_block([key], [record])
+
+    def open_block(self, keys: list[Key], records: list[Record]) -> Block:
+        """Open a block behind all others, logging it as yet empty."""
+        location = self.location
+        changes = self.writer.changes
+        if changes is not None:
+            changes.append((NEW, self.id, location.next_number, location.block_count, None))
+        block = location.open_block(location.next_number, keys, records)
+        self.note_new_block(block)
+        return block
+
+    def split_for(self, page_index: int, block_index: int, index: int) -> tuple[Block, int]:
+        """Halve a full block; return the half that takes the entry meant for `index`, and its index there."""
+        location = self.location
+        left = self.own_block(page_index, block_index)
+        number = location.next_number
+        middle = len(left.keys) // 2
+        changes = self.writer.changes
+        if changes is not None:
+            changes.append((SPLIT, self.id, left.number, number, (middle, left.keys[middle])))
+        left, right = location.split_block(page_index, block_index, number, middle)
+        self.note_new_block(right)
+        # What lies between the halves goes to the right one: its key is above the left one's highest.
+        return (left, index) if index < middle else (right, index - middle)
+
+    def fill_blocks(self, keys: list[Key], records: list[Record]) -> None:
+        """Append ascending records: to the last block while it has room, then in whole blocks."""
+        location = self.location
+        changes = self.writer.changes
+        done = 0
+        if location.pages:
+            page_index = len(location.pages) - 1
+            block_index = len(location.pages[page_index].blocks) - 1
+            done = min(len(keys), BLOCK_RECORDS_MAX - len(location.pages[page_index].blocks[block_index].keys))
+            if done > 0:
+                block = self.own_block(page_index, block_index)
+                block.keys += keys[:done]
+                block.records += records[:done]
+                block.digest = None
+                location.raise_last_high(block.keys[-1])
+                if changes is not None:
+                    changes.append((APPEND, self.id, block.number, keys[:done], records[:done]))
+        for start in range(done, len(keys), BLOCK_RECORDS_MAX):
+            stop = start + BLOCK_RECORDS_MAX
+            block = self.open_block(keys[start:stop], records[start:stop])
+            if changes is not None:
+                changes.append((APPEND, self.id, block.number, keys[start:stop], records[start:stop]))
+
+    def widen(self, record: Record) -> None:
+        """Let the classes cover a record of types not met so far."""
+        signature = tuple(map(type, record))
+        self.grow_classes(widen_classes(self.classes, signature))
+        if len(self.signatures) >= SIGNATURES_MAX:
+            self.signatures = set()
+        self.signatures.add(signature)
+
+    def grow_classes(self, classes: tuple[int, ...]) -> None:
+        """Take over masks, which are the same object if they did not grow."""
+        if classes is not self.classes:
+            self.classes = classes
+            # The set is shared with other versions of the very same masks, so it cannot be kept.
+            self.signatures = set()
+
+    def empty_keys(self) -> None:
+        """Begin the secondary keys anew, without entries."""
+        self.keys = {key_id: SecondaryKey(secondary.definition, self.stamp) for key_id, secondary in self.keys.items()}
+        self.maintained = None
+
+    def own_keys(self) -> list[SecondaryKey]:
+        """Copy the secondary keys unless this transaction has; return those that are kept up."""
+        maintained = self.maintained
+        if maintained is None:
+            stamp = self.stamp
+            self.keys = {
+                key_id: secondary if secondary.stamp == stamp else secondary.copy(stamp)
+                for key_id, secondary in self.keys.items()
+            }
+            maintained = self.maintained = [secondary for secondary in self.keys.values() if not secondary.stale]
+        return maintained
+
+    def add_to_keys(self, key: Key, record: Record) -> None:
+        """Add a record's entries to the secondary keys."""
+        for secondary in self.own_keys():
+            entry = secondary.entry_of(key, record)
+            if entry is not None:
+                secondary.add(entry[0], entry[1], key)
+
+    def remove_from_keys(self, key: Key, record: Record) -> None:
+        """Take a record's entries out of the secondary keys."""
+        for secondary in self.own_keys():
+            entry = secondary.entry_of(key, record)
+            if entry is not None:
+                secondary.remove(entry[0], entry[1], key)
+
+    # Digest ----------------------------------------------------------------------------------------------------
+
+    def digest(self) -> int:
+        """Return the digest of the records and of the numbers of the blocks that hold them.
+
+        Cost: O(records) the first time, later O(blocks changed since).
+        """
+        writable = self.writer.stamp == self.stamp
+        if self.summed is None:
+            self.summed = self.sum_blocks(self.stamp if writable else 0)
+        total, unsummed = self.summed
+        for block in unsummed.values():
+            total += mix(self.id, block.number, self.block_digest(block))
+        total &= MASK
+        # Blocks that may still change stay out of the sum. One assignment: other readers may be here too.
+        if not writable:
+            self.summed = (total, {})
+        return total
+
+    def sum_blocks(self, changing: Stamp) -> tuple[int, dict[int, Block]]:
+        """Sum up all blocks but those that bear a stamp, which are returned by number."""
+        total = 0
+        unsummed: dict[int, Block] = {}
+        for block in self.location.blocks():
+            if block.stamp == changing:
+                unsummed[block.number] = block
+            else:
+                total += mix(self.id, block.number, self.block_digest(block))
+        return total & MASK, unsummed
+
+    def block_digest(self, block: Block) -> int:
+        """Return a block's digest, remembering it there."""
+        digest = block.digest
+        if digest is None:
+            keys = block.keys if self.definition.kind == "rowid" else None
+            digest = block.digest = hash_records(keys, block.records)
+        return digest
+
+    def record_digest(self, key: Key, record: Record) -> int:
+        """Return what a record contributes to its block's digest."""
+        return record_hasher()(key if self.definition.kind == "rowid" else None, record)

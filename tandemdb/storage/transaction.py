@@ -1,0 +1,257 @@
+"""Transactions: one writer's private root, with marks to return to.
+
+    begin               root = the database's newest     stamp 7
+    table(2).insert     root' (7) -> table 2' (7) -> block 5' (7)         copied once, then changed in place
+    mark()              mark = (root', length of the log)   stamp 8       root' is frozen by its stamp
+    table(2).insert     root" (8) -> table 2" (8) -> block 5" (8)
+    restore(mark)       root = root'   stamp 9                            the log is cut back, nothing else to undo
+    commit()            LSN + 1, database.root = root'
+
+A mark costs a new stamp, so that the next changes copy what they touch: about 1 µs. Nothing is copied or undone by the
+length of a transaction. Tables must be taken from `table()` again after `mark`, `restore` and `renew_stamp`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from tandemdb.storage import catalog
+from tandemdb.storage.block import next_stamp
+from tandemdb.storage.changes import Change, StreamedChanges
+from tandemdb.storage.definition import Extract, KeyDefinition, TableDefinition
+from tandemdb.storage.errors import NoSuchObject, TransactionClosed
+from tandemdb.storage.root import LSN, Epoch, Root
+from tandemdb.storage.table import Table
+
+if TYPE_CHECKING:
+    from tandemdb.storage.database import Database
+
+Mark: TypeAlias = tuple[Root, int, bool, bool]
+
+
+class Transaction:
+    """A database's one write transaction, made by `Database.begin`; any thread may go on with it or end it.
+
+    `root` is what it has made so far, after `commit` the committed root. `changes` is its log, None if nobody observes.
+    A transaction that is dropped without an end rolls back.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "base",
+        "changes",
+        "closed",
+        "committed",
+        "database",
+        "derived",
+        "expecting",
+        "root",
+        "stamp",
+        "writer",
+    )
+
+    def __init__(self, database: Database, root: Root) -> None:
+        self.closed = True  # until the writer lock is ours to release
+        self.database = database
+        self.base = root
+        self.root = root
+        self.writer = writer = database.writer
+        self.stamp = writer.stamp = next_stamp()
+        self.committed = False
+        self.derived = False
+        self.changes: list[Change] | None = None
+        self.expecting: Change | None = None
+        self.closed = False
+        if database.observer is not None:
+            self.start_log()
+
+    def table(self, table_id: int) -> Table:
+        """Return a table that may be changed until the next `mark`, `restore`, `renew_stamp` or end.
+
+        Raises:
+            NoSuchObject: the root has no such table.
+        Cost: about 1 µs the first time after a mark, then a look-up.
+        """
+        root = self.root
+        stamp = self.stamp
+        if root.stamp != stamp:
+            root = self.own_root()
+        try:
+            table = root.tables[table_id]
+        except KeyError:
+            raise NoSuchObject(table_id, "table") from None
+        if table.stamp != stamp:
+            table = root.tables[table_id] = table.copy(stamp, self.writer)
+        if table_id < catalog.FIRST_FREE_ID:
+            root.schema = None
+        return table
+
+    def mark(self) -> Mark:
+        """Return a state that `restore` can bring back: a savepoint, or the start of a statement. Cost: O(1)."""
+        changes = self.changes
+        mark = (self.root, 0 if changes is None else len(changes), self.writer.dirty, self.derived)
+        self.renew_stamp()
+        return mark
+
+    def restore(self, mark: Mark) -> None:
+        """Undo all that was done since a mark, which may be used again. Cost: O(1), plus cutting the change log."""
+        if self.closed:
+            raise TransactionClosed("restore: the transaction has ended")
+        self.root, count, self.writer.dirty, self.derived = mark
+        self.expecting = None
+        self.renew_stamp()
+        changes = self.changes
+        if changes is not None and len(changes) > count:
+            del changes[count:]
+            rewound = getattr(self.database.observer, "rewound", None)
+            if rewound is not None:
+                rewound(self, count)
+
+    def renew_stamp(self) -> None:
+        """Freeze `root` as it is, for a cursor that goes on reading it: later changes are made to copies."""
+        if self.closed:
+            raise TransactionClosed("the transaction has ended")
+        self.stamp = self.writer.stamp = next_stamp()
+
+    def create_table(self, definition: TableDefinition) -> int:
+        """Create an empty table; its object id is assigned and returned."""
+        return catalog.create_table(self, definition)
+
+    def alter_table(self, definition: TableDefinition) -> None:
+        """Change the definition of the table whose id it bears. Records are left alone: replace those that must change.
+
+        Secondary keys keep their column positions; drop those that would not fit before.
+        """
+        catalog.alter_table(self, definition)
+
+    def drop_table(self, table_id: int) -> None:
+        """Drop a table with its records and secondary keys. Cost: O(its secondary keys)."""
+        catalog.drop_table(self, table_id)
+
+    def create_key(self, definition: KeyDefinition) -> int:
+        """Create a secondary key, built from the records there are; its object id is assigned and returned.
+
+        A unique one is not checked here: the planner does so by `SecondaryKey.first` or `distinct` values.
+        """
+        return catalog.create_key(self, definition)
+
+    def drop_key(self, key_id: int) -> None:
+        """Drop a secondary key."""
+        catalog.drop_key(self, key_id)
+
+    def derive_key(self, key_id: int, extract: Extract) -> None:
+        """Build a computed key that is stale here, because its layout record came without the function."""
+        definition = self.root.key(key_id).definition._replace(extract=extract)
+        catalog.place_key(self, definition)
+        self.derived = True
+
+    def commit(self, lsn: LSN | None = None, epoch: Epoch | None = None) -> Root:
+        """Publish what was done as the database's new root and end the transaction; return the root.
+
+        A transaction that changed no block publishes nothing and gets no LSN: the root it began with is returned.
+
+        Args:
+            lsn: number the commit by this (a mirror) instead of the next one.
+            epoch: begin this epoch (a promotion) instead of going on in the present one.
+        Raises:
+            TransactionClosed: it has ended before.
+            Exception: whatever the database's observer raised; the transaction is then still open.
+        """
+        if self.closed:
+            raise TransactionClosed("commit: the transaction has ended")
+        database = self.database
+        base = self.base
+        if not self.writer.dirty and lsn is None and epoch is None:
+            if not self.derived:
+                self.root = base
+                self.abort()
+                return base
+            lsn = base.lsn
+        root = self.root
+        if root.stamp != self.stamp:
+            root = self.own_root()
+        root.lsn = base.lsn + 1 if lsn is None else lsn
+        if epoch is not None:
+            root.epoch = epoch
+        if database.observer is not None or database.history is not None:
+            self.commit_observed(root)
+        else:
+            database.head = database.root = root
+            self.committed = True
+            self.close()
+        return root
+
+    def rollback(self) -> None:
+        """End the transaction without a trace. Does nothing if it has ended."""
+        if not self.closed:
+            self.root = self.base
+            self.abort()
+
+    # Steps of the above ----------------------------------------------------------------------------------------
+
+    def own_root(self) -> Root:
+        """Copy the root unless this transaction, by its stamp, already has."""
+        if self.closed:
+            raise TransactionClosed("the transaction has ended")
+        root = self.root
+        if root.stamp != self.stamp:
+            root = self.root = root.copy(self.stamp)
+        return root
+
+    def start_log(self) -> None:
+        """Begin to log changes, for the observer."""
+        observer: Any = self.database.observer
+        changed = getattr(observer, "changed", None)
+        self.changes = [] if changed is None else StreamedChanges(lambda change: changed(self, change))
+        self.writer.changes = self.changes
+        try:
+            observer.started(self)
+        except BaseException:
+            self.close()
+            raise
+
+    def commit_observed(self, root: Root) -> None:
+        """Publish a root under the eyes of an observer, or with a history to keep."""
+        database = self.database
+        wait = None
+        if database.observer is not None:
+            try:
+                wait = database.observer.committing(self, root)
+            except BaseException:
+                # The observer may hold this root: go on with a copy, numbered as before.
+                self.renew_stamp()
+                self.own_root().lsn = self.base.lsn
+                raise
+        database.head = root
+        self.committed = True
+        if wait is None:
+            try:
+                database.install(root)
+            finally:
+                self.close()
+        else:
+            self.close()
+            wait()
+            database.install(root)
+
+    def abort(self) -> None:
+        """End the transaction, telling the observer that nothing came of it."""
+        observer = self.database.observer if self.changes is not None else None
+        try:
+            if observer is not None:
+                observer.aborted(self)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Freeze what was written and let the next writer in."""
+        self.closed = True
+        writer = self.writer
+        writer.stamp = 0
+        writer.changes = None
+        writer.dirty = False
+        self.database.lock.release()
+
+    def __del__(self) -> None:
+        if not self.closed:
+            self.rollback()
