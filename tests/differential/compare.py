@@ -1,0 +1,106 @@
+"""Finds the first difference between two runs of one script.
+
+A feature that tandemdb refuses by name (NotSupportedError) is not a difference: it is counted, and ends the comparison, for
+what follows may depend on it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, NamedTuple
+
+from .engines import Outcome, Run
+from .script import Order, Script
+
+
+class Difference(NamedTuple):
+    """Where two runs part: the statement's place (the number of statements: the state left), and both sides."""
+
+    place: int
+    what: str
+    expected: Any
+    found: Any
+
+    def signature(self) -> str:
+        """What makes two differences the same kind, for counting: the sort, and the error's first words."""
+        sides = [side if isinstance(side, str) else "" for side in (error_text(self.expected), error_text(self.found))]
+        return f"{self.what} | {sides[0]} | {sides[1]}"
+
+
+class Refused(NamedTuple):
+    """A feature that tandemdb says it does not have."""
+
+    place: int
+    message: str
+
+
+def compare(script: Script, expected: Run, found: Run) -> Difference | Refused | None:
+    """Return the first difference, or what was refused, or None when the runs are equal."""
+    for place, statement in enumerate(script.statements):
+        one, other = expected.outcomes[place], found.outcomes[place]
+        if other.error and other.error[0] == "NotSupportedError" and not one.error:
+            return Refused(place, other.error[1])
+        difference = compare_outcomes(place, statement.order, one, other)
+        if difference:
+            return difference
+    for name in expected.state.keys() | found.state.keys():
+        left, right = expected.state.get(name), found.state.get(name)
+        if typed(left) != typed(right):
+            return Difference(len(script.statements), f"state of {name}", left, right)
+    return None
+
+
+def compare_outcomes(place: int, order: Order, one: Outcome, other: Outcome) -> Difference | None:
+    """Compare what one statement gave."""
+    if one.error != other.error:
+        return Difference(place, "error", one.error, other.error)
+    if one.columns != other.columns:
+        return Difference(place, "columns", one.columns, other.columns)
+    if not same_rows(order, one.rows, other.rows):
+        return Difference(place, f"rows ({order})", one.rows, other.rows)
+    for name in ("rowcount", "lastrowid", "in_transaction", "total_changes"):
+        if getattr(one, name) != getattr(other, name):
+            return Difference(place, name, getattr(one, name), getattr(other, name))
+    return None
+
+
+def same_rows(order: Order, one: list[Any], other: list[Any]) -> bool:
+    """Tell whether two lists of rows are equal in the sense of `order`."""
+    if order == "scan":
+        return typed(one) == typed(other)
+    if order == "total":
+        return [alike(row) for row in one] == [alike(row) for row in other]
+    if order == "any":
+        return Counter(map(typed, one)) == Counter(map(typed, other))
+    return Counter(map(alike, one)) == Counter(map(alike, other))
+
+
+def typed(value: Any) -> Any:
+    """The value with its classes, so that 1 and 1.0 differ; reals to 12 digits, for sums may add in any order."""
+    if isinstance(value, (tuple, list)):
+        return tuple(map(typed, value))
+    if isinstance(value, float):
+        return "real", f"{value + 0.0:.12g}"
+    return type(value).__name__, value
+
+
+def alike(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The row with values that a collation or comparison may hold equal made equal."""
+    return tuple(map(fold, row))
+
+
+def fold(value: Any) -> Any:
+    if isinstance(value, float):
+        return ("number", f"{value + 0.0:.12g}") if abs(value) < 1e15 else ("number", f"{value:.10g}")
+    if isinstance(value, int):
+        return ("number", f"{float(value) + 0.0:.12g}") if abs(value) < 10**15 else ("number", f"{float(value):.10g}")
+    if isinstance(value, str):
+        return "text", value.lower().rstrip(" ")
+    return type(value).__name__, value
+
+
+def error_text(side: Any) -> str:
+    """The words of an error without its names and numbers."""
+    if isinstance(side, tuple) and len(side) == 3 and isinstance(side[1], str):
+        return f"{side[0]}: {' '.join(side[1].split()[:4])}"
+    return ""
