@@ -27,10 +27,12 @@ Predicate = Callable[[Value], bool | None]
 TextPredicate = Callable[[str], bool]
 
 PATTERN_BYTES_MAX = 50000
+NO_ESCAPE: Final = "no escape"
+"""Stands for the lack of ESCAPE; told by identity, for any text could be one."""
 
 
-def like_function(pattern: Value, escape: Value = "", case_sensitive: bool = False) -> Predicate:
-    """Compile `value LIKE pattern [ESCAPE escape]`; an escape of "" stands for none.
+def like_function(pattern: Value, escape: Value = NO_ESCAPE, case_sensitive: bool = False) -> Predicate:
+    """Compile `value LIKE pattern [ESCAPE escape]`; an escape of None is `ESCAPE NULL`, not the lack of one.
 
     Returns:
         A function from the value to True, False, or None where value, pattern or escape is NULL.
@@ -45,14 +47,12 @@ def like_function(pattern: Value, escape: Value = "", case_sensitive: bool = Fal
         return too_complex
     if escape is None:
         return null_unless_blob
-    if escape != "":
-        escape_text = until_nul(to_text(escape))
-        if len(escape_text) != 1:
-            return bad_escape
-        escape = escape_text
+    escape_text = "" if escape is NO_ESCAPE else until_nul(to_text(escape))
+    if escape is not NO_ESCAPE and len(escape_text) != 1:
+        return bad_escape
     if text is None:
         return null_unless_blob
-    return compile_like(text, str(escape), case_sensitive)
+    return compile_like(text, escape_text, case_sensitive)
 
 
 def glob_function(pattern: Value) -> Predicate:
@@ -65,11 +65,13 @@ def glob_function(pattern: Value) -> Predicate:
     return too_complex if is_too_long(text) else compile_glob(text)
 
 
-def like_prefix(pattern: Value, escape: Value = "") -> str | None:
+def like_prefix(pattern: Value, escape: Value = NO_ESCAPE) -> str | None:
     """Return the text that every match of a LIKE pattern begins with (in some case), None if there is none."""
-    if not isinstance(pattern, str) or not isinstance(escape, str) or len(escape) > 1:
+    if escape is NO_ESCAPE:
+        escape = ""
+    elif not isinstance(escape, str) or len(escape) != 1:
         return None
-    return leading_literal(like_elements(pattern, escape))
+    return leading_literal(like_elements(pattern, escape)) if isinstance(pattern, str) else None
 
 
 def glob_prefix(pattern: Value) -> str | None:

@@ -245,7 +245,7 @@ affinity_numeric = affinity_integer
 def add(a: Value, b: Value) -> int | float | None:
     """a + b."""
     if type(a) in NUMBER_TYPES and type(b) in NUMBER_TYPES:
-        total: int | float = a + b  # type: ignore[operator]
+        total: Any = a + b  # type: ignore[operator]
         if type(total) is float:
             return total if total == total else None
         return total if INTEGER_MIN <= total <= INTEGER_MAX else float(a) + float(b)  # type: ignore[arg-type]
@@ -256,7 +256,7 @@ def add(a: Value, b: Value) -> int | float | None:
 def subtract(a: Value, b: Value) -> int | float | None:
     """a - b."""
     if type(a) in NUMBER_TYPES and type(b) in NUMBER_TYPES:
-        total: int | float = a - b  # type: ignore[operator]
+        total: Any = a - b  # type: ignore[operator]
         if type(total) is float:
             return total if total == total else None
         return total if INTEGER_MIN <= total <= INTEGER_MAX else float(a) - float(b)  # type: ignore[arg-type]
@@ -267,7 +267,7 @@ def subtract(a: Value, b: Value) -> int | float | None:
 def multiply(a: Value, b: Value) -> int | float | None:
     """a * b."""
     if type(a) in NUMBER_TYPES and type(b) in NUMBER_TYPES:
-        total: int | float = a * b  # type: ignore[operator]
+        total: Any = a * b  # type: ignore[operator]
         if type(total) is float:
             return total if total == total else None
         return total if INTEGER_MIN <= total <= INTEGER_MAX else float(a) * float(b)  # type: ignore[arg-type]

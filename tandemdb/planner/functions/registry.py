@@ -39,6 +39,7 @@ class ExecutionContext(Protocol):
     def last_insert_rowid(self) -> int: ...
     def now(self) -> datetime.datetime:
         """Return the time in UTC, naive; the same through one statement."""
+
     def random(self) -> int:
         """Return any signed 64-bit integer."""
 
@@ -91,7 +92,8 @@ class AggregateFunction(NamedTuple):
 
     `finish` takes the list of argument values in row order, NULLs included (tuples if it has several arguments; for
     `count(*)` any list as long as there are rows). `empty` is the result over no rows. `accumulator` makes the object
-    that follows a window frame; only the aggregate's first rows may be taken back by `inverse`.
+    that follows a window frame; only the first row still in may be taken back by `inverse`. SQLite takes back a row
+    that leaves the frame as soon as it has the value, before the next row is stepped in: reals depend on it.
     """
 
     name: str
@@ -102,7 +104,12 @@ class AggregateFunction(NamedTuple):
     empty: Value = None
     result_classes: int = HOLDS_ANY
     make_collated: Callable[[Callable[[Any], Any]], AggregateFunction] | None = None
+    make_sliding: Callable[[], Accumulator] | None = None
     makes_json: bool = False
+
+    def sliding_accumulator(self) -> Accumulator:
+        """Return an accumulator for a frame whose start moves; it prefers other ones of equal values."""
+        return self.accumulator() if self.make_sliding is None else self.make_sliding()
 
     def collated(self, key: Callable[[Any], Any]) -> AggregateFunction:
         """Return this function comparing by `key` (see values.COLLATION_KEYS); itself if it doesn't compare."""
@@ -115,7 +122,8 @@ def find_scalar(name: str, argument_count: int) -> ScalarFunction:
     Raises:
         OperationalError: no such function, or not with so many arguments.
     """
-    return find(SCALARS, name, argument_count)
+    function: ScalarFunction = find(SCALARS, name, argument_count)
+    return function
 
 
 def find_aggregate(name: str, argument_count: int) -> AggregateFunction:
@@ -124,7 +132,8 @@ def find_aggregate(name: str, argument_count: int) -> AggregateFunction:
     Raises:
         OperationalError: no such function, or not with so many arguments.
     """
-    return find(AGGREGATES, name, argument_count)
+    function: AggregateFunction = find(AGGREGATES, name, argument_count)
+    return function
 
 
 def find(homes: dict[str, str], name: str, argument_count: int) -> Any:
