@@ -1,0 +1,55 @@
+"""Replication: every committed change of a database, block for block, in another that can take over.
+
+    Database --observer--> Publisher --> Primary  ==frames==>  Secondary --apply--> Database
+                            threads,     (core, no I/O)   link    (core)
+                            waiting                        wire.py: the same frames as bytes
+
+    replica = attach(primary, secondary, mode="sync")      status(primary)      wait_for(secondary, lsn)
+    promote(secondary)                                     detach(secondary)    continue_alone(primary)
+
+Knows blocks and records, no SQL: a secondary runs without the planner.
+"""
+
+from __future__ import annotations
+
+from tandemdb.replication.errors import (
+    CommitInDoubt,
+    PrimaryFenced,
+    ProtocolError,
+    ReplicationError,
+    SecondaryLost,
+)
+from tandemdb.replication.link import Faults
+from tandemdb.replication.messages import LSN, Epoch
+from tandemdb.replication.publisher import READ_ONLY, SecondaryStatus
+from tandemdb.replication.replica import (
+    PromotionReport,
+    Replica,
+    attach,
+    continue_alone,
+    detach,
+    promote,
+    status,
+    wait_for,
+)
+
+__all__ = [
+    "LSN",
+    "READ_ONLY",
+    "CommitInDoubt",
+    "Epoch",
+    "Faults",
+    "PrimaryFenced",
+    "PromotionReport",
+    "ProtocolError",
+    "Replica",
+    "ReplicationError",
+    "SecondaryLost",
+    "SecondaryStatus",
+    "attach",
+    "continue_alone",
+    "detach",
+    "promote",
+    "status",
+    "wait_for",
+]

@@ -1,0 +1,128 @@
+"""Blocks as replication sees them: what it reads from roots, and how a backup's root is made from what was shipped.
+
+    root --> digests of tables, of blocks        what to compare
+         --> blocks stamped after a commit       what has changed since
+    Staging: SNAP_BEGIN, LAYOUTs, BLOCKs  -->    a new root: shipped blocks in place, all others the backup's own
+
+Stamps rise from commit to commit within one database, so the stamp of a commit's root divides the blocks: those with
+a higher one were changed later. No block needs to know its LSN for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tandemdb import storage
+from tandemdb.replication.messages import LSN, BlockImage, Change, Epoch, Layout, Plan, SnapBegin
+from tandemdb.storage import OutOfStep, StorageError, root_digest, table_digests
+
+if TYPE_CHECKING:
+    from tandemdb.storage import Block, Database, Root, Stamp, Transaction
+
+__all__ = ["OutOfStep", "StorageError", "root_digest", "table_digests"]
+
+APPLY_TIMEOUT_SECONDS = 5.0
+
+
+def block_digests(root: Root, table: int) -> list[tuple[int, int]]:
+    """List (number, digest) of a table's blocks in key order, none if there is no such table."""
+    return storage.block_digests(root.tables[table]) if table in root.tables else []
+
+
+def block_count(root: Root) -> int:
+    return sum(table.location.block_count for table in root.tables.values())
+
+
+def block_numbers(root: Root, table: int) -> list[int]:
+    return [block.number for block in blocks_of(root, table)]
+
+
+def blocks_of(root: Root, table: int) -> Iterator[Block]:
+    return root.tables[table].location.blocks()
+
+
+def next_number(root: Root, table: int) -> int:
+    return root.tables[table].location.next_number
+
+
+def changed_since(root: Root, stamp: Stamp) -> dict[int, list[int]]:
+    """Find the tables changed after the commit that bore `stamp`, and in each the blocks that are newer.
+
+    Cost: O(blocks of the tables changed).
+    """
+    return {
+        table_id: [block.number for block in table.location.blocks() if block.stamp > stamp]
+        for table_id, table in sorted(root.tables.items())
+        if table.stamp > stamp
+    }
+
+
+def records_of(root: Root, wanted: dict[int, list[int]]) -> int:
+    """Count the records of these blocks."""
+    count = 0
+    for table_id, numbers in wanted.items():
+        chosen = set(numbers)
+        count += sum(len(block.keys) for block in blocks_of(root, table_id) if block.number in chosen)
+    return count
+
+
+def begin(database: Database) -> Transaction:
+    """Begin a backup's own transaction, which its being read-only does not hinder."""
+    return database.begin(APPLY_TIMEOUT_SECONDS, applying=True)
+
+
+def apply(transaction: Transaction, change: Change) -> None:
+    storage.apply(transaction, change)
+
+
+def commit(transaction: Transaction, lsn: LSN, epoch: Epoch) -> None:
+    transaction.commit(lsn, epoch)
+
+
+def set_epoch(database: Database, epoch: Epoch) -> None:
+    """Let the root bear this epoch, at the LSN it has."""
+    if database.root.epoch != epoch:
+        transaction = begin(database)
+        try:
+            transaction.commit(LSN(database.root.lsn), epoch)
+        finally:
+            transaction.rollback()
+
+
+@dataclass
+class Staging:
+    """Blocks on their way to a backup, apart from its root until all are there."""
+
+    plan: Plan
+    begin: SnapBegin | None = None
+    layouts: list[Layout] = field(default_factory=list)
+    images: list[BlockImage] = field(default_factory=list)
+
+
+def install_staging(database: Database, staging: Staging) -> None:
+    """Swap in what a transfer brought, at the LSN and in the epoch of the root it was taken from.
+
+    Raises:
+        OutOfStep: a block is missing, or the digest is not the one announced; the backup keeps its root.
+    """
+    opening = staging.begin
+    if opening is None:
+        raise OutOfStep(-1, -1, "SNAP_BEGIN before SNAP_END", "none")
+    present = database.root
+    tables = [(layout.table, layout.next_number, list(layout.blocks)) for layout in staging.layouts]
+    for table in opening.kept:
+        if table not in present.tables:
+            raise OutOfStep(table, -1, "a table that both systems have", "no such table here")
+        tables.append((table, next_number(present, table), block_numbers(present, table)))
+    images = [(image.table, image.block, list(image.keys), list(image.records)) for image in staging.images]
+    transaction = begin(database)
+    try:
+        storage.load_blocks(transaction, (opening.next_object, tables), images)
+        found = root_digest(transaction.root)
+        if found != opening.root:
+            raise OutOfStep(-1, -1, f"digest {opening.root:016x} after the transfer", f"{found:016x}")
+        transaction.commit(opening.lsn, staging.plan.history[-1].epoch)
+    finally:
+        transaction.rollback()

@@ -1,0 +1,41 @@
+"""The errors of replication, as classes of PEP 249, and what each tells the caller about a commit's fate.
+
+    ReplicationError (OperationalError)
+      |- SecondaryLost     the commit did not happen; no secondary can have it
+      |- CommitInDoubt     the primary shows no trace of it, a secondary that is promoted may
+      |- PrimaryFenced     a newer epoch exists: this system may no longer take writes
+      '- ProtocolError     bytes or messages that no correct peer sends
+"""
+
+from __future__ import annotations
+
+from tandemdb.errors import OperationalError
+
+
+class ReplicationError(OperationalError):
+    """Raised when mirroring cannot do what it was asked; the base of the errors below."""
+
+
+class SecondaryLost(ReplicationError):
+    """Raised when a write is refused because too few synchronous secondaries are in step."""
+
+
+class CommitInDoubt(ReplicationError):
+    """Raised when a completion went out and no acknowledgement came back in time.
+
+    The primary has rolled the transaction back and refuses writes until the secondary has answered: if it comes back,
+    the transaction is undone there too; if it is promoted instead, the transaction is part of its history.
+    `transaction` names it in both systems.
+    """
+
+    def __init__(self, message: str, transaction: int, *, detail: str = "", hint: str = "") -> None:
+        super().__init__(message, detail=detail, hint=hint)
+        self.transaction = transaction
+
+
+class PrimaryFenced(ReplicationError):
+    """Raised when a write is refused because a secondary of this system has been promoted to a newer epoch."""
+
+
+class ProtocolError(ReplicationError):
+    """Raised when what came over a link is not a message of this protocol: torn, oversized, garbled or unknown."""

@@ -1,0 +1,184 @@
+"""The in-process link: frames between a primary and a secondary of one process, faithfully or with faults.
+
+    Primary --next_frame--> [ way to the secondary ] --receive--> Secondary
+            <---receive---- [ way to the primary   ] <-outgoing-
+                              frames with the time they are due; a seeded adversary drops, doubles,
+                              delays and overtakes, a cut loses what is under way
+
+`pump` moves what can be moved now, in the caller's thread: the committing one for synchronous mirroring, a background
+one for asynchronous. Without faults a frame is delivered as it is pulled, so a pump ends with nothing under way.
+The order of locks is link, then either side's; no side's lock is held while the other side is called.
+"""
+
+from __future__ import annotations
+
+import heapq
+import threading
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING, Protocol
+
+from tandemdb.replication.messages import Frame
+from tandemdb.replication.secondary import Secondary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Sender(Protocol):
+    """What a link needs of the primary's driver."""
+
+    def receive(self, name: str, frame: Frame) -> None: ...
+    def next_frame(self, name: str) -> Frame | None: ...
+    def disconnected(self, name: str) -> None: ...
+    def tick(self) -> None: ...
+
+
+@dataclass
+class Faults:
+    """An adversary: rates from 0.0 to 1.0, `delay_seconds` the longest delay. The same seed does the same again."""
+
+    seed: int = 0
+    drop: float = 0.0
+    duplicate: float = 0.0
+    reorder: float = 0.0
+    delay_seconds: float = 0.0
+
+
+class Way:
+    """One direction of a link."""
+
+    def __init__(self, faults: Faults | None, seed: str) -> None:
+        self.faults = faults
+        self._random = Random(seed)
+        self._frames: list[tuple[float, int, Frame]] = []
+        self._count = 0
+
+    def put(self, frame: Frame, now: float) -> None:
+        faults = self.faults
+        if faults is None:
+            self._push(now, frame)
+            return
+        random = self._random
+        if random.random() < faults.drop:
+            return
+        due = now + random.random() * faults.delay_seconds
+        self._push(due, frame)
+        if random.random() < faults.duplicate:
+            self._push(due + random.random() * faults.delay_seconds, frame)
+        if random.random() < faults.reorder and len(self._frames) > 1:
+            # Exchange the places of the two frames sent last: the later overtakes.
+            later, earlier = sorted(self._frames, key=lambda entry: entry[1])[-1:-3:-1]
+            self._frames.remove(later)
+            self._frames.remove(earlier)
+            self._frames += [(earlier[0], earlier[1], later[2]), (later[0], later[1], earlier[2])]
+            heapq.heapify(self._frames)
+
+    def take(self, now: float) -> Frame | None:
+        """Return the next frame that is due."""
+        if self._frames and self._frames[0][0] <= now:
+            return heapq.heappop(self._frames)[2]
+        return None
+
+    def due_at(self) -> float | None:
+        return self._frames[0][0] if self._frames else None
+
+    def clear(self) -> None:
+        self._frames.clear()
+
+    def _push(self, due: float, frame: Frame) -> None:
+        heapq.heappush(self._frames, (due, self._count, frame))
+        self._count += 1
+
+
+class Link:
+    """A primary's link to one secondary in the same process."""
+
+    def __init__(
+        self,
+        sender: Sender,
+        secondary: Secondary,
+        secondary_lock: threading.RLock,
+        clock: Callable[[], float],
+        faults: Faults | None = None,
+    ) -> None:
+        self.publisher = self._sender = sender
+        self.secondary = secondary
+        self._secondary_lock = secondary_lock
+        self._clock = clock
+        self._lock = threading.RLock()
+        self.is_cut = False
+        self.frames_delivered = 0
+        seed = faults.seed if faults is not None else 0
+        self._down = Way(faults, f"{seed} down {secondary.name}")
+        self._up = Way(faults, f"{seed} up {secondary.name}")
+
+    @property
+    def name(self) -> str:
+        return self.secondary.name
+
+    def cut(self) -> None:
+        """Cut the link: what is under way is lost, and the primary knows that the link is gone."""
+        with self._lock:
+            self.is_cut = True
+            self._down.clear()
+            self._up.clear()
+            self._sender.disconnected(self.name)
+
+    def heal(self) -> None:
+        """Mend the link; the secondary says where it stands, and catches up as far as this call can bring it."""
+        with self._lock:
+            self.is_cut = False
+            self.connect()
+            self.pump()
+
+    def connect(self) -> None:
+        with self._lock, self._secondary_lock:
+            self.secondary.connect(self._clock())
+
+    def set_faults(self, faults: Faults | None) -> None:
+        """Change the adversary; None ends the faults, what is under way still arrives."""
+        with self._lock:
+            for way, direction in ((self._down, "down"), (self._up, "up")):
+                way.faults = faults
+                if faults is not None:
+                    way._random.seed(f"{faults.seed} {direction} {self.name}")
+
+    def pump(self) -> bool:
+        """Deliver all that is due, and what that sets off. Returns whether anything was delivered."""
+        with self._lock:
+            if self.is_cut:
+                return False
+            now = self._clock()
+            self._sender.tick()
+            with self._secondary_lock:
+                self.secondary.tick(now)
+            moved = False
+            while self._pump_once(now):
+                moved = True
+            return moved
+
+    def due_at(self) -> float | None:
+        """Tell when the next frame under way arrives, None if none is under way."""
+        dues = [due for due in (self._down.due_at(), self._up.due_at()) if due is not None]
+        return min(dues, default=None)
+
+    def _pump_once(self, now: float) -> bool:
+        moved = False
+        frame = self._sender.next_frame(self.name)
+        if frame is not None:
+            moved = True
+            self._down.put(frame, now)
+        while (arrived := self._down.take(now)) is not None:
+            moved = True
+            self.frames_delivered += 1
+            with self._secondary_lock:
+                self.secondary.receive(arrived, now)
+        outgoing = self.secondary.outgoing
+        while outgoing:
+            moved = True
+            self._up.put(outgoing.popleft(), now)
+        while (arrived := self._up.take(now)) is not None:
+            moved = True
+            self._sender.receive(self.name, arrived)
+        return moved

@@ -1,0 +1,289 @@
+"""Messages: what a primary and a secondary say to each other, as plain typed tuples.
+
+    primary                                        secondary
+       |  <------------------------------ POSITION  |   where I stand (opens a session)
+       |  [DIGEST_REQUEST -> <- TABLE_DIGESTS, BLOCK_DIGESTS]   only if that is not on the primary's history
+       |  PLAN -------------------------------------> |   how you catch up
+       |  [SNAP_BEGIN, LAYOUT..., BLOCK..., SNAP_END -> <- ACK] blocks or snapshot
+       |  [TXN_LOG ... -> <- BACKUP_COMPLETE]         |   tail
+       |                                            |
+       |  TXN_BEGIN, UPDATES..., TXN_COMMIT --------> |   tight sequencing: applied as it comes, pending at TXN_COMMIT
+       |  <-------------------------------------- ACK |   the commit returns
+       |  HEARTBEAT (stable_lsn) -------------------> |   the secondary shows it
+       |                                            |
+       |  TXN_LOG ----------------------------------> |   loose sequencing: whole, after the commit returned
+       |  <-------------------------- BACKUP_COMPLETE |   the primary may drop its log
+
+Each travels in a Frame, numbered within its session and direction, so that a lost, repeated or overtaking frame
+shows. A session begins with a POSITION; frames of an earlier one are ignored, frames of an earlier epoch refused.
+`root` fields hold the digest of all blocks after that commit, None where the primary did not compute it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, NewType
+
+LSN = NewType("LSN", int)  # a commit's number: +1 a commit, no holes
+Epoch = NewType("Epoch", int)  # one primary's term
+
+# Values are int, float, str, bytes or None. Any, because msgspec takes no union of str and bytes: wire.py checks them.
+Record = tuple[Any, ...]
+Key = int | Record
+# Operation, table, block, key, record: the change log's unit as storage makes it (see its changes.py).
+Change = tuple[int, int, int, Any, Any]
+
+
+class Term(NamedTuple):
+    """One line of a history: the epoch that began after `lsn` (its last inherited commit), and the digest there."""
+
+    epoch: Epoch
+    lsn: LSN
+    root: int
+
+
+class Hello(NamedTuple):
+    protocol: int
+    cluster: bytes
+    node: str
+    incarnation: bytes
+    nonce: bytes
+    database: str
+
+
+class Challenge(NamedTuple):
+    protocol: int
+    cluster: bytes
+    node: str
+    incarnation: bytes
+    nonce: bytes
+    proof: bytes
+
+
+class Authenticate(NamedTuple):
+    proof: bytes
+
+
+class Welcome(NamedTuple):
+    name: str
+
+
+class Refuse(NamedTuple):
+    code: str
+    epoch: Epoch
+    reason: str
+
+
+class Position(NamedTuple):
+    """Where a secondary stands. `transaction` is its last one; `pending_…` one that is complete but not yet stable."""
+
+    cluster: bytes
+    node: str
+    incarnation: bytes
+    mode: str
+    history: tuple[Term, ...]
+    lsn: LSN
+    transaction: int
+    root: int
+    blocks: int
+    pending_lsn: LSN
+    pending_transaction: int
+
+
+class Plan(NamedTuple):
+    """How a secondary catches up: `kind` is "tail", "blocks" or "snapshot"; `pending` "keep", "install", "discard"."""
+
+    kind: str
+    cluster: bytes
+    history: tuple[Term, ...]
+    from_lsn: LSN
+    pinned_lsn: LSN
+    pending: str
+    reason: str
+    estimated_blocks: int
+
+
+class TxnBegin(NamedTuple):
+    transaction: int
+    base_lsn: LSN
+
+
+class Updates(NamedTuple):
+    """Changes number `first` and following of a transaction (0 is its first), as they were made."""
+
+    transaction: int
+    first: int
+    changes: tuple[Change, ...]
+
+
+class Rewind(NamedTuple):
+    """A savepoint or a failed statement took changes back: only the first `keep` of the transaction stand."""
+
+    transaction: int
+    keep: int
+
+
+class TxnCommit(NamedTuple):
+    transaction: int
+    lsn: LSN
+    updates: int
+    root: int | None
+    stable_lsn: LSN
+    time: float
+
+
+class TxnAbort(NamedTuple):
+    transaction: int
+
+
+class TxnLog(NamedTuple):
+    """A whole committed transaction: begin, changes and completion in one."""
+
+    transaction: int
+    lsn: LSN
+    changes: tuple[Change, ...]
+    root: int | None
+    stable_lsn: LSN
+    time: float
+
+
+class Ack(NamedTuple):
+    """Cumulative: all up to `received_lsn` is complete here, up to `applied_lsn` shown to readers."""
+
+    received_lsn: LSN
+    transaction: int
+    applied_lsn: LSN
+    root: int | None
+
+
+class BackupComplete(NamedTuple):
+    transaction: int
+    lsn: LSN
+    root: int | None
+
+
+class Nack(NamedTuple):
+    """The secondary refuses what came and keeps its last good root; a POSITION in a new session follows."""
+
+    code: str
+    expected: int
+    found: int
+    detail: str
+
+
+class Heartbeat(NamedTuple):
+    lsn: LSN
+    stable_lsn: LSN
+    root: int | None
+    answer: bool
+
+
+class SnapBegin(NamedTuple):
+    """Opens a transfer of blocks; tables in `kept` are the same on both sides and follow in no LAYOUT."""
+
+    lsn: LSN
+    transaction: int
+    root: int
+    next_object: int
+    kept: tuple[int, ...]
+
+
+class Layout(NamedTuple):
+    """All blocks of one table in key order; those that no BLOCK brings are the secondary's own."""
+
+    table: int
+    next_number: int
+    blocks: tuple[int, ...]
+
+
+class BlockImage(NamedTuple):
+    table: int
+    block: int
+    keys: tuple[Key, ...]
+    records: tuple[Record, ...]
+
+
+class SnapEnd(NamedTuple):
+    lsn: LSN
+    root: int
+    blocks: int
+
+
+class DigestRequest(NamedTuple):
+    """Asks for the digests of all tables (none named), or of all blocks of the tables named."""
+
+    tables: tuple[int, ...]
+
+
+class TableDigests(NamedTuple):
+    digests: tuple[tuple[int, int], ...]
+
+
+class BlockDigests(NamedTuple):
+    table: int
+    digests: tuple[tuple[int, int], ...]
+
+
+Message = (
+    Hello
+    | Challenge
+    | Authenticate
+    | Welcome
+    | Refuse
+    | Position
+    | Plan
+    | TxnBegin
+    | Updates
+    | Rewind
+    | TxnCommit
+    | TxnAbort
+    | TxnLog
+    | Ack
+    | BackupComplete
+    | Nack
+    | Heartbeat
+    | SnapBegin
+    | Layout
+    | BlockImage
+    | SnapEnd
+    | DigestRequest
+    | TableDigests
+    | BlockDigests
+)
+
+# The number that names each kind on the wire; append only, a number is never used again.
+KINDS: dict[int, type[Message]] = {
+    1: Hello,
+    2: Challenge,
+    3: Authenticate,
+    4: Welcome,
+    5: Refuse,
+    6: Position,
+    7: Plan,
+    8: TxnBegin,
+    9: Updates,
+    10: Rewind,
+    11: TxnCommit,
+    12: TxnAbort,
+    13: TxnLog,
+    14: Ack,
+    15: BackupComplete,
+    16: Nack,
+    17: Heartbeat,
+    18: SnapBegin,
+    19: Layout,
+    20: BlockImage,
+    21: SnapEnd,
+    22: DigestRequest,
+    23: TableDigests,
+    24: BlockDigests,
+}
+KIND_NUMBERS: dict[type[Message], int] = {kind: number for number, kind in KINDS.items()}
+
+
+class Frame(NamedTuple):
+    """One message on a link: `sequence` counts frames of this direction within `session`, from 0."""
+
+    session: int
+    epoch: Epoch
+    sequence: int
+    message: Message

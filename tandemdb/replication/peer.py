@@ -1,0 +1,76 @@
+"""A peer: what a primary knows of one secondary, and the frames on their way to it.
+
+    state      asking -> walking -> copying -> following -> in step        lost, fenced, refused
+               (no       (digests   (blocks    (log tail,   (sync only: every change as it is made)
+               POSITION) compared)  shipped)   async stays)
+
+    sent_lsn >= received_lsn >= applied_lsn        what was sent, is complete there, is shown there
+    queue      messages that go before anything else; then block images; then the log's tail
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from tandemdb.replication.messages import LSN, Change, Epoch, Frame, Message
+
+Mode = Literal["sync", "async"]
+State = Literal["asking", "walking", "copying", "following", "in step", "lost", "refused"]
+SESSION_MODULUS = 1 << 16
+
+
+@dataclass
+class Peer:
+    """The primary's side of one link."""
+
+    name: str
+    mode: Mode
+    state: State = "asking"
+    session: int = -1
+    sequence: int = 0
+    expected: int = 0
+    sent_lsn: LSN = LSN(0)
+    received_lsn: LSN = LSN(0)
+    applied_lsn: LSN = LSN(0)
+    node: str = ""
+    incarnation: bytes = b""
+    # The changes of the open transaction that went out to it, None before its TXN_BEGIN; kept to find rewinds.
+    streamed: list[Change] | None = None
+    completed: bool = False
+    reason: str = ""
+    heard_at: float = 0.0
+    sent_at: float = 0.0
+    queue: deque[Message] = field(default_factory=deque)
+    images: Iterator[Message] | None = None
+    blocks_shipped: int = 0
+    blocks_planned: int = 0
+    plans: list[str] = field(default_factory=list)
+
+    def opens_session(self, session: int) -> bool:
+        """Tell whether a POSITION of this session is newer than what we have; numbers wrap."""
+        return self.session < 0 or 0 < (session - self.session) % SESSION_MODULUS < SESSION_MODULUS // 2
+
+    def open_session(self, session: int) -> None:
+        """Forget what was under way: the secondary has said where it stands and ignores what was sent before."""
+        self.session = session
+        self.sequence = 0
+        self.expected = 1
+        self.queue.clear()
+        self.images = None
+        self.streamed = None
+        self.completed = False
+
+    def frame(self, epoch: Epoch, message: Message, now: float) -> Frame:
+        """Number a message for the link."""
+        frame = Frame(self.session, epoch, self.sequence, message)
+        self.sequence += 1
+        self.sent_at = now
+        return frame
+
+    @property
+    def attentive(self) -> bool:
+        """Whether frames sent now would be taken."""
+        return self.state in ("following", "in step")

@@ -1,0 +1,489 @@
+"""The primary's side of the protocol: transactions in, numbered frames out, acknowledgements in. No I/O, no clock.
+
+    writer's thread                                   a link per secondary
+    changed()  -----> UPDATES to all in step          receive(name, frame, now)
+    complete() -----> TXN_COMMIT, pending             next_frame(name, now) -> Frame | None
+    released() <----- enough acknowledged?            disconnected(name)
+    installed() ----> log; HEARTBEAT with stable_lsn  tick(now)
+    abandon()  -----> TXN_ABORT
+
+Frames are pulled, never pushed: a slow link holds no more than what it asked for. A secondary in step gets each
+change as it is made; any other follows the log. One lock around every call is the caller's business.
+
+Who decides what becomes of a transaction that a secondary holds complete but not stable: this system, while it leads.
+If the commit was installed here it stands there, if it was abandoned it is undone there (`Plan.pending`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tandemdb.replication import blocks
+from tandemdb.replication.catch_up import CommitMark, CommitMarks, DigestWalk, decide, images, prefer_snapshot
+from tandemdb.replication.errors import ReplicationError
+from tandemdb.replication.identity import Identity
+from tandemdb.replication.log import ChangeLog
+from tandemdb.replication.messages import (
+    LSN,
+    Ack,
+    BackupComplete,
+    BlockDigests,
+    Change,
+    Epoch,
+    Frame,
+    Heartbeat,
+    Message,
+    Nack,
+    Plan,
+    Position,
+    Refuse,
+    Rewind,
+    SnapEnd,
+    TableDigests,
+    TxnAbort,
+    TxnBegin,
+    TxnCommit,
+    TxnLog,
+    Updates,
+)
+from tandemdb.replication.peer import Mode, Peer
+
+if TYPE_CHECKING:
+    from tandemdb.storage import Root
+
+
+@dataclass
+class Limits:
+    """What bounds a primary's patience and memory; bytes are of encoded changes."""
+
+    log_bytes_max: int = 64 << 20
+    window_bytes: int = 16 << 20
+    heartbeat_seconds: float = 0.25
+    dead_seconds: float = 2.0
+    required: int = 1
+    digest_every: int = 1
+    update_batch: int = 1
+
+
+@dataclass
+class Pending:
+    """The transaction that waits for acknowledgements: complete, not installed."""
+
+    transaction: int
+    lsn: LSN
+    changes: Sequence[Change]
+    root: int | None
+    time: float
+    acknowledged: set[str] = field(default_factory=set)
+
+
+class Primary:
+    """One database's primary. `first_transaction` numbers its transactions: pass what no earlier start of it used."""
+
+    def __init__(self, identity: Identity, root: Root, limits: Limits, first_transaction: int) -> None:
+        self.identity = identity
+        self.limits = limits
+        self.root = root
+        self.transaction = first_transaction
+        self.last_transaction = 0
+        self.log = ChangeLog(LSN(root.lsn), limits.log_bytes_max)
+        self.marks = CommitMarks()
+        self.peers: dict[str, Peer] = {}
+        self.pending: Pending | None = None
+        self.fenced_by: Epoch | None = None
+        self.alone = False
+        self._walks: dict[str, DigestWalk] = {}
+        self._known: list[Change] = []
+
+    # Secondaries.
+
+    def add(self, name: str, mode: Mode, now: float) -> Peer:
+        """Register a secondary; it is served from its first POSITION on."""
+        if name in self.peers:
+            raise ReplicationError(f"this database already has a secondary named {name!r}")
+        peer = self.peers[name] = Peer(name, mode, heard_at=now)
+        return peer
+
+    def remove(self, name: str) -> None:
+        del self.peers[name]
+        self._walks.pop(name, None)
+        self._trim()
+
+    def disconnected(self, name: str) -> None:
+        """Note that a link is gone: what was in flight may or may not arrive; a POSITION will tell."""
+        peer = self.peers[name]
+        if peer.state != "refused":
+            peer.state = "lost"
+        peer.queue.clear()
+        peer.images = None
+        self._walks.pop(name, None)
+
+    def mistrust(self, peer: Peer) -> None:
+        """Count a silent secondary as out of step until it has said where it stands; the link stays."""
+        if peer.state != "refused":
+            peer.state = "asking"
+            peer.reason = "no answer in time"
+        peer.queue.clear()
+        peer.images = None
+
+    def synchronous(self) -> list[Peer]:
+        return [peer for peer in self.peers.values() if peer.mode == "sync"]
+
+    def missing(self) -> int:
+        """Count how many secondaries in step a synchronous commit lacks; 0 means that it may go ahead."""
+        return max(0, self.required() - sum(peer.state == "in step" for peer in self.synchronous()))
+
+    def required(self) -> int:
+        """How many secondaries must have a commit before it is shown; none while this system goes on alone."""
+        return 0 if self.alone else min(self.limits.required, len(self.synchronous()))
+
+    # Transactions.
+
+    def changed(self, changes: Sequence[Change]) -> None:
+        """Stream a transaction's changes so far; those sent before that a savepoint took back are rewound."""
+        batch = self.limits.update_batch
+        for peer in self.peers.values():
+            if peer.state != "in step" or peer.mode != "sync":
+                continue
+            if peer.streamed is None or not 0 <= len(changes) - len(peer.streamed) < batch:
+                self._stream(peer, changes)
+
+    def complete(self, lsn: LSN, changes: Sequence[Change], root: int | None, now: float) -> None:
+        """Send the completion of a transaction; it is pending until `installed` or `abandon`."""
+        self.pending = Pending(self.transaction, lsn, changes, root, now)
+        for peer in self.synchronous():
+            if peer.state == "in step":
+                self._send_pending(peer)
+
+    def released(self) -> bool:
+        """Tell whether enough secondaries have the pending transaction."""
+        pending = self.pending
+        if pending is None:
+            return True
+        return len(pending.acknowledged) >= self.required()
+
+    def installed(self, root: Root, changes: Sequence[Change], digest: int | None, size_bytes: int, now: float) -> None:
+        """Take over a commit that readers now see: log it, and tell the secondaries that hold it that it stands."""
+        lsn = LSN(root.lsn)
+        if lsn == self.log.last_lsn and not changes:
+            # The same commit in another form: a key derived, an epoch begun.
+            self.root = root
+            return
+        if lsn != self.log.last_lsn + 1:
+            self._jump(root)
+            return
+        self.log.append(lsn, self.transaction, changes, digest, size_bytes, now)
+        self.marks.note(lsn, CommitMark(self.transaction, root.stamp))
+        self.root = root
+        self.pending = None
+        self.last_transaction = self.transaction
+        self.transaction += 1
+        for peer in self.peers.values():
+            peer.streamed = None
+            if peer.completed:
+                peer.completed = False
+                peer.queue.append(Heartbeat(lsn, lsn, None, False))
+            elif peer.state == "in step":
+                peer.state = "following"
+        self._trim()
+
+    def _jump(self, root: Root) -> None:
+        """Begin the log anew: this system, itself a secondary, was given blocks instead of commits."""
+        self.root = root
+        self.log = ChangeLog(LSN(root.lsn), self.limits.log_bytes_max)
+        for peer in self.peers.values():
+            if peer.attentive or peer.state == "copying":
+                self.mistrust(peer)
+
+    def abandon(self) -> None:
+        """Undo the open or pending transaction wherever it has gone."""
+        for peer in self.peers.values():
+            if peer.streamed is not None or peer.completed:
+                peer.queue.append(TxnAbort(self.transaction))
+                peer.sent_lsn = LSN(min(peer.sent_lsn, self.root.lsn))
+            peer.streamed = None
+            peer.completed = False
+        self.pending = None
+        self.transaction += 1
+
+    # Links.
+
+    def receive(self, name: str, frame: Frame, now: float) -> None:
+        """Take a frame from a secondary. Frames of earlier sessions, repeated and overtaken ones are ignored."""
+        peer = self.peers.get(name)
+        if peer is None:
+            return
+        message = frame.message
+        if isinstance(message, Position):
+            ours = message.cluster == self.identity.cluster
+        else:
+            ours = frame.session == peer.session
+        if ours and frame.epoch > self.identity.epoch:
+            self._fence(frame.epoch)
+            return
+        peer.heard_at = now
+        if isinstance(message, Position):
+            if peer.opens_session(frame.session):
+                peer.open_session(frame.session)
+                self._walks.pop(name, None)
+                self._plan(peer, message)
+            return
+        if frame.session != peer.session or frame.sequence < peer.expected:
+            return
+        peer.expected = frame.sequence + 1
+        self._dispatch(peer, message)
+
+    def next_frame(self, name: str, now: float) -> Frame | None:
+        """Give the next frame for a secondary, None if there is nothing to send at present."""
+        peer = self.peers.get(name)
+        if peer is None or peer.state == "lost" or peer.session < 0:
+            return None
+        message = self._next_message(peer)
+        return None if message is None else peer.frame(self.identity.epoch, message, now)
+
+    def tick(self, now: float) -> None:
+        """Queue the heartbeats that are due and give up secondaries that have been silent for too long."""
+        for peer in self.peers.values():
+            if peer.queue or now - peer.sent_at < self.limits.heartbeat_seconds:
+                continue
+            if peer.attentive and self.behind(peer):
+                if now - peer.heard_at > self.limits.dead_seconds:
+                    self.mistrust(peer)
+                peer.queue.append(Heartbeat(LSN(peer.sent_lsn), LSN(self.root.lsn), None, True))
+            elif peer.state == "asking":
+                peer.queue.append(Nack("position", self.log.last_lsn, peer.applied_lsn, "where do you stand?"))
+
+    def behind(self, peer: Peer) -> bool:
+        """Whether a secondary has yet to acknowledge something, or was sent a transaction that is still open."""
+        return peer.applied_lsn < self.log.last_lsn or peer.state != "in step" and peer.mode == "sync" or peer.completed
+
+    # Helpers, in call order.
+
+    def _stream(self, peer: Peer, changes: Sequence[Change]) -> None:
+        if peer.streamed is None:
+            peer.queue.append(TxnBegin(self.transaction, LSN(self.root.lsn)))
+            peer.streamed = []
+        streamed = peer.streamed
+        keep = _common_length(streamed, changes)
+        if keep < len(streamed):
+            peer.queue.append(Rewind(self.transaction, keep))
+            del streamed[keep:]
+        fresh = changes[keep:]
+        if fresh:
+            peer.queue.append(Updates(self.transaction, keep, tuple(fresh)))
+            streamed.extend(fresh)
+
+    def _send_pending(self, peer: Peer) -> None:
+        pending = self.pending
+        if pending is None or peer.completed:
+            return
+        self._stream(peer, pending.changes)
+        peer.queue.append(
+            TxnCommit(
+                pending.transaction,
+                pending.lsn,
+                len(pending.changes),
+                pending.root,
+                LSN(self.root.lsn),
+                pending.time,
+            )
+        )
+        peer.sent_lsn = pending.lsn
+        peer.completed = True
+
+    def _fence(self, epoch: Epoch) -> None:
+        self.fenced_by = max(epoch, self.fenced_by or epoch)
+        for peer in self.peers.values():
+            peer.state = "refused"
+            peer.queue.clear()
+            peer.images = None
+
+    def _plan(self, peer: Peer, position: Position) -> None:
+        """Answer a POSITION."""
+        peer.node, peer.incarnation = position.node, position.incarnation
+        if self.fenced_by is not None:
+            return
+        if position.cluster and position.cluster != self.identity.cluster:
+            self._refuse(peer, "cluster", "the secondary holds another cluster's data")
+            return
+        if position.blocks and position.lsn > 0 and blocks.block_count(self.root) == 0:
+            self._refuse(peer, "amnesia", "an empty primary does not overwrite a secondary that holds data")
+            return
+        position, pending = self._settle_pending(peer, position)
+        root_digest = blocks.root_digest(self.root)
+        self.log.remember_root(LSN(self.root.lsn), root_digest)
+        decision = decide(position, self.identity.history, self.log, self.marks, self.root, root_digest)
+        if decision.kind == "walk":
+            walk = self._walks[peer.name] = DigestWalk(self.root)
+            peer.state = "walking"
+            peer.reason = decision.reason
+            peer.queue.extend(walk.start(position.root, root_digest))
+            self._finish_walk(peer)
+        elif decision.kind == "tail":
+            self._follow(peer, decision.lsn, pending, decision.reason, bool(position.pending_lsn) and pending == "keep")
+        else:
+            wanted = decision.blocks if decision.kind == "blocks" else None
+            self._ship(peer, self.root, wanted, decision.reason)
+
+    def _refuse(self, peer: Peer, code: str, reason: str) -> None:
+        peer.state = "refused"
+        peer.reason = reason
+        peer.queue.append(Refuse(code, self.identity.epoch, reason))
+
+    def _settle_pending(self, peer: Peer, position: Position) -> tuple[Position, str]:
+        """Decide about the transaction that the secondary holds complete but unseen."""
+        if not position.pending_lsn:
+            return position, "keep"
+        pending = self.pending
+        if pending is not None and pending.transaction == position.pending_transaction:
+            return position, "keep"
+        entry = self.log.find(position.pending_lsn)
+        mark = self.marks.find(position.pending_lsn)
+        known = entry.transaction if entry is not None else mark.transaction if mark is not None else None
+        if known == position.pending_transaction:
+            # Its digest after that commit is ours of then: both made the same changes to the same blocks.
+            settled = position._replace(lsn=position.pending_lsn, transaction=position.pending_transaction)
+            root = entry.root if entry is not None and entry.root is not None else None
+            return settled._replace(root=position.root if root is None else root), "install"
+        return position, "discard"
+
+    def _follow(self, peer: Peer, lsn: LSN, pending: str, reason: str, holds_pending: bool) -> None:
+        peer.queue.append(self._plan_message("tail", lsn, pending, reason, 0))
+        peer.plans.append("tail")
+        peer.reason = reason
+        peer.state = "following"
+        peer.sent_lsn = lsn
+        peer.received_lsn = peer.applied_lsn = lsn
+        if holds_pending and self.pending is not None:
+            # Its acknowledgement was lost; that it still holds the transaction says the same.
+            self.pending.acknowledged.add(peer.name)
+            peer.completed = True
+        self._join(peer)
+
+    def _plan_message(self, kind: str, lsn: LSN, pending: str, reason: str, count: int) -> Plan:
+        return Plan(
+            kind, self.identity.cluster, tuple(self.identity.history), lsn, LSN(self.root.lsn), pending, reason, count
+        )
+
+    def _ship(self, peer: Peer, root: Root, wanted: dict[int, list[int]] | None, reason: str) -> None:
+        kind = "blocks"
+        if wanted is None or prefer_snapshot(root, wanted):
+            kind, wanted = "snapshot", None
+        count = blocks.block_count(root) if wanted is None else sum(map(len, wanted.values()))
+        peer.queue.append(self._plan_message(kind, LSN(root.lsn), "discard", reason, count))
+        peer.plans.append(kind)
+        peer.reason = reason
+        peer.state = "copying"
+        peer.completed = False
+        peer.received_lsn = peer.applied_lsn = LSN(0)
+        peer.blocks_planned = count
+        peer.images = images(root, self._transaction_at(LSN(root.lsn)), blocks.root_digest(root), wanted)
+
+    def _transaction_at(self, lsn: LSN) -> int:
+        entry = self.log.find(lsn)
+        return entry.transaction if entry is not None else 0
+
+    def _finish_walk(self, peer: Peer) -> None:
+        walk = self._walks.get(peer.name)
+        if walk is not None and walk.done:
+            del self._walks[peer.name]
+            self._ship(peer, walk.root, walk.differing, peer.reason)
+
+    def _dispatch(self, peer: Peer, message: Message) -> None:
+        if isinstance(message, Ack | BackupComplete):
+            self._acknowledged(peer, message)
+        elif isinstance(message, TableDigests):
+            if peer.name in self._walks:
+                peer.queue.extend(self._walks[peer.name].take_tables(message))
+                self._finish_walk(peer)
+        elif isinstance(message, BlockDigests):
+            if peer.name in self._walks:
+                self._walks[peer.name].take_blocks(message)
+                self._finish_walk(peer)
+        elif isinstance(message, Nack):
+            peer.state = "asking"
+            peer.reason = f"{message.code}: expected {message.expected}, found {message.found} {message.detail}".strip()
+            peer.queue.clear()
+            peer.images = None
+        elif isinstance(message, Refuse):
+            peer.state = "refused"
+            peer.reason = message.reason
+
+    def _acknowledged(self, peer: Peer, message: Ack | BackupComplete) -> None:
+        if not peer.attentive:
+            return
+        received = message.received_lsn if isinstance(message, Ack) else message.lsn
+        applied = message.applied_lsn if isinstance(message, Ack) else message.lsn
+        peer.received_lsn = LSN(max(peer.received_lsn, received))
+        peer.applied_lsn = LSN(max(peer.applied_lsn, applied))
+        pending = self.pending
+        if pending is not None and received == pending.lsn and message.transaction == pending.transaction:
+            pending.acknowledged.add(peer.name)
+        self._join(peer)
+        self._trim()
+
+    def _join(self, peer: Peer) -> None:
+        """Bring a synchronous secondary that has caught up into step, and let it take part in what is pending."""
+        if peer.mode != "sync" or peer.state != "following":
+            return
+        if peer.sent_lsn == peer.received_lsn == self.log.last_lsn or (peer.completed and self.pending is not None):
+            peer.state = "in step"
+            self.alone = False
+            if peer.completed and self.pending is not None:
+                peer.sent_lsn = self.pending.lsn
+            self._send_pending(peer)
+
+    def _next_message(self, peer: Peer) -> Message | None:
+        if peer.queue:
+            return peer.queue.popleft()
+        if peer.images is not None:
+            return self._next_image(peer)
+        if peer.state != "following" or peer.sent_lsn >= self.log.last_lsn:
+            return None
+        if not self.log.reaches_back_to(peer.sent_lsn):
+            peer.state = "asking"
+            return Nack("behind", self.log.base.lsn, peer.sent_lsn, "the log was dropped at its size limit")
+        if self.log.bytes_after(peer.applied_lsn) - self.log.bytes_after(peer.sent_lsn) > self.limits.window_bytes:
+            return None
+        entry = self.log.find(LSN(peer.sent_lsn + 1))
+        if entry is None:
+            return None
+        peer.sent_lsn = entry.lsn
+        return TxnLog(
+            entry.transaction, entry.lsn, tuple(entry.changes), entry.root, LSN(self.root.lsn), entry.time
+        )
+
+    def _next_image(self, peer: Peer) -> Message | None:
+        assert peer.images is not None
+        message = next(peer.images, None)
+        if message is None or isinstance(message, SnapEnd):
+            peer.images = None
+        if isinstance(message, SnapEnd):
+            peer.state = "following"
+            peer.sent_lsn = message.lsn
+            peer.blocks_shipped += message.blocks
+        return message
+
+    def _trim(self) -> None:
+        """Drop the log that every secondary has applied; a lost one keeps it, up to the log's own size limit."""
+        if self.peers:
+            self.log.keep_above(LSN(min(peer.applied_lsn for peer in self.peers.values())))
+        else:
+            self.log.keep_above(self.log.last_lsn)
+
+
+def _common_length(streamed: Sequence[Change], changes: Sequence[Change]) -> int:
+    """Count how many changes at the beginning are the very same objects: a rewind replaces all from some point on."""
+    length = min(len(streamed), len(changes))
+    if length == 0 or streamed[length - 1] is changes[length - 1]:
+        return length
+    low, high = 0, length - 1
+    while low < high:
+        middle = (low + high) // 2
+        if streamed[middle] is changes[middle]:
+            low = middle + 1
+        else:
+            high = middle
+    return low

@@ -1,0 +1,381 @@
+"""The publisher: what storage calls at each commit of a mirrored database, and who moves the frames.
+
+    storage, writer's thread              publisher                                background thread (async links only)
+    changed(transaction, change)  ---->   Primary.changed, pump sync links
+    committing(transaction, root) ---->   complete, pump until released
+         raises: nothing happened         or SecondaryLost, CommitInDoubt, PrimaryFenced
+    installed(root)               ---->   Primary.installed, pump sync links,      woken: pump async links
+                                          wake ---------------------------------->
+    aborted(transaction)          ---->   Primary.abandon
+
+The Primary has no lock, clock or thread; they are here. `pause(seconds)` is how a waiting commit lets time pass: a
+condition's wait in production, an advance of the virtual clock in a simulation.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tandemdb.replication import blocks, wire
+from tandemdb.replication.errors import CommitInDoubt, PrimaryFenced, ReplicationError, SecondaryLost
+from tandemdb.replication.link import Link
+from tandemdb.replication.messages import LSN, Change, Frame
+from tandemdb.replication.peer import Mode, Peer
+from tandemdb.replication.primary import Primary
+
+if TYPE_CHECKING:
+    from tandemdb.storage import CommitObserver, Database, Root, Transaction
+
+log = logging.getLogger("tandemdb.replication")
+
+READ_ONLY = "attempt to write a readonly database"
+IDLE_SECONDS = 0.05
+
+
+class SecondaryStatus(NamedTuple):
+    """How far a secondary has come; `lag_seconds` is the age of the oldest commit it lacks, 0.0 if it lacks none."""
+
+    name: str
+    mode: Mode
+    state: str
+    applied: LSN
+    lag_commits: int
+    lag_bytes: int
+    lag_seconds: float
+    blocks_shipped: int
+    plans: tuple[str, ...]
+    reason: str
+
+
+class Publisher:
+    """The commit observer of a primary's database."""
+
+    def __init__(
+        self,
+        database: Database,
+        core: Primary,
+        timeout_seconds: float = 2.0,
+        clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], None] | None = None,
+    ) -> None:
+        self._database = weakref.ref(database)
+        self.core = core
+        self.timeout_seconds = timeout_seconds
+        self.links: dict[str, Link] = {}
+        self.clock = clock
+        self._arrived = threading.Condition(threading.RLock())
+        self.pause = pause if pause is not None else self._wait_for_arrival
+        self._open: Sequence[Change] | None = None
+        self._digest: int | None = None
+        self._wake: queue.SimpleQueue[bool] | None = None
+        # Kept up by `_refresh`, for the hot path to look at plain attributes.
+        self._tight = False
+        self._loose = False
+
+    # Storage's observer.
+
+    def started(self, transaction: Transaction) -> None:
+        """Nothing is sent for a transaction that may yet change nothing."""
+
+    def committing(self, transaction: Transaction, root: Root) -> None:
+        """Wait until the secondaries required have the commit; an exception undoes it."""
+        changes = transaction.changes if transaction.changes is not None else ()
+        if not changes and root.lsn == self.core.log.last_lsn:
+            self._open = self._digest = None
+            return
+        if self.core.fenced_by is not None:
+            raise fenced(self.core)
+        self._open = changes
+        lsn = root.lsn
+        self._digest = blocks.root_digest(root) if lsn % self.core.limits.digest_every == 0 else None
+        if not self._tight:
+            return
+        self._check_secondaries()
+        with self._arrived:
+            self.core.complete(LSN(lsn), changes, self._digest, self.clock())
+        self._await_release()
+
+    def installed(self, root: Root) -> None:
+        changes, self._open = self._open, None
+        if changes is None:
+            changes = ()
+        size_bytes = wire.changes_bytes(changes)
+        with self._arrived:
+            self.core.installed(root, changes, self._digest, size_bytes, self.clock())
+        if self._tight:
+            self._pump("sync")
+        self.wake()
+
+    def aborted(self, transaction: Transaction) -> None:
+        if self._open is None:
+            return
+        self._open = None
+        with self._arrived:
+            self.core.abandon()
+        if self._tight:
+            self._pump("sync")
+
+    def stream(self, changes: Sequence[Change]) -> None:
+        """Send what an open transaction has changed, or taken back, since the last call."""
+        self._open = changes
+        with self._arrived:
+            self.core.changed(changes)
+        self._pump("sync")
+
+    # Secondaries.
+
+    def observer(self) -> CommitObserver:
+        """Return what storage is to call: with `changed` only if a secondary follows change by change."""
+        return StreamingObserver(self) if self._tight else self
+
+    def add(self, link: Link, mode: Mode) -> Peer:
+        with self._arrived:
+            peer = self.core.add(link.name, mode, self.clock())
+            self.links[link.name] = link
+            self._refresh()
+        if mode == "async":
+            self._start_thread()
+        return peer
+
+    def remove(self, name: str) -> None:
+        with self._arrived:
+            self.core.remove(name)
+            del self.links[name]
+            self._refresh()
+            if not self._loose and self._wake is not None:
+                self._wake.put(False)
+                self._wake = None
+
+    @property
+    def database(self) -> Database | None:
+        return self._database()
+
+    def wake(self) -> None:
+        """Let the background thread look after the asynchronous links."""
+        if self._wake is not None:
+            self._wake.put(True)
+
+    def retire(self) -> None:
+        """Stop serving: a secondary of this system was promoted and is the primary now."""
+        with self._arrived:
+            if self._wake is not None:
+                self._wake.put(False)
+                self._wake = None
+
+    def continue_alone(self) -> None:
+        """Take writes without synchronous secondaries, until one is in step again: two histories may come of it."""
+        log.warning("%s continues alone: commits are not acknowledged by any secondary", self.core.identity.node)
+        with self._arrived:
+            self.core.alone = True
+
+    def status(self) -> list[SecondaryStatus]:
+        with self._arrived:
+            now = self.clock()
+            return [self._status_of(peer, now) for peer in self.core.peers.values()]
+
+    # What links call.
+
+    def receive(self, name: str, frame: Frame) -> None:
+        with self._arrived:
+            self.core.receive(name, frame, self.clock())
+            if self.core.fenced_by is not None:
+                database = self._database()
+                if database is not None and database.read_only is None:
+                    database.read_only = READ_ONLY
+                    log.warning("%s is fenced by epoch %d", self.core.identity.node, self.core.fenced_by)
+            self._arrived.notify_all()
+
+    def next_frame(self, name: str) -> Frame | None:
+        with self._arrived:
+            return self.core.next_frame(name, self.clock())
+
+    def disconnected(self, name: str) -> None:
+        with self._arrived:
+            if name in self.core.peers:
+                self.core.disconnected(name)
+
+    def tick(self) -> None:
+        with self._arrived:
+            self.core.tick(self.clock())
+
+    # Helpers, in call order.
+
+    def _check_secondaries(self) -> None:
+        """Refuse the commit at once when too few synchronous secondaries are in step; nothing was sent yet."""
+        with self._arrived:
+            missing = self.core.missing()
+        while missing and self._pump("sync"):
+            with self._arrived:
+                missing = self.core.missing()
+        if self.core.fenced_by is not None:
+            raise fenced(self.core)
+        if missing:
+            names = ", ".join(f"{peer.name} is {peer.state}" for peer in self.core.synchronous())
+            raise SecondaryLost(
+                "a synchronous secondary is lost and commits are refused",
+                detail=f"{self.core.required()} must acknowledge each commit, {missing} too few are in step: {names}.",
+                hint="Reconnect it, detach it, or call continue_alone() to go on without.",
+            )
+
+    def _await_release(self) -> None:
+        deadline = self.clock() + self.timeout_seconds
+        while True:
+            moved = self._pump("sync")
+            with self._arrived:
+                if self.core.released():
+                    return
+            if self.core.fenced_by is not None:
+                self._give_up()
+                raise fenced(self.core)
+            if moved:
+                continue
+            remaining = deadline - self.clock()
+            dead = all(self.links[peer.name].is_cut for peer in self.core.synchronous())
+            if remaining <= 0 or dead:
+                raise self._give_up()
+            self.pause(min(remaining, self._until_due()))
+
+    def _give_up(self) -> CommitInDoubt:
+        """Undo the pending commit here; whoever did not answer is out of step until it has."""
+        with self._arrived:
+            pending = self.core.pending
+            transaction = self.core.transaction
+            acknowledged = pending.acknowledged if pending is not None else set()
+            self.core.abandon()
+            for peer in self.core.synchronous():
+                if peer.name not in acknowledged and peer.state == "in step":
+                    self.core.mistrust(peer)
+            self._open = None
+        self._pump("sync")
+        return CommitInDoubt(
+            "commit in doubt: it was sent and not acknowledged",
+            transaction,
+            detail=f"Transaction {transaction} is rolled back here. A secondary that holds it undoes it when it"
+            " returns to this primary, and keeps it if it is promoted instead.",
+            hint="Ask whichever system leads later before repeating the transaction.",
+        )
+
+    def _pump(self, mode: Mode) -> bool:
+        peers = self.core.peers
+        moved = False
+        for name, link in list(self.links.items()):
+            peer = peers.get(name)
+            if peer is not None and peer.mode == mode and link.pump():
+                moved = True
+        return moved
+
+    def _until_due(self) -> float:
+        dues = [due for link in list(self.links.values()) if (due := link.due_at()) is not None]
+        return max(0.001, min([due - self.clock() for due in dues], default=IDLE_SECONDS))
+
+    def _wait_for_arrival(self, seconds: float) -> None:
+        with self._arrived:
+            self._arrived.wait(seconds)
+
+    def _status_of(self, peer: Peer, now: float) -> SecondaryStatus:
+        last = self.core.log.last_lsn
+        applied = LSN(min(peer.applied_lsn, last))
+        missing = self.core.log.find(LSN(applied + 1)) if applied < last else None
+        oldest = missing if missing is not None else self.core.log.base
+        return SecondaryStatus(
+            peer.name,
+            peer.mode,
+            peer.state,
+            applied,
+            last - applied,
+            self.core.log.bytes_after(applied) if applied < last else 0,
+            max(0.0, now - oldest.time) if applied < last else 0.0,
+            peer.blocks_shipped,
+            tuple(peer.plans),
+            peer.reason,
+        )
+
+    def _refresh(self) -> None:
+        modes = {peer.mode for peer in self.core.peers.values()}
+        self._tight = "sync" in modes
+        self._loose = "async" in modes
+
+    def _start_thread(self) -> None:
+        if self._wake is None:
+            self._wake = queue.SimpleQueue()
+            thread = threading.Thread(
+                target=_follow,
+                args=(weakref.ref(self, _stopper(self._wake)), self._wake),
+                name=f"tandemdb mirror of {self.core.identity.node}",
+                daemon=True,
+            )
+            thread.start()
+        self._wake.put(True)
+
+    def follow_once(self) -> float | None:
+        """Pump the asynchronous links. Returns when to try again, None when all of them are level."""
+        self._pump("async")
+        with self._arrived:
+            behind = [
+                peer
+                for peer in self.core.peers.values()
+                if peer.mode == "async"
+                and (self.core.behind(peer) or not peer.attentive)
+                and not self.links[peer.name].is_cut
+                and peer.state != "refused"
+            ]
+        return self._until_due() if behind else None
+
+
+class StreamingObserver:
+    """A publisher that also hears of every change as it is made: tight sequencing."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self.publisher = publisher
+        self.started = publisher.started
+        self.committing = publisher.committing
+        self.installed = publisher.installed
+        self.aborted = publisher.aborted
+
+    def changed(self, transaction: Transaction, change: Change) -> None:
+        if transaction.changes is not None:
+            self.publisher.stream(transaction.changes)
+
+    def rewound(self, transaction: Transaction, count: int) -> None:
+        if transaction.changes is not None:
+            self.publisher.stream(transaction.changes)
+
+
+def fenced(core: Primary) -> PrimaryFenced:
+    """Make the error of a primary whose epoch is over."""
+    return PrimaryFenced(
+        "this system is no longer the primary",
+        detail=f"Its epoch {core.identity.epoch} ended when a secondary was promoted to epoch {core.fenced_by}.",
+        hint="Write to the new primary; attach this system to it to rejoin.",
+    )
+
+
+def _stopper(wake: queue.SimpleQueue[bool]) -> Callable[[Any], None]:
+    return lambda _: wake.put(False)
+
+
+def _follow(publisher: weakref.ref[Publisher], wake: queue.SimpleQueue[bool]) -> None:
+    """Pump asynchronous links when woken; ends when told to or when the publisher is gone."""
+    timeout: float | None = None
+    while True:
+        try:
+            go_on = wake.get(timeout=timeout)
+            while go_on and not wake.empty():
+                go_on = wake.get()
+        except queue.Empty:
+            go_on = True
+        mirrored = publisher()
+        if not go_on or mirrored is None:
+            return
+        try:
+            timeout = mirrored.follow_once()
+        except ReplicationError:
+            log.exception("asynchronous mirroring failed; it is tried again")
+            timeout = IDLE_SECONDS
+        del mirrored

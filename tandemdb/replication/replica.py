@@ -1,0 +1,308 @@
+"""Attaching, detaching and promoting secondaries of the same process.
+
+    attach(primary, secondary, mode)   POSITION, PLAN, catch-up; returns when the secondary is level (sync) or linked
+    Replica                            cut(), heal(), set_faults(), status, detach(), promote()
+    promote(secondary)                 a new epoch; the former primary, if it still listens, is fenced
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from tandemdb.replication import blocks
+from tandemdb.replication.errors import ReplicationError
+from tandemdb.replication.link import Faults, Link
+from tandemdb.replication.messages import LSN, Epoch
+from tandemdb.replication.peer import Mode
+from tandemdb.replication.primary import Limits, Primary
+from tandemdb.replication.publisher import READ_ONLY, Publisher, SecondaryStatus
+from tandemdb.replication.secondary import Secondary
+from tandemdb.replication.system import System, find_system, system_of
+
+if TYPE_CHECKING:
+    from tandemdb.storage import Database
+
+WAIT_SECONDS = 5.0
+
+_names = itertools.count(1)
+
+
+class PromotionReport(NamedTuple):
+    """What a promotion did. `commits_missing` counts commits the primary was known to have and this system lacks.
+
+    A commit that a synchronous secondary in step acknowledged is never among them. `pending_installed` is the LSN of
+    a commit that was acknowledged and not yet known to be stable: it stands now.
+    """
+
+    epoch: Epoch
+    lsn: LSN
+    digest: int
+    pending_installed: LSN | None
+    commits_missing: int
+    was: str
+
+
+class Replica:
+    """A secondary in the same process, as its primary's side holds it."""
+
+    def __init__(self, primary: Database, secondary: Database, link: Link) -> None:
+        self.primary = primary
+        self.secondary = secondary
+        self.link = link
+
+    @property
+    def name(self) -> str:
+        return self.link.name
+
+    @property
+    def status(self) -> SecondaryStatus:
+        for entry in status(self.primary):
+            if entry.name == self.name:
+                return entry
+        raise ReplicationError(f"secondary {self.name!r} is detached")
+
+    def cut(self) -> None:
+        """Cut the link, as a pulled cable would; with that the secondary stays at the commit it shows."""
+        self.link.cut()
+
+    def heal(self) -> None:
+        """Mend the link; the secondary catches up."""
+        self.link.heal()
+        _wake(self.primary)
+
+    def set_faults(self, faults: Faults | None) -> None:
+        self.link.set_faults(faults)
+
+    def detach(self) -> None:
+        detach(self.secondary)
+
+    def promote(self) -> PromotionReport:
+        return promote(self.secondary)
+
+
+def attach(
+    primary: Database,
+    secondary: Database,
+    mode: Mode = "sync",
+    *,
+    name: str = "",
+    overwrite: bool = False,
+    faults: Faults | None = None,
+    timeout_seconds: float = 2.0,
+    clock: Callable[[], float] = time.monotonic,
+    pause: Callable[[float], None] | None = None,
+    **limits: int | float,
+) -> Replica:
+    """Mirror `primary` to `secondary` from now on; the secondary is read-only until it is promoted.
+
+    A synchronous secondary is level when this returns; an asynchronous one catches up in the background.
+
+    Args:
+        mode: "sync": a commit returns when the secondary has it. "async": at once, the log follows.
+        overwrite: let the secondary's own data of another origin be replaced.
+        limits: fields of `Limits`, taken when the primary gets its first secondary: `required` (how many synchronous
+            secondaries must have a commit), `digest_every` (commits from one digest to the next), ...
+    Raises:
+        ReplicationError: the secondary holds other data, is a primary or secondary already, or did not catch up.
+    """
+    if primary is secondary:
+        raise ReplicationError("a database cannot be its own secondary")
+    system, other = system_of(primary), system_of(secondary)
+    _check_free(secondary, other, overwrite, system)
+    publisher = _publisher_of(primary, system, Limits(**limits), timeout_seconds, clock, pause)  # type: ignore[arg-type]
+    name = name or secondary.name or f"secondary {next(_names)}"
+    if name in publisher.links:
+        name = f"{name} {next(_names)}"
+    other.secondary = Secondary(secondary, other.identity, name, mode)
+    other.link = link = Link(publisher, other.secondary, other.lock, clock, faults)
+    before, secondary.read_only = secondary.read_only, READ_ONLY
+    try:
+        _observe(primary, publisher, lambda: publisher.add(link, mode))
+        link.connect()
+        replica = Replica(primary, secondary, link)
+        if mode == "sync":
+            _await_step(replica, timeout_seconds, publisher)
+        elif publisher.links:
+            publisher.wake()
+    except BaseException:
+        detach(secondary)
+        secondary.read_only = before
+        raise
+    return replica
+
+
+def detach(secondary: Database) -> None:
+    """End the mirroring to a database; it keeps what it has, read-only until it is promoted or attached again."""
+    system = find_system(secondary)
+    if system is None or system.secondary is None:
+        return
+    link, core = system.link, system.secondary
+    if link is not None:
+        link.is_cut = True
+        publisher = link.publisher
+        if isinstance(publisher, Publisher) and link.name in publisher.links:
+            primary = publisher.database
+            if primary is None:
+                publisher.remove(link.name)
+            else:
+                _observe(primary, publisher, lambda: publisher.remove(link.name))
+    with system.lock:
+        core.close()
+    system.secondary = system.link = None
+
+
+def promote(secondary: Database) -> PromotionReport:
+    """Make a secondary a primary: a new epoch begins, it takes writes, its history is kept.
+
+    The former primary is told if the link still stands, and takes no more writes; otherwise it learns so from the
+    first frame it sends. Whether to promote is the operator's decision: see `commits_missing`.
+
+    Raises:
+        ReplicationError: the database is no secondary.
+    """
+    system = find_system(secondary)
+    if system is None or system.secondary is None:
+        raise ReplicationError("this database is not a secondary", hint="Only a mirrored copy can be promoted.")
+    link, core = system.link, system.secondary
+    with system.lock:
+        if not system.identity.cluster or core.state == "copying":
+            raise ReplicationError("this secondary has never been level with its primary and cannot lead")
+        was = core.state
+        pending = core.promote(Epoch(system.identity.epoch + 1))
+        root = secondary.root
+        missing = max(0, core.primary_lsn - root.lsn)
+    if link is not None:
+        link.pump()
+        if isinstance(link.publisher, Publisher) and link.name in link.publisher.links:
+            link.publisher.retire()
+    system.secondary = system.link = None
+    return PromotionReport(system.identity.epoch, LSN(root.lsn), blocks.root_digest(root), pending, missing, was)
+
+
+def status(primary: Database) -> list[SecondaryStatus]:
+    """Tell how far each secondary of this database has come, in the order they were attached. Cost: no message sent."""
+    system = find_system(primary)
+    return system.publisher.status() if system is not None and system.publisher is not None else []
+
+
+def wait_for(secondary: Database, lsn: int, timeout_seconds: float = WAIT_SECONDS) -> None:
+    """Wait until a secondary shows a commit to its readers.
+
+    Raises:
+        ReplicationError: it does not within that time.
+    """
+    system = find_system(secondary)
+    deadline = time.monotonic() + timeout_seconds
+    pause = 0.0002
+    while secondary.root.lsn < lsn:
+        link = system.link if system is not None else None
+        if link is None:
+            raise ReplicationError("this database is not a secondary")
+        if link.pump():
+            continue
+        if time.monotonic() >= deadline:
+            raise ReplicationError(
+                f"the secondary did not reach LSN {lsn} in {timeout_seconds} s",
+                detail=f"It is at LSN {secondary.root.lsn}.",
+            )
+        time.sleep(pause)
+        pause = min(0.01, pause * 2)
+
+
+def continue_alone(primary: Database) -> None:
+    """Let a primary that lost its synchronous secondaries take writes; the choice is logged.
+
+    A secondary promoted elsewhere meanwhile would then have another history.
+    """
+    system = find_system(primary)
+    if system is None or system.publisher is None:
+        raise ReplicationError("this database has no secondaries")
+    system.publisher.continue_alone()
+
+
+# Helpers, in call order.
+
+
+def _check_free(secondary: Database, other: System, overwrite: bool, system: System) -> None:
+    if other.secondary is not None:
+        raise ReplicationError("this database is a secondary already", hint="Detach it first.")
+    if other.publisher is not None and other.publisher.links and other.publisher.core.fenced_by is None:
+        raise ReplicationError("this database has secondaries of its own", hint="Detach them first.")
+    if other.identity.cluster and other.identity.cluster == system.identity.cluster:
+        _rest(secondary, other)
+        return
+    if blocks.block_count(secondary.root) and not overwrite:
+        raise ReplicationError(
+            "the secondary holds data of its own",
+            detail="It was never a copy of this primary, and mirroring would replace all that it holds.",
+            hint="Attach an empty database, or pass overwrite=True.",
+        )
+    other.leave_cluster()
+    _rest(secondary, other)
+
+
+def _rest(secondary: Database, other: System) -> None:
+    """Let a former primary be a secondary: its own secondaries are gone or follow another system now."""
+    if other.publisher is not None and (not other.publisher.links or other.publisher.core.fenced_by is not None):
+        other.publisher.retire()
+        other.publisher = None
+        transaction = blocks.begin(secondary)
+        secondary.observer = None
+        transaction.rollback()
+
+
+def _publisher_of(
+    primary: Database,
+    system: System,
+    limits: Limits,
+    timeout_seconds: float,
+    clock: Callable[[], float],
+    pause: Callable[[float], None] | None,
+) -> Publisher:
+    publisher = system.publisher
+    if publisher is not None and publisher.links and publisher.core.fenced_by is None:
+        return publisher
+    system.found_cluster()
+    if system.secondary is None:
+        blocks.set_epoch(primary, system.identity.epoch)
+    first_transaction = int.from_bytes(os.urandom(4), "big") << 31 | 1
+    core = Primary(system.identity, primary.root, limits, first_transaction)
+    system.publisher = Publisher(primary, core, timeout_seconds, clock, pause)
+    return system.publisher
+
+
+def _observe(primary: Database, publisher: Publisher, act: Callable[[], object]) -> None:
+    """Change a primary's secondaries while no transaction is open, so that none is observed by halves."""
+    transaction = blocks.begin(primary)
+    try:
+        act()
+        primary.observer = publisher.observer() if publisher.links else None
+    finally:
+        transaction.rollback()
+
+
+def _await_step(replica: Replica, timeout_seconds: float, publisher: Publisher) -> None:
+    deadline = publisher.clock() + timeout_seconds
+    while True:
+        moved = replica.link.pump()
+        entry = replica.status
+        if entry.state == "in step":
+            return
+        if entry.state == "refused":
+            raise ReplicationError(f"the primary does not take this secondary: {entry.reason}")
+        if not moved:
+            if publisher.clock() >= deadline:
+                raise ReplicationError(
+                    f"the secondary did not catch up in {timeout_seconds} s", detail=f"It is {entry.state}."
+                )
+            publisher.pause(0.005)
+
+
+def _wake(primary: Database) -> None:
+    system = find_system(primary)
+    if system is not None and system.publisher is not None:
+        system.publisher.wake()

@@ -1,0 +1,424 @@
+"""The secondary's side of the protocol: frames in, acknowledgements out, backup blocks in step. No I/O, no clock.
+
+    root shown to readers      overlay (a private transaction)                staging (blocks on their way)
+    LSN 41  ---------------->  UPDATES applied as they come; TXN_COMMIT       SNAP_BEGIN, LAYOUT, BLOCK ...
+         \\                     checks digest, acknowledges: pending 42        checked and swapped in at SNAP_END
+          '-- shown as 42 when the primary says that 42 is stable
+
+A reader here is never ahead of the primary: a pending transaction is complete and acknowledged, yet unseen until a
+message carries `stable_lsn` of 42. Only the primary may undo it (TXN_ABORT, or a PLAN that says discard); promotion
+installs it, since its acknowledgement may have let the commit return.
+
+    state    asking --POSITION--> (primary decides) --PLAN--> copying --> following
+             '<---- gap, mismatch, silence: NACK, POSITION again in a new session, last good root kept
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+from weakref import ref
+
+from tandemdb.replication import blocks
+from tandemdb.replication.errors import ReplicationError
+from tandemdb.replication.identity import Identity
+from tandemdb.replication.messages import (
+    LSN,
+    Ack,
+    BackupComplete,
+    BlockDigests,
+    BlockImage,
+    Change,
+    DigestRequest,
+    Epoch,
+    Frame,
+    Heartbeat,
+    Layout,
+    Message,
+    Nack,
+    Plan,
+    Position,
+    Refuse,
+    Rewind,
+    SnapBegin,
+    SnapEnd,
+    TableDigests,
+    Term,
+    TxnAbort,
+    TxnBegin,
+    TxnCommit,
+    TxnLog,
+    Updates,
+)
+from tandemdb.replication.peer import SESSION_MODULUS, Mode
+
+if TYPE_CHECKING:
+    from tandemdb.storage import Database, Mark, Transaction
+
+RETRY_SECONDS = 1.0
+RETRY_SECONDS_MAX = 30.0
+MARK_EVERY_UPDATES = 1024
+
+State = Literal["asking", "copying", "following", "refused", "promoted"]
+
+
+@dataclass
+class Overlay:
+    """A transaction on its way: its changes so far, and storage marks to rewind to without doing all of it again."""
+
+    number: int
+    transaction: Transaction
+    changes: list[Change] = field(default_factory=list)
+    marks: list[tuple[int, Mark]] = field(default_factory=list)
+    # Set by TXN_COMMIT: complete, digest checked, acknowledged.
+    lsn: LSN = LSN(0)
+
+
+class Secondary:
+    """One database that mirrors another. It holds its database weakly: the database owns it, not the reverse."""
+
+    def __init__(self, database: Database, identity: Identity, name: str, mode: Mode) -> None:
+        self._database = ref(database)
+        self.identity = identity
+        self.name = name
+        self.mode: Mode = mode
+        self.state: State = "asking"
+        self.outgoing: deque[Frame] = deque()
+        self.session = 0
+        self.last_transaction = 0
+        self.overlay: Overlay | None = None
+        self.staging: blocks.Staging | None = None
+        self.primary_lsn = LSN(0)
+        self.refused_frames = 0
+        self.overlay_updates = 0
+        self.reason = ""
+        self._sequence = 0
+        self._expected = 0
+        self._progress_at = 0.0
+        self._retry_seconds = RETRY_SECONDS
+
+    @property
+    def database(self) -> Database:
+        database = self._database()
+        if database is None:
+            raise ReplicationError("the mirrored database is gone")
+        return database
+
+    @property
+    def lsn(self) -> LSN:
+        """The last LSN shown to readers."""
+        return LSN(self.database.root.lsn)
+
+    @property
+    def received_lsn(self) -> LSN:
+        """The last LSN complete here, shown or not."""
+        return self.overlay.lsn if self.overlay is not None and self.overlay.lsn else self.lsn
+
+    # What the caller drives.
+
+    def connect(self, now: float) -> None:
+        """Open a session: say where this system stands and ask how to catch up."""
+        if self.state == "promoted":
+            return
+        self.session = (self.session + 1) % SESSION_MODULUS
+        self._sequence = self._expected = 0
+        self._progress_at = now
+        self.state = "asking"
+        self.staging = None
+        self.outgoing.clear()
+        overlay = self.overlay
+        if overlay is not None and not overlay.lsn:
+            self._drop_overlay()
+        root = self.database.root
+        self._send(
+            Position(
+                self.identity.cluster,
+                self.identity.node,
+                self.identity.incarnation,
+                self.mode,
+                tuple(self.identity.history),
+                LSN(root.lsn),
+                self.last_transaction,
+                blocks.root_digest(root),
+                blocks.block_count(root),
+                overlay.lsn if overlay is not None else LSN(0),
+                overlay.number if overlay is not None and overlay.lsn else 0,
+            )
+        )
+
+    def tick(self, now: float) -> None:
+        """Ask again when an answer, or the next block of a transfer, has been missing for too long."""
+        if self.state in ("asking", "copying") and now - self._progress_at >= self._retry_seconds:
+            # Doubled: on a link slower than this, asking again would make each answer come too late.
+            self._retry_seconds = min(RETRY_SECONDS_MAX, self._retry_seconds * 2)
+            self.connect(now)
+
+    def receive(self, frame: Frame, now: float) -> None:
+        """Take a frame from the primary. Raises nothing: what does not fit is answered by NACK or REFUSE."""
+        if isinstance(frame.message, Refuse) and frame.session == self.session:
+            self.state = "refused" if self.state != "promoted" else self.state
+            self.reason = frame.message.reason
+            return
+        if frame.epoch < self.identity.epoch or self.state == "promoted":
+            self.refused_frames += 1
+            self._fence(frame.session)
+            return
+        if frame.session != self.session or frame.sequence < self._expected:
+            return
+        if frame.sequence > self._expected:
+            self._restart("gap", self._expected, frame.sequence, "frames are missing", now)
+            return
+        self._expected += 1
+        self._progress_at = now
+        try:
+            self._dispatch(frame, frame.message, now)
+        except (blocks.StorageError, ReplicationError, LookupError, TypeError, ValueError) as error:
+            self._restart("blocks", 0, 0, f"{type(error).__name__}: {error}", now)
+
+    def promote(self, epoch: Epoch) -> LSN | None:
+        """Become a primary's database: install what is pending, drop what is open, begin `epoch`.
+
+        Returns the LSN of a pending transaction that was installed, None if there was none.
+        """
+        if epoch <= self.identity.epoch:
+            raise ReplicationError(f"epoch {epoch} is not newer than epoch {self.identity.epoch}")
+        installed: LSN | None = None
+        if self.overlay is not None and self.overlay.lsn:
+            installed = self.overlay.lsn
+            self._install()
+        self._drop_overlay()
+        self.staging = None
+        database = self.database
+        self.identity.history.append(Term(epoch, LSN(database.root.lsn), blocks.root_digest(database.root)))
+        blocks.set_epoch(database, epoch)
+        self.state = "promoted"
+        self.outgoing.clear()
+        self._fence(self.session)
+        database.read_only = None
+        return installed
+
+    def close(self) -> None:
+        """End the mirroring: an open overlay goes, a pending transaction too; its primary still has it."""
+        self._drop_overlay()
+        self.staging = None
+        self.outgoing.clear()
+
+    # Messages, in the order of the protocol.
+
+    def _dispatch(self, frame: Frame, message: Message, now: float) -> None:
+        if isinstance(message, Updates):
+            self._update(message, now)
+        elif isinstance(message, TxnLog):
+            self._apply_log(message, now)
+        elif isinstance(message, TxnBegin):
+            self._begin(message, now)
+        elif isinstance(message, TxnCommit):
+            self._complete(message, now)
+        elif isinstance(message, Heartbeat):
+            self._heartbeat(message, now)
+        elif isinstance(message, Rewind):
+            self._rewind(message, now)
+        elif isinstance(message, TxnAbort):
+            if self.overlay is not None and self.overlay.number == message.transaction:
+                self._drop_overlay()
+        elif isinstance(message, Plan):
+            self._take_plan(message)
+        elif isinstance(message, SnapBegin | Layout | BlockImage | SnapEnd):
+            self._take_transfer(message, now)
+        elif isinstance(message, DigestRequest):
+            self._send_digests(message)
+        elif isinstance(message, Nack):
+            # While asking, the question is on its way already.
+            if self.state != "asking":
+                self.reason = f"{message.code}: {message.detail}"
+                self.connect(now)
+        else:
+            self._restart("kind", 0, 0, f"a {type(message).__name__} is not for a secondary", now)
+
+    def _take_plan(self, plan: Plan) -> None:
+        if plan.pending == "install":
+            self._install()
+        elif plan.pending == "discard":
+            self._drop_overlay()
+        self.reason = plan.reason
+        self.primary_lsn = plan.pinned_lsn
+        if plan.kind == "tail":
+            self._adopt(plan)
+            self._follow()
+        else:
+            self.state = "copying"
+            self.staging = blocks.Staging(plan)
+
+    def _adopt(self, plan: Plan) -> None:
+        self.identity.cluster = plan.cluster
+        self.identity.history = list(plan.history)
+        # A transaction that is kept pending holds the writer's place; its commit will bring the epoch.
+        if self.overlay is None:
+            blocks.set_epoch(self.database, self.identity.epoch)
+
+    def _take_transfer(self, message: SnapBegin | Layout | BlockImage | SnapEnd, now: float) -> None:
+        staging = self.staging
+        if staging is None:
+            self._restart("transfer", 0, 0, "blocks without a plan", now)
+        elif isinstance(message, SnapBegin):
+            staging.begin = message
+        elif isinstance(message, Layout):
+            staging.layouts.append(message)
+        elif isinstance(message, BlockImage):
+            staging.images.append(message)
+        else:
+            self._drop_overlay()
+            blocks.install_staging(self.database, staging)
+            self._adopt(staging.plan)
+            self.last_transaction = staging.begin.transaction if staging.begin is not None else 0
+            self.staging = None
+            self._follow()
+
+    def _follow(self) -> None:
+        self.state = "following"
+        self._retry_seconds = RETRY_SECONDS
+        self._send_ack()
+
+    def _begin(self, message: TxnBegin, now: float) -> None:
+        if self.overlay is not None and self.overlay.lsn == message.base_lsn:
+            self._install()
+        if message.base_lsn != self.lsn:
+            self._restart("lsn", self.lsn, message.base_lsn, "a transaction begins elsewhere", now)
+            return
+        self._drop_overlay()
+        self.overlay = Overlay(message.transaction, blocks.begin(self.database))
+
+    def _update(self, message: Updates, now: float) -> None:
+        overlay = self.overlay
+        if overlay is None or overlay.number != message.transaction or len(overlay.changes) != message.first:
+            found = len(overlay.changes) if overlay is not None else -1
+            self._restart("updates", message.first, found, "updates do not continue the transaction", now)
+            return
+        for change in message.changes:
+            blocks.apply(overlay.transaction, change)
+        overlay.changes.extend(message.changes)
+        self.overlay_updates += len(message.changes)
+        if len(overlay.changes) - (overlay.marks[-1][0] if overlay.marks else 0) >= MARK_EVERY_UPDATES:
+            overlay.marks.append((len(overlay.changes), overlay.transaction.mark()))
+
+    def _rewind(self, message: Rewind, now: float) -> None:
+        """Take updates back: to the last mark before that point, then forward again."""
+        overlay = self.overlay
+        if overlay is None or overlay.number != message.transaction or len(overlay.changes) < message.keep:
+            self._restart("rewind", message.keep, 0, "a rewind of a transaction that is not here", now)
+            return
+        while overlay.marks and overlay.marks[-1][0] > message.keep:
+            overlay.marks.pop()
+        if overlay.marks:
+            start, mark = overlay.marks[-1]
+            overlay.transaction.restore(mark)
+        else:
+            start = 0
+            overlay.transaction.rollback()
+            overlay.transaction = blocks.begin(self.database)
+        del overlay.changes[message.keep :]
+        for change in overlay.changes[start:]:
+            blocks.apply(overlay.transaction, change)
+
+    def _complete(self, message: TxnCommit, now: float) -> None:
+        overlay = self.overlay
+        if overlay is None or overlay.number != message.transaction or len(overlay.changes) != message.updates:
+            found = len(overlay.changes) if overlay is not None else -1
+            self._restart("updates", message.updates, found, "the completion of another transaction", now)
+            return
+        if message.lsn != self.lsn + 1:
+            self._restart("lsn", self.lsn + 1, message.lsn, "the completion is of another LSN", now)
+            return
+        if not self._digest_fits(overlay.transaction, message.root, now):
+            return
+        overlay.lsn = message.lsn
+        self.primary_lsn = LSN(max(self.primary_lsn, message.lsn))
+        self._send_ack(message.root)
+
+    def _apply_log(self, message: TxnLog, now: float) -> None:
+        if message.lsn <= self.lsn:
+            return
+        if self.overlay is not None and self.overlay.number == message.transaction and self.overlay.lsn == message.lsn:
+            self._install()
+            self._send(BackupComplete(message.transaction, message.lsn, message.root))
+            return
+        if message.lsn != self.lsn + 1:
+            self._restart("lsn", self.lsn + 1, message.lsn, "a commit is missing", now)
+            return
+        self._drop_overlay()
+        overlay = self.overlay = Overlay(message.transaction, blocks.begin(self.database))
+        for change in message.changes:
+            blocks.apply(overlay.transaction, change)
+        if not self._digest_fits(overlay.transaction, message.root, now):
+            return
+        overlay.lsn = message.lsn
+        self._install()
+        self.primary_lsn = LSN(max(self.primary_lsn, message.stable_lsn))
+        self._send(BackupComplete(message.transaction, message.lsn, message.root))
+
+    def _digest_fits(self, transaction: Transaction, root: int | None, now: float) -> bool:
+        if root is None:
+            return True
+        found = blocks.root_digest(transaction.root)
+        if found != root:
+            self._restart("root", root, found, "the blocks differ after the same changes", now)
+        return found == root
+
+    def _heartbeat(self, message: Heartbeat, now: float) -> None:
+        self.primary_lsn = LSN(max(self.primary_lsn, message.stable_lsn))
+        overlay = self.overlay
+        if overlay is not None and overlay.lsn and overlay.lsn <= message.stable_lsn:
+            self._install()
+        if message.root is not None and message.lsn == self.lsn:
+            found = blocks.root_digest(self.database.root)
+            if found != message.root:
+                self._restart("root", message.root, found, "the blocks differ", now)
+                return
+        if message.answer or overlay is not None:
+            self._send_ack()
+
+    def _send_digests(self, message: DigestRequest) -> None:
+        root = self.database.root
+        if not message.tables:
+            self._send(TableDigests(tuple(blocks.table_digests(root).items())))
+        for table in message.tables:
+            self._send(BlockDigests(table, tuple(blocks.block_digests(root, table))))
+
+    # Helpers.
+
+    def _install(self) -> None:
+        """Show a complete transaction to readers."""
+        overlay = self.overlay
+        if overlay is None or not overlay.lsn:
+            return
+        self.overlay = None
+        blocks.commit(overlay.transaction, overlay.lsn, self.identity.epoch)
+        self.last_transaction = overlay.number
+
+    def _drop_overlay(self) -> None:
+        if self.overlay is not None:
+            transaction, self.overlay = self.overlay.transaction, None
+            transaction.rollback()
+
+    def _fence(self, session: int) -> None:
+        """Tell a primary of an earlier epoch that it is over."""
+        epoch = self.identity.epoch
+        self.outgoing.append(Frame(session, epoch, 0, Refuse("epoch", epoch, f"epoch {epoch} has begun")))
+
+    def _restart(self, code: str, expected: int, found: int, detail: str, now: float) -> None:
+        """Refuse what came, keep the last good root, and ask anew."""
+        self._send(Nack(code, expected, found, detail))
+        refusal = self.outgoing.pop()
+        self.connect(now)
+        self.outgoing.appendleft(refusal)
+        self.reason = f"{code}: {detail}"
+
+    def _send_ack(self, root: int | None = None) -> None:
+        overlay = self.overlay
+        number = overlay.number if overlay is not None and overlay.lsn else self.last_transaction
+        self._send(Ack(self.received_lsn, number, self.lsn, root))
+
+    def _send(self, message: Message) -> None:
+        self.outgoing.append(Frame(self.session, self.identity.epoch, self._sequence, message))
+        self._sequence += 1

@@ -1,0 +1,62 @@
+"""Systems: each database's part in replication, found by the database and gone with it.
+
+    Database ....> System   identity    cluster, name, incarnation, history of epochs
+     (weakly)               publisher   while it has secondaries
+                            secondary   while it mirrors another, and its link
+
+Here, at the edge, randomness enters: cluster and incarnation are drawn when a database first takes part.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from tandemdb.replication.identity import Identity
+from tandemdb.replication.messages import LSN, Epoch, Term
+
+if TYPE_CHECKING:
+    from tandemdb.replication.link import Link
+    from tandemdb.replication.publisher import Publisher
+    from tandemdb.replication.secondary import Secondary
+    from tandemdb.storage import Database
+
+
+class System:
+    """One database's part in replication. `lock` guards its secondary's state."""
+
+    def __init__(self, name: str) -> None:
+        self.identity = Identity(b"", name, os.urandom(16))
+        self.lock = threading.RLock()
+        self.publisher: Publisher | None = None
+        self.secondary: Secondary | None = None
+        self.link: Link | None = None
+
+    def found_cluster(self) -> None:
+        """Begin a cluster with this database as its first primary, unless it belongs to one."""
+        if not self.identity.cluster:
+            self.identity.cluster = os.urandom(16)
+            self.identity.history = [Term(Epoch(1), LSN(0), 0)]
+
+    def leave_cluster(self) -> None:
+        """Forget cluster and history: what this database holds may be overwritten by another's."""
+        self.identity.cluster = b""
+        self.identity.history = []
+
+
+_systems: WeakKeyDictionary[Database, System] = WeakKeyDictionary()
+
+
+def system_of(database: Database) -> System:
+    """Find a database's system, or make it."""
+    system = _systems.get(database)
+    if system is None:
+        system = _systems.setdefault(database, System(database.name))
+    return system
+
+
+def find_system(database: Database) -> System | None:
+    """Find a database's system if it ever took part in replication."""
+    return _systems.get(database)

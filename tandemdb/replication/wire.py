@@ -1,0 +1,235 @@
+"""The wire: a Frame as bytes, and bytes in pieces of any size as Frames. No I/O: a caller brings and takes the bytes.
+
+    0      2      3     4       6         8        12        20          28      32
+    | "tD" | prot | kind| flags | session | length | epoch   | sequence  | crc32 | body: msgpack array, `length` bytes
+                                                                            '--- of header (crc as 0) and body
+
+Flags: 1 = the body is a part and more follow under the same sequence number (bodies over PART_BYTES_MAX are cut).
+A body is checked against its message's types field by field; nothing received is ever evaluated or unpickled.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tandemdb.replication.errors import ProtocolError
+from tandemdb.replication.messages import (
+    KIND_NUMBERS,
+    KINDS,
+    BlockImage,
+    Change,
+    Epoch,
+    Frame,
+    Message,
+    TxnLog,
+    Updates,
+)
+from tandemdb.storage.changes import APPEND, SPLIT
+
+if TYPE_CHECKING:
+    import msgspec
+
+MAGIC = b"tD"
+PROTOCOL = 1
+HEADER = struct.Struct("!2sBBHHIQQI")
+CRC_OFFSET = 28
+PART_BYTES_MAX = 16 << 20
+BODY_BYTES_MAX = 1 << 30
+FLAG_MORE = 1
+SESSION_MODULUS = 1 << 16
+VALUE_TYPES = frozenset({int, float, str, bytes, type(None)})
+
+
+def encode(frame: Frame, part_bytes_max: int = PART_BYTES_MAX) -> bytes:
+    """Turn a frame into bytes, cut into parts of at most `part_bytes_max` body bytes, header before each."""
+    body = _codec().encode(frame.message)
+    if len(body) > BODY_BYTES_MAX:
+        raise ProtocolError(
+            f"message too large: {type(frame.message).__name__} of {len(body)} bytes",
+            detail=f"The protocol carries messages of up to {BODY_BYTES_MAX} bytes.",
+            hint="Split the transaction.",
+        )
+    if len(body) <= part_bytes_max:
+        return _part(frame, body, 0)
+    starts = range(0, len(body), part_bytes_max)
+    last = starts[-1]
+    return b"".join(
+        _part(frame, body[start : start + part_bytes_max], 0 if start == last else FLAG_MORE) for start in starts
+    )
+
+
+def changes_bytes(changes: Sequence[Change]) -> int:
+    """Tell how many bytes these changes take in a body: what the retained log counts."""
+    return len(_codec().encode(changes))
+
+
+class Decoder:
+    """Collects received bytes and yields whole frames; after an error the link must be dropped."""
+
+    def __init__(self, body_bytes_max: int = BODY_BYTES_MAX, part_bytes_max: int = PART_BYTES_MAX) -> None:
+        self._buffer = bytearray()
+        self._parts: list[bytes] = []
+        self._parts_header: tuple[int, int, int, int] | None = None
+        self._parts_bytes = 0
+        self.body_bytes_max = body_bytes_max
+        self.part_bytes_max = part_bytes_max
+
+    def feed(self, data: bytes) -> Iterator[Frame]:
+        """Yield the frames that `data` completes. Raises ProtocolError on anything a correct peer does not send."""
+        self._buffer += data
+        while len(self._buffer) >= HEADER.size:
+            header = HEADER.unpack_from(self._buffer)
+            length = self._check_header(header)
+            end = HEADER.size + length
+            if len(self._buffer) < end:
+                return
+            part = bytes(self._buffer[:end])
+            del self._buffer[:end]
+            frame = self._take(header, part)
+            if frame is not None:
+                yield frame
+
+    @property
+    def waiting(self) -> int:
+        """Bytes received that do not yet make a frame: at the end of a stream, a torn message."""
+        return len(self._buffer) + self._parts_bytes
+
+    def _check_header(self, header: tuple[Any, ...]) -> int:
+        """Refuse what can be refused before the body has come, and so before memory is spent on it."""
+        magic, protocol, kind, flags, _session, length, _epoch, _sequence, _crc = header
+        if magic != MAGIC:
+            raise ProtocolError("not a tandemdb link", detail=f"Expected magic {MAGIC!r}; found {magic!r}.")
+        if protocol != PROTOCOL:
+            raise ProtocolError(
+                f"protocol version {protocol} not supported",
+                detail=f"This side speaks version {PROTOCOL}.",
+                hint="Upgrade the older of the two systems.",
+            )
+        if kind not in KINDS:
+            raise ProtocolError(f"unknown message kind {kind}")
+        if flags & ~FLAG_MORE:
+            raise ProtocolError(f"unknown frame flags {flags:#06x}")
+        if length > self.part_bytes_max or self._parts_bytes + length > self.body_bytes_max:
+            raise ProtocolError(
+                f"frame too large: {length} bytes",
+                detail=f"Up to {self.part_bytes_max} bytes a frame and {self.body_bytes_max} a message are accepted.",
+            )
+        return int(length)
+
+    def _take(self, header: tuple[Any, ...], part: bytes) -> Frame | None:
+        _magic, _protocol, kind, flags, session, _length, epoch, sequence, crc = header
+        if crc != _checksum(part):
+            raise ProtocolError("frame damaged: its checksum does not match its content")
+        line = (kind, session, epoch, sequence)
+        if self._parts_header is not None and self._parts_header != line:
+            raise ProtocolError("a message's parts are mixed with another's")
+        if flags & FLAG_MORE:
+            if len(part) == HEADER.size:
+                raise ProtocolError("an empty part announces more")
+            self._parts_header = line
+            self._parts.append(part[HEADER.size :])
+            self._parts_bytes += len(part) - HEADER.size
+            return None
+        body = b"".join([*self._parts, part[HEADER.size :]])
+        self._parts.clear()
+        self._parts_header = None
+        self._parts_bytes = 0
+        return Frame(session, Epoch(epoch), sequence, _codec().decode(kind, body))
+
+
+def _part(frame: Frame, body: bytes, flags: int) -> bytes:
+    header = HEADER.pack(
+        MAGIC,
+        PROTOCOL,
+        KIND_NUMBERS[type(frame.message)],
+        flags,
+        frame.session % SESSION_MODULUS,
+        len(body),
+        frame.epoch,
+        frame.sequence,
+        0,
+    )
+    crc = zlib.crc32(body, zlib.crc32(header))
+    return header[:CRC_OFFSET] + crc.to_bytes(4, "big") + body
+
+
+def _checksum(part: bytes) -> int:
+    crc = zlib.crc32(part[:CRC_OFFSET] + b"\0\0\0\0")
+    return zlib.crc32(memoryview(part)[HEADER.size :], crc)
+
+
+class _Codec:
+    """One msgspec encoder and a decoder per kind of message, made when the first message needs them."""
+
+    def __init__(self) -> None:
+        import msgspec
+
+        self.encode = msgspec.msgpack.Encoder().encode
+        self._decoders: dict[int, msgspec.msgpack.Decoder[Any]] = {}
+        self._decoder_class = msgspec.msgpack.Decoder
+        self._error = msgspec.MsgspecError
+
+    def decode(self, kind: int, body: bytes) -> Message:
+        decoder = self._decoders.get(kind)
+        if decoder is None:
+            decoder = self._decoders[kind] = self._decoder_class(KINDS[kind])
+        try:
+            message: Message = decoder.decode(body)
+        except (self._error, UnicodeDecodeError, RecursionError, OverflowError) as error:
+            raise ProtocolError(
+                f"malformed {KINDS[kind].__name__} message", detail=f"{type(error).__name__}: {error}"
+            ) from error
+        return _check_values(message)
+
+
+def _check_values(message: Message) -> Message:
+    """Refuse what msgpack can carry and a record cannot (maps, booleans, deeper lists); make lists tuples again."""
+    if isinstance(message, Updates | TxnLog):
+        return message._replace(changes=tuple([_change(*change) for change in message.changes]))
+    if isinstance(message, BlockImage):
+        if len(message.keys) != len(message.records):
+            raise ProtocolError(
+                f"malformed BlockImage message: {len(message.keys)} keys and {len(message.records)} records"
+            )
+        for value in (*message.keys, *message.records):
+            _values(value)
+    return message
+
+
+def _change(operation: int, table: int, block: int, key: Any, record: Any) -> Change:
+    if operation == APPEND:
+        if type(key) is not list or type(record) is not list or len(key) != len(record):
+            raise ProtocolError("malformed change: APPEND needs as many unique keys as records")
+        return (operation, table, block, [_values(item) for item in key], [_values(item) for item in record])
+    if operation == SPLIT:
+        if type(record) is not list or len(record) != 2 or type(record[0]) is not int:
+            raise ProtocolError("malformed change: SPLIT needs a position and a unique key")
+        return (operation, table, block, _values(key), (record[0], _values(record[1])))
+    return (operation, table, block, _values(key), _values(record))
+
+
+def _values(value: Any) -> Any:
+    """Check a unique key, a record or a number; arrays come as lists (any type) or tuples (typed)."""
+    kind = type(value)
+    if kind is int or value is None:
+        return value
+    if kind is list or kind is tuple:
+        if VALUE_TYPES.issuperset(map(type, value)):
+            return tuple(value)
+        names = ", ".join(sorted({type(item).__name__ for item in value}))
+        raise ProtocolError("a record holds values of no storage class", detail=f"Its values are of types {names}.")
+    raise ProtocolError(f"a {kind.__name__} stands where a unique key or a record belongs")
+
+
+_the_codec: _Codec | None = None
+
+
+def _codec() -> _Codec:
+    """Load msgspec with the first message: `import tandemdb` stays light."""
+    global _the_codec
+    if _the_codec is None:
+        _the_codec = _Codec()
+    return _the_codec
