@@ -23,6 +23,7 @@ from tandemdb.storage.changes import (
     Change,
     CommitObserver,
 )
+from tandemdb.storage.check import check_root, check_table
 from tandemdb.storage.database import Database
 from tandemdb.storage.definition import Extract, KeyColumn, KeyDefinition, TableDefinition, unique_key_function
 from tandemdb.storage.digest import Difference, block_digests, describe_difference, root_digest, table_digests
@@ -119,6 +120,8 @@ __all__ = [
     "Value",
     "apply",
     "block_digests",
+    "check_root",
+    "check_table",
     "collation_key",
     "collation_keys",
     "decode_key",

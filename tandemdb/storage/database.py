@@ -27,8 +27,9 @@ EMPTY_ROOT = empty_root()
 class Database:
     """A database in RAM.
 
-    `root` is what readers get. `observer` is told of transactions that begin after it was set. `read_only` is the
-    reason why only a mirror's applying may begin transactions, None if anyone may.
+    `root` is what readers get. `observer` is told of commits; set it by `observe`, or while no transaction is open, for
+    one that began before has no log (`changes` None). `read_only` is the reason why only a mirror's applying may begin
+    transactions, None if anyone may.
     """
 
     __slots__ = (
@@ -103,9 +104,8 @@ class Database:
                 self.history = None
                 return
             history: OrderedDict[LSN, Root] = self.history or OrderedDict()
-            history.setdefault(self.root.lsn, self.root)
+            self.remember(history, self.root)
             self.history = history
-            self.trim_history(history)
 
     def root_at(self, lsn: LSN) -> Root:
         """Return the root of an earlier commit.
@@ -138,17 +138,27 @@ class Database:
         finally:
             transaction.rollback()
 
-    def install(self, root: Root) -> None:
-        """Let readers have a root that was committed, unless a later one is installed already."""
+    def publish(self, root: Root) -> None:
+        """Let readers have a root that was committed, whatever they have now: it may be an earlier one (a rewind)."""
         with self.install_lock:
-            if self.history is not None:
-                self.history[root.lsn] = root
-                self.trim_history(self.history)
-            if root.lsn < self.root.lsn and root.epoch <= self.root.epoch:
-                return
+            history = self.history
+            if history is not None:
+                while history and next(reversed(history)) >= root.lsn:
+                    history.popitem()
+                self.remember(history, root)
             self.root = root
             if self.observer is not None:
                 self.observer.installed(root)
+
+    def install(self, root: Root) -> None:
+        """Let readers have a root that was pending, unless it or a later one is installed already."""
+        with self.install_lock:
+            if self.history is not None and root.lsn not in self.history:
+                self.remember(self.history, root)
+            if root.lsn > self.root.lsn or root.epoch > self.root.epoch:
+                self.root = root
+                if self.observer is not None:
+                    self.observer.installed(root)
 
     def abandon_pending(self, timeout: float = 5.0) -> None:
         """Forget the commits that still wait to be installed; the next transaction begins on `root`.
@@ -157,11 +167,38 @@ class Database:
             LockTimeout: another transaction is still open after that time.
         """
         transaction = self.begin(timeout, applying=True)
-        transaction.rollback()
         self.head = self.root
+        transaction.rollback()
 
-    def trim_history(self, history: OrderedDict[LSN, Root]) -> None:
-        """Forget the oldest roots beyond the number to keep."""
+    def rewind(self, root: Root, timeout: float = 5.0) -> None:
+        """Go back to an earlier root of this database, or over to a root of another one; pending commits go too.
+
+        Raises:
+            LockTimeout: another transaction is still open after that time.
+        """
+        transaction = self.begin(timeout, applying=True)
+        try:
+            self.head = root
+            self.publish(root)
+        finally:
+            transaction.rollback()
+
+    def observe(self, observer: CommitObserver | None, timeout: float = 5.0) -> Root:
+        """Set the observer between two transactions; return the root that its first commit will follow.
+
+        Raises:
+            LockTimeout: another transaction is still open after that time.
+        """
+        transaction = self.begin(timeout, applying=True)
+        try:
+            self.observer = observer
+            return transaction.base
+        finally:
+            transaction.rollback()
+
+    def remember(self, history: OrderedDict[LSN, Root], root: Root) -> None:
+        """Keep a root, and forget the oldest beyond the number to keep."""
+        history[root.lsn] = root
         while len(history) > self.history_commits:
             history.popitem(last=False)
 

@@ -14,6 +14,7 @@ length of a transaction. Tables must be taken from `table()` again after `mark`,
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
+from weakref import ref
 
 from tandemdb.storage import catalog
 from tandemdb.storage.block import next_stamp
@@ -162,11 +163,7 @@ class Transaction:
         database = self.database
         base = self.base
         if not self.writer.dirty and lsn is None and epoch is None:
-            if not self.derived:
-                self.root = base
-                self.abort()
-                return base
-            lsn = base.lsn
+            return self.commit_unchanged()
         root = self.root
         if root.stamp != self.stamp:
             root = self.own_root()
@@ -202,13 +199,31 @@ class Transaction:
         """Begin to log changes, for the observer."""
         observer: Any = self.database.observer
         changed = getattr(observer, "changed", None)
-        self.changes = [] if changed is None else StreamedChanges(lambda change: changed(self, change))
+        if changed is None:
+            self.changes = []
+        else:
+            # Weakly: a transaction that is dropped must release the lock at once, not when cycles are collected.
+            this = ref(self)
+            self.changes = StreamedChanges(lambda change: changed(this(), change))
         self.writer.changes = self.changes
         try:
             observer.started(self)
         except BaseException:
             self.close()
             raise
+
+    def commit_unchanged(self) -> Root:
+        """End a transaction that changed no block; what it derived replaces the root under the same LSN."""
+        database = self.database
+        base = self.base
+        root = self.root if self.derived else base
+        database.head = root
+        if database.root is base:
+            database.root = root
+        self.root = root
+        self.committed = True
+        self.abort()
+        return root
 
     def commit_observed(self, root: Root) -> None:
         """Publish a root under the eyes of an observer, or with a history to keep."""
@@ -226,7 +241,7 @@ class Transaction:
         self.committed = True
         if wait is None:
             try:
-                database.install(root)
+                database.publish(root)
             finally:
                 self.close()
         else:
@@ -246,6 +261,7 @@ class Transaction:
     def close(self) -> None:
         """Freeze what was written and let the next writer in."""
         self.closed = True
+        self.stamp = 0
         writer = self.writer
         writer.stamp = 0
         writer.changes = None
