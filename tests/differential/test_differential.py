@@ -1,0 +1,123 @@
+"""The CI-sized run of the differential tests, and tests of their own machinery."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from .choices import from_hypothesis, from_seed
+from .compare import Difference, compare, same_rows
+from .engines import ENGINES, execute, run, sqlite3_engine
+from .fragment import expression, items, optional, simpler, sql
+from .layers.script import PROFILES, make_script
+from .reduce import reduce
+from .run import has_one_answer
+from .script import Script, Statement
+
+FEW = settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
+)
+
+
+@pytest.mark.parametrize("profile", sorted(PROFILES))
+@given(data=st.data())
+@FEW
+def test_same_as_sqlite3(profile, engine_name, data):
+    """Hypothesis draws scripts and shrinks one that differs."""
+    check(make_script(from_hypothesis(data), profile, length=6), engine_name)
+
+
+@pytest.mark.parametrize("profile", sorted(PROFILES))
+def test_same_as_sqlite3_on_fixed_seeds(profile, engine_name):
+    """A few hundred longer scripts, the same in each run."""
+    for number in range(75):
+        check(make_script(from_seed(f"ci/{profile}/{number}"), profile), engine_name)
+
+
+def check(script: Script, engine_name: str) -> None:
+    expected = run(ENGINES["sqlite3"], script)
+    difference = compare(script, expected, run(ENGINES[engine_name], script))
+    if isinstance(difference, Difference) and has_one_answer(script, expected):
+        pytest.fail(f"{difference.what}\nexpected {difference.expected}\nfound    {difference.found}\n{script}", pytrace=False)
+
+
+def test_a_seed_repeats_its_script():
+    assert str(make_script(from_seed("x"))) == str(make_script(from_seed("x")))
+    assert str(make_script(from_seed("x"))) != str(make_script(from_seed("y")))
+
+
+def test_most_statements_run():
+    outcomes = [
+        outcome
+        for number in range(60)
+        for outcome in run(sqlite3_engine, make_script(from_seed(f"valid/{number}"))).outcomes
+    ]
+    assert sum(1 for outcome in outcomes if outcome.error) < len(outcomes) / 5
+    assert sum(len(outcome.rows) for outcome in outcomes) > len(outcomes) / 4
+
+
+class Forgetful:
+    """sqlite3 with a fault: a WHERE with 'b' in it forgets its last row."""
+
+    def __init__(self):
+        self._connection = sqlite3_engine()
+
+    def __getattr__(self, name):
+        return getattr(self._connection, name)
+
+    def cursor(self):
+        cursor = self._connection.cursor()
+
+        class Faulty:
+            def execute(self, text, parameters=()):
+                self.faulty = text.startswith("SELECT") and "WHERE" in text and "b" in text.split("WHERE")[1]
+                cursor.execute(text, parameters)
+
+            def fetchall(self):
+                rows = cursor.fetchall()
+                return rows[:-1] if self.faulty else rows
+
+            def __getattr__(self, name):
+                return getattr(cursor, name)
+
+        return Faulty()
+
+
+def test_a_faulty_engine_is_found_and_its_script_made_small():
+    def differs(script):
+        return isinstance(compare(script, run(sqlite3_engine, script), run(Forgetful, script)), Difference)
+
+    failing = next(s for n in range(200) if differs(s := make_script(from_seed(f"faulty/{n}"), "queries")))
+    small = reduce(failing, differs)
+    assert len(small.statements) <= 3 < len(failing.statements)
+    assert len(str(small)) < len(str(failing)) / 3
+
+
+def test_fragments_get_simpler_without_leaving_the_grammar():
+    text = sql("SELECT ", items([expression("(", expression("a"), " + ", expression("2"), ")"), expression("b")]), optional(" LIMIT 1"))
+    versions = [str(version) for version in simpler(text)]
+    assert "SELECT b LIMIT 1" in versions and "SELECT a,b LIMIT 1" in versions
+    assert "SELECT (a + 2),b" in versions and "SELECT NULL,b LIMIT 1" in versions
+
+
+@pytest.mark.parametrize(
+    ("order", "one", "other", "equal"),
+    [
+        ("scan", [(1,), (2,)], [(2,), (1,)], False),
+        ("any", [(1,), (2,)], [(2,), (1,)], True),
+        ("any", [(1,)], [(1.0,)], False),
+        ("loose", [("A",), (1,)], [(1.0,), ("a ",)], True),
+        ("total", [("A",), ("b",)], [("a",), ("b",)], True),
+        ("total", [("b",), ("a",)], [("a",), ("b",)], False),
+    ],
+)
+def test_orders(order, one, other, equal):
+    assert same_rows(order, one, other) is equal
+
+
+def test_an_error_is_an_outcome():
+    outcome = execute(sqlite3_engine(), Statement(sql("SELECT nowhere")))
+    assert outcome.error == ("OperationalError", "no such column: nowhere", "SQLITE_ERROR")
