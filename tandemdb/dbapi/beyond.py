@@ -1,0 +1,206 @@
+"""What a connection does beyond sqlite3's: forks, snapshots, the past, digests, plans, and mirrors.
+
+    database    root 39 ---- root 40 ---- root 41     as_of(39): a read-only connection on that root
+                                            |  \\----- fork(): a database of its own from here, blocks shared
+                                            v
+                                         mirrors      replicate_to(target), replication_status(), promote()
+
+All of these speak of committed data: what an open transaction has changed is not in them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tandemdb.dbapi.state import ConnectionState
+from tandemdb.errors import NotSupportedError, OperationalError, ProgrammingError
+
+if TYPE_CHECKING:
+    from tandemdb.dbapi.connection import Connection
+    from tandemdb.storage import Root
+
+
+class Snapshot:
+    """A database as of one commit, held until the last reference to this object goes."""
+
+    __slots__ = ("__weakref__", "root")
+    __module__ = "tandemdb"
+
+    def __init__(self, root: Root) -> None:
+        """Hold a committed root."""
+        self.root = root
+
+    @property
+    def lsn(self) -> int:
+        """The number of the commit."""
+        return self.root.lsn
+
+    def digest(self) -> int:
+        """Return the digest of the content; see `Connection.digest`."""
+        from tandemdb.storage import root_digest
+
+        return root_digest(self.root)
+
+    def __repr__(self) -> str:
+        return f"<tandemdb.Snapshot: LSN {self.lsn}>"
+
+
+class Beyond(ConnectionState):
+    """Methods that sqlite3's connections do not have."""
+
+    __slots__ = ()
+
+    def fork(self) -> Connection:
+        """Open a connection on a private copy of the database; neither sees the other's later changes.
+
+        The new connection has this one's settings (isolation_level, autocommit, row_factory, text_factory,
+        detect_types), but none of its functions and hooks.
+        Cost: O(1); the two share every block until one of them writes it.
+        """
+        with self._guard():
+            return self._open_root(self._database.snapshot())
+
+    def snapshot(self) -> Snapshot:
+        """Hold the database as it is now, for `as_of` and `restore`. Cost: O(1)."""
+        with self._guard():
+            return Snapshot(self._database.snapshot())
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Make the database what it was at the snapshot, as a commit of its own.
+
+        Raises:
+            OperationalError: a transaction is open.
+        Cost: O(tables).
+        """
+        from tandemdb.dbapi.copying import take_root
+
+        with self._guard():
+            take_root(self, snapshot.root)
+
+    def keep_history(self, commits: int) -> None:
+        """Keep the states after the last `commits` commits for `as_of`; 0 forgets them."""
+        with self._guard():
+            self._database.keep_history(commits)
+
+    def as_of(self, moment: int | Snapshot) -> Connection:
+        """Open a read-only connection on the database as it was.
+
+        Args:
+            moment: the LSN of a commit that `keep_history` has kept, or a snapshot.
+        Raises:
+            OperationalError: that commit is not kept.
+        """
+        from tandemdb.storage import HistoryGone
+
+        with self._guard():
+            if isinstance(moment, Snapshot):
+                root = moment.root
+            else:
+                try:
+                    root = self._database.root_at(moment)
+                except HistoryGone as error:
+                    raise OperationalError(
+                        f"no such moment: LSN {moment}",
+                        detail=str(error),
+                        hint="keep_history(commits) keeps the roots of commits made after it.",
+                    ) from None
+            connection = self._open_root(root)
+            connection._database.read_only = f"it shows LSN {root.lsn}"
+            return connection
+
+    @property
+    def lsn(self) -> int:
+        """The number of the database's last commit."""
+        self._check_open()
+        return self._database.root.lsn
+
+    def digest(self) -> int:
+        """Return a 64-bit digest of the committed content; equal digests mean equal blocks.
+
+        Cost: O(records) the first time, then O(blocks changed since).
+        """
+        with self._guard():
+            return self._database.digest()
+
+    def explain(self, sql: str, parameters: Any = ()) -> str:
+        """Return the plan of a statement as a tree, as the SQLite shell draws EXPLAIN QUERY PLAN."""
+        with self._guard():
+            statement = self._session.prepare(f"EXPLAIN QUERY PLAN {sql}")
+            values = tuple(parameters) or (None,) * len(statement.parameters)
+            rows = list(self._session.run(statement, values).rows)
+        return "\n".join(["QUERY PLAN", *draw_tree(rows, 0, "")])
+
+    def replicate_to(self, target: Any, mode: str = "sync") -> Any:
+        """Mirror every commit of this database to another one.
+
+        Args:
+            target: a connection whose database becomes the mirror; its content is replaced and it turns read-only.
+            mode: "sync": a commit returns when the mirror has it; "async": it returns at once.
+        Returns:
+            The link, as `tandemdb.replication.attach` makes it.
+        Cost: the first copy is O(blocks).
+        """
+        attach = find_replication("attach")
+        if not isinstance(target, ConnectionState):
+            raise ProgrammingError(
+                f"replicate_to() needs a tandemdb connection, not {type(target).__name__}",
+                hint="Open the mirror with tandemdb.connect() first.",
+            )
+        with self._guard(), target._guard():
+            return attach(self._database, target._database, mode)
+
+    def replication_status(self) -> Any:
+        """Tell how far each mirror of this database has come, in the order they were added."""
+        status = find_replication("status")
+        with self._guard():
+            return status(self._database)
+
+    def promote(self) -> Any:
+        """Make this mirror a primary: it takes writes from now on, in a new epoch."""
+        promote = find_replication("promote")
+        with self._guard():
+            return promote(self._database)
+
+    def _open_root(self, root: Root) -> Connection:
+        """Open a private connection on a root, with this connection's settings."""
+        from tandemdb.dbapi.copying import connect_to_root
+
+        connection = connect_to_root(root, self._database.name)
+        if self._thread is None:
+            connection._thread = connection._owner = None
+        connection._detect_types = self._detect_types
+        connection._isolation_level = self._isolation_level
+        connection._autocommit = self._autocommit
+        connection._set_begin()
+        connection._set_text_factory(self._text_factory)
+        connection.row_factory = self.row_factory
+        if connection._autocommit is False:
+            connection._run("BEGIN")
+        return connection
+
+
+def find_replication(name: str) -> Any:
+    """Return a function of the replication package.
+
+    Raises:
+        NotSupportedError: it is not there.
+    """
+    try:
+        import tandemdb.replication as replication
+    except ImportError:
+        raise NotSupportedError("replication is not installed") from None
+    function = getattr(replication, name, None)
+    if function is None:
+        raise NotSupportedError(f"tandemdb.replication has no {name}() yet")
+    return function
+
+
+def draw_tree(rows: list[Any], parent: int, indent: str) -> list[str]:
+    """Draw the rows (id, parent, -, text) below a parent."""
+    children = [row for row in rows if row[1] == parent]
+    lines = []
+    for row in children:
+        last = row is children[-1]
+        lines.append(f"{indent}{'`--' if last else '|--'}{row[3]}")
+        lines += draw_tree(rows, row[0], indent + ("   " if last else "|  "))
+    return lines

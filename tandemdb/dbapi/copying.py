@@ -1,0 +1,231 @@
+"""Copying a whole database: between tandemdb databases by its root, to and from a real sqlite3 connection by rows.
+
+    backup:       tandemdb -----> tandemdb    the target takes over the source's tables: every block is shared
+                  tandemdb -----> sqlite3     schema and rows (transfer.py)
+    serialize:    tandemdb -----> a real in-memory sqlite3 connection -----> its bytes
+    deserialize:  bytes -----> a real in-memory sqlite3 connection -----> tandemdb
+    iterdump:     the standard library's sqlite3.dump, which needs no more than a cursor
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, cast
+
+from tandemdb.dbapi.blob import Blob, quote
+from tandemdb.dbapi.names import Target
+from tandemdb.dbapi.state import ConnectionState
+from tandemdb.errors import OperationalError, ProgrammingError
+
+if TYPE_CHECKING:
+    from tandemdb.dbapi.connection import Connection
+    from tandemdb.storage import Root
+
+
+class Copying(ConnectionState):
+    """The copying methods of a connection."""
+
+    __slots__ = ()
+
+    def backup(
+        self,
+        target: Any,
+        *,
+        pages: int = -1,
+        progress: Callable[[int, int, int], object] | None = None,
+        name: str = "main",
+        sleep: float = 0.25,
+    ) -> None:
+        """Make the target's content that of this database.
+
+        Args:
+            target: a tandemdb connection, or a real one of the standard library's sqlite3.
+            pages, sleep: accepted; the copy is made in one step, and nobody waits for it.
+            progress: called once, at the end, with (SQLITE_DONE, 0 remaining, blocks in all).
+            name: "main"; other databases of the connection are not copied.
+        Raises:
+            OperationalError: the target has a transaction open.
+        Cost: O(tables) to a tandemdb connection, O(rows) to a real one. Uncommitted changes are not copied.
+        """
+        with self._guard():
+            real = is_real(target)
+            if not real and not isinstance(target, Copying):
+                raise TypeError(f"backup() argument 'target' must be sqlite3.Connection, not {type(target).__name__}")
+            if not hasattr(type(pages), "__index__"):
+                raise TypeError(f"'{type(pages).__name__}' object cannot be interpreted as an integer")
+            if progress is not None and not callable(progress):
+                raise TypeError("progress argument must be a callable")
+            if target is self:
+                raise ValueError("target cannot be the same connection instance")
+            self._check_name(name, f"unknown database {name}")
+            if real:
+                copy_to_real(self, target)
+            else:
+                with target._guard():
+                    take_root(target, self._database.snapshot())
+            if progress is not None:
+                blocks = sum(len(list(table.location.blocks())) for table in self._database.snapshot().tables.values())
+                progress(101, 0, blocks)
+
+    def serialize(self, *, name: str = "main") -> bytes:
+        """Return the database as the bytes of an SQLite file."""
+        with self._guard():
+            self._check_name(name, f"unable to serialize '{name}'")
+            real = sqlite3.connect(":memory:")
+            try:
+                copy_to_real(self, real)
+                if not real.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                    real.executescript("PRAGMA user_version = 1; PRAGMA user_version = 0")  # so that there are bytes
+                return real.serialize()
+            finally:
+                real.close()
+
+    def deserialize(self, data: Any, /, *, name: str = "main") -> None:
+        """Replace the database by what an SQLite file's bytes hold.
+
+        Raises:
+            DatabaseError: they are no SQLite database.
+        Cost: O(rows); unlike sqlite3, which looks at the bytes only when asked, this reads them at once.
+        """
+        with self._guard():
+            self._check_name(name, f"no such database: {name}")
+            real = sqlite3.connect(":memory:")
+            try:
+                real.deserialize(data)
+                copy_from_real(real, self)
+            finally:
+                real.close()
+
+    def iterdump(self, *, filter: str | None = None) -> Iterator[str]:
+        """Iterate over the statements that would make this database again; `filter` is a LIKE pattern for names."""
+        with self._guard():
+            from sqlite3.dump import _iterdump  # type: ignore[attr-defined]
+
+            connection = cast(Any, self)
+            if filter is None:
+                return _iterdump(connection)  # type: ignore[no-any-return]
+            try:
+                return _iterdump(connection, filter=filter)  # type: ignore[no-any-return]
+            except TypeError:  # before Python 3.13
+                raise ProgrammingError("iterdump(filter=...) needs Python 3.13") from None
+
+    def blobopen(
+        self, table: str, column: str, row: int, /, *, readonly: bool = False, name: str = "main"
+    ) -> Blob:
+        """Open one blob or text value for reading and writing in place."""
+        with self._guard():
+            if not isinstance(row, int):
+                raise TypeError("expected 'int'")
+            if name.lower() not in ("main", "temp"):
+                raise OperationalError(f"no such table: {name}.{table}", code="SQLITE_ERROR")
+            columns = [entry[1].lower() for entry in self._run(f"PRAGMA {quote(name)}.table_info({quote(table)})").rows]
+            if not columns:
+                raise OperationalError(f"no such table: {name}.{table}", code="SQLITE_ERROR")
+            if column.lower() not in columns:
+                raise OperationalError(f'no such column: "{column}"', code="SQLITE_ERROR")
+            return Blob(self, (name, table, column), row, bool(readonly))
+
+    def _check_name(self, name: str, message: str) -> None:
+        """Refuse a database that cannot be copied."""
+        if not isinstance(name, str):
+            raise TypeError(f"argument 'name' must be str, not {type(name).__name__}")
+        if name.lower() != "main":
+            raise OperationalError(message, code="SQLITE_ERROR", hint='Only "main" can be copied.')
+
+
+def is_real(target: Any) -> bool:
+    """Tell whether this is a connection of the standard library's sqlite3; ours only says it is."""
+    return isinstance(target, sqlite3.Connection) and not isinstance(target, ConnectionState)
+
+
+def take_root(target: ConnectionState, source: Root) -> None:
+    """Make a root's tables those of the target's database, as one commit.
+
+    Raises:
+        OperationalError: the target has a transaction open, or another writer does.
+    """
+    from tandemdb.storage import LockTimeout, ReadOnly
+
+    session, database = target._session, target._database
+    if session.in_transaction:
+        raise OperationalError("destination database is in use", code="SQLITE_ERROR")
+    if database.observer is not None:
+        # A mirror follows single changes: it must be told of rows.
+        real = sqlite3.connect(":memory:")
+        try:
+            copy_to_real(connect_to_root(source), real)
+            copy_from_real(real, target)
+        finally:
+            real.close()
+        return
+    try:
+        transaction = database.begin(5.0)
+    except LockTimeout:
+        raise OperationalError("database is locked", code="SQLITE_BUSY") from None
+    except ReadOnly as error:
+        text = "attempt to write a readonly database"
+        raise OperationalError(text, detail=str(error), code="SQLITE_READONLY") from None
+    root = transaction.own_root()
+    root.tables = dict(source.tables)
+    root.next_object_id = source.next_object_id
+    root.schema = source.schema
+    transaction.writer.dirty = True
+    transaction.commit()
+
+
+def connect_to_root(root: Root, name: str = "") -> Connection:
+    """Open a private connection on a database that begins with this root and shares its blocks."""
+    from tandemdb.dbapi.connection import Connection, open_session
+    from tandemdb.storage import Database
+
+    connection = Connection.__new__(Connection)
+    database = Database(name, root)
+    connection._attach(Target("private", name), database, open_session(database, 5.0), True)
+    connection._detect_types = 0
+    connection._isolation_level = None
+    connection._set_begin()
+    connection._set_text_factory(str)
+    return connection
+
+
+def copy_to_real(source: ConnectionState, real: sqlite3.Connection) -> None:
+    """Copy schema and rows into a real sqlite3 connection."""
+    from tandemdb.dbapi.transfer import transfer
+
+    if real.in_transaction:
+        raise OperationalError("destination database is in use", code="SQLITE_ERROR")
+    level, real.isolation_level = real.isolation_level, None
+    factories, real.row_factory, real.text_factory = (real.row_factory, real.text_factory), None, str
+    try:
+        transfer(session_side(source), real_side(real))
+    finally:
+        real.isolation_level = level
+        real.row_factory, real.text_factory = factories
+
+
+def copy_from_real(real: sqlite3.Connection, target: ConnectionState) -> None:
+    """Copy schema and rows out of a real sqlite3 connection."""
+    from tandemdb.dbapi.transfer import transfer
+
+    if target._session.in_transaction:
+        raise OperationalError("destination database is in use", code="SQLITE_ERROR")
+    transfer(real_side(real), session_side(target))
+
+
+def session_side(connection: ConnectionState) -> Any:
+    """Return the session as one side of a transfer."""
+    from tandemdb.dbapi.transfer import Side
+
+    session = connection._session
+    return Side(
+        lambda sql: session.run(session.prepare(sql), ()).rows,
+        lambda sql, rows: session.run_many(session.prepare(sql), rows),
+    )
+
+
+def real_side(real: sqlite3.Connection) -> Any:
+    """Return a real connection as one side of a transfer."""
+    from tandemdb.dbapi.transfer import Side
+
+    return Side(real.execute, real.executemany)

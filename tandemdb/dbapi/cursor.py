@@ -1,0 +1,444 @@
+"""Cursors: one statement's run and the rows it gives.
+
+    Cursor ._connection --> Connection      in use
+                        --> Closed          after close(): any call is refused
+                        --> Busy            while its own parameters or converters are running Python code
+
+    .execute() -> Session.prepare -> bind -> (implicit BEGIN) -> Session.run -> Result
+    ._rows        a C iterator of tuples; fetchone() is next(), fetchall() is list(), iteration is the iterator itself
+
+One comparison at the top of each method, of the connection's owner with the running thread, covers a wrong thread, a
+closed connection, a closed cursor, recursive use and a connection shared by threads: all of them have an owner that is
+no thread's number, and go the slow way. Fields that most cursors never need have no value until they are set
+(`__getattr__` supplies the default), which halves the cost of making a cursor.
+"""
+
+from __future__ import annotations
+
+import weakref
+from _thread import get_ident
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any, Self
+
+from tandemdb.dbapi import parameters as binding
+from tandemdb.dbapi.parameters import Shape, bind, is_plain
+from tandemdb.dbapi.rows import (
+    NO_ROWS,
+    Columns,
+    Description,
+    Record,
+    convert_rows,
+    describe,
+    find_converters,
+    make_factory,
+    shorten_names,
+)
+from tandemdb.errors import ProgrammingError
+
+if TYPE_CHECKING:
+    from tandemdb.dbapi.connection import Connection
+
+STREAM_ROWS = 256
+ARRAYSIZE = type("int", (int,), {})(1)  # fetchmany()'s default, to be told from a 1 that was passed
+REFUSED = -1  # the owner of what may not be used: no thread has this number
+
+
+class Refusing:
+    """Stands in a cursor for its connection while the cursor may not be used."""
+
+    __slots__ = ("connection",)
+    _owner = REFUSED
+    message = ""
+
+    def __init__(self, connection: Connection) -> None:
+        """Remember the connection that it stands for."""
+        self.connection = connection
+
+    def _guard(self) -> Any:
+        raise ProgrammingError(self.message)
+
+
+class Closed(Refusing):
+    """Stands for the connection of a closed cursor."""
+
+    __slots__ = ()
+    message = "Cannot operate on a closed cursor."
+
+
+class Busy(Refusing):
+    """Stands for the connection while the cursor runs Python code that might call it."""
+
+    __slots__ = ()
+    message = "Recursive use of cursors not allowed."
+
+
+class Cursor:
+    """Runs statements on a connection and hands out their rows; sqlite3.Cursor, method for method."""
+
+    __slots__ = (
+        "__weakref__",
+        "_arraysize",
+        "_columns",
+        "_connection",
+        "_lastrowid",
+        "_rowcount",
+        "_rows",
+        "_stream",
+        "row_factory",
+    )
+    __module__ = "tandemdb"
+
+    _connection: Any
+    _rows: Iterator[Record]
+    _columns: Columns | None
+    _rowcount: int
+    _lastrowid: int | None
+    _arraysize: int
+    _stream: list[Record] | None
+    row_factory: Any
+
+    def __init__(self, connection: Connection, /) -> None:
+        """Open a cursor on the connection, with the connection's row factory."""
+        from tandemdb.dbapi.connection import Connection
+
+        if not isinstance(connection, Connection):
+            raise TypeError(f"Cursor() argument 1 must be sqlite3.Connection, not {type(connection).__name__}")
+        connection._check()
+        self._connection = connection
+        self._rows = NO_ROWS
+        self._columns = None
+        self._rowcount = -1
+        self.row_factory = connection.row_factory
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_connection":
+            raise ProgrammingError("Base Cursor.__init__ not called.")
+        try:
+            return DEFAULTS[name]
+        except KeyError:
+            text = f"'{type(self).__name__}' object has no attribute '{name}'"
+            raise AttributeError(text, name=name, obj=self) from None
+
+    @property
+    def connection(self) -> Connection:
+        """The connection that the cursor belongs to."""
+        connection = self._connection
+        return connection.connection if isinstance(connection, Refusing) else connection
+
+    @property
+    def description(self) -> Description | None:
+        """A tuple of seven for each result column, the name first; None if the last statement gives no rows."""
+        columns = self._columns
+        return None if columns is None else describe(columns)
+
+    @property
+    def rowcount(self) -> int:
+        """Rows that the last INSERT, UPDATE, DELETE or REPLACE changed; -1 after anything else."""
+        return self._rowcount
+
+    @property
+    def lastrowid(self) -> int | None:
+        """The rowid of the connection's last successful INSERT, as the last execute() left it."""
+        return self._lastrowid
+
+    @property
+    def arraysize(self) -> int:
+        """How many rows fetchmany() gives unless told."""
+        return self._arraysize
+
+    @arraysize.setter
+    def arraysize(self, size: int) -> None:
+        self._arraysize = as_index(size)
+
+    def execute(self, sql: str, parameters: Any = (), /) -> Self:
+        """Run one statement.
+
+        Args:
+            sql: exactly one SQL statement.
+            parameters: a sequence for ? placeholders, a mapping for :name.
+        Raises:
+            ProgrammingError: closed, another thread's, more than one statement, or parameters that do not fit.
+            OperationalError, IntegrityError and the rest of DatabaseError: as SQLite names the failure.
+        """
+        connection = self._connection
+        if connection._owner != get_ident():
+            with connection._guard():
+                return self._execute(connection, sql, parameters)
+        return self._execute(connection, sql, parameters)
+
+    def _execute(self, connection: Connection, sql: str, parameters: Any) -> Self:
+        if self._stream is not None:
+            self._end_stream()
+        self._rows = NO_ROWS
+        try:
+            session = connection._session
+            shapes = connection._shapes
+            statement = session.prepare(sql) if sql in shapes else connection._prepare_new(sql)
+            shape = shapes[sql]
+            if not (
+                (type(parameters) is tuple or type(parameters) is list)
+                and len(parameters) == len(shape.names)
+                and not shape.warned
+                and (not parameters or is_plain(parameters))
+            ):
+                parameters = self._bind_slowly(shape, parameters)
+            if shape.is_dml and connection._begin and not session.in_transaction:
+                connection._begin_implicitly()
+            result = session.run(statement, parameters)
+            columns = self._columns = statement.columns
+            if columns is not None:
+                self._rows = result.rows
+                if shape.is_dml:
+                    self._rowcount = 0
+                    self._rows = count_at_end(self, result)
+                else:
+                    self._rowcount = -1
+                if not connection._plain_rows:
+                    self._convert_rows(connection, statement, columns)
+            else:
+                self._rowcount = result.changes
+            self._lastrowid = session.last_insert_rowid
+        except BaseException:
+            self._columns = None
+            self._rowcount = -1
+            raise
+        return self
+
+    def _bind_slowly(self, shape: Shape, parameters: Any) -> binding.Values:
+        """Bind what may run Python code: adapters, `__conform__`, a mapping's `__getitem__`."""
+        connection = self._connection
+        self._connection = Busy(connection)
+        try:
+            return bind(shape, parameters, 5)
+        finally:
+            self._connection = connection
+
+    def _convert_rows(self, connection: Connection, statement: Any, columns: Columns) -> None:
+        """Put the connection's converters and text factory before the rows."""
+        if connection._detect_types & 2:
+            self._columns = shorten_names(columns)
+        converters = find_converters(columns, getattr(statement, "column_types", None), connection._detect_types)
+        rows = convert_rows(self._rows, columns, converters, lambda: connection.text_factory)
+        self._rows = rows_while_busy(weakref.ref(self), rows) if any(converters) else rows
+
+    def executemany(self, sql: str, seq_of_parameters: Iterable[Any], /) -> Self:
+        """Run one statement that changes rows, once for each set of parameters; rows it returns are discarded."""
+        connection = self._connection
+        if connection._owner != get_ident():
+            with connection._guard():
+                return self._execute_many(connection, sql, seq_of_parameters)
+        return self._execute_many(connection, sql, seq_of_parameters)
+
+    def _execute_many(self, connection: Connection, sql: str, rows: Iterable[Any]) -> Self:
+        if self._stream is not None:
+            self._end_stream()
+        self._rows = NO_ROWS
+        self._connection = Busy(connection)
+        try:
+            if type(rows) not in (list, tuple):
+                rows = iter(rows)
+            session = connection._session
+            shapes = connection._shapes
+            statement = session.prepare(sql) if sql in shapes else connection._prepare_new(sql)
+            shape = shapes[sql]
+            if statement.is_read_only:
+                raise ProgrammingError("executemany() can only execute DML statements.")
+            if shape.is_dml and connection._begin and not session.in_transaction:
+                connection._begin_implicitly()
+            changes = session.run_many(statement, binding.bind_rows(shape, rows))
+            self._rowcount = changes if shape.is_dml else -1
+            self._columns = statement.columns
+        except BaseException:
+            self._columns = None
+            self._rowcount = -1
+            raise
+        finally:
+            self._connection = connection
+        return self
+
+    def executescript(self, sql_script: str, /) -> Self:
+        """Commit an open transaction, then run the statements of a script one after another."""
+        connection = self._connection
+        if connection._owner != get_ident():
+            with connection._guard():
+                return self._execute_script(connection, sql_script)
+        return self._execute_script(connection, sql_script)
+
+    def _execute_script(self, connection: Connection, script: str) -> Self:
+        if not isinstance(script, str):
+            raise TypeError(f"executescript() argument must be str, not {type(script).__name__}")
+        if "\0" in script:
+            raise ValueError("embedded null character")
+        script.encode()
+        connection._check_length(script)
+        if connection._autocommit == -1 and connection._session.in_transaction:
+            connection._run("COMMIT")
+        connection._session.run_script(script)
+        return self
+
+    def fetchone(self) -> Any:
+        """Return the next row, or None."""
+        connection = self._connection
+        if connection._owner != get_ident():
+            with connection._guard():
+                return next(self, None)
+        for row in self._rows:
+            factory = self.row_factory
+            return row if factory is None else make_factory(factory, self)(row)
+        return None
+
+    def __next__(self) -> Any:
+        connection = self._connection
+        if connection._owner != get_ident():
+            with connection._guard():
+                row: Any = next(self._rows)
+        else:
+            row = next(self._rows)
+        factory = self.row_factory
+        return row if factory is None else make_factory(factory, self)(row)
+
+    def fetchall(self) -> list[Any]:
+        """Return the rows that are left, as a list."""
+        connection = self._connection
+        if connection._owner != get_ident():
+            with connection._guard():
+                rows: list[Any] = list(self._rows)
+        else:
+            rows = list(self._rows)
+        factory = self.row_factory
+        return rows if factory is None or not rows else list(map(make_factory(factory, self), rows))
+
+    def fetchmany(self, size: int = ARRAYSIZE) -> list[Any]:
+        """Return the next rows, at most `size` (if not given, `arraysize`); all that are left if it is below 1."""
+        connection = self._connection
+        count = self._arraysize if size is ARRAYSIZE else as_index(size)
+        with connection._guard():
+            rows: list[Any] = list(islice(self._rows, count)) if count > 0 else list(self._rows)
+        factory = self.row_factory
+        return rows if factory is None or not rows else list(map(make_factory(factory, self), rows))
+
+    def __iter__(self) -> Iterator[Any]:
+        """Iterate over the rows left, in C; the cursor's other methods share the position."""
+        connection = self._connection
+        if connection._owner != get_ident() or type(self) is not Cursor:
+            with connection._guard():
+                return self
+        rows = self._stream_rows()
+        factory = self.row_factory
+        return rows if factory is None else map(make_factory(factory, self), rows)
+
+    def _stream_rows(self) -> Iterator[Record]:
+        """Hand the rows out from a list, which close() and the next execute() can empty under the iterator."""
+        if self._stream is None:
+            self._connection._check()
+            self._stream = []
+            self._rows = chain.from_iterable(fill_stream(weakref.ref(self), self._rows, self._stream))
+        return self._rows
+
+    def _end_stream(self) -> None:
+        """Empty what a running iteration holds, so that it comes back for the cursor's next rows."""
+        if self._stream:
+            self._stream.clear()
+        self._stream = None
+
+    def close(self) -> None:
+        """Close the cursor: it can run nothing more, and its rows are gone."""
+        try:
+            connection = self._connection
+        except ProgrammingError:
+            raise ProgrammingError("Base Cursor.__init__ not called.") from None
+        if isinstance(connection, Closed):
+            connection.connection._check()
+            return
+        if isinstance(connection, Busy):
+            connection._guard()
+        connection._check()
+        self._end_stream()
+        self._rows = NO_ROWS
+        self._connection = Closed(connection)
+
+    def setinputsizes(self, sizes: Any, /) -> None:
+        """Do nothing: PEP 249 asks for the method."""
+
+    def setoutputsize(self, size: Any, column: Any = None, /) -> None:
+        """Do nothing: PEP 249 asks for the method."""
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TypeError(f"cannot pickle '{type(self).__module__}.{type(self).__qualname__}' object")
+
+
+DEFAULTS: dict[str, Any] = {
+    "_arraysize": 1,
+    "_columns": None,
+    "_lastrowid": None,
+    "_rowcount": -1,
+    "_rows": NO_ROWS,
+    "_stream": None,
+    "row_factory": None,
+}
+
+
+def fill_stream(
+    reference: weakref.ref[Cursor], rows: Iterator[Record], batch: list[Record]
+) -> Iterator[Iterable[Record]]:
+    """Yield the rows in batches, all in one list; go on with the cursor's newer rows if it has run something else."""
+    while True:
+        batch.extend(islice(rows, STREAM_ROWS))
+        if not batch:
+            return
+        yield batch
+        cursor = reference()
+        if cursor is None:  # nobody is left who could disturb the iteration
+            yield rows
+            return
+        if cursor._stream is not batch:
+            yield cursor._stream_rows()
+            return
+        cursor._connection._check()
+        cursor = None
+        batch.clear()
+
+
+def count_at_end(cursor: Cursor, result: Any) -> Iterator[Record]:
+    """Return the rows of RETURNING; rowcount, as in sqlite3, is 0 until the last of them is fetched."""
+    rows = list(result.rows)
+    if not rows:
+        cursor._rowcount = result.changes
+        return NO_ROWS
+    return chain(rows[:-1], last_row(weakref.ref(cursor), rows[-1], result.changes))
+
+
+def last_row(reference: weakref.ref[Cursor], row: Record, changes: int) -> Iterator[Record]:
+    """Yield the row once the cursor knows how many rows were changed."""
+    cursor = reference()
+    if cursor is not None:
+        cursor._rowcount = changes
+        cursor = None
+    yield row
+
+
+def rows_while_busy(reference: weakref.ref[Cursor], rows: Iterator[Record]) -> Iterator[Record]:
+    """Yield rows whose converters run while the cursor may not be used."""
+    while True:
+        cursor = reference()
+        if cursor is None:
+            yield from rows
+            return
+        connection = cursor._connection
+        cursor._connection = Busy(connection)
+        try:
+            row = next(rows, None)
+        finally:
+            cursor._connection = connection
+            cursor = None
+        if row is None:
+            return
+        yield row
+
+
+def as_index(size: Any) -> int:
+    """Return an integer argument, or refuse it as the C function does."""
+    if not hasattr(type(size), "__index__"):
+        raise TypeError(f"'{type(size).__name__}' object cannot be interpreted as an integer")
+    return int(size.__index__())

@@ -1,0 +1,149 @@
+"""What a connection holds, and the checks that every one of its methods begins with.
+
+    _owner   number of the thread that may use it   | None: any thread, one at a time, under _lock
+             UNINITIALISED before __init__, CLOSED after close(): no thread has these numbers
+
+so that `connection._owner != get_ident()` is the one test between a call and its work.
+"""
+
+from __future__ import annotations
+
+import threading
+from _thread import get_ident
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, Self
+
+from tandemdb.dbapi.constants import SQLITE_LIMIT_LENGTH, SQLITE_LIMIT_SQL_LENGTH
+from tandemdb.dbapi.names import Target
+from tandemdb.dbapi.parameters import Shape, make_shape
+from tandemdb.errors import DataError, ProgrammingError
+
+if TYPE_CHECKING:
+    from tandemdb.storage import Database
+
+CLOSED = -1
+UNINITIALISED = -2
+SHAPES_MAX = 4096
+
+# Statement text -> its shape. A shape follows from the text alone, so that all connections share them.
+known_shapes: dict[str, Shape] = {}
+
+
+class ConnectionState:
+    """The fields of a connection and the checks of their state."""
+
+    __slots__ = (
+        "__weakref__",
+        "_autocommit",
+        "_begin",
+        "_config",
+        "_database",
+        "_detect_types",
+        "_isolation_level",
+        "_limits",
+        "_lock",
+        "_owner",
+        "_plain_rows",
+        "_session",
+        "_shapes",
+        "_target",
+        "_text_factory",
+        "_thread",
+        "row_factory",
+    )
+
+    _owner: int | None
+    _thread: int | None  # the thread that opened it, if it alone may use it
+    _lock: threading.RLock
+    _session: Any
+    _database: Database
+    _target: Target
+    _begin: str  # what begins a transaction implicitly: "BEGIN ", "BEGIN IMMEDIATE"...; "" for nothing
+    _autocommit: int
+    _isolation_level: str | None
+    _detect_types: int
+    _plain_rows: bool  # no converters, and text is str: rows pass as the planner makes them
+    _text_factory: Any
+    _shapes: dict[str, Shape]
+    _limits: dict[int, int]
+    _config: dict[int, bool]
+    row_factory: Any
+
+    def __new__(cls, *arguments: Any, **named: Any) -> Self:
+        """Make a connection that refuses everything until __init__ has run."""
+        self = object.__new__(cls)
+        self._owner = UNINITIALISED
+        self._thread = None
+        self._autocommit = -1
+        self._limits = {}
+        self.row_factory = None
+        self._text_factory = str
+        return self
+
+    def _check(self) -> None:
+        """Refuse to go on if the connection is closed or another thread's."""
+        owner = self._owner
+        if owner is not None and owner != get_ident():
+            self._refuse()
+
+    def _check_open(self) -> None:
+        """Refuse to go on if the connection is closed; any thread may ask."""
+        if self._owner == UNINITIALISED:
+            raise ProgrammingError("Base Connection.__init__ not called.")
+        if self._owner == CLOSED:
+            raise ProgrammingError("Cannot operate on a closed database.")
+
+    def _refuse(self) -> None:
+        """Raise the error that says why this thread may not use the connection now."""
+        thread = get_ident()
+        if self._thread is not None and self._thread != thread:
+            raise ProgrammingError(
+                "SQLite objects created in a thread can only be used in that same thread. The object was created in "
+                f"thread id {self._thread} and this is thread id {thread}.",
+                hint="Open a connection for each thread on a named store, or pass check_same_thread=False.",
+            )
+        self._check_open()
+
+    def _guard(self) -> AbstractContextManager[Any]:
+        """Check, and return the context in which this thread alone uses the connection."""
+        owner = self._owner
+        if owner is None:
+            return self._lock
+        if owner != get_ident():
+            self._refuse()
+        return UNSHARED
+
+    def _prepare_new(self, sql: str) -> Any:
+        """Prepare a statement whose text was not seen before, and note its shape."""
+        if not isinstance(sql, str):
+            raise TypeError(f"execute() argument 1 must be str, not {type(sql).__name__}")
+        sql.encode()  # a lone surrogate is a UnicodeEncodeError
+        self._check_length(sql)
+        if "\0" in sql:
+            raise ProgrammingError("the query contains a null character")
+        statement = self._session.prepare(sql)
+        if statement.has_tail:
+            raise ProgrammingError(
+                "You can only execute one statement at a time.",
+                hint="executescript() runs several, without parameters.",
+            )
+        if len(self._shapes) >= SHAPES_MAX:
+            self._shapes.clear()
+        self._shapes[sql] = make_shape(statement.parameters, statement.is_dml)
+        return statement
+
+    def _check_length(self, sql: str) -> None:
+        """Refuse a statement that is longer than the limit."""
+        limits = self._limits
+        if limits and len(sql.encode()) > min(
+            limits.get(SQLITE_LIMIT_SQL_LENGTH, 10**9), limits.get(SQLITE_LIMIT_LENGTH, 10**9)
+        ):
+            raise DataError("query string is too large")
+
+    def _run(self, sql: str) -> Any:
+        """Run a statement of the driver's own, seen by trace callback and authorizer like a user's."""
+        session = self._session
+        return session.run(session.prepare(sql), ())
+
+
+UNSHARED: AbstractContextManager[None] = nullcontext()

@@ -1,0 +1,119 @@
+"""The exceptions of PEP 249, as classes of the standard library's sqlite3, so that its `except` clauses catch them.
+
+    sqlite3.Error <- sqlite3.DatabaseError <- sqlite3.IntegrityError
+                                                       ^
+                         tandemdb's IntegrityError ----+---- tandemdb's DatabaseError
+
+A message is sqlite3's own where sqlite3 has one, for programs match on it; what was expected and what to do about it
+travel as notes (PEP 678), which tracebacks show and `str(error)` leaves out.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+
+class Warning(sqlite3.Warning):
+    """Raised when something important happened that is not an error."""
+
+    __module__ = "tandemdb"
+
+
+class _Details:
+    """Attributes that every error carries: sqlite3's extended result code and its name."""
+
+    sqlite_errorcode: int
+    sqlite_errorname: str
+
+    def __init__(
+        self, message: str = "", *args: object, detail: str = "", hint: str = "", code: str = ""
+    ) -> None:
+        super().__init__(message, *args)  # type: ignore[call-arg]
+        if detail:
+            self.add_note(f"Detail: {detail}")  # type: ignore[attr-defined]
+        if hint:
+            self.add_note(f"Hint: {hint}")  # type: ignore[attr-defined]
+        if code:
+            self.sqlite_errorname = code
+            self.sqlite_errorcode = RESULT_CODES[code]
+
+
+class Error(_Details, sqlite3.Error):
+    """Raised when anything goes wrong; the base of all errors below."""
+
+    __module__ = "tandemdb"
+
+
+class InterfaceError(Error, sqlite3.InterfaceError):
+    """Raised when the module is misused rather than the database."""
+
+    __module__ = "tandemdb"
+
+
+class DatabaseError(Error, sqlite3.DatabaseError):
+    """Raised when the database reports an error."""
+
+    __module__ = "tandemdb"
+
+
+class DataError(DatabaseError, sqlite3.DataError):
+    """Raised when a value cannot be stored: too long, out of range."""
+
+    __module__ = "tandemdb"
+
+
+class OperationalError(DatabaseError, sqlite3.OperationalError):
+    """Raised when a statement cannot be run: a syntax error, an unknown name, a locked database."""
+
+    __module__ = "tandemdb"
+
+
+class IntegrityError(DatabaseError, sqlite3.IntegrityError):
+    """Raised when a change would break a constraint."""
+
+    __module__ = "tandemdb"
+
+
+class InternalError(DatabaseError, sqlite3.InternalError):
+    """Raised when tandemdb finds its own structures in a state that should not exist."""
+
+    __module__ = "tandemdb"
+
+
+class ProgrammingError(DatabaseError, sqlite3.ProgrammingError):
+    """Raised when the interface is used wrongly: a closed cursor, a wrong number of parameters."""
+
+    __module__ = "tandemdb"
+
+
+class NotSupportedError(DatabaseError, sqlite3.NotSupportedError):
+    """Raised when a feature is not there; the message names it."""
+
+    __module__ = "tandemdb"
+
+
+# SQLite's result codes, https://www.sqlite.org/rescode.html.
+RESULT_CODES: dict[str, int] = {
+    "SQLITE_ERROR": 1,
+    "SQLITE_INTERNAL": 2,
+    "SQLITE_ABORT": 4,
+    "SQLITE_BUSY": 5,
+    "SQLITE_LOCKED": 6,
+    "SQLITE_READONLY": 8,
+    "SQLITE_INTERRUPT": 9,
+    "SQLITE_TOOBIG": 18,
+    "SQLITE_CONSTRAINT": 19,
+    "SQLITE_MISMATCH": 20,
+    "SQLITE_MISUSE": 21,
+    "SQLITE_AUTH": 23,
+    "SQLITE_RANGE": 25,
+    "SQLITE_CONSTRAINT_CHECK": 275,
+    "SQLITE_CONSTRAINT_FOREIGNKEY": 787,
+    "SQLITE_CONSTRAINT_NOTNULL": 1299,
+    "SQLITE_CONSTRAINT_PRIMARYKEY": 1555,
+    "SQLITE_CONSTRAINT_TRIGGER": 1811,
+    "SQLITE_CONSTRAINT_UNIQUE": 2067,
+    "SQLITE_CONSTRAINT_ROWID": 2579,
+    "SQLITE_CONSTRAINT_DATATYPE": 3091,
+    "SQLITE_BUSY_SNAPSHOT": 517,
+}
