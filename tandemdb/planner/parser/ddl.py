@@ -27,7 +27,7 @@ from tandemdb.planner.ast import (
     Unary,
     UniqueConstraint,
 )
-from tandemdb.planner.keywords import NAMES, TIME_WORDS
+from tandemdb.planner.keywords import IDENTIFIERS, JOIN_WORDS, NAMES, TIME_WORDS
 from tandemdb.planner.parser.core import LITERAL_KINDS
 from tandemdb.planner.parser.dml import DmlParser
 from tandemdb.planner.parser.expressions import LOOSEST, SELECT_STARTS
@@ -39,6 +39,8 @@ TABLE_CONSTRAINT_STARTS = frozenset(["CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK",
 class TableParser(DmlParser):
     """Reads table definitions."""
 
+    table_name = ""
+    has_primary_key = False
     constraint_name: str | None = None
 
     def create_table(self, temporary: bool) -> CreateTable:
@@ -53,13 +55,15 @@ class TableParser(DmlParser):
                 name, schema, (), temporary=temporary, if_not_exists=if_not_exists, select=select
             )
         self.expect("(")
-        columns = [self.column_definition(name)]
+        self.table_name = name
+        self.has_primary_key = False
+        columns = [self.column_definition()]
         parts: list[UniqueConstraint | Check | ForeignKey] = []
         while self.accept(","):
             if self.kind in TABLE_CONSTRAINT_STARTS:
                 parts = self.table_constraints()
                 break
-            columns.append(self.column_definition(name))
+            columns.append(self.column_definition())
             if len(columns) > COLUMNS_MAX:
                 raise OperationalError(f"too many columns on {name}")
         self.expect(")")
@@ -102,6 +106,8 @@ class TableParser(DmlParser):
             known = "rowid" if self.accept("WITHOUT") else "strict"
             text = self.texts[self.position]
             self.name()
+            if self.kind not in (",", ";", "end"):
+                self.fail()
             if text.lower() != known:
                 raise OperationalError(f"unknown table option: {text}")
             options.add(known)
@@ -109,7 +115,7 @@ class TableParser(DmlParser):
 
     # ---- columns
 
-    def column_definition(self, table: str) -> ColumnDefinition:
+    def column_definition(self) -> ColumnDefinition:
         name = self.name()
         self.constraint_name = None
         type_name = without_generated_always(self.type_name())
@@ -120,8 +126,6 @@ class TableParser(DmlParser):
             reader = COLUMN_CONSTRAINTS.get(self.kind)
             if reader is not None:
                 self.advance()
-                if "primary_key" in fields and reader is TableParser.column_primary_key:
-                    raise OperationalError(f'table "{table}" has more than one primary key')
                 reader(self, fields, name)
             elif self.kind == "CHECK":
                 self.advance()
@@ -151,6 +155,7 @@ class TableParser(DmlParser):
             self.advance()
         fields["primary_key_conflict"] = self.on_conflict()
         fields["autoincrement"] = self.accept("AUTOINCREMENT")
+        self.note_primary_key()
 
     def column_unique(self, fields: dict[str, Any], name: str) -> None:
         fields["unique"] = True
@@ -195,7 +200,7 @@ class TableParser(DmlParser):
     def default_word(self) -> Expression:
         """Read an identifier: TRUE and FALSE are names to the binder, any other stands for its own text."""
         text = self.texts[self.position]
-        if self.kind == "string" or self.kind not in NAMES or self.kind in JOIN_ONLY:
+        if self.kind == "string" or self.kind not in NAMES or self.kind in JOIN_WORDS:
             self.fail()
         word = self.name()
         if word.lower() in ("true", "false") and text == word:
@@ -214,7 +219,7 @@ class TableParser(DmlParser):
         text = self.text_between(first, self.position)
         self.expect(")")
         stored = False
-        if self.kind == "id" or self.kind in GENERATED_WORDS:
+        if self.kind in IDENTIFIERS:
             word = self.texts[self.position].lower()
             if word not in ("stored", "virtual"):
                 raise OperationalError(f'error in generated column "{name}"')
@@ -250,7 +255,15 @@ class TableParser(DmlParser):
         columns = self.key_columns(8)
         autoincrement = primary and self.accept("AUTOINCREMENT")
         self.expect(")")
-        return UniqueConstraint(columns, primary, self.on_conflict(), autoincrement, self.constraint_name)
+        conflict = self.on_conflict()
+        if primary:
+            self.note_primary_key()
+        return UniqueConstraint(columns, primary, conflict, autoincrement, self.constraint_name)
+
+    def note_primary_key(self) -> None:
+        if self.has_primary_key:
+            raise OperationalError(f'table "{self.table_name}" has more than one primary key')
+        self.has_primary_key = True
 
     def key_columns(self, depth: int) -> tuple[OrderTerm, ...]:
         """Read the columns of a key, where a string is the name of a column."""
@@ -325,8 +338,6 @@ COLUMN_CONSTRAINTS = {
     "GENERATED": TableParser.column_generated,
     "AS": TableParser.column_as,
 }
-JOIN_ONLY = frozenset(["CROSS", "FULL", "INNER", "LEFT", "NATURAL", "OUTER", "RIGHT"])
-GENERATED_WORDS = frozenset(["VIRTUAL"])
 
 
 def without_generated_always(type_name: str) -> str:

@@ -38,6 +38,7 @@ COMPOUND_TERMS_MAX = 500
 SOURCES_MAX = 200
 COMPOUND_WORDS = frozenset(["UNION", "EXCEPT", "INTERSECT"])
 JOIN_STARTS = JOIN_WORDS | {",", "JOIN"}
+BEHIND_SOURCE = JOIN_STARTS | COMPOUND_WORDS | set("WHERE GROUP HAVING WINDOW ORDER LIMIT RETURNING ON ) ; end".split())
 
 
 class Tail(NamedTuple):
@@ -219,6 +220,8 @@ class SelectParser(ExpressionParser):
             using = self.names_in_parentheses()
         if left is None or operator is None:
             if on is not None or using is not None:
+                if self.kind not in BEHIND_SOURCE:
+                    self.fail()
                 raise OperationalError(f"a JOIN clause is required before {'USING' if on is None else 'ON'}")
             return right
         return Join(left, right, operator[0], operator[1], on, using)
@@ -282,6 +285,8 @@ class SelectParser(ExpressionParser):
         while self.kind != "JOIN" and self.position < first + 3:
             self.name()
         self.expect("JOIN")
+        if self.kind not in NAMES and self.kind != "(":
+            self.fail()
         return join_kind(self.texts[first : self.position - 1])
 
     # ---- WITH

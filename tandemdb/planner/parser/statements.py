@@ -249,7 +249,7 @@ class StatementParser(TableParser):
         if action == "DROP":
             return DropColumn(table, schema, self.name())
         first = self.position
-        definition = self.column_definition(table)
+        definition = self.column_definition()
         text = self.sql[self.offset(first) : self.offset(self.position)].rstrip(SPACE + ";")
         return AddColumn(table, schema, definition, text)
 
