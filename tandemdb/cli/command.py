@@ -1,0 +1,105 @@
+"""The command line: arguments in, exit status out. A sub-command's module is imported when it is called."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+FORMATS = ("table", "csv", "json", "line")
+INTERRUPTED = 130  # what shells report for a program ended by Ctrl-C
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command with these arguments (those of the process if None) and return its exit status."""
+    options = build_parser().parse_args(arguments)
+    try:
+        status: int = options.command(options)
+        sys.stdout.flush()
+        return status
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader (head, less) has gone: nothing to say, and nobody to flush the rest to at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="tandemdb", description="An SQL database in RAM with live standbys.")
+    parser.add_argument("--version", action=PrintVersion, nargs=0, help="print the version and leave")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    add_run(commands)
+    add_shell(commands)
+    demo = commands.add_parser("demo", help="see a database lose its primary and nothing else")
+    demo.set_defaults(command=demonstrate)
+    return parser
+
+
+def add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    run = commands.add_parser(
+        "run",
+        help="run SQL scripts",
+        description="Run SQL scripts, in order, on one database; exit status 1 when a statement fails.",
+    )
+    run.add_argument("scripts", nargs="+", metavar="SCRIPT.sql", help='a script, or "-" for standard input')
+    add_database(run)
+    run.add_argument("--mirror", action="store_true", help="attach a backup, and compare digests at the end")
+    run.add_argument(
+        "--bail", action=argparse.BooleanOptionalAction, default=True, help="stop at the first error (the default)"
+    )
+    run.add_argument("--timing", action="store_true", help="print how long queries and the whole took")
+    run.add_argument("--format", choices=FORMATS, default="table", help="how to print results (default: table)")
+    run.set_defaults(command=run_scripts)
+
+
+def add_shell(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    shell = commands.add_parser(
+        "shell", help="type SQL", description="Read SQL and dot commands from the terminal or standard input."
+    )
+    shell.add_argument("scripts", nargs="*", metavar="SCRIPT.sql", help="scripts to run first")
+    add_database(shell)
+    shell.set_defaults(command=open_shell)
+
+
+def add_database(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--database", default=":memory:", metavar="NAME", help="name of the database (default: a private one)"
+    )
+
+
+def run_scripts(options: argparse.Namespace) -> int:
+    from tandemdb.cli import run
+
+    asked = run.RunOptions(options.database, options.mirror, options.bail, options.timing, options.format)
+    return run.run_scripts(options.scripts, asked)
+
+
+def open_shell(options: argparse.Namespace) -> int:
+    from tandemdb.cli import shell
+
+    return shell.run_shell(options.scripts, options.database)
+
+
+def demonstrate(options: argparse.Namespace) -> int:
+    from tandemdb.cli import demo
+
+    return demo.run_demo()
+
+
+class PrintVersion(argparse.Action):
+    """Prints the versions of tandemdb, of the SQLite it speaks, and of Python."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import PackageNotFoundError, version
+
+        import tandemdb
+
+        try:
+            number = version("tandemdb")
+        except PackageNotFoundError:  # Run from a checkout that was never installed.
+            number = "(not installed)"
+        python = ".".join(map(str, sys.version_info[:3]))
+        print(f"tandemdb {number} (SQLite {tandemdb.sqlite_version}, Python {python})")
+        parser.exit()
