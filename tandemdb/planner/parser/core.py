@@ -19,9 +19,7 @@ from tandemdb.errors import OperationalError
 from tandemdb.planner.ast import Literal, Value
 from tandemdb.planner.keywords import IDENTIFIERS_OR_STRING, NAMES
 from tandemdb.planner.lexer import Tokens, check_number, dequote, literal_value, scan
-
-STACK_DEPTH_MAX = 99
-VARIABLE_NUMBER_MAX = 32766
+from tandemdb.planner.parser.limits import STACK_DEPTH_MAX
 
 LITERAL_KINDS = frozenset(["number", "string", "blob"])
 

@@ -31,8 +31,8 @@ from tandemdb.planner.keywords import IDENTIFIERS, JOIN_WORDS, NAMES, TIME_WORDS
 from tandemdb.planner.parser.core import LITERAL_KINDS
 from tandemdb.planner.parser.dml import DmlParser
 from tandemdb.planner.parser.expressions import LOOSEST, SELECT_STARTS
+from tandemdb.planner.parser.limits import COLUMNS_MAX
 
-COLUMNS_MAX = 2000
 TABLE_CONSTRAINT_STARTS = frozenset(["CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"])
 
 
@@ -118,7 +118,7 @@ class TableParser(DmlParser):
     def column_definition(self) -> ColumnDefinition:
         name = self.name()
         self.constraint_name = None
-        type_name = without_generated_always(self.type_name())
+        type_name = declared_type(self.type_name())
         fields: dict[str, Any] = {}
         checks: list[Check] = []
         references: list[ForeignKey] = []
@@ -340,13 +340,19 @@ COLUMN_CONSTRAINTS = {
 }
 
 
-def without_generated_always(type_name: str) -> str:
-    """Take GENERATED ALWAYS off the end of a type: SQLite's grammar reads both words as part of it."""
+STANDARD_TYPES = frozenset(["ANY", "BLOB", "INT", "INTEGER", "REAL", "TEXT"])
+
+
+def declared_type(type_name: str) -> str:
+    """Return a column's type as SQLite keeps it: standard names in upper case, without GENERATED ALWAYS.
+
+    SQLite's grammar reads those two words as part of the type.
+    """
     if type_name[-6:].upper() == "ALWAYS":
         shorter = type_name[:-6].rstrip()
         if shorter[-9:].upper() == "GENERATED":
-            return shorter[:-9].rstrip()
-    return type_name
+            type_name = shorter[:-9].rstrip()
+    return type_name.upper() if type_name.upper() in STANDARD_TYPES else type_name
 
 
 def string_to_name(expression: Expression) -> Expression:

@@ -24,9 +24,8 @@ from tandemdb.planner.ast import (
     With,
 )
 from tandemdb.planner.parser.expressions import LOOSEST, SELECT_STARTS
+from tandemdb.planner.parser.limits import ASSIGNMENTS_MAX
 from tandemdb.planner.parser.select import NO_TAIL, SelectParser
-
-ASSIGNMENTS_MAX = 2000
 
 
 class DmlParser(SelectParser):

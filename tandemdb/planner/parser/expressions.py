@@ -54,10 +54,14 @@ from tandemdb.planner.ast import (
 )
 from tandemdb.planner.keywords import FALLBACK, JOIN_WORDS, NAMES, TIME_WORDS
 from tandemdb.planner.lexer import dequote
-from tandemdb.planner.parser.core import STACK_DEPTH_MAX, VARIABLE_NUMBER_MAX, TokenStream
-
-EXPRESSION_DEPTH_MAX = 1000
-FUNCTION_ARGUMENTS_MAX = 127
+from tandemdb.planner.parser.core import TokenStream
+from tandemdb.planner.parser.limits import (
+    EXPRESSION_DEPTH_MAX,
+    FUNCTION_ARGUMENTS_MAX,
+    STACK_DEPTH_MAX,
+    VARIABLE_NUMBER_MAX,
+    fail_height,
+)
 
 LOOSEST = 1
 BINARY_LEVELS: dict[str, int] = {
@@ -83,6 +87,8 @@ class ExpressionParser(TokenStream):
 
     def expression(self, floor: int = LOOSEST, depth: int = 0) -> Expression:
         """Read an expression whose operators are of level `floor` or above."""
+        if depth >= STACK_DEPTH_MAX:
+            self.check_depth(depth + 1)
         kind = self.kind
         left: Expression
         if kind == "id":
@@ -91,8 +97,6 @@ class ExpressionParser(TokenStream):
             left = self.literal()
         else:
             left = OPERANDS.get(kind, _no_operand)(self, depth)
-        if depth >= STACK_DEPTH_MAX:
-            self.check_depth(depth + 1)
         length = 1
         while True:
             kind = self.kind
@@ -105,7 +109,9 @@ class ExpressionParser(TokenStream):
                 left = Binary(kind, left, self.expression(level + 1, depth + 2))
             elif kind == "COLLATE":
                 self.advance()
-                left = Collate(left, self.identifier_or_string())
+                # Of several only the last counts; SQLite sets no limit to their number.
+                left = Collate(left.operand if isinstance(left, Collate) else left, self.identifier_or_string())
+                continue
             else:
                 left = self.equality(left, depth)
             length += 1
@@ -340,7 +346,7 @@ class ExpressionParser(TokenStream):
         return Raise(action, message)
 
     def type_name(self) -> str:
-        """Read a type's words and numbers, if any, and return their source text."""
+        """Read a type's words and numbers, if any, and return their source text as SQLite keeps it."""
         first = self.position
         if self.kind not in TYPE_WORDS:
             return ""
@@ -351,7 +357,10 @@ class ExpressionParser(TokenStream):
             if self.accept(","):
                 self.signed_number()
             self.expect(")")
-        return self.texts[first] if self.position == first + 1 else self.text_from(first)
+        text = self.texts[first]
+        if text[0] in "\"'`[":
+            return dequote(text)  # SQLite drops all behind a quoted first word.
+        return text if self.position == first + 1 else self.text_from(first)
 
     # ---- function calls and windows
 
@@ -461,10 +470,6 @@ WINDOW_STARTS = frozenset(["PARTITION", "RANGE", "ROWS", "GROUPS"])
 
 def _no_operand(parser: ExpressionParser, depth: int) -> Expression:
     parser.fail()
-
-
-def fail_height() -> None:
-    raise OperationalError(f"Expression tree is too large (maximum depth {EXPRESSION_DEPTH_MAX})")
 
 
 OPERANDS: dict[str, Callable[[ExpressionParser, int], Expression]] = {

@@ -31,11 +31,9 @@ from tandemdb.planner.ast import (
     With,
 )
 from tandemdb.planner.keywords import IDENTIFIERS_OR_STRING, JOIN_WORDS, NAMES
-from tandemdb.planner.parser.core import STACK_DEPTH_MAX
 from tandemdb.planner.parser.expressions import LOOSEST, SELECT_STARTS, ExpressionParser
+from tandemdb.planner.parser.limits import COMPOUND_TERMS_MAX, SOURCES_MAX, STACK_DEPTH_MAX
 
-COMPOUND_TERMS_MAX = 500
-SOURCES_MAX = 200
 COMPOUND_WORDS = frozenset(["UNION", "EXCEPT", "INTERSECT"])
 JOIN_STARTS = JOIN_WORDS | {",", "JOIN"}
 BEHIND_SOURCE = JOIN_STARTS | COMPOUND_WORDS | set("WHERE GROUP HAVING WINDOW ORDER LIMIT RETURNING ON ) ; end".split())
@@ -120,11 +118,12 @@ class SelectParser(ExpressionParser):
         return SelectCore(columns, distinct, source, where, group_by, having, windows), tail
 
     def values(self, depth: int) -> Values:
+        self.check_depth(depth + 4)
         self.advance()
-        rows = []
+        rows: list[Sequence[Expression]] = []
         while True:
             self.expect("(")
-            rows.append(self.expressions(depth + 3))
+            rows.append(self.expressions(depth + 3 if rows else depth + 2))
             self.expect(")")
             if not self.accept(","):
                 return Values(tuple(rows))
@@ -292,6 +291,7 @@ class SelectParser(ExpressionParser):
     # ---- WITH
 
     def with_clause(self, depth: int) -> With:
+        self.check_depth(depth + 6)
         self.advance()
         recursive = self.accept("RECURSIVE")
         tables: list[CommonTable] = []

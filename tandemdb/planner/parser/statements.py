@@ -43,6 +43,7 @@ from tandemdb.planner.ast import (
 from tandemdb.planner.keywords import NAMES
 from tandemdb.planner.parser.ddl import TableParser
 from tandemdb.planner.parser.expressions import LOOSEST, SELECT_STARTS
+from tandemdb.planner.parser.limits import EXPRESSION_DEPTH_MAX, check_height
 
 SPACE = " \t\n\v\f\r"
 
@@ -66,7 +67,11 @@ def parse(sql: str, start: int = 0) -> Parsed:
         node = parser.statement()
         if parser.kind != ";" and parser.kind != "end":
             parser.fail()
-        return Parsed(node, parser.tokens.end, parser.parameters, parser.literals)
+        if len(parser.kinds) > EXPRESSION_DEPTH_MAX:
+            check_height(node)
+        return Parsed(
+            node, parser.tokens.end, parser.parameters, parser.literals, tuple(parser.structural_slots)
+        )
 
 
 def parse_expression(text: str) -> Expression:
