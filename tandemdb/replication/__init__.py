@@ -28,10 +28,12 @@ from tandemdb.replication.replica import (
     attach,
     continue_alone,
     detach,
+    orphans,
     promote,
     status,
     wait_for,
 )
+from tandemdb.replication.system import Orphan
 
 __all__ = [
     "LSN",
@@ -39,6 +41,7 @@ __all__ = [
     "CommitInDoubt",
     "Epoch",
     "Faults",
+    "Orphan",
     "PrimaryFenced",
     "PromotionReport",
     "ProtocolError",
@@ -49,6 +52,7 @@ __all__ = [
     "attach",
     "continue_alone",
     "detach",
+    "orphans",
     "promote",
     "status",
     "wait_for",

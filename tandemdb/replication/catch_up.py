@@ -77,9 +77,9 @@ def decide(
 ) -> Decision:
     """Choose the way for a secondary at this position, its pending transaction counted as what it is told to do."""
     lsn, transaction = position.lsn, position.transaction
-    if position.blocks == 0:
-        return Decision("snapshot", "the secondary is empty", LSN(0), {})
     if common_end(history, position.history, lsn) != lsn:
+        if position.blocks == 0:
+            return Decision("snapshot", "the secondary is empty", LSN(0), {})
         return Decision("walk", "the secondary's history is not ours", lsn, {})
     if lsn == root.lsn and position.root != root_digest:
         return Decision("walk", "the digests differ at the same LSN", lsn, {})

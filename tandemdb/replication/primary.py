@@ -86,10 +86,9 @@ class Primary:
         self.identity = identity
         self.limits = limits
         self.root = root
-        self.transaction = first_transaction
-        self.last_transaction = 0
-        self.log = ChangeLog(LSN(root.lsn), limits.log_bytes_max)
         self.marks = CommitMarks()
+        self.transaction = first_transaction
+        self._begin_log(root)
         self.peers: dict[str, Peer] = {}
         self.pending: Pending | None = None
         self.fenced_by: Epoch | None = None
@@ -178,7 +177,6 @@ class Primary:
         self.marks.note(lsn, CommitMark(self.transaction, root.stamp))
         self.root = root
         self.pending = None
-        self.last_transaction = self.transaction
         self.transaction += 1
         for peer in self.peers.values():
             peer.streamed = None
@@ -191,11 +189,18 @@ class Primary:
 
     def _jump(self, root: Root) -> None:
         """Begin the log anew: this system, itself a secondary, was given blocks instead of commits."""
-        self.root = root
-        self.log = ChangeLog(LSN(root.lsn), self.limits.log_bytes_max)
+        self._begin_log(root)
         for peer in self.peers.values():
             if peer.attentive or peer.state == "copying":
                 self.mistrust(peer)
+
+    def _begin_log(self, root: Root) -> None:
+        """Let the log begin behind this root; whatever led to it counts as one transaction with a number of its own."""
+        lsn = LSN(root.lsn)
+        self.root = root
+        self.log = ChangeLog(lsn, self.limits.log_bytes_max, self.transaction)
+        self.marks.note(lsn, CommitMark(self.transaction, root.stamp))
+        self.transaction += 1
 
     def abandon(self) -> None:
         """Undo the open or pending transaction wherever it has gone."""
@@ -311,28 +316,35 @@ class Primary:
         if position.blocks and position.lsn > 0 and blocks.block_count(self.root) == 0:
             self._refuse(peer, "amnesia", "an empty primary does not overwrite a secondary that holds data")
             return
-        position, pending = self._settle_pending(peer, position)
+        position, pending = self._settle_pending(position)
+        holds_ours = bool(position.pending_lsn) and pending == "keep"
         root_digest = blocks.root_digest(self.root)
         self.log.remember_root(LSN(self.root.lsn), root_digest)
         decision = decide(position, self.identity.history, self.log, self.marks, self.root, root_digest)
+        if holds_ours and self.pending is not None:
+            # Its acknowledgement was lost; that it still holds the transaction says the same.
+            self.pending.acknowledged.add(peer.name)
+            if decision.kind != "tail":
+                # Blocks would take from it what it has just vouched for. It asks again; by then the commit stands.
+                peer.state = "asking"
+                return
+        peer.reason = decision.reason
         if decision.kind == "walk":
             walk = self._walks[peer.name] = DigestWalk(self.root)
             peer.state = "walking"
-            peer.reason = decision.reason
             peer.queue.extend(walk.start(position.root, root_digest))
             self._finish_walk(peer)
         elif decision.kind == "tail":
-            self._follow(peer, decision.lsn, pending, decision.reason, bool(position.pending_lsn) and pending == "keep")
+            self._follow(peer, decision.lsn, pending, holds_ours)
         else:
-            wanted = decision.blocks if decision.kind == "blocks" else None
-            self._ship(peer, self.root, wanted, decision.reason)
+            self._ship(peer, self.root, decision.blocks if decision.kind == "blocks" else None)
 
     def _refuse(self, peer: Peer, code: str, reason: str) -> None:
         peer.state = "refused"
         peer.reason = reason
         peer.queue.append(Refuse(code, self.identity.epoch, reason))
 
-    def _settle_pending(self, peer: Peer, position: Position) -> tuple[Position, str]:
+    def _settle_pending(self, position: Position) -> tuple[Position, str]:
         """Decide about the transaction that the secondary holds complete but unseen."""
         if not position.pending_lsn:
             return position, "keep"
@@ -349,17 +361,13 @@ class Primary:
             return settled._replace(root=position.root if root is None else root), "install"
         return position, "discard"
 
-    def _follow(self, peer: Peer, lsn: LSN, pending: str, reason: str, holds_pending: bool) -> None:
-        peer.queue.append(self._plan_message("tail", lsn, pending, reason, 0))
+    def _follow(self, peer: Peer, lsn: LSN, pending: str, holds_ours: bool) -> None:
+        peer.queue.append(self._plan_message("tail", lsn, pending, peer.reason, 0))
         peer.plans.append("tail")
-        peer.reason = reason
         peer.state = "following"
         peer.sent_lsn = lsn
         peer.received_lsn = peer.applied_lsn = lsn
-        if holds_pending and self.pending is not None:
-            # Its acknowledgement was lost; that it still holds the transaction says the same.
-            self.pending.acknowledged.add(peer.name)
-            peer.completed = True
+        peer.completed = holds_ours
         self._join(peer)
 
     def _plan_message(self, kind: str, lsn: LSN, pending: str, reason: str, count: int) -> Plan:
@@ -367,14 +375,14 @@ class Primary:
             kind, self.identity.cluster, tuple(self.identity.history), lsn, LSN(self.root.lsn), pending, reason, count
         )
 
-    def _ship(self, peer: Peer, root: Root, wanted: dict[int, list[int]] | None, reason: str) -> None:
+    def _ship(self, peer: Peer, root: Root, wanted: dict[int, list[int]] | None) -> None:
         kind = "blocks"
         if wanted is None or prefer_snapshot(root, wanted):
             kind, wanted = "snapshot", None
         count = blocks.block_count(root) if wanted is None else sum(map(len, wanted.values()))
-        peer.queue.append(self._plan_message(kind, LSN(root.lsn), "discard", reason, count))
+        # What it holds pending stays until the blocks are in: its promotion meanwhile must not lose that.
+        peer.queue.append(self._plan_message(kind, LSN(root.lsn), "keep", peer.reason, count))
         peer.plans.append(kind)
-        peer.reason = reason
         peer.state = "copying"
         peer.completed = False
         peer.received_lsn = peer.applied_lsn = LSN(0)
@@ -389,7 +397,7 @@ class Primary:
         walk = self._walks.get(peer.name)
         if walk is not None and walk.done:
             del self._walks[peer.name]
-            self._ship(peer, walk.root, walk.differing, peer.reason)
+            self._ship(peer, walk.root, walk.differing)
 
     def _dispatch(self, peer: Peer, message: Message) -> None:
         if isinstance(message, Ack | BackupComplete):

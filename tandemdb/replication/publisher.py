@@ -20,7 +20,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tandemdb.replication import blocks, wire
 from tandemdb.replication.errors import CommitInDoubt, PrimaryFenced, ReplicationError, SecondaryLost
@@ -306,11 +306,14 @@ class Publisher:
             self._wake = queue.SimpleQueue()
             thread = threading.Thread(
                 target=_follow,
-                args=(weakref.ref(self, _stopper(self._wake)), self._wake),
+                args=(weakref.ref(self), self._wake),
                 name=f"tandemdb mirror of {self.core.identity.node}",
                 daemon=True,
             )
             thread.start()
+            database = self._database()
+            if database is not None:
+                weakref.finalize(database, self._wake.put, False).atexit = False
         self._wake.put(True)
 
     def follow_once(self) -> float | None:
@@ -354,10 +357,6 @@ def fenced(core: Primary) -> PrimaryFenced:
         detail=f"Its epoch {core.identity.epoch} ended when a secondary was promoted to epoch {core.fenced_by}.",
         hint="Write to the new primary; attach this system to it to rejoin.",
     )
-
-
-def _stopper(wake: queue.SimpleQueue[bool]) -> Callable[[Any], None]:
-    return lambda _: wake.put(False)
 
 
 def _follow(publisher: weakref.ref[Publisher], wake: queue.SimpleQueue[bool]) -> None:

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tandemdb.replication import blocks
 from tandemdb.replication.errors import ReplicationError
+from tandemdb.replication.identity import common_end
 from tandemdb.replication.link import Faults, Link
 from tandemdb.replication.messages import LSN, Epoch
 from tandemdb.replication.peer import Mode
 from tandemdb.replication.primary import Limits, Primary
 from tandemdb.replication.publisher import READ_ONLY, Publisher, SecondaryStatus
 from tandemdb.replication.secondary import Secondary
-from tandemdb.replication.system import System, find_system, system_of
+from tandemdb.replication.system import Orphan, System, find_system, system_of
 
 if TYPE_CHECKING:
     from tandemdb.storage import Database
@@ -158,8 +159,8 @@ def detach(secondary: Database) -> None:
 def promote(secondary: Database) -> PromotionReport:
     """Make a secondary a primary: a new epoch begins, it takes writes, its history is kept.
 
-    The former primary is told if the link still stands, and takes no more writes; otherwise it learns so from the
-    first frame it sends. Whether to promote is the operator's decision: see `commits_missing`.
+    If the link still stands, what is under way is applied first, and the former primary is told and takes no more
+    writes; otherwise it learns so from the first frame it sends. Whether to promote is the operator's decision: see `commits_missing`.
 
     Raises:
         ReplicationError: the database is no secondary.
@@ -168,8 +169,10 @@ def promote(secondary: Database) -> PromotionReport:
     if system is None or system.secondary is None:
         raise ReplicationError("this database is not a secondary", hint="Only a mirrored copy can be promoted.")
     link, core = system.link, system.secondary
+    if link is not None:
+        link.pump()
     with system.lock:
-        if not system.identity.cluster or core.state == "copying":
+        if not system.identity.cluster:
             raise ReplicationError("this secondary has never been level with its primary and cannot lead")
         was = core.state
         pending = core.promote(Epoch(system.identity.epoch + 1))
@@ -213,6 +216,15 @@ def wait_for(secondary: Database, lsn: int, timeout_seconds: float = WAIT_SECOND
         pause = min(0.01, pause * 2)
 
 
+def orphans(database: Database) -> list[Orphan]:
+    """List the commits this former primary made and its successor lacks, oldest first, as far as its log held them.
+
+    They are set aside when the database is attached to its successor, whose blocks then replace them.
+    """
+    system = find_system(database)
+    return list(system.orphans) if system is not None else []
+
+
 def continue_alone(primary: Database) -> None:
     """Let a primary that lost its synchronous secondaries take writes; the choice is logged.
 
@@ -230,10 +242,10 @@ def continue_alone(primary: Database) -> None:
 def _check_free(secondary: Database, other: System, overwrite: bool, system: System) -> None:
     if other.secondary is not None:
         raise ReplicationError("this database is a secondary already", hint="Detach it first.")
-    if other.publisher is not None and other.publisher.links and other.publisher.core.fenced_by is None:
+    if _serves(other):
         raise ReplicationError("this database has secondaries of its own", hint="Detach them first.")
     if other.identity.cluster and other.identity.cluster == system.identity.cluster:
-        _rest(secondary, other)
+        _rest(secondary, other, system)
         return
     if blocks.block_count(secondary.root) and not overwrite:
         raise ReplicationError(
@@ -242,17 +254,31 @@ def _check_free(secondary: Database, other: System, overwrite: bool, system: Sys
             hint="Attach an empty database, or pass overwrite=True.",
         )
     other.leave_cluster()
-    _rest(secondary, other)
+    _rest(secondary, other, system)
 
 
-def _rest(secondary: Database, other: System) -> None:
-    """Let a former primary be a secondary: its own secondaries are gone or follow another system now."""
-    if other.publisher is not None and (not other.publisher.links or other.publisher.core.fenced_by is not None):
-        other.publisher.retire()
-        other.publisher = None
-        transaction = blocks.begin(secondary)
-        secondary.observer = None
-        transaction.rollback()
+def _serves(system: System) -> bool:
+    """Tell whether a database is a primary that nobody has succeeded."""
+    publisher = system.publisher
+    if publisher is None or publisher.core.fenced_by is not None:
+        return False
+    return any(link.secondary.state != "promoted" for link in publisher.links.values())
+
+
+def _rest(secondary: Database, other: System, system: System) -> None:
+    """Let a former primary be a secondary; commits of it that the new primary lacks are set aside."""
+    publisher = other.publisher
+    if publisher is None:
+        return
+    fork = common_end(system.identity.history, other.identity.history, LSN(secondary.root.lsn))
+    if fork is not None:
+        orphans = publisher.core.log.entries_after(fork)
+        other.orphans += [Orphan(entry.lsn, entry.transaction, tuple(entry.changes)) for entry in orphans]
+    publisher.retire()
+    other.publisher = None
+    transaction = blocks.begin(secondary)
+    secondary.observer = None
+    transaction.rollback()
 
 
 def _publisher_of(

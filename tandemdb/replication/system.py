@@ -11,17 +11,25 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary
 
 from tandemdb.replication.identity import Identity
-from tandemdb.replication.messages import LSN, Epoch, Term
+from tandemdb.replication.messages import LSN, Change, Epoch, Term
 
 if TYPE_CHECKING:
     from tandemdb.replication.link import Link
     from tandemdb.replication.publisher import Publisher
     from tandemdb.replication.secondary import Secondary
     from tandemdb.storage import Database
+
+
+class Orphan(NamedTuple):
+    """A commit of a former primary that is no part of its successor's history."""
+
+    lsn: LSN
+    transaction: int
+    changes: tuple[Change, ...]
 
 
 class System:
@@ -33,6 +41,7 @@ class System:
         self.publisher: Publisher | None = None
         self.secondary: Secondary | None = None
         self.link: Link | None = None
+        self.orphans: list[Orphan] = []
 
     def found_cluster(self) -> None:
         """Begin a cluster with this database as its first primary, unless it belongs to one."""

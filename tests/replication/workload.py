@@ -105,13 +105,13 @@ class Workload:
 
 
 def make_table(database: Database, records: int = 0, key: bool = False) -> int:
-    """Create a rowid table (id, text) with so many records, in one transaction."""
+    """Create a rowid table (id, text, NULL) with so many records, in one transaction."""
     transaction = database.begin()
-    table_id = transaction.create_table(TableDefinition(name="t", columns=2, rowid_position=0))
+    table_id = transaction.create_table(TableDefinition(name="t", columns=3, rowid_position=0))
     if key:
         transaction.create_key(KeyDefinition(table_id=table_id, columns=(KeyColumn(1),)))
     keys = list(range(1, records + 1))
-    transaction.table(table_id).append_many(keys, [(number, f"value {number}") for number in keys])
+    transaction.table(table_id).append_many(keys, [(number, f"value {number}", None) for number in keys])
     transaction.commit()
     return table_id
 
@@ -122,9 +122,9 @@ def put(database: Database, table_id: int, key: int, text: str) -> int:
     try:
         table = transaction.table(table_id)
         if table.find(key) is None:
-            table.insert(key, (key, text))
+            table.insert(key, (key, text, None))
         else:
-            table.replace(key, (key, text))
+            table.replace(key, (key, text, None))
         return transaction.commit().lsn
     finally:
         transaction.rollback()

@@ -1,0 +1,145 @@
+"""Catch-up: each of the four ways is chosen where it is the cheapest, and ships no more than it must."""
+
+from __future__ import annotations
+
+import time
+
+from tandemdb import replication
+from tandemdb.storage import Database
+
+from .workload import Workload, make_table, put
+
+RECORDS = 128 * 100
+
+
+def mirrored(mode: str = "async", **options: int) -> tuple[Database, Database, int, replication.Replica]:
+    primary, secondary = Database("p"), Database("s")
+    table_id = make_table(primary, RECORDS, key=True)
+    replica = replication.attach(primary, secondary, mode, **options)
+    replication.wait_for(secondary, primary.root.lsn)
+    assert replica.status.plans == ("snapshot",)
+    assert replica.status.blocks_shipped >= 100
+    return primary, secondary, table_id, replica
+
+
+def shipped_since(replica: replication.Replica, before: int) -> int:
+    return replica.status.blocks_shipped - before
+
+
+def level(primary: Database, secondary: Database) -> None:
+    replication.wait_for(secondary, primary.root.lsn)
+    assert secondary.digest() == primary.digest()
+
+
+def test_tail_while_the_log_is_held() -> None:
+    primary, secondary, table_id, replica = mirrored()
+    before = replica.status.blocks_shipped
+    replica.cut()
+    for key in range(30):
+        put(primary, table_id, key * 400 + 1, "changed")
+    replica.heal()
+    level(primary, secondary)
+    assert replica.status.plans[-1] == "tail"
+    assert shipped_since(replica, before) == 0
+
+
+def test_blocks_changed_when_the_log_is_gone() -> None:
+    primary, secondary, table_id, replica = mirrored(log_bytes_max=2000)
+    before = replica.status.blocks_shipped
+    replica.cut()
+    for round_ in range(100):
+        put(primary, table_id, 128 * (round_ % 5) + 1, f"changed {round_} {'x' * 50}")
+    replica.heal()
+    level(primary, secondary)
+    assert replica.status.plans[-1] == "blocks"
+    assert shipped_since(replica, before) == 5
+
+
+def test_blocks_when_the_log_is_longer_than_the_blocks() -> None:
+    primary, secondary, table_id, replica = mirrored()
+    before = replica.status.blocks_shipped
+    replica.cut()
+    for round_ in range(200):
+        put(primary, table_id, 7, f"changed {round_}")
+    replica.heal()
+    level(primary, secondary)
+    assert replica.status.plans[-1] == "blocks"
+    assert shipped_since(replica, before) == 1
+
+
+def test_freed_blocks_and_dropped_tables_go_on_the_secondary_too() -> None:
+    primary, secondary, table_id, replica = mirrored(log_bytes_max=10)
+    other = make_table(primary, 300)
+    level(primary, secondary)
+    before = replica.status.blocks_shipped
+    replica.cut()
+    transaction = primary.begin()
+    for key in range(1, 128 * 10 + 1):
+        transaction.table(table_id).delete(key)
+    transaction.drop_table(other)
+    transaction.commit()
+    replica.heal()
+    level(primary, secondary)
+    assert replica.status.plans[-1] == "blocks"
+    assert shipped_since(replica, before) <= 2
+    assert other not in secondary.root.tables
+
+
+def test_digest_walk_after_the_primary_forgot() -> None:
+    primary, secondary, table_id, replica = mirrored()
+    replica.detach()
+    put(primary, table_id, 1, "changed")
+    put(primary, table_id, 128 * 50, "changed")
+    again = replication.attach(primary, secondary, "async")
+    level(primary, secondary)
+    assert again.status.plans == ("blocks",)
+    assert again.status.blocks_shipped == 2
+
+
+def test_digest_walk_of_equal_systems_ships_nothing() -> None:
+    primary, secondary, _, replica = mirrored()
+    replica.detach()
+    twin = primary.fork("twin")
+    again = replication.attach(primary, twin, "async", overwrite=True)
+    while again.status.state != "following" or again.status.lag_commits:
+        time.sleep(0.001)
+    level(primary, twin)
+    assert again.status.plans == ("blocks",)
+    assert again.status.blocks_shipped == 0
+
+
+def test_snapshot_when_most_blocks_differ() -> None:
+    primary, secondary, table_id, replica = mirrored(log_bytes_max=10)
+    before = replica.status.blocks_shipped
+    replica.cut()
+    transaction = primary.begin()
+    for key in range(1, RECORDS, 100):
+        transaction.table(table_id).replace(key, (key, "changed", None))
+    transaction.commit()
+    replica.heal()
+    level(primary, secondary)
+    assert replica.status.plans[-1] == "snapshot"
+    assert shipped_since(replica, before) >= 100
+
+
+def test_the_log_dropped_while_following_leads_to_blocks() -> None:
+    primary, secondary, table_id, replica = mirrored(log_bytes_max=3000)
+    workload = Workload(1)
+    for _ in range(40):
+        workload.transaction(primary)
+    level(primary, secondary)
+
+
+def test_a_damaged_secondary_is_found_by_the_next_commit_and_repaired() -> None:
+    primary, secondary, table_id, replica = mirrored("sync")
+    before = replica.status.blocks_shipped
+    block = next(secondary.root.tables[table_id].location.blocks())
+    block.records[0] = (1, "flipped in RAM", None)
+    block.digest = None
+    for table in secondary.root.tables.values():
+        table.summed = None
+    put(primary, table_id, 500, "changed")
+    assert secondary.digest() == primary.digest()
+    assert secondary.root.tables[table_id].find(1) == (1, "value 1", None)
+    assert replica.status.plans[-1] == "blocks"
+    assert shipped_since(replica, before) == 1
