@@ -60,7 +60,8 @@ def apply(transaction: Transaction, change: Change) -> None:
         if key is not None:
             apply_free(table, number, key, record)
     elif op == APPEND:
-        apply_append(table, number, list(key), list(map(tuple, record)), expecting is not None)
+        keys = [tuple(one) if type(one) is list else one for one in key]
+        apply_append(table, number, keys, list(map(tuple, record)), expecting is not None)
     else:
         raise OutOfStep(table_id, number, "one of the operations 1 to 7", f"operation {op}")
     if transaction.changes is not None:

@@ -12,7 +12,6 @@ the layout creates, alters or drops the object it describes, without knowing SQL
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from tandemdb.storage.block import next_stamp
@@ -174,7 +173,9 @@ def remove_key(transaction: Transaction, owner_id: int, key_id: int) -> None:
 
 def encode_table(definition: TableDefinition) -> str:
     """Write a table's definition as the layout keeps it."""
-    return json.dumps(
+    from json import dumps  # only schema changes need it, and importing it takes 2 ms
+
+    return dumps(
         {
             "name": definition.name,
             "kind": definition.kind,
@@ -188,12 +189,16 @@ def encode_table(definition: TableDefinition) -> str:
 
 def encode_key(definition: KeyDefinition) -> str:
     """Write a secondary key's definition as the layout keeps it; the extract function stays behind."""
-    return json.dumps({"columns": definition.columns, "unique": definition.unique, "computed": definition.computed})
+    from json import dumps
+
+    return dumps({"columns": definition.columns, "unique": definition.unique, "computed": definition.computed})
 
 
 def decode_table(record: Record) -> TableDefinition:
     """Read a table's definition from its layout record."""
-    read = json.loads(str(record[3]))
+    from json import loads
+
+    read = loads(str(record[3]))
     return TableDefinition(
         id=read_int(record[0]),
         name=read["name"],
@@ -207,7 +212,9 @@ def decode_table(record: Record) -> TableDefinition:
 
 def decode_key(record: Record) -> KeyDefinition:
     """Read a secondary key's definition from its layout record."""
-    read = json.loads(str(record[3]))
+    from json import loads
+
+    read = loads(str(record[3]))
     return KeyDefinition(
         id=read_int(record[0]),
         table_id=read_int(record[2]),

@@ -124,7 +124,7 @@ def check_layout(root: Root) -> None:
     """Check that the layout table has one record for each table and key, and they are as it says."""
     described: dict[int, tuple[str, int]] = {}
     for key, record in root.tables[catalog.LAYOUT_ID].items():
-        require(key == record[0], f"layout: record {record[0]} under another key")
+        require(key == record[0], f"layout: a record under the key {key} of another")
         object_id, kind, owner = catalog.read_int(record[0]), str(record[1]), catalog.read_int(record[2])
         described[object_id] = (kind, owner)
         require(object_id < root.next_object_id, f"layout: object {object_id} is yet to be given out")

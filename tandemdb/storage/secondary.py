@@ -30,7 +30,8 @@ from tandemdb.storage.values import RANK_ABOVE_ALL, RANKS, Key, Record, Value
 
 BUILD_FILL = BLOCK_RECORDS_MAX * 3 // 4
 """Entries a block when a key is built at once: later ones come in anywhere, and a full block would split at once."""
-SAMPLED_BLOCKS = 16
+SAMPLES = 32
+"""Entries looked at to estimate how many distinct values there are."""
 DISTINCT_STEPS_MAX = 100
 """Up to so many distinct values are counted one by one; beyond, a sample of blocks gives an estimate."""
 
@@ -222,8 +223,8 @@ class SecondaryKey:
                 for stored, key in pairs:
                     self.add(rank, stored, key)
             else:
-                self.segments[rank] = merge(segment, pairs, self.stamp)
                 self.count += len(pairs)
+                self.segments[rank] = merge(segment, pairs, self.stamp)
 
     def own_segment(self, rank: int) -> LocationTable:
         """Copy a segment unless this transaction, by its stamp, already has."""
@@ -259,13 +260,19 @@ def estimate_distinct(segment: LocationTable, width: int) -> int:
         stored = next_stored(segment, (*stored[:width], RANK_ABOVE_ALL) if width else stored)
     if stored is None:
         return found
-    blocks = sample(segment)
-    begun = 0
-    for block in blocks:
-        values = {stored[:width] for stored in block.keys} if width else set(block.keys)
-        # Where values repeat, the block's first one mostly began in the block before.
-        begun += len(values) - (len(block.keys) > len(values))
-    return max(found, begun * segment.block_count // len(blocks))
+    # An entry drawn at random lies in a run of equal values; the mean of 1 / run's length is values / entries.
+    entries = 0
+    shares = 0.0
+    for number in range(SAMPLES):
+        page = segment.pages[number * len(segment.pages) // SAMPLES]
+        keys = page.blocks[number * 37 % len(page.blocks)].keys
+        entries += len(keys)
+        low = high = keys[number * 11 % len(keys)]
+        if width:
+            low, high = low[:width], (*low[:width], RANK_ABOVE_ALL)
+        slices = segment.slices(low, False, high, False)
+        shares += 1 / sum([stop - start for _, start, stop in slices])
+    return max(found, round(entries / SAMPLES * segment.block_count * shares / SAMPLES))
 
 
 def next_stored(segment: LocationTable, bound: Any) -> Any:
@@ -276,16 +283,6 @@ def next_stored(segment: LocationTable, bound: Any) -> Any:
     page = segment.pages[page_index]
     keys = page.blocks[bisect_right(page.highs, bound)].keys
     return keys[bisect_right(keys, bound)]
-
-
-def sample(segment: LocationTable) -> list[Block]:
-    """Pick blocks evenly spread over a segment."""
-    pages = segment.pages
-    picked = []
-    for number in range(SAMPLED_BLOCKS):
-        page = pages[number * len(pages) // SAMPLED_BLOCKS]
-        picked.append(page.blocks[(number * 37) % len(page.blocks)])
-    return picked
 
 
 def locate(segment: LocationTable, stored: Any, key: Key) -> tuple[int, int, int]:

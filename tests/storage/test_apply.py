@@ -1,0 +1,303 @@
+"""Backups: a change log applied elsewhere gives the same blocks; one that does not fit is refused; images."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tandemdb.storage import (
+    DELETE,
+    FREE,
+    INSERT,
+    NEW,
+    SPLIT,
+    UPDATE,
+    Change,
+    Database,
+    KeyColumn,
+    KeyDefinition,
+    OutOfStep,
+    Root,
+    TableDefinition,
+    Transaction,
+    apply,
+    block_digests,
+    check_root,
+    describe_difference,
+    describe_layout,
+    dump_blocks,
+    load_blocks,
+    root_digest,
+)
+from tandemdb.storage.changes import APPEND
+from tests.storage.model import KEYS, Recorder, StreamingRecorder, Workload, freeze, make_database
+
+pytestmark = pytest.mark.usefixtures("small_blocks")
+
+
+def observed_database(recorder: Recorder, kind: str = "rowid", keys: bool = True) -> tuple[Database, int]:
+    """Make a database observed from its first commit on."""
+    database = Database("primary")
+    database.observe(recorder)
+    transaction = database.begin()
+    primary_key = (KeyColumn(0), KeyColumn(1)) if kind == "unique" else ()
+    table_id = transaction.create_table(TableDefinition(columns=3, kind=kind, primary_key=primary_key))
+    for key in KEYS[: 3 if keys else 0]:
+        transaction.create_key(key._replace(table_id=table_id))
+    transaction.commit()
+    return database, table_id
+
+
+def apply_commit(backup: Database, lsn: int, changes: list[Change]) -> Root:
+    """Apply one commit of a log."""
+    transaction = backup.begin(applying=True)
+    try:
+        for change in changes:
+            apply(transaction, change)
+        return transaction.commit(lsn)
+    finally:
+        transaction.rollback()
+
+
+def over_the_wire(change: Change) -> Change:
+    """Turn tuples into lists, as a decoder of msgpack does."""
+
+    def plain(value: Any) -> Any:
+        return [plain(part) for part in value] if isinstance(value, list | tuple) else value
+
+    op, table_id, block, key, record = change
+    return (op, table_id, block, plain(key), plain(record))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_backup_has_the_same_blocks(seed: int) -> None:
+    recorder = StreamingRecorder() if seed % 3 == 0 else Recorder()
+    kind = "unique" if seed % 4 == 3 else "rowid"
+    database, table_id = observed_database(recorder, kind)
+    workload = Workload(seed, database, table_id, kind)
+    backup = Database("backup")
+    backup.read_only = "it is a mirror"
+    second_log = Recorder()
+    backup.observe(second_log)
+    applied = 0
+    for number in range(30):
+        workload.run_transaction(12)
+        if number == 8 or seed % 2:
+            database.digest()
+        if number % 3 == 0:
+            for lsn, changes in recorder.commits[applied:]:
+                apply_commit(backup, lsn, [over_the_wire(c) if seed % 2 else c for c in changes])
+            applied = len(recorder.commits)
+            assert backup.digest() == database.digest(), describe_difference(database.root, backup.root)
+            check_root(backup.root)
+            check_root(database.root)
+    for lsn, changes in recorder.commits[applied:]:
+        apply_commit(backup, lsn, changes)
+    ours, theirs = freeze(database.root)[table_id], freeze(backup.root)[table_id]
+    assert ours[3] == theirs[3] and ours[5] == theirs[5]
+    assert backup.root.lsn == database.root.lsn > 15
+    assert describe_layout(backup.root) == describe_layout(database.root)
+    assert describe_difference(database.root, backup.root) == []
+    operations = {change[0] for _, changes in recorder.commits for change in changes}
+    assert operations == {INSERT, UPDATE, DELETE, SPLIT, NEW, FREE, APPEND}
+    # A backup's own log is the primary's: mirrors can be chained.
+    assert [lsn for lsn, _ in second_log.commits] == [lsn for lsn, _ in recorder.commits]
+    if seed % 2 == 0:
+        assert second_log.commits == recorder.commits
+
+
+def test_the_digest_is_kept_up_as_if_computed_anew() -> None:
+    class Digesting(Recorder):
+        digests: list[tuple[int, int]]
+
+        def committing(self, transaction: Transaction, root: Root) -> None:
+            self.digests.append((root.lsn, root_digest(root)))
+
+    observer = Digesting()
+    observer.digests = []
+    database, table_id = observed_database(observer)
+    database.keep_history(1000)
+    workload = Workload(5, database, table_id)
+    for _ in range(40):
+        workload.run_transaction(10)
+        check_root(database.root)
+    assert len(observer.digests) > 20
+    for lsn, digest in observer.digests:
+        root = database.root_at(lsn)
+        assert root_digest(root) == digest
+        copy = Database()
+        transaction = copy.begin()
+        load_blocks(transaction, describe_layout(root), dump_blocks(root))
+        assert root_digest(transaction.commit(lsn)) == digest
+
+
+def test_schema_changes_replicate() -> None:
+    recorder = Recorder()
+    database, table_id = observed_database(recorder)
+    transaction = database.begin()
+    transaction.table(table_id).append_many(list(range(9)), [(n, "x", None) for n in range(9)])
+    computed = KeyDefinition(table_id=table_id, columns=(KeyColumn(-1),), computed=True, extract=lambda k, r: (k,))
+    key_id = transaction.create_key(computed)
+    definition = transaction.root.tables[table_id].definition
+    transaction.alter_table(definition._replace(columns=4))
+    for key, record in list(transaction.root.tables[table_id].items()):
+        transaction.table(table_id).replace(key, (*record, "new"))
+    other = transaction.create_table(TableDefinition(columns=1))
+    transaction.table(other).insert(1, (1,))
+    transaction.commit()
+    backup = Database("backup")
+    for lsn, changes in recorder.commits:
+        check_root(apply_commit(backup, lsn, changes))
+    assert backup.digest() == database.digest()
+    assert backup.root.key(key_id).stale
+    backup.derive_key(key_id, lambda key, record: (key,))
+    assert list(backup.root.key(key_id).scan_entries()) == list(database.root.key(key_id).scan_entries())
+    transaction = database.begin()
+    transaction.drop_key(key_id)
+    transaction.drop_table(other)
+    transaction.commit()
+    check_root(apply_commit(backup, *recorder.commits[-1]))
+    assert sorted(backup.root.tables) == sorted(database.root.tables)
+    transaction = database.begin()
+    transaction.drop_table(table_id)
+    transaction.commit()
+    check_root(apply_commit(backup, *recorder.commits[-1]))
+    assert backup.digest() == database.digest()
+    assert backup.root.next_object_id == database.root.next_object_id
+
+
+@pytest.fixture
+def backup_of_nine() -> tuple[Database, int]:
+    """A backup whose table holds 0, 10, ..., 80 in blocks 0 (0 to 30), 1 (40 to 70) and 2 (80)."""
+    recorder = Recorder()
+    database, table_id = observed_database(recorder)
+    transaction = database.begin()
+    transaction.table(table_id).append_many(list(range(0, 90, 10)), [(n, None, None) for n in range(9)])
+    transaction.commit()
+    backup = Database("backup")
+    for lsn, changes in recorder.commits:
+        apply_commit(backup, lsn, changes)
+    return backup, table_id
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [(INSERT, 99, 0, 5, (1, 2, 3))],
+        [(INSERT, 2, 1, 5, (1, 2, 3))],
+        [(INSERT, 2, 0, 10, (1, 2, 3))],
+        [(INSERT, 2, 1, 100, (1, 2, 3))],
+        [(UPDATE, 2, 0, 11, (1, 2, 3))],
+        [(UPDATE, 2, 1, 10, (1, 2, 3))],
+        [(DELETE, 2, 0, 15, None)],
+        [(DELETE, 2, 2, 10, None)],
+        [(DELETE, 2, 2, 80, None), (INSERT, 2, 1, 75, (1, 2, 3))],
+        [(DELETE, 2, 2, 80, None), (FREE, 2, 1, None, None)],
+        [(SPLIT, 2, 0, 3, (1, 20))],
+        [(SPLIT, 2, 0, 2, (2, 20))],
+        [(SPLIT, 2, 1, 3, (2, 20))],
+        [(NEW, 2, 1, 3, None)],
+        [(NEW, 2, 3, 2, None)],
+        [(NEW, 2, 3, 3, None), (INSERT, 2, 2, 85, (1, 2, 3))],
+        [(NEW, 2, 3, 3, None), (INSERT, 2, 3, 5, (1, 2, 3))],
+        [(NEW, 2, 3, 3, None), (DELETE, 2, 2, 80, None)],
+        [(FREE, 2, 0, 30, 3)],
+        [(FREE, 2, 0, 20, 3)],
+        [(APPEND, 2, 2, [75], [(1, 2, 3)])],
+        [(APPEND, 2, 2, [90, 90], [(1, 2, 3), (1, 2, 3)])],
+        [(APPEND, 2, 1, [90], [(1, 2, 3)])],
+        [(APPEND, 2, 2, [90], [])],
+        [(9, 2, 2, None, None)],
+    ],
+)
+def test_what_does_not_fit_is_refused(backup_of_nine: tuple[Database, int], changes: list[Change]) -> None:
+    backup, table_id = backup_of_nine
+    assert table_id == 2
+    before = backup.root
+    frozen = freeze(before)
+    with pytest.raises(OutOfStep):
+        apply_commit(backup, backup.root.lsn + 1, changes)
+    assert backup.root is before and freeze(before) == frozen
+    backup.begin(timeout=0).rollback()
+
+
+def test_the_same_changes_fit_where_they_should(backup_of_nine: tuple[Database, int]) -> None:
+    backup, table_id = backup_of_nine
+    fitting: list[Change] = [
+        (SPLIT, 2, 0, 3, (2, 20)),
+        (INSERT, 2, 3, 15, (1, 2, 3)),
+        (NEW, 2, 7, 4, None),
+        (INSERT, 2, 7, 81, (1, 2, 3)),
+        (DELETE, 2, 2, 80, None),
+        (FREE, 2, 2, None, None),
+        (FREE, 2, 1, 70, 4),
+        (APPEND, 2, 7, [90, 91], [(1, 2, 3), (1, 2, 3)]),
+    ]
+    check_root(apply_commit(backup, backup.root.lsn + 1, fitting))
+    blocks = [(block.number, block.keys) for block in backup.root.tables[table_id].location.blocks()]
+    assert blocks == [(0, [0, 10]), (3, [15, 20, 30]), (7, [81, 90, 91])]
+
+
+def test_differences_are_described() -> None:
+    one, table_id, _ = make_database()
+    Workload(3, one, table_id).run_transaction(60)
+    other = one.fork()
+    transaction = other.begin()
+    table = transaction.table(table_id)
+    first, last = table.first_key(), table.last_key()
+    record = table.find(first)
+    assert record is not None
+    table.replace(first, (*record[:2], 1.0 if record[2] == 1 else "changed"))
+    table.insert(last + 1, (1, 2, 3))
+    table.delete(last)
+    extra = transaction.create_table(TableDefinition(columns=1))
+    transaction.commit()
+    found = describe_difference(one.root, other.root)
+    assert (table_id, first, "differs") in [(d.table_id, d.key, d.kind) for d in found]
+    assert (table_id, last, "only in first") in [(d.table_id, d.key, d.kind) for d in found]
+    assert (table_id, last + 1, "only in second") in [(d.table_id, d.key, d.kind) for d in found]
+    assert (extra, None, "only in second") in [(d.table_id, d.key, d.kind) for d in found]
+    assert describe_difference(one.root, one.fork().root) == []
+    assert len(describe_difference(one.root, other.root, limit=2)) == 2
+
+
+@pytest.mark.parametrize("kind", ["rowid", "unique"])
+def test_images(kind: str) -> None:
+    recorder = Recorder()
+    database, table_id = observed_database(recorder, kind)
+    workload = Workload(8, database, table_id, kind)
+    for _ in range(10):
+        workload.run_transaction(20)
+    mirror = Database("mirror")
+    transaction = mirror.begin()
+    load_blocks(transaction, describe_layout(database.root), dump_blocks(database.root))
+    transaction.commit(database.root.lsn, epoch=3)
+    check_root(mirror.root)
+    assert mirror.digest() == database.digest()
+    assert (mirror.root.lsn, mirror.root.epoch) == (database.root.lsn, 3)
+    behind = mirror.root
+    for _ in range(10):
+        workload.run_transaction(3)
+    here = {(t.id, n): d for t in behind.tables.values() for n, d in block_digests(t)}
+    there = {(t.id, n): d for t in database.root.tables.values() for n, d in block_digests(t)}
+    changed = {place for place, digest in there.items() if here.get(place) != digest}
+    assert 0 < len(changed) < len(there)
+    transaction = mirror.begin()
+    with pytest.raises(OutOfStep):
+        load_blocks(transaction, describe_layout(database.root), [])
+    transaction.rollback()
+    transaction = mirror.begin()
+    blocks = dump_blocks(database.root, lambda owner, number: (owner, number) in changed)
+    load_blocks(transaction, describe_layout(database.root), blocks)
+    transaction.commit(database.root.lsn)
+    check_root(mirror.root)
+    assert mirror.digest() == database.digest()
+    # The mirror goes on from there by the log.
+    done = len(recorder.commits)
+    for _ in range(5):
+        workload.run_transaction(10)
+    for lsn, changes in recorder.commits[done:]:
+        check_root(apply_commit(mirror, lsn, changes))
+    assert mirror.digest() == database.digest()
+    check_root(behind)
