@@ -1,0 +1,166 @@
+"""`tandemdb run`: what is printed where, errors with file and line, exit status, the mirror."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Command
+
+TABLE = "CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT);\nINSERT INTO t VALUES (1, 'one'), (2, NULL);\n"
+
+
+@pytest.fixture
+def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A path to write a script to; the working directory is its folder, so messages say `s.sql`."""
+    monkeypatch.chdir(tmp_path)
+    return Path("s.sql")
+
+
+def test_prints_each_result_as_a_table(command: Command, script: Path) -> None:
+    script.write_text(TABLE + "SELECT a, b AS \"long name\" FROM t ORDER BY a;\nSELECT 'x' AS c, 1.5 AS d;")
+    status, out, err = command("run", script)
+    assert (status, err) == (0, "")
+    assert out == "a | long name\n--+----------\n1 | one\n2 | NULL\nc |   d\n--+----\nx | 1.5\n"
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"),
+    [
+        ("csv", "a,b\r\n1,one\r\n2,\r\n"),
+        ("json", '[\n{"a": 1, "b": "one"},\n{"a": 2, "b": null}\n]\n'),
+        ("line", "a = 1\nb = one\n\na = 2\nb = NULL\n"),
+    ],
+)
+def test_other_formats(command: Command, script: Path, form: str, expected: str) -> None:
+    script.write_text(TABLE + "SELECT * FROM t ORDER BY a;")
+    assert command("run", script, "--format", form) == (0, expected, "")
+
+
+def test_an_error_names_file_line_and_statement_and_stops(command: Command, script: Path) -> None:
+    comments = "\n-- a comment\n/* and\nanother */ "
+    script.write_text(TABLE + comments + "INSERT INTO t\nVALUES (1, 'again');\nSELECT 'never';\n")
+    status, out, err = command("run", script)
+    assert (status, out) == (1, "")
+    assert err.splitlines()[0] == "s.sql:6: UNIQUE constraint failed: t.a"
+    assert err.splitlines()[-2:] == ["    INSERT INTO t", "    VALUES (1, 'again');"]
+
+
+def test_no_bail_goes_on_and_fails_at_the_end(command: Command, script: Path) -> None:
+    script.write_text("SELEC 1;\nSELECT 7 AS seven;\nSELECT nowhere;")
+    status, out, err = command("run", "--no-bail", script)
+    assert (status, out) == (1, "seven\n-----\n    7\n")
+    assert [line for line in err.splitlines() if line.startswith("s.sql")] == [
+        's.sql:1: near "SELEC": syntax error',
+        "s.sql:3: no such column: nowhere",
+    ]
+
+
+def test_bail_stops_before_the_next_script(command: Command, script: Path) -> None:
+    script.write_text("SELECT nowhere;")
+    Path("next.sql").write_text("SELECT 1;")
+    assert command("run", script, "next.sql").out == ""
+    assert command("run", "--no-bail", script, "next.sql").out != ""
+
+
+def test_scripts_share_one_database(command: Command, script: Path) -> None:
+    script.write_text(TABLE)
+    Path("next.sql").write_text("SELECT count(*) AS n FROM t")
+    assert command("run", script, "next.sql") == (0, "n\n-\n2\n", "")
+
+
+def test_a_trigger_is_one_statement(command: Command, script: Path) -> None:
+    script.write_text(
+        TABLE + "CREATE TRIGGER more AFTER INSERT ON t WHEN new.a < 9 BEGIN\n"
+        "  INSERT INTO t VALUES (new.a + 10, 'x;y');\n  SELECT 1;\nEND;\n"
+        "INSERT INTO t VALUES (3, 'c');\nSELECT a FROM t;"
+    )
+    status, out, err = command("run", script)
+    if "NotSupportedError" in err or "not supported" in err:
+        pytest.skip("triggers are not there yet")
+    assert (status, out, err) == (0, " a\n--\n 1\n 2\n 3\n13\n", "")
+
+
+def test_reads_standard_input(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("SELECT 1 AS one;\nSELECT nowhere"))
+    status, out, err = command("run", "-")
+    assert (status, out) == (1, "one\n---\n  1\n")
+    assert err.startswith("<stdin>:2: no such column: nowhere\n")
+
+
+def test_a_missing_file_and_one_that_is_not_text(command: Command, script: Path) -> None:
+    script.write_bytes(b"SELECT '\xff';")
+    assert command("run", "absent.sql") == (1, "", "absent.sql: No such file or directory\n")
+    assert command("run", script).err.startswith("s.sql: not UTF-8 text")
+
+
+def test_a_byte_order_mark_and_windows_line_ends(command: Command, script: Path) -> None:
+    script.write_bytes(b"\xef\xbb\xbfSELECT 1 AS one;\r\nSELECT nowhere;\r\n")
+    status, out, err = command("run", script)
+    assert (status, out) == (1, "one\n---\n  1\n")
+    assert err.startswith("s.sql:2: no such column")
+
+
+def test_timing_goes_to_standard_error(command: Command, script: Path) -> None:
+    script.write_text(TABLE + "SELECT 1 AS one;")
+    status, out, err = command("run", "--timing", script)
+    assert (status, out) == (0, "one\n---\n  1\n")
+    timed, total = err.splitlines()
+    assert timed.startswith("s.sql:3: ") and timed.endswith(" ms")
+    assert total.startswith("3 statements, 2 rows changed, ")
+
+
+def test_a_transaction_left_open_is_rolled_back_and_reported(command: Command, script: Path) -> None:
+    script.write_text(TABLE + "BEGIN; DELETE FROM t;")
+    assert command("run", script).err == "s.sql: the script ended inside a transaction, which was rolled back\n"
+
+
+def test_a_long_statement_is_shortened(command: Command, script: Path) -> None:
+    rows = ",\n".join(f"({n}, '{'x' * 300}')" for n in range(50))
+    script.write_text(f"INSERT INTO absent VALUES\n{rows};")
+    err = command("run", script).err.splitlines()
+    assert err[0] == "s.sql:1: no such table: absent"
+    assert err[-1] == "    ... (46 more lines)"
+    assert max(map(len, err)) < 200
+
+
+def test_mirror_prints_equal_digests(tandem_command: Command, script: Path) -> None:
+    script.write_text(TABLE + "CREATE INDEX i ON t(b); UPDATE t SET b = 'two' WHERE a = 2; SELECT b FROM t;")
+    status, out, err = tandem_command("run", "--mirror", script)
+    assert (status, err) == (0, "")
+    *_, primary, backup, verdict = out.splitlines()
+    assert primary.startswith("primary digest ") and verdict == "equal"
+    assert primary.split()[-1] == backup.split()[-1]
+    assert len(primary.split()[-1]) == 16
+
+
+def test_mirror_compares_after_an_error_too(tandem_command: Command, script: Path) -> None:
+    script.write_text(TABLE + "BEGIN; DELETE FROM t; SELECT nowhere;")
+    status, out, err = tandem_command("run", "--mirror", script)
+    assert status == 1
+    assert out.splitlines()[-1] == "equal"
+
+
+def test_a_difference_is_reported(
+    tandem_command: Command, script: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tandemdb
+
+    monkeypatch.setattr("tandemdb.cli.run.mirror", lambda connection: tandemdb.connect(":memory:"))
+    script.write_text(TABLE)
+    status, out, _ = tandem_command("run", "--mirror", script)
+    assert (status, out.splitlines()[-1]) == (1, "DIFFERENT: the backup does not hold what the primary holds")
+
+
+def test_named_databases(tandem_command: Command, script: Path) -> None:
+    import tandemdb
+
+    with tandemdb.connect(":memory:cli_named") as connection:
+        connection.execute("CREATE TABLE here(a)")
+        script.write_text("SELECT count(*) AS n FROM here;")
+        assert tandem_command("run", "--database", "cli_named", script).status == 0
+        assert tandem_command("run", "--database", "file:cli_named?mode=memory&cache=shared", script).status == 0
+        assert tandem_command("run", script).status == 1
+    connection.close()
