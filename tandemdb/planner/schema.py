@@ -30,7 +30,7 @@ CATALOG_ID: Final = 0
 """The storage table of sqlite_master."""
 
 LAYOUT_ID: Final = 1
-"""The storage table that describes tables and keys, and keeps settings such as user_version."""
+"""The storage table that describes tables and keys."""
 
 CATALOG_NAMES: Final = {
     "sqlite_master": "main",

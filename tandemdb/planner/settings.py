@@ -1,44 +1,56 @@
 """Settings that belong to the database rather than to a connection: user_version, application_id, schema_version.
 
-    layout table (object 1)
+    storage table "sqlite_settings", which sqlite_master doesn't list; made when something is first set
     key   record
-    -1    (-1, "setting", 0, "42")     user_version = 42
-    -2    (-2, "setting", 0, "7")      application_id = 7
+    1     ("user_version", 42)
+    3     ("schema_version", 7)
 
 They stand in a table like any record, so they roll back with a transaction and reach the secondaries with a commit.
-One that was never set has no row and is 0.
+One that was never set has no record and is 0.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from tandemdb.planner.schema import LAYOUT_ID
+from tandemdb.storage.definition import TableDefinition
+from tandemdb.storage.values import HOLDS_INT, HOLDS_TEXT
 
 if TYPE_CHECKING:
-    from tandemdb.storage import Transaction
+    from tandemdb.storage import Table, Transaction
 
-SETTING_KEYS: Final = {"user_version": -1, "application_id": -2, "schema_version": -3}
+SETTINGS_NAME: Final = "sqlite_settings"
+SETTING_KEYS: Final = {"user_version": 1, "application_id": 2, "schema_version": 3}
+SETTINGS_DEFINITION: Final = TableDefinition(
+    name=SETTINGS_NAME, kind="rowid", columns=2, class_masks=(HOLDS_TEXT, HOLDS_INT)
+)
 
 
 def read_setting(root: Any, name: str) -> int:
-    """The value of a setting in a root; O(log n)."""
-    record = root.tables[LAYOUT_ID].find(SETTING_KEYS[name])
-    return 0 if record is None else int(record[3])
+    """The value of a setting in a root; O(tables) at worst, usually O(1), for its table is among the first."""
+    table = find_settings(root)
+    record = None if table is None else table.find(SETTING_KEYS[name])
+    return 0 if record is None else int(record[1])  # type: ignore[arg-type]
 
 
 def write_setting(txn: Transaction, name: str, value: int) -> None:
-    """Set it to a signed 32-bit number, to which larger ones are cut, as SQLite does."""
+    """Set it to a signed 32-bit number."""
+    found = find_settings(txn.root)
+    table = txn.table(txn.create_table(SETTINGS_DEFINITION) if found is None else found.id)
     key = SETTING_KEYS[name]
-    wrapped = (value + 2**31) % 2**32 - 2**31
-    record = (key, "setting", 0, str(wrapped))
-    table = txn.table(LAYOUT_ID)
     if table.find(key) is None:
-        table.insert(key, record)
+        table.insert(key, (name, value))
     else:
-        table.replace(key, record)
+        table.replace(key, (name, value))
 
 
 def bump_schema_version(txn: Transaction) -> None:
     """Count a change of the schema."""
-    write_setting(txn, "schema_version", read_setting(txn.root, "schema_version") + 1)
+    write_setting(txn, "schema_version", (read_setting(txn.root, "schema_version") + 1) % 2**31)
+
+
+def find_settings(root: Any) -> Table | None:
+    for table in root.tables.values():
+        if table.definition.name == SETTINGS_NAME:
+            return table  # type: ignore[no-any-return]
+    return None
