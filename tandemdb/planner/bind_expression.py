@@ -1,0 +1,385 @@
+"""Binding expressions: the parser's tree with names resolved, calls looked up and row values taken apart.
+
+    Name('name', 'c')       -> Column(Source 0 (city as c), 1)
+    Call('upper', [x])      -> FunctionCall(upper, [x])
+    Call('count', star)     -> AggregateRef(core, 0), with the aggregate registered in the core that owns it
+    Subquery(select)        -> QueryValue(query), the query bound in a scope of its own
+    (a, b) < (c, d)         -> a < c OR (a = c AND b < d)
+
+Chains such as `a AND b AND ...` lean to the left and may be a thousand long: their spine is walked in a loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tandemdb.errors import NotSupportedError, OperationalError
+from tandemdb.planner import ast
+from tandemdb.planner.bound import (
+    Aggregate,
+    AggregateRef,
+    Column,
+    Expr,
+    FunctionCall,
+    OrderKey,
+    Query,
+    QueryExists,
+    QueryIn,
+    QueryValue,
+    Rowid,
+    UserCall,
+    sources_of,
+    walk,
+)
+from tandemdb.planner.scope import Scope
+from tandemdb.planner.traits import collation_of
+
+if TYPE_CHECKING:
+    from tandemdb.planner.bind import Binder
+
+COMPARISONS = frozenset({"=", "<>", "<", "<=", ">", ">=", "IS", "IS NOT"})
+NULL = ast.Literal(None)
+
+
+class ExpressionBinder:
+    """Binds the expressions of one scope."""
+
+    __slots__ = ("binder", "scope")
+
+    def __init__(self, binder: Binder, scope: Scope) -> None:
+        self.binder = binder
+        self.scope = scope
+
+    def bind(self, node: Any) -> Expr:
+        """The bound form of one expression.
+
+        Raises:
+            OperationalError: unknown or ambiguous names, wrong argument counts, misuse of aggregates.
+        """
+        return BINDERS[type(node)](self, node)
+
+    def bind_scalar(self, node: Any) -> Expr:
+        """As bind, for a place where a row value is not allowed."""
+        bound = self.bind(node)
+        if isinstance(bound, ast.RowValue):
+            raise OperationalError("row value misused", code="SQLITE_ERROR")
+        if isinstance(bound, QueryValue) and len(bound.query.columns) != 1:
+            count = len(bound.query.columns)
+            raise OperationalError(f"sub-select returns {count} columns - expected 1", code="SQLITE_ERROR")
+        return bound
+
+    # ---- leaves
+
+    def bind_literal(self, node: ast.Literal) -> Expr:
+        return node
+
+    def bind_name(self, node: ast.Name) -> Expr:
+        found = self.scope.resolve(node.column, node.table, node.schema)
+        if found is not None:
+            return self.checked_use(found)
+        if node.table is None:
+            lowered = node.column.lower()
+            if node.quoted:
+                return ast.Literal(node.column)
+            if lowered == "true":
+                return ast.Literal(1)
+            if lowered == "false":
+                return ast.Literal(0)
+        shown = ".".join(part for part in (node.schema, node.table, node.column) if part)
+        raise OperationalError(f"no such column: {shown}", code="SQLITE_ERROR")
+
+    def checked_use(self, found: Expr) -> Expr:
+        """Refuse an alias of an aggregate where no aggregate may stand."""
+        if not self.scope.aggregates:
+            for part in walk(found):
+                if isinstance(part, AggregateRef) and part.core is self.scope.core:
+                    name = part.core.aggregates[part.index].name
+                    raise OperationalError(f"misuse of aliased aggregate {alias_of(self.scope, found)}"
+                                           if alias_of(self.scope, found) else f"misuse of aggregate: {name}()",
+                                           code="SQLITE_ERROR")  # fmt: skip
+        return found
+
+    def bind_star(self, node: ast.Star) -> Expr:
+        raise OperationalError('near "*": syntax error', code="SQLITE_ERROR")
+
+    # ---- operators
+
+    def bind_unary(self, node: ast.Unary) -> Expr:
+        return ast.Unary(node.operator, self.bind_scalar(node.operand))
+
+    def bind_binary(self, node: ast.Binary) -> Expr:
+        spine = [node]
+        left = node.left
+        while isinstance(left, ast.Binary) and left.operator not in COMPARISONS:
+            spine.append(left)
+            left = left.left
+        if node.operator in COMPARISONS:
+            return self.bind_comparison(node.operator, self.bind(node.left), self.bind(node.right))
+        bound = self.bind_scalar(left)
+        for link in reversed(spine):
+            bound = self.bind_operator(link.operator, bound, link.right)
+        return bound
+
+    def bind_operator(self, operator: str, left: Expr, right: Any) -> Expr:
+        if operator in ("->", "->>"):
+            function = self.binder.scalar_function(operator, 2)
+            return FunctionCall(function, operator, (left, self.bind_scalar(right)))
+        return ast.Binary(operator, left, self.bind_scalar(right))
+
+    def bind_comparison(self, operator: str, left: Expr, right: Expr) -> Expr:
+        left_items, right_items = row_items(left), row_items(right)
+        if left_items is None and right_items is None:
+            return ast.Binary(operator, left, right)
+        if left_items is None or right_items is None or len(left_items) != len(right_items):
+            raise OperationalError("row value misused", code="SQLITE_ERROR")
+        return compare_rows(operator, left_items, right_items)
+
+    def bind_is_null(self, node: ast.IsNull) -> Expr:
+        return ast.IsNull(self.bind_scalar(node.operand), node.negated)
+
+    def bind_between(self, node: ast.Between) -> Expr:
+        operand, low, high = self.bind(node.operand), self.bind(node.low), self.bind(node.high)
+        both = ast.Binary(
+            "AND", self.bind_comparison(">=", operand, low), self.bind_comparison("<=", operand, high)
+        )
+        return ast.Unary("NOT", both) if node.negated else both
+
+    def bind_like(self, node: ast.Like) -> Expr:
+        operand, pattern = self.bind_scalar(node.operand), self.bind_scalar(node.pattern)
+        escape = None if node.escape is None else self.bind_scalar(node.escape)
+        name = node.operator.lower()
+        arguments = [pattern, operand] if escape is None else [pattern, operand, escape]
+        user = self.binder.user_function(name, len(arguments))
+        if user is not None:
+            bound: Expr = UserCall(name, arguments, user)
+            return ast.Unary("NOT", bound) if node.negated else bound
+        if name in ("regexp", "match"):
+            if name == "match":
+                raise OperationalError("unable to use function MATCH in the requested context", code="SQLITE_ERROR")
+            raise OperationalError(f"no such function: {node.operator}", code="SQLITE_ERROR")
+        return ast.Like(node.operator, operand, pattern, escape, node.negated)
+
+    def bind_in_list(self, node: ast.InList) -> Expr:
+        operand = self.bind(node.operand)
+        items = row_items(operand)
+        if items is None:
+            bound = [self.bind_scalar(item) for item in node.items]
+            return ast.InList(operand, bound, node.negated)
+        if not node.items:
+            return ast.Literal(1 if node.negated else 0)
+        either = None
+        for item in node.items:
+            other = self.bind(item)
+            if row_items(other) is None:
+                raise OperationalError("row value misused", code="SQLITE_ERROR")
+            equal = self.bind_comparison("=", operand, other)
+            either = equal if either is None else ast.Binary("OR", either, equal)
+        return ast.Unary("NOT", either) if node.negated else either
+
+    def bind_in_select(self, node: ast.InSelect) -> Expr:
+        operand = self.bind(node.operand)
+        items = row_items(operand) or [operand]
+        query = self.binder.bind_subquery(node.select, self.scope)
+        if len(query.columns) != len(items):
+            if len(items) == 1:
+                text = f"sub-select returns {len(query.columns)} columns - expected 1"
+            else:
+                text = f"sub-select returns {len(query.columns)} columns - expected {len(items)}"
+            raise OperationalError(text, code="SQLITE_ERROR")
+        return QueryIn(tuple(items), query, node.negated)
+
+    def bind_exists(self, node: ast.Exists) -> Expr:
+        return QueryExists(self.binder.bind_subquery(node.select, self.scope))
+
+    def bind_subquery(self, node: ast.Subquery) -> Expr:
+        return QueryValue(self.binder.bind_subquery(node.select, self.scope))
+
+    def bind_case(self, node: ast.Case) -> Expr:
+        otherwise = None if node.otherwise is None else self.bind_scalar(node.otherwise)
+        operand = None if node.operand is None else self.bind_scalar(node.operand)
+        whens = [(self.bind_scalar(when), self.bind_scalar(then)) for when, then in node.whens]
+        return ast.Case(operand, whens, otherwise)
+
+    def bind_cast(self, node: ast.Cast) -> Expr:
+        return ast.Cast(self.bind_scalar(node.operand), node.type_name)
+
+    def bind_collate(self, node: ast.Collate) -> Expr:
+        self.binder.check_collation(node.collation)
+        return ast.Collate(self.bind_scalar(node.operand), node.collation)
+
+    def bind_row_value(self, node: ast.RowValue) -> Expr:
+        return ast.RowValue([self.bind_scalar(item) for item in node.items])
+
+    def bind_raise(self, node: ast.Raise) -> Expr:
+        if not self.binder.in_trigger:
+            raise OperationalError("RAISE() may only be used within a trigger-program", code="SQLITE_ERROR")
+        return ast.Raise(node.action, None if node.message is None else self.bind_scalar(node.message))
+
+    # ---- calls
+
+    def bind_call(self, node: ast.Call) -> Expr:
+        if node.over is not None:
+            from tandemdb.planner.bind_window import bind_window_call
+
+            return bind_window_call(self, node)
+        name = node.name.lower()
+        count = 0 if node.star else len(node.arguments)
+        aggregate = self.binder.aggregate_function(name, count, node.star)
+        if aggregate is not None:
+            return self.bind_aggregate(node, name, aggregate[0])
+        if node.filter is not None:
+            raise OperationalError(f"FILTER may not be used with non-aggregate {node.name}()", code="SQLITE_ERROR")
+        if node.distinct:
+            raise OperationalError("DISTINCT is not supported for scalar functions", code="SQLITE_ERROR")
+        user = self.binder.user_function(name, count)
+        if user is not None:
+            return UserCall(name, [self.bind_scalar(item) for item in node.arguments], user)
+        function = self.binder.scalar_function(node.name, count)
+        return FunctionCall(function, name, [self.bind_scalar(item) for item in node.arguments])
+
+    def bind_aggregate(self, node: ast.Call, name: str, function: Any) -> Expr:
+        scope = self.scope
+        if not scope.aggregates or scope.in_aggregate:
+            if scope.parent is None or not self.reads_only_outside(node):
+                shown = f"misuse of aggregate: {node.name}()" if scope.in_aggregate == "" else (
+                    f"misuse of aggregate function {node.name}()")  # fmt: skip
+                raise OperationalError(shown, code="SQLITE_ERROR")
+        owner = self.owner_of(node)
+        was, owner.in_aggregate = owner.in_aggregate, name
+        inner = self if owner is scope else ExpressionBinder(self.binder, owner)
+        try:
+            arguments = [inner.bind_scalar(item) for item in node.arguments]
+            filter_ = None if node.filter is None else inner.bind_scalar(node.filter)
+            order_by = [inner.bind_order_term(term) for term in node.order_by]
+        finally:
+            owner.in_aggregate = was
+        if node.distinct and len(arguments) != 1:
+            raise OperationalError("DISTINCT aggregates must have exactly one argument", code="SQLITE_ERROR")
+        call = Aggregate(name, function, arguments, node.distinct, order_by, filter_, node.star)
+        core = owner.core
+        core.is_aggregate = True
+        if call not in core.aggregates:
+            core.aggregates.append(call)
+        found = AggregateRef(core, core.aggregates.index(call))
+        if owner is not scope:
+            self.mark_crossing(owner, found)
+        return found
+
+    def owner_of(self, node: ast.Call) -> Scope:
+        """The scope whose rows an aggregate sums up: the innermost one whose columns its arguments read."""
+        scope = self.scope
+        if scope.parent is None or not node.arguments or (scope.aggregates and not self.reads_only_outside(node)):
+            return scope
+        if not self.reads_only_outside(node):
+            return scope
+        outer: Scope | None = scope.parent
+        while outer is not None:
+            if outer.aggregates and not outer.in_aggregate:
+                return outer
+            outer = outer.parent
+        return scope
+
+    def reads_only_outside(self, node: ast.Call) -> bool:
+        """Whether the arguments read columns, and only columns of queries around this one."""
+        probe = Scope(self.scope.parent, self.scope.core, Query())
+        if self.scope.parent is None or not node.arguments:
+            return False
+        binder = ExpressionBinder(self.binder, probe)
+        try:
+            read = [sources_of(binder.bind(item)) for item in node.arguments]
+        except OperationalError:
+            return False
+        for item in node.arguments:
+            for name in walk(item):
+                if isinstance(name, ast.Name) and self.scope.find_here(name.column, name.table, name.schema):
+                    return False
+        return any(read)
+
+    def mark_crossing(self, owner: Scope, found: AggregateRef) -> None:
+        scope: Scope | None = self.scope
+        while scope is not None and scope is not owner:
+            scope.query.outer.update(found.core.sources)
+            scope = scope.parent
+
+    def bind_order_term(self, term: ast.OrderTerm) -> OrderKey:
+        """An ORDER BY term that is always an expression (in aggregates and windows)."""
+        expression = self.bind_scalar(term.expression)
+        return order_key(expression, -1, term)
+
+
+def alias_of(scope: Scope, expression: Expr) -> str:
+    for alias, target in scope.aliases.items():
+        if target is expression:
+            return alias
+    return ""
+
+
+def order_key(expression: Expr | None, position: int, term: ast.OrderTerm, collation: str | None = None) -> OrderKey:
+    """The sort key of a term: NULLs come first ascending and last descending unless NULLS says otherwise."""
+    nulls_first = not term.descending if term.nulls is None else term.nulls == "FIRST"
+    if collation is None:
+        found = None if expression is None else collation_of(expression)
+        collation = found[0] if found else "BINARY"
+    return OrderKey(expression, position, term.descending, nulls_first, collation)
+
+
+def row_items(expression: Expr) -> list[Expr] | None:
+    """The items of a row value or of a subquery with several columns; None for a scalar."""
+    if isinstance(expression, ast.RowValue):
+        return list(expression.items)
+    if isinstance(expression, QueryValue) and len(expression.query.columns) > 1:
+        return [QueryValue(expression.query, position) for position in range(len(expression.query.columns))]
+    return None
+
+
+def compare_rows(operator: str, left: Sequence[Expr], right: Sequence[Expr]) -> Expr:
+    """A comparison of row values as comparisons of their items (https://www.sqlite.org/rowvalue.html)."""
+    if operator in ("=", "IS"):
+        return joined("AND", [ast.Binary(operator, a, b) for a, b in zip(left, right, strict=True)])
+    if operator in ("<>", "IS NOT"):
+        return joined("OR", [ast.Binary(operator, a, b) for a, b in zip(left, right, strict=True)])
+    strict = operator[0]
+    bound = ast.Binary(operator, left[-1], right[-1])
+    for a, b in reversed(list(zip(left[:-1], right[:-1], strict=True))):
+        bound = ast.Binary("OR", ast.Binary(strict, a, b), ast.Binary("AND", ast.Binary("=", a, b), bound))
+    return bound
+
+
+def joined(operator: str, terms: Sequence[Expr]) -> Expr:
+    bound = terms[0]
+    for term in terms[1:]:
+        bound = ast.Binary(operator, bound, term)
+    return bound
+
+
+def refuse(feature: str) -> NotSupportedError:
+    return NotSupportedError(f"tandemdb does not support {feature} yet")
+
+
+BINDERS: dict[type, Callable[[ExpressionBinder, Any], Expr]] = {
+    ast.Literal: ExpressionBinder.bind_literal,
+    ast.Parameter: ExpressionBinder.bind_literal,
+    ast.Name: ExpressionBinder.bind_name,
+    ast.Star: ExpressionBinder.bind_star,
+    ast.Unary: ExpressionBinder.bind_unary,
+    ast.Binary: ExpressionBinder.bind_binary,
+    ast.IsNull: ExpressionBinder.bind_is_null,
+    ast.Like: ExpressionBinder.bind_like,
+    ast.Between: ExpressionBinder.bind_between,
+    ast.InList: ExpressionBinder.bind_in_list,
+    ast.InSelect: ExpressionBinder.bind_in_select,
+    ast.Exists: ExpressionBinder.bind_exists,
+    ast.Subquery: ExpressionBinder.bind_subquery,
+    ast.Case: ExpressionBinder.bind_case,
+    ast.Cast: ExpressionBinder.bind_cast,
+    ast.Collate: ExpressionBinder.bind_collate,
+    ast.Call: ExpressionBinder.bind_call,
+    ast.RowValue: ExpressionBinder.bind_row_value,
+    ast.Raise: ExpressionBinder.bind_raise,
+    # Already bound: a result alias used inside another expression.
+    Column: ExpressionBinder.bind_literal,
+    Rowid: ExpressionBinder.bind_literal,
+    FunctionCall: ExpressionBinder.bind_literal,
+    UserCall: ExpressionBinder.bind_literal,
+}

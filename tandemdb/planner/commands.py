@@ -1,0 +1,260 @@
+"""Statements that are neither queries nor DML: transactions, schema changes, PRAGMA, EXPLAIN, ATTACH.
+
+    BEGIN, COMMIT, ROLLBACK, SAVEPOINT, RELEASE    the session's transaction and its stack of marks
+    CREATE, DROP, ALTER                            `ddl` on the storage transaction of the right database
+    PRAGMA                                         `pragma.run_pragma`
+    EXPLAIN [QUERY PLAN]                           the plan's generated Python, or its tree as SQLite words it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tandemdb.errors import NotSupportedError, OperationalError
+from tandemdb.planner import ast
+from tandemdb.planner.explain import EXPLAIN_COLUMNS
+
+if TYPE_CHECKING:
+    from tandemdb.planner.session import Result, Session
+    from tandemdb.planner.statement import Statement
+
+
+def run_command(session: Session, statement: Statement, values: Sequence[Any]) -> Result:
+    """Run one statement of these kinds.
+
+    Raises:
+        DatabaseError: as sqlite3 names the failure.
+    """
+    from tandemdb.planner.session import Result
+
+    runner = RUNNERS.get(statement.kind)
+    rows: Sequence[tuple[Any, ...]] = ()
+    if runner is not None:
+        answer = runner(session, statement.shape.node)
+    elif statement.kind == "explain":
+        answer = explain(session, statement, values)
+    else:
+        answer = session.atomic(lambda: run_ddl(session, statement.shape.node, values))
+    statement.columns = None
+    if answer is not None:
+        statement.columns, rows = tuple(answer[0]), answer[1]
+    return Result(iter(rows), -1, statement.columns)
+
+
+# ---- transactions
+
+
+def begin(session: Session, node: ast.Begin) -> None:
+    session.begin(node.kind)
+
+
+def commit(session: Session, node: ast.Commit) -> None:
+    session.commit()
+
+
+def rollback(session: Session, node: ast.Rollback) -> None:
+    if node.savepoint is None:
+        session.rollback()
+        return
+    place = find_savepoint(session, node.savepoint)
+    name, marks, begun = session.savepoints[place]
+    for position, attached in enumerate(session.databases):
+        transaction = attached.transaction
+        if transaction is not None:
+            if position in marks:
+                transaction.restore(marks[position])
+            else:
+                attached.end(commit=False)
+    del session.savepoints[place + 1 :]
+    session.savepoints[place] = (name, mark_all(session), begun)
+
+
+def savepoint(session: Session, node: ast.Savepoint) -> None:
+    begun = not session.in_transaction
+    session.in_transaction = True
+    session.savepoints.append((node.name, mark_all(session), begun))
+
+
+def release(session: Session, node: ast.Release) -> None:
+    place = find_savepoint(session, node.name)
+    if session.savepoints[place][2]:
+        session.end_transaction(commit=True)
+        return
+    del session.savepoints[place:]
+
+
+def mark_all(session: Session) -> dict[int, Any]:
+    return {
+        position: attached.transaction.mark()
+        for position, attached in enumerate(session.databases)
+        if attached.transaction is not None
+    }
+
+
+def find_savepoint(session: Session, name: str) -> int:
+    for place in range(len(session.savepoints) - 1, -1, -1):
+        if session.savepoints[place][0].lower() == name.lower():
+            return place
+    raise OperationalError(f"no such savepoint: {name}", code="SQLITE_ERROR")
+
+
+# ---- schema
+
+
+def run_ddl(session: Session, node: Any, values: Sequence[Any]) -> None:
+    from tandemdb.planner.ddl_names import find_home
+
+    home = find_home(node, session.namespace())
+    if home is None:
+        return
+    if home == 1 and getattr(node, "temporary", False):
+        home = session.temp_database()
+    transaction = session.write(home)
+    database = session.databases[home].name
+    runner = DDL.get(type(node))
+    if runner is None:
+        raise NotSupportedError(f"tandemdb does not support {type(node).__name__} statements yet")
+    runner(session, transaction, node, database, values)
+
+
+def create_table(session: Session, transaction: Any, node: ast.CreateTable, database: str, values: Any) -> None:
+    from tandemdb.planner import ddl
+
+    if node.select is None:
+        ddl.create_table(transaction, node, users=session.users)
+        return
+    from tandemdb.planner.plan import compile_select
+
+    roots = session.roots()
+    plan = compile_select(node.select, session.namespace(), roots, values, session.users, None, "create table as")
+    rows = [row for batch in plan.run(roots, values, session.context) for row in batch]
+    ddl.create_table(
+        transaction, node, columns_of_select=list(zip(plan.columns or (), plan.affinities, strict=True)), rows=rows,
+        users=session.users,
+    )  # fmt: skip
+
+
+def create_index(session: Session, transaction: Any, node: ast.CreateIndex, database: str, values: Any) -> None:
+    from tandemdb.planner import ddl
+
+    ddl.create_index(transaction, node, database=database, users=session.users)
+
+
+def create_view(session: Session, transaction: Any, node: ast.CreateView, database: str, values: Any) -> None:
+    from tandemdb.planner import ddl
+
+    ddl.create_view(transaction, node, database=database)
+
+
+def create_trigger(session: Session, transaction: Any, node: ast.CreateTrigger, database: str, values: Any) -> None:
+    from tandemdb.planner import ddl
+
+    ddl.create_trigger(transaction, node, database=database)
+
+
+def create_virtual_table(session: Session, transaction: Any, node: Any, database: str, values: Any) -> None:
+    from tandemdb.planner import ddl
+
+    ddl.create_virtual_table(transaction, node)
+
+
+def drop(session: Session, transaction: Any, node: ast.Drop, database: str, values: Any) -> None:
+    from tandemdb.planner import ddl_drop
+
+    before: Callable[[Any], None] | None = None
+    if session.settings.foreign_keys and node.kind == "TABLE":
+        from tandemdb.planner.foreign_keys import before_drop_table
+
+        position = session.find_database(database)
+
+        def before(table: Any) -> None:
+            before_drop_table(session, position, table)
+
+    ddl_drop.drop(transaction, node, database=database, before_drop=before)
+
+
+def alter(session: Session, transaction: Any, node: Any, database: str, values: Any) -> None:
+    from tandemdb.planner import alter as alterations
+
+    alterations.alter_table(session, transaction, node, database)
+
+
+DDL: dict[type, Callable[[Session, Any, Any, str, Any], None]] = {
+    ast.CreateTable: create_table,
+    ast.CreateIndex: create_index,
+    ast.CreateView: create_view,
+    ast.CreateTrigger: create_trigger,
+    ast.CreateVirtualTable: create_virtual_table,
+    ast.Drop: drop,
+    ast.RenameTable: alter,
+    ast.RenameColumn: alter,
+    ast.AddColumn: alter,
+    ast.DropColumn: alter,
+}
+
+
+# ---- the rest
+
+
+def pragma(session: Session, node: ast.Pragma) -> Any:
+    from tandemdb.planner.pragma import run_pragma
+
+    answer = session.atomic(lambda: run_pragma(session, node))
+    return answer
+
+
+def nothing(session: Session, node: Any) -> None:
+    """A statement without effect here: an empty text, REINDEX (keys are always in order), ANALYZE (counts are exact)."""
+
+
+def vacuum(session: Session, node: ast.Vacuum) -> None:
+    if session.in_transaction:
+        raise OperationalError("cannot VACUUM from within a transaction", code="SQLITE_ERROR")
+    if node.into is not None:
+        raise NotSupportedError("tandemdb does not support VACUUM INTO yet")
+
+
+def attach(session: Session, node: ast.Attach) -> None:
+    raise NotSupportedError("tandemdb does not support ATTACH yet")
+
+
+def detach(session: Session, node: ast.Detach) -> None:
+    raise NotSupportedError("tandemdb does not support DETACH yet")
+
+
+def explain(session: Session, statement: Statement, values: Sequence[Any]) -> Any:
+    """EXPLAIN QUERY PLAN gives SQLite's tree; EXPLAIN the generated Python, a line a row."""
+    node: ast.Explain = statement.shape.node
+    inner = node.statement
+    values = list(values) or [None] * len(statement.parameters)
+    roots = session.roots()
+    if isinstance(inner, ast.Select):
+        from tandemdb.planner.plan import compile_select
+
+        plan = compile_select(inner, session.namespace(), roots, values, session.users, None, "explain")
+    elif isinstance(inner, (ast.Insert, ast.Update, ast.Delete)):
+        from tandemdb.planner.dml import compile_dml
+
+        plan = compile_dml(session, inner, session.namespace(), roots, values, None, "explain")
+    else:
+        return ((EXPLAIN_COLUMNS, []) if node.query_plan else (("line", "code"), []))
+    if node.query_plan:
+        return EXPLAIN_COLUMNS, plan.explanation
+    return ("line", "code"), list(enumerate(plan.source.splitlines(), 1))
+
+
+RUNNERS: dict[str, Callable[[Session, Any], Any]] = {
+    "begin": begin,
+    "commit": commit,
+    "rollback": rollback,
+    "savepoint": savepoint,
+    "release": release,
+    "pragma": pragma,
+    "vacuum": vacuum,
+    "attach": attach,
+    "detach": detach,
+    "reindex": nothing,
+    "analyze": nothing,
+    "empty": nothing,
+}

@@ -1,0 +1,76 @@
+"""The databases of one session, and its transaction on each.
+
+    position  name   database             transaction        snapshot
+           0  main   Database "shop"      Transaction        (own root)
+           1  temp   Database ""          None               None
+           2  aux    Database "archive"   None               Root at LSN 17     read since BEGIN
+
+Reading inside BEGIN ... COMMIT holds the root that was first read; writing begins a storage transaction on top of it, which
+fails with `database is locked` if another connection has committed since.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tandemdb.errors import OperationalError
+from tandemdb.storage import Database, LockTimeout, ReadOnly, SnapshotTooOld, Transaction
+
+
+class Attached:
+    """One database as a session sees it."""
+
+    __slots__ = ("name", "database", "transaction", "snapshot", "file")
+
+    def __init__(self, name: str, database: Database, file: str = "") -> None:
+        self.name = name
+        self.database = database
+        self.transaction: Transaction | None = None
+        self.snapshot: Any = None
+        self.file = file
+
+    def root(self) -> Any:
+        """The root that the session's next statement reads."""
+        if self.transaction is not None:
+            return self.transaction.root
+        return self.snapshot if self.snapshot is not None else self.database.root
+
+    def begin(self, timeout: float) -> Transaction:
+        """The session's write transaction, begun if it is not there.
+
+        Raises:
+            OperationalError: database is locked; attempt to write a readonly database.
+        """
+        if self.transaction is None:
+            try:
+                self.transaction = self.database.begin(timeout, self.snapshot)
+            except LockTimeout as error:
+                raise OperationalError(
+                    "database is locked", detail=str(error), hint="Retry, or connect with a longer timeout.",
+                    code="SQLITE_BUSY",
+                ) from error  # fmt: skip
+            except SnapshotTooOld as error:
+                raise OperationalError(
+                    "database is locked", detail=str(error),
+                    hint="Roll back and begin again: another connection committed after this transaction first read.",
+                    code="SQLITE_BUSY_SNAPSHOT",
+                ) from error  # fmt: skip
+            except ReadOnly as error:
+                raise OperationalError(
+                    "attempt to write a readonly database", detail=str(error), code="SQLITE_READONLY"
+                ) from error
+        return self.transaction
+
+    def end(self, *, commit: bool) -> None:
+        """Commit or roll back what was written, and let go of the snapshot."""
+        transaction, self.transaction = self.transaction, None
+        if transaction is not None and not transaction.closed:
+            if commit:
+                try:
+                    transaction.commit()
+                except BaseException:
+                    self.transaction = transaction
+                    raise
+            else:
+                transaction.rollback()
+        self.snapshot = None

@@ -1,0 +1,132 @@
+"""One step of a join in a pipeline: inner, left, right or full.
+
+    INNER   for k in <path> if <conditions>
+    LEFT    for k in ([k for k in <path> if <ON>] or null_row)          the rest of WHERE is tested after
+    RIGHT   pairs made beforehand: every match, then each right row without one beside a row of NULLs
+    FULL    and each left row without a match beside a row of NULLs
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tandemdb.planner import runtime
+from tandemdb.planner.access import Path
+from tandemdb.planner.bound import Source
+from tandemdb.planner.emit_source import SourceReader
+from tandemdb.planner.join_order import Step
+from tandemdb.planner.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from tandemdb.planner.emit_query import QueryEmitter
+
+
+def emit_step(queries: QueryEmitter, pipeline: Pipeline, step: Step) -> None:
+    """Append a step's clauses to the pipeline."""
+    source = step.source
+    if source.join in ("RIGHT", "FULL"):
+        emit_full(queries, pipeline, step)
+    elif source.join == "LEFT":
+        emit_left(queries, pipeline, step)
+    else:
+        SourceReader(queries, source, step.path, pipeline).write()
+        for conjunct in step.filters:
+            pipeline.test(queries.expressions.true(conjunct))
+    for conjunct in step.after:
+        pipeline.test(queries.expressions.true(conjunct))
+    remember(pipeline, source)
+    pipeline.cut_if_deep(queries.generator, queries.frame)
+
+
+def remember(pipeline: Pipeline, source: Source) -> None:
+    if source.variable not in pipeline.variables:
+        pipeline.variables.append(source.variable)
+    if (source.uses_key or source.key_variable in key_lets(pipeline)) and source.key_variable not in pipeline.variables:
+        pipeline.variables.append(source.key_variable)
+
+
+def key_lets(pipeline: Pipeline) -> set[str]:
+    return set()
+
+
+def null_row(queries: QueryEmitter, source: Source) -> str:
+    """The name of a row of NULLs as wide as the source."""
+    return queries.generator.helper((None,) * len(source.columns), f"null_row_{len(source.columns)}")
+
+
+def target_of(source: Source) -> str:
+    return f"({source.key_variable}, {source.variable})" if source.uses_key else source.variable
+
+
+def emit_left(queries: QueryEmitter, pipeline: Pipeline, step: Step) -> None:
+    source = step.source
+    inner = Pipeline()
+    was, source.nullable = source.nullable, False
+    SourceReader(queries, source, step.path, inner).write()
+    for conjunct in step.filters:
+        inner.test(queries.expressions.true(conjunct))
+    source.nullable = was
+    nulls = null_row(queries, source)
+    nothing = f"((None, {nulls}),)" if source.uses_key else f"({nulls},)"
+    if inner.is_comprehension:
+        matches = inner.comprehension(target_of(source))
+    else:
+        matches = matching_function(queries, pipeline, inner, source)
+    pipeline.loop(target_of(source), f"({matches} or {nothing})")
+
+
+def matching_function(queries: QueryEmitter, pipeline: Pipeline, inner: Pipeline, source: Source) -> str:
+    """A call of a local function that lists the matches, for clauses that do not fit a comprehension."""
+    from tandemdb.planner.writer import Frame
+
+    generator = queries.generator
+    frame = Frame(generator.name("matches"), list(pipeline.variables), queries.frame)
+    name = inner.collect(generator, frame, target_of(source), "matched")
+    frame.emit(f"return {name}")
+    queries.frame.emit_setup_lines(["    " + line for line in frame.source()])
+    return f"{frame.name}({', '.join(pipeline.variables)})"
+
+
+def emit_full(queries: QueryEmitter, pipeline: Pipeline, step: Step) -> None:
+    """RIGHT and FULL: the pairs are made before the loops that follow."""
+    source, frame, generator = step.source, queries.frame, queries.generator
+    held = list(pipeline.variables)
+    pipeline.cut(generator, frame)
+    left_rows = pipeline.clauses[0].text
+    scan = Pipeline()
+    SourceReader(queries, source, Path("scan", 0.0, 0.0), scan).write()
+    right_rows = scan.collect(generator, frame, target_of(source), "right")
+    was = [(s, s.nullable) for s in queries.frame.sources]
+    test = " and ".join(queries.expressions.true(c) for c in (*step.path.used, *step.filters)) or "True"
+    for other, nullable in was:
+        other.nullable = nullable
+    nulls = null_row(queries, source)
+    right_nulls = f"(None, {nulls})" if source.uses_key else nulls
+    pairs = generator.name("pairs")
+    left_nulls = ", ".join(left_null(queries, name) for name in held)
+    group = f"({', '.join(held)},)"
+    frame.emit(f"{pairs}, matched = [], set()")
+    frame.emit(f"for {group} in {left_rows}:")
+    frame.emit(f"    hits = [place for place, {target_of(source)} in enumerate({right_rows}) if {test}]")
+    frame.emit("    if hits:")
+    frame.emit("        matched.update(hits)")
+    frame.emit(f"        {pairs}.extend([({', '.join(held)}, {right_rows}[place]) for place in hits])")
+    if source.join == "FULL":
+        frame.emit("    else:")
+        frame.emit(f"        {pairs}.append(({', '.join(held)}, {right_nulls}))")
+    frame.emit(
+        f"{pairs}.extend([({left_nulls}, row) for place, row in enumerate({right_rows}) if place not in matched])"
+    )
+    pipeline.clauses = []
+    pipeline.loop(f"({', '.join(held)}, {target_of(source)})", pairs)
+
+
+def left_null(queries: QueryEmitter, name: str) -> str:
+    """The NULL stand-in of a pipeline variable: a row of NULLs, or None for a key."""
+    for source in queries.frame.sources:
+        if source.variable == name:
+            return null_row(queries, source)
+    return "None"
+
+
+__all__ = ["emit_step", "runtime"]

@@ -1,0 +1,56 @@
+"""Recursive common tables: a queue of rows, each fed to the steps until none is left.
+
+    WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 9) ...
+
+    rows_1, queue_1 = [], [...setup...]
+    while queue_1:
+        rows_1.extend(queue_1)
+        queue_1 = step_1(queue_1)
+
+Rows that the steps make from one generation are the next one. UNION drops rows seen before. With ORDER BY the queue is a
+sorted list that gives its first row to the steps each time; LIMIT ends the loop.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tandemdb.planner import runtime
+from tandemdb.planner.bound import CommonRows
+from tandemdb.planner.emit_order import collation_key, limit_text
+from tandemdb.planner.writer import Frame
+
+if TYPE_CHECKING:
+    from tandemdb.planner.emit_query import QueryEmitter
+
+
+def recursive_rows(queries: QueryEmitter, common: CommonRows) -> None:
+    """Write the loop that makes a recursive table's rows; sets `common.rows_name`."""
+    generator = queries.generator
+    outer = sorted(
+        {source for query in (common.setup, *common.steps) if query is not None for source in query.outer},
+        key=lambda source: source.number,
+    )
+    home = queries.frame if outer or queries.frame is not generator.main else generator.main
+    assert common.setup is not None and common.query is not None
+    setup = queries.local_function(common.setup, "setup_query", home, ())
+    rows = generator.name("common_rows")
+    common.rows_name = "queue"
+    steps = []
+    for step in common.steps:
+        steps.append(queries.local_function(step, "step_query", home, ("queue",)))
+    common.rows_name = rows
+    frame = Frame(generator.name("recursive"), (), home)
+    inner = type(queries)(generator, frame, queries)
+    limit = limit_text(inner, common.query)
+    start, stop = limit if limit is not None else ("0", "None")
+    order = ", ".join(
+        f"({key.position}, {key.descending}, {key.nulls_first}, {collation_key(queries, key.collation)})"
+        for key in common.query.order_by
+    )
+    distinct = "UNION" in common.operators
+    loop = generator.helper(runtime.recurse)
+    listed = ", ".join(steps)
+    frame.emit(f"return {loop}({setup}(), ({listed},), {distinct}, ({order}{',' if order else ''}), {start}, {stop})")
+    home.emit_setup_lines(["    " + line for line in frame.source()])
+    home.emit_setup(f"{rows} = {frame.name}()")

@@ -1,0 +1,349 @@
+"""Reading one source inside a pipeline: an access path becomes clauses.
+
+    find     let city_0 = table_city_1.find(p0) ; if city_0 is not None
+    unique   let city_0_key = table_city_1.keys[7].first(2, p0) ; if ... ; let city_0 = table_city_1.find(city_0_key)
+    key      for city_0 in table_city_1.find_many(table_city_1.keys[7].equal(2, p0))
+    range    for city_0 in chain(table_city_1.range_record_lists(p0, False, p1, True))
+    hash     for city_0 in hash_1.get(k_1[2], ())            hash_1 made in the setup of the main function
+    scan     for city_0 in chain(table_city_1.record_lists())
+
+Where the unique key is needed beside the record, the loops bring both: `for city_0_key, city_0 in ...items()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from tandemdb.planner import values
+from tandemdb.planner.access import Path, Term, unique_on
+from tandemdb.planner.bound import (
+    HOLDS_BLOB,
+    HOLDS_INT,
+    HOLDS_NULL,
+    HOLDS_NUMBER,
+    HOLDS_TEXT,
+    Column,
+    CommonRows,
+    Expr,
+    Source,
+)
+from tandemdb.planner.pipeline import Pipeline
+from tandemdb.planner.traits import comparison_affinity, comparison_collation
+from tandemdb.planner.writer import Code
+from tandemdb.storage.values import CLASS_RANK
+
+if TYPE_CHECKING:
+    from tandemdb.planner.emit_query import QueryEmitter
+
+RANK_OF_CLASSES = {HOLDS_TEXT: 2, HOLDS_BLOB: 3, HOLDS_NULL: 0}
+
+
+class SourceReader:
+    """Writes the clauses that read one source by its access path."""
+
+    __slots__ = ("queries", "source", "path", "pipeline", "generator")
+
+    def __init__(self, queries: QueryEmitter, source: Source, path: Path, pipeline: Pipeline) -> None:
+        self.queries = queries
+        self.source = source
+        self.path = path
+        self.pipeline = pipeline
+        self.generator = queries.generator
+
+    def write(self) -> None:
+        """Append the clauses; the source's variable (and key variable) hold its row after them."""
+        source = self.source
+        if source.table is None:
+            if self.path.kind == "hash":
+                self.read_hash(self.rows_text())
+            else:
+                self.pipeline.loop(source.variable, self.rows_text())
+            return
+        {
+            "scan": self.read_scan,
+            "find": self.read_find,
+            "scan_reversed": self.read_scan_reversed,
+            "range": self.read_range,
+            "range_reversed": self.read_range_reversed,
+            "unique": self.read_unique,
+            "key": self.read_key,
+            "hash": lambda: self.read_hash(self.scan_text()),
+        }[self.path.kind]()
+
+    @property
+    def target(self) -> str:
+        source = self.source
+        return f"{source.key_variable}, {source.variable}" if source.uses_key else source.variable
+
+    @property
+    def table(self) -> str:
+        source = self.source
+        assert source.table is not None
+        return self.generator.table(source.database, source.table.id, source.table.name)
+
+    # ---- rows that are made
+
+    def rows_text(self) -> str:
+        """An expression for the rows of a source that is not a stored table."""
+        source = self.source
+        if isinstance(source.function, CommonRows):
+            return self.queries.common_rows(source.function)
+        if source.function is not None:
+            arguments = ", ".join(self.queries.expressions.value(item).text for item in source.arguments)
+            self.generator.needs_context = True
+            name = self.generator.helper(source.function.rows, f"rows_of_{source.function.name}")
+            return f"{name}(context, {arguments})"
+        assert source.query is not None
+        return self.queries.materialized(source.query, source.alias)
+
+    # ---- whole tables
+
+    def scan_text(self) -> str:
+        if self.source.uses_key:
+            return f"{self.table}.items()"
+        return f"{self.generator.helper(chain.from_iterable, 'chain')}({self.table}.record_lists())"
+
+    def read_scan(self) -> None:
+        self.pipeline.loop(self.target, self.scan_text())
+
+    def read_scan_reversed(self) -> None:
+        method = "reversed_items" if self.source.uses_key else "reversed_records"
+        self.pipeline.loop(self.target, f"{self.table}.{method}()")
+
+    # ---- by the unique key
+
+    def read_find(self) -> None:
+        source = self.source
+        code = self.operand(self.path.terms[0])
+        text = self.named(code)
+        if code.nullable or code.classes & (HOLDS_TEXT | HOLDS_BLOB):
+            types = self.generator.helper(NUMBER_TYPES, "number_types")
+            self.pipeline.test(f"type({text}) in {types}")
+        self.pipeline.let(source.variable, f"{self.table}.find({text})")
+        self.pipeline.test(f"{source.variable} is not None")
+        if source.uses_key:
+            self.pipeline.let(source.key_variable, f"int({text})" if code.classes != HOLDS_INT else text)
+
+    def read_range(self) -> None:
+        bounds = self.bounds_text(self.path.low, self.path.high)
+        if self.source.uses_key:
+            self.pipeline.loop(self.target, f"{self.table}.range_items({bounds})")
+        else:
+            flatten = self.generator.helper(chain.from_iterable, "chain")
+            self.pipeline.loop(self.target, f"{flatten}({self.table}.range_record_lists({bounds}))")
+
+    def read_range_reversed(self) -> None:
+        bounds = self.bounds_text(self.path.low, self.path.high)
+        target = f"{self.source.key_variable}, {self.source.variable}"
+        self.pipeline.loop(target, f"{self.table}.range_reversed_items({bounds})")
+
+    def bounds_text(self, low: Term | None, high: Term | None) -> str:
+        """`low, low_open, high, high_open`; a bound that is NULL or of another class empties or opens the range."""
+        parts = []
+        for term in (low, high):
+            if term is None:
+                parts.append("None, False")
+                continue
+            code = self.operand(term)
+            text = self.named(code)
+            if code.nullable or code.classes & (HOLDS_TEXT | HOLDS_BLOB):
+                # A text is above all numbers; NULL compares as neither.
+                test = self.generator.helper(above_numbers if term is high else below_texts)
+                self.pipeline.test(f"{test}({text})")
+                text = f"{self.generator.helper(number_or_none)}({text})"
+            parts.append(f"{text}, {term.operator in ('<', '>')}")
+        return ", ".join(parts)
+
+    # ---- by a secondary key
+
+    def read_unique(self) -> None:
+        source = self.source
+        key = self.key_text()
+        rank, stored = self.stored_text(self.path.terms)
+        self.pipeline.let(source.key_variable, f"{key}.first({rank}, {stored})")
+        self.pipeline.test(f"{source.key_variable} is not None")
+        self.pipeline.let(source.variable, f"{self.table}.find({source.key_variable})")
+
+    def read_key(self) -> None:
+        path = self.path
+        key = self.key_text()
+        many = f"{self.table}.find_items" if self.source.uses_key else f"{self.table}.find_many"
+        if len(path.terms) == len(path.key.columns):
+            rank, stored = self.stored_text(path.terms)
+            keys = f"{key}.equal({rank}, {stored})"
+        else:
+            keys = self.range_of_key(key)
+        self.pipeline.loop(self.target, f"{many}({keys})")
+
+    def range_of_key(self, key: str) -> str:
+        path = self.path
+        single = len(path.key.columns) == 1
+        if single:
+            code_rank, low, high = None, "None, False", "None, False"
+            for term in (path.low, path.high):
+                if term is None:
+                    continue
+                rank, text, _ = self.component(term, 0)
+                code_rank = code_rank or rank
+                bound = f"{text}, {term.operator in ('<', '>')}"
+                low, high = (bound, high) if term is path.low else (low, bound)
+            return f"{key}.range_keys({code_rank}, {low}, {high})"
+        # A composite key: the bounds are prefixes of its flat tuples, and (9,) lies above every continuation.
+        prefix: list[str] = []
+        rank_text = ""
+        for at, term in enumerate(path.terms):
+            rank, text, _ = self.component(term, at)
+            if at == 0:
+                rank_text = rank
+                prefix.append(text)
+            else:
+                prefix.extend((rank, text))
+        low_parts, high_parts = list(prefix), list(prefix)
+        at = len(path.terms)
+        if path.low is not None or path.high is not None:
+            for term in (path.low, path.high):
+                if term is None:
+                    continue
+                rank, text, _ = self.component(term, at)
+                parts = [text] if at == 0 else [rank, text]
+                rank_text = rank_text or rank
+                if term is path.low:
+                    low_parts = prefix + parts + (["9"] if term.operator == ">" else [])
+                else:
+                    high_parts = prefix + parts + (["9"] if term.operator == "<=" else [])
+            if path.low is None and at > 0:
+                assert path.high is not None
+                low_parts = prefix + [self.component(path.high, at)[0]]
+            if path.high is None:
+                assert path.low is not None
+                high_parts = prefix + ([f"{self.component(path.low, at)[0]} + 0.5"] if at else [])
+        else:
+            high_parts = [*prefix, "9"]
+        low = f"({', '.join(low_parts)},)" if low_parts else "None"
+        high = f"({', '.join(high_parts)},)" if high_parts else "None"
+        return f"{key}.range_keys({rank_text}, {low}, False, {high}, True)"
+
+    def key_text(self) -> str:
+        return f"{self.table}.keys[{self.path.key.id}]"
+
+    def stored_text(self, terms: Sequence[Term]) -> tuple[str, str]:
+        """The segment's rank and the stored value that the equalities ask for."""
+        if len(self.path.key.columns) == 1:
+            rank, text, _ = self.component(terms[0], 0)
+            return rank, text
+        first_rank, parts = "", []
+        for at, term in enumerate(terms):
+            rank, text, _ = self.component(term, at)
+            if at == 0:
+                first_rank = rank
+                parts.append(text)
+            else:
+                parts.extend((rank, text))
+        return first_rank, f"({', '.join(parts)})"
+
+    def component(self, term: Term, at: int) -> tuple[str, str, Code]:
+        """The rank and the text of one component; NULL never matches, which a test before the read sees to."""
+        code = self.operand(term)
+        text = self.named(code)
+        if code.nullable:
+            self.pipeline.test(f"{text} is not None")
+        classes = code.classes & ~HOLDS_NULL
+        if classes & ~HOLDS_NUMBER == 0:
+            rank = "1"
+        elif classes in RANK_OF_CLASSES:
+            rank = str(RANK_OF_CLASSES[classes])
+        else:
+            rank = f"{self.generator.helper(CLASS_RANK, 'class_rank')}[type({text})]"
+        return rank, text, code
+
+    # ---- by a dictionary made for the join
+
+    def read_hash(self, rows: str) -> None:
+        path = self.path
+        home = self.queries.build_frame(self.source)
+        name = self.generator.name("hash")
+        single = unique_on(self.source, path.terms) and len(path.terms) >= 1 and self.source.table is not None
+        self.build_hash(home, name, rows, single)
+        probe = self.probe_text()
+        if single and not self.source.uses_key:
+            self.pipeline.let(self.source.variable, f"{name}.get({probe})")
+            self.pipeline.test(f"{self.source.variable} is not None")
+        else:
+            self.pipeline.loop(f"({self.target})" if self.source.uses_key else self.target, f"{name}.get({probe}, ())")
+
+    def probe_text(self) -> str:
+        texts = [self.hash_key(term, of_source=False).text for term in self.path.terms]
+        return texts[0] if len(texts) == 1 else f"({', '.join(texts)})"
+
+    def build_hash(self, home: Any, name: str, rows: str, single: bool) -> None:
+        """Write the dictionary's making into the function where it is made once."""
+        codes = [self.hash_key(term, of_source=True) for term in self.path.terms]
+        key = codes[0].text if len(codes) == 1 else f"({', '.join(code.text for code in codes)})"
+        element = f"({self.target})" if self.source.uses_key else self.source.variable
+        nullable = any(code.nullable for code in codes)
+        if single and not self.source.uses_key and len(codes) == 1 and not nullable and ":=" not in key:
+            home.emit_setup(f"{name} = {{{key}: {self.source.variable} for {self.source.variable} in {rows}}}")
+            return
+        home.emit_setup(f"{name} = {{}}")
+        home.emit_setup(f"for {self.target} in {rows}:")
+        home.emit_setup(f"    key_of_{name} = {key}")
+        indent = "    "
+        if nullable:
+            test = f"key_of_{name} is not None" if len(codes) == 1 else f"None not in key_of_{name}"
+            home.emit_setup(f"    if {test}:")
+            indent = "        "
+        if single and not self.source.uses_key:
+            home.emit_setup(f"{indent}{name}[key_of_{name}] = {element}")
+        else:
+            home.emit_setup(f"{indent}if key_of_{name} in {name}:")
+            home.emit_setup(f"{indent}    {name}[key_of_{name}].append({element})")
+            home.emit_setup(f"{indent}else:")
+            home.emit_setup(f"{indent}    {name}[key_of_{name}] = [{element}]")
+
+    def hash_key(self, term: Term, *, of_source: bool) -> Code:
+        expressions = self.queries.expressions
+        left, right = expressions.operands(term.conjunct)
+        on_left = term.conjunct.left is term.key
+        code = (left if on_left else right) if of_source else (right if on_left else left)
+        return expressions.settled(code)
+
+    # ---- operands
+
+    def operand(self, term: Term) -> Code:
+        """The value that the key is compared with, affinity and collation applied."""
+        expressions = self.queries.expressions
+        _, affinity = comparison_affinity(term.key, term.expression)
+        collation = comparison_collation(term.conjunct.left, term.conjunct.right)
+        code = expressions.collated(expressions.with_affinity(term.expression, affinity), collation)
+        return expressions.settled(code)
+
+    def named(self, code: Code) -> str:
+        """The operand under a name, so that it can be tested and used."""
+        if code.atomic and ":=" not in code.text and "(" not in code.text:
+            return code.text
+        name = self.generator.name("sought")
+        self.pipeline.let(name, code.text)
+        return name
+
+
+NUMBER_TYPES = frozenset({int, float})
+
+
+def number_or_none(value: Any) -> Any:
+    """The bound of a range of numbers: a text or blob leaves that side open."""
+    return value if type(value) in NUMBER_TYPES else None
+
+
+def above_numbers(value: Any) -> bool:
+    """Whether `number < value` can hold for some number: any value but NULL."""
+    return value is not None
+
+
+def below_texts(value: Any) -> bool:
+    """Whether `number > value` can hold for some number: only for a number."""
+    return type(value) in NUMBER_TYPES
+
+
+__all__ = ["Column", "Expr", "SourceReader", "values"]

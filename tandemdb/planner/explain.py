@@ -1,0 +1,86 @@
+"""EXPLAIN QUERY PLAN: the tree of steps as SQLite words it, gathered while a query is written.
+
+    id  parent  notused  detail
+     2       0        0  SCAN city
+     5       0        0  SEARCH country USING INTEGER PRIMARY KEY (rowid=?)
+    14       0        0  USE TEMP B-TREE FOR ORDER BY
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tandemdb.planner.bound import Core
+
+if TYPE_CHECKING:
+    from tandemdb.planner.join_order import Step
+
+EXPLAIN_COLUMNS = ("id", "parent", "notused", "detail")
+
+
+class Explanation:
+    """The lines so far, each with its number and its parent's."""
+
+    __slots__ = ("lines", "parents", "subqueries")
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[int, int, int, str]] = []
+        self.parents = [0]
+        self.subqueries = 0
+
+    def line(self, detail: str) -> int:
+        number = len(self.lines) + 1
+        self.lines.append((number, self.parents[-1], 0, detail))
+        return number
+
+    def open(self, detail: str) -> None:
+        self.parents.append(self.line(detail))
+
+    def close(self) -> None:
+        self.parents.pop()
+
+    def enter(self, core: Core) -> None:
+        if not core.sources:
+            self.line("SCAN CONSTANT ROW")
+
+    def leave(self, core: Core) -> None:
+        """The end of a core's steps."""
+
+    def subquery_number(self) -> int:
+        self.subqueries += 1
+        return self.subqueries
+
+    def step(self, step: Step) -> None:
+        """The line of one source of a join."""
+        source, path = step.source, step.path
+        name = source.alias
+        if source.table is not None and source.alias.lower() != source.table.name.lower():
+            name = f"{source.table.name} AS {source.alias}" if False else source.alias
+        suffix = " LEFT-JOIN" if source.join == "LEFT" else ""
+        if path.kind.startswith("scan"):
+            self.line(f"SCAN {name}{suffix}")
+        elif path.kind == "find":
+            self.line(f"SEARCH {name} USING INTEGER PRIMARY KEY (rowid=?){suffix}")
+        elif path.kind.startswith("range"):
+            tests = [f"rowid{term.operator[0]}?" for term in (path.low, path.high) if term is not None]
+            self.line(f"SEARCH {name} USING INTEGER PRIMARY KEY ({' AND '.join(tests)}){suffix}")
+        elif path.kind == "hash":
+            names = [column_label(term.key, source) for term in path.terms]
+            tests = [f"{label}=?" for label in names]
+            self.line(f"SEARCH {name} USING AUTOMATIC COVERING INDEX ({' AND '.join(tests)}){suffix}")
+        else:
+            columns = [source.columns[column.position].name for column in path.key.columns]
+            tests = [f"{column}=?" for column in columns[: len(path.terms)]]
+            tests += [
+                f"{columns[len(path.terms)]}{term.operator[0]}?" for term in (path.low, path.high) if term is not None
+            ]
+            self.line(f"SEARCH {name} USING INDEX {path.key.name} ({' AND '.join(tests)}){suffix}")
+
+
+def column_label(key: object, source: object) -> str:
+    position = getattr(key, "position", None)
+    if position is None:
+        return "expr"
+    columns = getattr(source, "columns")  # noqa: B009
+    name: str = columns[position].name
+    return name

@@ -1,0 +1,171 @@
+"""Plans: a statement compiled to one Python function, with the conditions under which it may be used again.
+
+    Plan
+     +- run(roots, params, context) -> batches (an iterable of lists of rows)
+     +- guards: ((database, table id, classes), ...)       columns hold no class that the code does not expect
+     +- sizes:  ((database, table id, low, high), ...)     row counts for which the join order was chosen
+     +- types:  ((index, type), ...)                       classes of bound values that the code relies on
+
+A statement keeps several plans where its tables or values change between such classes; one that no longer fits is left for
+another or compiled anew.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from tandemdb.planner import ast
+from tandemdb.planner.bind import Binder, UserFunctions
+from tandemdb.planner.bound import Core, Query
+from tandemdb.planner.emit_order import OrderEmitter
+from tandemdb.planner.emit_query import QueryEmitter, is_whole_record
+from tandemdb.planner.namespace import Namespace
+from tandemdb.planner.writer import Generator, compile_source
+
+SIZE_FACTOR, SIZE_SLACK = 8, 256
+"""A join is planned again when a table's row count leaves the range from a SIZE_FACTOR-th to SIZE_FACTOR times, plus slack."""
+
+Batches = Iterable[list[tuple[Any, ...]]]
+
+
+class Plan:
+    """A compiled query; `source` is its generated Python, `explanation` the lines of EXPLAIN QUERY PLAN."""
+
+    __slots__ = ("run", "guards", "sizes", "types", "columns", "source", "explanation", "streams", "column_types", "pinned",
+                 "settings", "affinities")  # fmt: skip
+
+    def __init__(self, run: Callable[..., Batches], columns: tuple[str, ...] | None) -> None:
+        self.run = run
+        self.columns = columns
+        self.guards: tuple[tuple[int, int, Any], ...] = ()
+        self.sizes: tuple[tuple[int, int, int, int], ...] = ()
+        self.types: tuple[tuple[int, type], ...] = ()
+        self.source = ""
+        self.explanation: list[tuple[int, int, int, str]] = []
+        self.streams = False
+        self.column_types: tuple[str | None, ...] = ()
+        self.pinned = False
+        self.settings: Any = None
+        self.affinities: tuple[str | None, ...] = ()
+
+    def fits(self, roots: Sequence[Any], params: Sequence[Any]) -> bool:
+        """Whether the plan may run on these tables and values."""
+        for database, table_id, classes in self.guards:
+            held = roots[database].tables[table_id].classes
+            if held is not classes and held != classes:
+                return False
+        for index, kind in self.types:
+            if type(params[index]) is not kind:
+                return False
+        for database, table_id, low, high in self.sizes:
+            if not low <= roots[database].tables[table_id].count <= high:
+                return False
+        return True
+
+
+def compile_select(
+    node: ast.Select,
+    namespace: Namespace,
+    roots: Sequence[Any],
+    params: Sequence[Any],
+    users: UserFunctions,
+    literal_base: int | None,
+    name: str,
+) -> Plan:
+    """Compile a SELECT for the tables of `roots` and values of the classes of `params`.
+
+    `literal_base` is the place of the first lifted literal among the bound values; None keeps literals in the code.
+
+    Raises:
+        OperationalError: as sqlite3 words what is wrong with the statement.
+    """
+    binder = Binder(namespace, roots, users)
+    query = binder.bind_select(node, None)
+    generator = new_generator(params, roots, literal_base)
+    emitter = QueryEmitter(generator, generator.main, None)
+    streams = write_top(emitter, query)
+    plan = finish_plan(generator, binder, name, tuple(column.name for column in query.columns))
+    plan.streams = streams
+    plan.explanation = emitter.explanation.lines
+    plan.column_types = tuple(column.type_name for column in query.columns)
+    plan.affinities = tuple(column.affinity for column in query.columns)
+    joins = sum(len(core.sources) for core in query.cores) > 1 or len(binder.tables_read) > 1
+    if joins:
+        plan.sizes = tuple(
+            (database, table_id, table.count // SIZE_FACTOR, table.count * SIZE_FACTOR + SIZE_SLACK)
+            for (database, table_id), table in binder.tables_read.items()
+        )
+    return plan
+
+
+def new_generator(params: Sequence[Any], roots: Sequence[Any], literal_base: int | None) -> Generator:
+    generator = Generator([type(value) for value in params], roots)
+    generator.literal_base = literal_base
+    return generator
+
+
+def finish_plan(generator: Generator, binder: Binder, name: str, columns: tuple[str, ...] | None) -> Plan:
+    """Compile what was written and note the conditions it relies on."""
+    source = "\n".join(generator.main.source()) + "\n"
+    bound = {**generator.bound, "__builtins__": builtins}
+    plan = Plan(compile_source(source, name, bound), columns)
+    plan.source = source
+    plan.guards = tuple(
+        (database, table_id, table.classes) for (database, table_id), table in binder.tables_read.items()
+    )
+    plan.types = tuple((index, generator.types[index]) for index in sorted(generator.sensitive))
+    plan.pinned = bool(binder.pinned)
+    return plan
+
+
+def write_top(emitter: QueryEmitter, query: Query) -> bool:
+    """Write the statement's own query; True if its rows come in batches as they are read."""
+    frame = emitter.frame
+    core = query.cores[0]
+    if can_stream(query, core):
+        emitter.common(query)
+        return write_stream(emitter, core)
+    rows = emitter.rows(query)
+    frame.emit(f"return ({rows},)")
+    return False
+
+
+def can_stream(query: Query, core: Core) -> bool:
+    return (
+        len(query.cores) == 1
+        and not query.order_by
+        and query.limit is None
+        and core.values is None
+        and not core.is_aggregate
+        and not core.windows
+        and not core.distinct
+        and bool(core.sources)
+    )
+
+
+def write_stream(emitter: QueryEmitter, core: Core) -> bool:
+    """Rows that need nothing but the loops: a batch for each block of the outermost table."""
+    frame, generator = emitter.frame, emitter.generator
+    order = OrderEmitter(emitter, core, None)
+    pipeline, _ = emitter.pipeline(core, order)
+    element = emitter.element(core, order)
+    first = pipeline.clauses[0] if pipeline.clauses else None
+    lists = None
+    if first is not None and first.kind == "for" and first.text.startswith("chain(") and first.text.endswith("())"):
+        lists = first.text[len("chain(") : -1]
+    if lists is None or not pipeline.is_comprehension:
+        rows = pipeline.collect(generator, frame, element)
+        frame.emit(f"return ({rows},)")
+        return False
+    assert first is not None
+    results = [result.expression for result in core.results]
+    if len(pipeline.clauses) == 1 and is_whole_record(core, results):
+        frame.emit(f"return {lists}")
+        return False
+    batch = generator.name("batch")
+    pipeline.clauses[0] = first._replace(text=batch)
+    frame.emit(f"for {batch} in {lists}:")
+    frame.emit(f"    yield {pipeline.comprehension(element)}")
+    return True

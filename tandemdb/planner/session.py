@@ -1,0 +1,377 @@
+"""Sessions: one SQL connection without the DB-API around it.
+
+    prepare(text) --> Statement        looked up in the namespace's cache; parsed and planned on a miss
+    run(statement, values) --> Result
+         |  select             roots as of now (or the transaction's) -> plan.run(...) -> batches of rows
+         |  insert, update,    a storage transaction, begun here and committed here unless BEGIN stands open;
+         |  delete             a mark before the statement restores it if it fails half-way
+         |  create, drop ...   the same, with the functions of ddl
+         +- begin, commit, savepoint ...
+
+A statement outside BEGIN ... COMMIT commits by itself. The DB-API's rules of when to begin are laid on top by `dbapi`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
+from typing import Any
+
+from tandemdb.errors import OperationalError, ProgrammingError
+from tandemdb.planner import ast
+from tandemdb.planner.connection_settings import Settings
+from tandemdb.planner.context import Context, UserRegistry
+from tandemdb.planner.databases import Attached
+from tandemdb.planner.namespace import Namespace, namespace_of
+from tandemdb.planner.schema import load_schema
+from tandemdb.planner.statement import Statement, prepare
+from tandemdb.storage import Database, Transaction
+
+NO_ROWS: tuple[()] = ()
+
+
+class Result:
+    """What a statement gave: `rows` as an iterator of tuples, `changes` -1 unless it was DML."""
+
+    __slots__ = ("rows", "changes", "columns")
+
+    def __init__(self, rows: Iterator[tuple[Any, ...]], changes: int, columns: tuple[str, ...] | None) -> None:
+        self.rows = rows
+        self.changes = changes
+        self.columns = columns
+
+
+class Session:
+    """One connection's state: databases, transaction, settings, registered functions, counters."""
+
+    def __init__(self, database: Database, *, timeout: float = 5.0) -> None:
+        self.databases = [Attached("main", database)]
+        self.timeout = timeout
+        self.settings = Settings()
+        self.users = UserRegistry()
+        self.context = Context(self)
+        self.in_transaction = False
+        self.changes = 0
+        self.total_changes = 0
+        self.last_insert_rowid = 0
+        self.savepoints: list[tuple[str, dict[int, Any], bool]] = []
+        self.marks: dict[int, Any] | None = None
+        self.deferred_checks: list[Any] = []
+        self.trace: Callable[[str], Any] | None = None
+        self.authorizer: Any = None
+        self.progress: Any = None
+        self.interrupted = False
+        self.depth = 0
+        self._schema: Any = None
+        self._namespace: Namespace | None = None
+        self._streamed = False
+
+    # ---- preparing
+
+    def prepare(self, sql: str) -> Statement:
+        """The statement of a text, from the cache if this schema has seen it.
+
+        Raises:
+            OperationalError: a syntax error.
+        """
+        namespace = self.namespace()
+        found = namespace.plans.get(sql)
+        if found is None:
+            found = prepare(sql, namespace)
+        return found  # type: ignore[no-any-return]
+
+    def namespace(self) -> Namespace:
+        """The schemas of all databases as this session sees them now."""
+        if len(self.databases) == 1:
+            root = self.databases[0].root()
+            schema = root.schema
+            if schema is None:
+                schema = load_schema(root)
+            if schema is self._schema:
+                return self._namespace  # type: ignore[return-value]
+            self._schema = schema
+            self._namespace = namespace_of(("main",), (schema,))
+            return self._namespace
+        schemas = [load_schema(attached.root()) for attached in self.databases]
+        return namespace_of([attached.name for attached in self.databases], schemas)
+
+    def roots(self) -> list[Any]:
+        """The root of each database that a statement reads; inside BEGIN they stay the same until written to."""
+        if self.in_transaction:
+            for attached in self.databases:
+                if attached.transaction is None and attached.snapshot is None:
+                    attached.snapshot = attached.database.root
+        return [attached.root() for attached in self.databases]
+
+    # ---- running
+
+    def run(self, statement: Statement, values: Sequence[Any] = ()) -> Result:
+        """Run a prepared statement with its bound values.
+
+        Raises:
+            DatabaseError: as sqlite3 names the failure; nothing of the statement remains then.
+        """
+        if self.trace is not None:
+            self.trace(statement.sql)
+        if statement.kind == "select":
+            if statement.namespace is not self.namespace():
+                statement = self.prepare(statement.sql)
+            return self.run_select(statement, values)
+        if statement.is_dml:
+            return self.run_dml(statement, (values,), many=False)
+        from tandemdb.planner.commands import run_command
+
+        return run_command(self, statement, values)
+
+    def run_select(self, statement: Statement, values: Sequence[Any]) -> Result:
+        roots = self.roots()
+        params = (*values, *statement.literals) if statement.literals else values
+        shape = statement.shape
+        users = self.users
+        key = users if users.version else None
+        plan = shape.find_plan(roots, params, key)
+        if plan is None:
+            plan = self.compile_select(statement, roots, params, key)
+        if statement.columns is not plan.columns:
+            statement.columns = plan.columns
+            statement.column_types = plan.column_types
+        self.context._now = None
+        self.interrupted = False
+        batches = plan.run(roots, params, self.context)
+        if plan.streams:
+            # The first batch is read now, so that an error shows where the statement is run.
+            stream = iter(batches)
+            first = next(stream, NO_ROWS)
+            if self.in_transaction:
+                self.keep_for_cursor()
+            return Result(chain(first, chain.from_iterable(stream)), -1, plan.columns)
+        return Result(chain.from_iterable(batches), -1, plan.columns)
+
+    def compile_select(self, statement: Statement, roots: Sequence[Any], params: Sequence[Any], key: Any) -> Any:
+        from tandemdb.planner.plan import compile_select
+
+        shape = statement.shape
+        plan = compile_select(
+            shape.node, statement.namespace, roots, params, self.users, shape.literal_base, statement.sql[:60]
+        )
+        plan.settings = key
+        shape.add_plan(plan)
+        return plan
+
+    def keep_for_cursor(self) -> None:
+        """Freeze what a cursor goes on reading: the next change in this transaction is made to copies."""
+        for attached in self.databases:
+            if attached.transaction is not None:
+                attached.transaction.renew_stamp()
+
+    def run_many(self, statement: Statement, rows: Iterable[Sequence[Any]]) -> int:
+        """Run a DML statement once for each set of values; the number of rows changed.
+
+        Raises:
+            DatabaseError: at the first set that fails; the sets before it stay done.
+        """
+        if self.trace is not None or not statement.is_dml:
+            changes = 0
+            for values in rows:
+                result = self.run(statement, values)
+                changes += max(0, result.changes)
+            return changes
+        return self.run_dml(statement, rows, many=True).changes
+
+    def run_dml(self, statement: Statement, rows: Iterable[Sequence[Any]], *, many: bool) -> Result:
+        from tandemdb.planner.dml import run_dml
+
+        return run_dml(self, statement, rows, many)
+
+    def run_script(self, sql: str) -> None:
+        """Run every statement of a script; rows are discarded."""
+        from tandemdb.planner.script import run_script
+
+        run_script(self, sql)
+
+    def split(self, sql: str) -> Iterator[tuple[str, int]]:
+        """Each statement of a script and its offset."""
+        from tandemdb.planner.lexer import split_script
+
+        return split_script(sql)
+
+    # ---- transactions
+
+    def begin(self, kind: str = "DEFERRED") -> None:
+        """BEGIN.
+
+        Raises:
+            OperationalError: a transaction is open already; database is locked (IMMEDIATE, EXCLUSIVE).
+        """
+        if self.in_transaction:
+            raise OperationalError("cannot start a transaction within a transaction", code="SQLITE_ERROR")
+        if kind != "DEFERRED":
+            self.databases[0].begin(self.timeout)
+        self.in_transaction = True
+
+    def commit(self) -> None:
+        """COMMIT.
+
+        Raises:
+            OperationalError: no transaction is open.
+            IntegrityError: a deferred foreign key is violated; the transaction stays open.
+        """
+        if not self.in_transaction:
+            raise OperationalError("cannot commit - no transaction is active", code="SQLITE_ERROR")
+        self.end_transaction(commit=True)
+
+    def rollback(self) -> None:
+        """ROLLBACK.
+
+        Raises:
+            OperationalError: no transaction is open.
+        """
+        if not self.in_transaction:
+            raise OperationalError("cannot rollback - no transaction is active", code="SQLITE_ERROR")
+        self.end_transaction(commit=False)
+
+    def end_transaction(self, *, commit: bool) -> None:
+        if commit and self.deferred_checks:
+            from tandemdb.planner.foreign_keys import check_deferred
+
+            check_deferred(self)
+        for attached in self.databases:
+            attached.end(commit=commit)
+        self.in_transaction = False
+        self.savepoints.clear()
+        self.deferred_checks = []
+        self.settings.defer_foreign_keys = False
+
+    def write(self, database: int = 0) -> Transaction:
+        """The write transaction of a database; marked first if the running statement may have to be undone."""
+        attached = self.databases[database]
+        transaction = attached.transaction
+        if transaction is None:
+            if self.settings.query_only:
+                raise OperationalError("attempt to write a readonly database", code="SQLITE_READONLY")
+            transaction = attached.begin(self.timeout)
+        marks = self.marks
+        if marks is not None and database not in marks:
+            marks[database] = transaction.mark()
+        return transaction
+
+    def count_changes(self, count: int, last_rowid: int | None) -> None:
+        self.changes = count
+        self.total_changes += count
+        if last_rowid is not None:
+            self.last_insert_rowid = last_rowid
+
+    def atomic(self, work: Callable[[], Any]) -> Any:
+        """Run `work` as one statement: undone if it raises, committed by itself outside a transaction.
+
+        An error whose `conflict_action` is FAIL keeps what was done, ROLLBACK ends the whole transaction.
+        """
+        outer, self.marks = self.marks, {}
+        try:
+            result = work()
+        except BaseException as error:
+            self.undo(self.marks, getattr(error, "conflict_action", None))
+            self.marks = outer
+            raise
+        self.marks = outer
+        if not self.in_transaction and self.depth == 0:
+            self.commit_statement()
+        return result
+
+    def undo(self, marks: dict[int, Any], action: str | None) -> None:
+        if action == "ROLLBACK" or (not self.in_transaction and action != "FAIL"):
+            self.end_transaction(commit=False)
+            return
+        if action != "FAIL":
+            for database, mark in marks.items():
+                transaction = self.databases[database].transaction
+                if transaction is not None and not transaction.closed:
+                    transaction.restore(mark)
+        if not self.in_transaction:
+            self.commit_statement()
+
+    def commit_statement(self) -> None:
+        """Commit what a statement outside BEGIN wrote."""
+        try:
+            if self.deferred_checks:
+                from tandemdb.planner.foreign_keys import check_deferred
+
+                check_deferred(self)
+            for attached in self.databases:
+                if attached.transaction is not None:
+                    attached.end(commit=True)
+        except BaseException:
+            for attached in self.databases:
+                attached.end(commit=False)
+            self.deferred_checks = []
+            raise
+        self.deferred_checks = []
+
+    # ---- functions, hooks and the end
+
+    def create_function(
+        self, name: str, narg: int, function: Callable[..., Any] | None, deterministic: bool = False
+    ) -> None:
+        """Register a scalar function, or remove it with None."""
+        self.register(self.users.scalars, (name.lower(), narg), None if function is None else (function, deterministic))
+
+    def create_aggregate(self, name: str, narg: int, aggregate: Any) -> None:
+        """Register an aggregate class with step() and finalize(), or remove it with None."""
+        self.register(self.users.aggregates, (name.lower(), narg), aggregate)
+
+    def create_window_function(self, name: str, narg: int, aggregate: Any) -> None:
+        """Register an aggregate class with step(), inverse(), value() and finalize(), or remove it with None."""
+        self.register(self.users.windows, (name.lower(), narg), aggregate)
+
+    def create_collation(self, name: str, compare: Callable[[str, str], int] | None) -> None:
+        """Register a collation, or remove it with None."""
+        self.register(self.users.collations, name.upper(), compare)
+
+    def register(self, where: dict[Any, Any], key: Any, value: Any) -> None:
+        if value is None:
+            where.pop(key, None)
+        else:
+            where[key] = value
+        self.users.version += 1
+
+    def set_trace_callback(self, callback: Callable[[str], Any] | None) -> None:
+        """Call back with the text of each statement that runs."""
+        self.trace = callback
+
+    def set_authorizer(self, callback: Any) -> None:
+        """Ask before a statement is compiled; kept for the statements that support it."""
+        self.authorizer = callback
+
+    def set_progress_handler(self, callback: Any, instructions: int = 0) -> None:
+        """Call back every so often while a statement runs."""
+        self.progress = callback
+
+    def interrupt(self) -> None:
+        """Ask the running statement to stop."""
+        self.interrupted = True
+
+    def close(self) -> None:
+        """Roll back what is open and let go of the databases."""
+        if self.databases and (self.in_transaction or any(a.transaction for a in self.databases)):
+            self.end_transaction(commit=False)
+        self.databases = self.databases[:1]
+
+    def find_database(self, name: str) -> int:
+        """The position of a database by name.
+
+        Raises:
+            OperationalError: unknown database.
+        """
+        for position, attached in enumerate(self.databases):
+            if attached.name.lower() == name.lower():
+                return position
+        raise OperationalError(f"unknown database {name}", code="SQLITE_ERROR")
+
+    def temp_database(self) -> int:
+        """The position of temp, which is made when first needed."""
+        if len(self.databases) == 1 or self.databases[1].name != "temp":
+            self.databases.insert(1, Attached("temp", Database("temp")))
+        return 1
+
+
+__all__ = ["ProgrammingError", "Result", "Session", "ast"]

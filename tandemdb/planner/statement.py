@@ -1,0 +1,158 @@
+"""Statements: SQL text to a shape with its plans, in one dictionary look-up when the text was seen before.
+
+    text ----------------> namespace.plans[text]          the Statement, made once per schema and process
+      | not seen
+    template, literals --> namespace.templates[template]  the Shape: one parse and its plans for all texts
+      | not seen                                          that differ only in their numbers and strings
+    parse
+
+    Statement "SELECT a FROM t WHERE b = 5"   literals (5,)
+         shape  SELECT a FROM t WHERE b = 5    -> Plan for an int, Plan for a text ...
+
+Where a literal means more than its value (ORDER BY 1, the name of an unaliased result column), the shape belongs to its exact
+text alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tandemdb.planner import ast
+from tandemdb.planner.namespace import Namespace
+from tandemdb.planner.plan import Plan
+from tandemdb.planner.tree import walk
+
+STATEMENTS_MAX = 4096
+"""Texts kept per namespace; the oldest is forgotten."""
+PLANS_MAX = 16
+"""Plans kept per shape, for different classes of columns and values."""
+
+KINDS: dict[type, str] = {
+    ast.Select: "select", ast.Insert: "insert", ast.Update: "update", ast.Delete: "delete",
+    ast.Begin: "begin", ast.Commit: "commit", ast.Rollback: "rollback", ast.Savepoint: "savepoint",
+    ast.Release: "release", ast.Pragma: "pragma", ast.Explain: "explain", ast.Attach: "attach", ast.Detach: "detach",
+    ast.Vacuum: "vacuum", ast.Reindex: "reindex", ast.Analyze: "analyze", type(None): "empty",
+}  # fmt: skip
+LIFTED = frozenset({"select", "insert", "replace", "update", "delete"})
+
+
+class Shape:
+    """What statements of one template share: the parse and the plans."""
+
+    __slots__ = ("node", "kind", "parameters", "literal_base", "plans")
+
+    def __init__(self, node: Any, kind: str, parameters: Sequence[str | None], literal_base: int | None) -> None:
+        self.node = node
+        self.kind = kind
+        self.parameters = tuple(parameters)
+        self.literal_base = literal_base
+        self.plans: list[Any] = []
+
+    def find_plan(self, roots: Sequence[Any], params: Sequence[Any], settings: Any) -> Any:
+        """A plan that fits, moved to the front; None if there is none."""
+        for place, plan in enumerate(self.plans):
+            if plan.settings == settings and plan.fits(roots, params):
+                if place:
+                    self.plans.insert(0, self.plans.pop(place))
+                return plan
+        return None
+
+    def add_plan(self, plan: Any) -> None:
+        self.plans.insert(0, plan)
+        del self.plans[PLANS_MAX:]
+
+
+class Statement:
+    """One SQL text ready to run in one namespace."""
+
+    __slots__ = ("sql", "namespace", "shape", "kind", "is_dml", "is_read_only", "parameters", "literals", "has_tail",
+                 "columns", "column_types", "plan")  # fmt: skip
+
+    def __init__(self, sql: str, namespace: Namespace, shape: Shape, literals: Sequence[Any], has_tail: bool) -> None:
+        self.sql = sql
+        self.namespace = namespace
+        self.shape = shape
+        self.kind = shape.kind
+        self.is_dml = shape.kind in ("insert", "replace", "update", "delete")
+        self.is_read_only = shape.kind in ("select", "explain", "empty")
+        self.parameters = shape.parameters
+        self.literals = tuple(literals)
+        self.has_tail = has_tail
+        self.columns: tuple[str, ...] | None = None
+        self.column_types: tuple[str | None, ...] | None = None
+        self.plan: Plan | None = None
+
+
+def prepare(sql: str, namespace: Namespace) -> Statement:
+    """The statement of a text; parsed if neither it nor its template was seen with this schema.
+
+    Raises:
+        OperationalError: a syntax error, as sqlite3 words it.
+    """
+    from tandemdb.planner.lexer import lift_literals
+
+    template, literals = lift_literals(sql)
+    shape = namespace.templates.get(template)
+    if shape is None or shape == "exact":
+        statement = parse_statement(sql, namespace, template, shape == "exact")
+    else:
+        statement = Statement(sql, namespace, shape[0], literals, shape[1])
+    namespace.plans[sql] = statement
+    if len(namespace.plans) > STATEMENTS_MAX:
+        namespace.plans.popitem(last=False)
+    return statement
+
+
+def parse_statement(sql: str, namespace: Namespace, template: str, exact: bool) -> Statement:
+    from tandemdb.planner.parser import parse
+
+    parsed = parse(sql)
+    kind = kind_of(parsed.node)
+    has_tail = parsed.end < len(sql) and rest_has_statement(sql, parsed.end)
+    lift = kind in LIFTED and not exact and not has_tail and not literals_matter(parsed.node)
+    shape = Shape(parsed.node, kind, parsed.parameters, len(parsed.parameters) if lift else None)
+    if lift:
+        namespace.templates[template] = (shape, has_tail)
+        if len(namespace.templates) > STATEMENTS_MAX:
+            namespace.templates.popitem(last=False)
+        return Statement(sql, namespace, shape, parsed.literals, has_tail)
+    if kind in LIFTED:
+        namespace.templates[template] = "exact"
+    return Statement(sql, namespace, shape, (), has_tail)
+
+
+def kind_of(node: Any) -> str:
+    if isinstance(node, ast.Insert) and node.action == "REPLACE":
+        return "replace" if node.action == "REPLACE" else "insert"
+    return KINDS.get(type(node), "ddl")
+
+
+def rest_has_statement(sql: str, start: int) -> bool:
+    """Whether anything but white space, comments and semicolons follows."""
+    from tandemdb.planner.lexer import split_script
+
+    return next(split_script(sql[start:]), None) is not None
+
+
+def literals_matter(node: Any) -> bool:
+    """Whether a literal decides something besides its value: a column's name, an ordinal, a frame's bound."""
+    for part in walk(node):
+        if isinstance(part, ast.ResultColumn):
+            if part.alias is None and any(isinstance(x, ast.Literal) and x.slot >= 0 for x in walk(part.expression)):
+                return True
+        elif isinstance(part, ast.OrderTerm):
+            if is_ordinal(part.expression):
+                return True
+        elif isinstance(part, ast.SelectCore):
+            if any(is_ordinal(term) for term in part.group_by):
+                return True
+        elif isinstance(part, (ast.Frame, ast.Window)):
+            return True
+    return False
+
+
+def is_ordinal(expression: Any) -> bool:
+    while isinstance(expression, (ast.Collate, ast.Unary)):
+        expression = expression.operand
+    return isinstance(expression, ast.Literal)
