@@ -118,7 +118,7 @@ class Callbacks(ConnectionState):
     ) -> None:
         """Make a class with step(), inverse(), value() and finalize() a window function; None removes it."""
         with self._guard():
-            check_function("create_window_function", name, num_params, "Error creating window function")
+            check_function("create_window_function", name, num_params, "bad parameter or other API misuse")
             wrapped = None if aggregate_class is None else functions.wrap_aggregate(aggregate_class)
             self._session.create_window_function(name, num_params, wrapped)
 
@@ -198,7 +198,8 @@ class Callbacks(ConnectionState):
 def check_function(method: str, name: Any, arguments: Any, message: str) -> None:
     """Refuse a name or a number of arguments that SQLite would refuse."""
     if not isinstance(name, str):
-        raise TypeError(f"{method}() argument 1 must be str, not {type(name).__name__}")
+        argument = "1" if method == "create_window_function" else "'name'"
+        raise TypeError(f"{method}() argument {argument} must be str, not {type(name).__name__}")
     if not hasattr(type(arguments), "__index__"):
         raise TypeError(f"'{type(arguments).__name__}' object cannot be interpreted as an integer")
     if not -1 <= arguments <= ARGUMENTS_MAX or len(name.encode()) > 255:

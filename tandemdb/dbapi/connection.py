@@ -176,17 +176,20 @@ class Connection(TransactionControl, Callbacks, Copying, Beyond):
 
     def execute(self, sql: str, parameters: Any = (), /) -> Cursor:
         """Open a cursor and run one statement with it; see `Cursor.execute`."""
-        if self._owner == get_ident() and type(self) is Connection:
+        if self._owner == get_ident():
             return new_cursor(self)._execute(self, sql, parameters)
-        return self.cursor().execute(sql, parameters)
+        with self._guard():
+            return new_cursor(self)._execute(self, sql, parameters)
 
     def executemany(self, sql: str, parameters: Iterable[Any], /) -> Cursor:
         """Open a cursor and run one statement with each set of parameters; see `Cursor.executemany`."""
-        return self.cursor().executemany(sql, parameters)
+        self._check()
+        return new_cursor(self).executemany(sql, parameters)
 
     def executescript(self, sql_script: str, /) -> Cursor:
         """Open a cursor and run a script with it; see `Cursor.executescript`."""
-        return self.cursor().executescript(sql_script)
+        self._check()
+        return new_cursor(self).executescript(sql_script)
 
     def __call__(self, sql: str, /) -> Statement:
         """Prepare a statement, as sqlite3's connections do when called."""

@@ -79,6 +79,8 @@ def make_factory(factory: Any, cursor: Cursor) -> Callable[[Record], Any]:
         if factory is Row:
             return partial(sqlite3.Row.__new__, Row, real)
         return partial(factory, real)
+    if not callable(factory):
+        raise TypeError(f"'{type(factory).__name__}' object is not callable")
     return partial(factory, cursor)
 
 

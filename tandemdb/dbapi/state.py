@@ -116,7 +116,8 @@ class ConnectionState:
     def _prepare_new(self, sql: str) -> Any:
         """Prepare a statement whose text was not seen before, and note its shape."""
         if not isinstance(sql, str):
-            raise TypeError(f"execute() argument 1 must be str, not {type(sql).__name__}")
+            kind = "None" if sql is None else type(sql).__name__
+            raise TypeError(f"execute() argument 1 must be str, not {kind}")
         sql.encode()  # a lone surrogate is a UnicodeEncodeError
         self._check_length(sql)
         if "\0" in sql:

@@ -99,12 +99,12 @@ class TransactionControl(ConnectionState):
     ) -> Literal[False]:
         """Commit, or roll back if the block failed; the connection stays open."""
         if type is not None or value is not None or traceback is not None:
-            self.rollback()
+            TransactionControl.rollback(self)  # a subclass's own is not called, as in sqlite3
             return False
         try:
-            self.commit()
+            TransactionControl.commit(self)
         except BaseException:
-            self.rollback()  # so that the database is not left locked
+            TransactionControl.rollback(self)  # so that the database is not left locked
             raise
         return False
 
