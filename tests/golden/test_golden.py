@@ -62,7 +62,8 @@ def compare(path: Path, steps: Any, found: list[list[str]], expected: list[list[
 
 
 def test_a_script_is_read_and_written_back_as_it_was() -> None:
-    text = "# Title.\n\na> SELECT 1,\n..   'two'\n| 1, 'two'\n# differs: a reason\nb plan> SELECT 3\n  SCAN\n| 3\n\n# End.\n"
+    text = "# Title.\n\na> SELECT 1,\n..   'two'\n| 1, 'two'\n"
+    text += "# differs: a reason\nb plan> SELECT 3\n  SCAN\n| 3\n\n# End.\n"
     steps, rest = read_steps(text)
     assert [(step.line, step.connection, step.planned, step.differs) for step in steps] == [
         (3, "a", False, False),
