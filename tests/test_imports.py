@@ -34,7 +34,7 @@ BELOW: dict[str, set[str]] = {
 }
 # Arrows that point back, each with its reason.
 EXCEPTIONS = {
-    ("tandemdb.dbapi.install", "tandemdb"): "install() puts the front door itself in sqlite3's place, when it is called",
+    ("tandemdb.dbapi.install", "tandemdb"): "install() puts the front door in sqlite3's place, when called",
 }
 WORKPLACE_PATH = re.compile(r"""["'\s=(](/work|/tmp|/home|/root|/Users)/""")
 SHARED_DATA = re.compile(r"\.\./shared|TANDEMDB_SHARED")
