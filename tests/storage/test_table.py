@@ -67,6 +67,19 @@ class TableMachine(RuleBasedStateMachine):
         for present in [present for present in sorted(self.now) if present >= key][:count]:
             assert self.table.delete(present) == self.now.pop(present)
 
+    @rule(low=keys, high=keys, spare=st.sets(keys, max_size=3))
+    def delete_many(self, low: int, high: int, spare: set[int]) -> None:
+        chosen = [key for key in sorted(self.now) if low <= key <= high and key not in spare]
+        self.table.delete_many(chosen)
+        for key in chosen:
+            del self.now[key]
+
+    @rule(low=keys, high=keys, spare=st.sets(keys, max_size=3), record=records)
+    def replace_many(self, low: int, high: int, spare: set[int], record: Any) -> None:
+        chosen = [key for key in sorted(self.now) if low <= key <= high and key not in spare]
+        self.table.replace_many(chosen, [(key, *record[1:]) for key in chosen])
+        self.now.update((key, (key, *record[1:])) for key in chosen)
+
     @rule(gaps=st.lists(st.integers(1, 3), min_size=1, max_size=14), record=records)
     def append_many(self, gaps: list[int], record: Any) -> None:
         key = max(self.now, default=-10)
@@ -221,6 +234,9 @@ def test_what_is_refused() -> None:
     with pytest.raises(NoSuchKey):
         table.delete(9)
     assert table.count == 3
+    for many in (lambda: table.delete_many([1, 7]), lambda: table.replace_many([1, 7], [(None,) * COLUMNS] * 2)):
+        with pytest.raises(NoSuchKey):
+            many()
     transaction.mark()
     for write in (lambda: table.insert(8, (None,) * COLUMNS), lambda: table.delete(1), table.clear):
         with pytest.raises(StaleTable):
