@@ -30,8 +30,14 @@ NAME_CHARACTER = r"[^\x00-#%-/:-@\[-^`{-\x7f]"
 STRING = r"'[^']*+(?:''[^']*+)*+'?+"
 QUOTED_NAME = r'"[^"]*+(?:""[^"]*+)*+"?+|`[^`]*+(?:``[^`]*+)*+`?+|\[[^\]]*+\]?+'
 HEXADECIMAL = r"0[xX][0-9A-Fa-f][0-9A-Fa-f_]*+"
-DECIMAL = r"(?:[0-9][0-9_]*+(?:\.[0-9_]*+)?+|\.[0-9][0-9_]*+)(?:[eE][+-]?+[0-9][0-9_]*+)?+"
-VARIABLE = rf"\?[0-9]*+|[$@:#](?:{NAME_CHARACTER}|::)*+(?:\([^) \t\n\v\f\r]*+\)?+)?+"
+WHOLE = r"[0-9][0-9_]*+(?:\.[0-9_]*+)?+"
+FRACTION = r"\.[0-9][0-9_]*+"
+EXPONENT = r"(?:[eE][+-]?+[0-9][0-9_]*+)?+"
+DECIMAL = rf"(?:{WHOLE}|{FRACTION}){EXPONENT}"
+NUMBERED = r"\?[0-9]*+"
+VARIABLE_NAME = rf"(?:::)*+(?:{NAME_CHARACTER}(?:{NAME_CHARACTER}|::)*+(?:\([^) \t\n\v\f\r]*+\)?+)?+)?+"
+# A $ begins a variable only where it does not continue a name.
+VARIABLE = rf"{NUMBERED}|(?:[@:#]|(?<!{NAME_CHARACTER})\$){VARIABLE_NAME}"
 COMMENT = r"--[^\n]*+|/\*(?:(?s:.*?)\*/|(?s:.++))"
 
 _TOKEN = re.compile(
@@ -45,7 +51,8 @@ _TOKEN = re.compile(
             DECIMAL + NAME_CHARACTER + "*+",
             rf"[xX](?!'){NAME_CHARACTER}*+",
             QUOTED_NAME,
-            VARIABLE,
+            NUMBERED,
+            rf"[$@:#]{VARIABLE_NAME}",
             COMMENT,
             r"->>?+|\|\||<[<=>]?+|>[>=]?+|==?+|!=",
             r"[xX]'[^']*+'?+",
@@ -61,16 +68,18 @@ _LITERAL = re.compile(
     + "|".join(
         [
             STRING,
-            rf"(?<!{NAME_CHARACTER})(?:{HEXADECIMAL}|{DECIMAL}(?!{NAME_CHARACTER})|[xX]'[^']*+'?+)",
+            # A digit or an x inside a name begins nothing; a dot behind a name does begin a number.
+            rf"(?<!{NAME_CHARACTER})(?:{HEXADECIMAL}|{WHOLE}{EXPONENT}(?!{NAME_CHARACTER})|[xX]'[^']*+'?+)",
+            rf"{FRACTION}{EXPONENT}(?!{NAME_CHARACTER})",
             QUOTED_NAME,
-            rf"(?<!{NAME_CHARACTER})(?:{VARIABLE})",
+            VARIABLE,
             COMMENT,
         ]
     )
     + "))"
 )
 _STATEMENT = re.compile(
-    rf"(?:[^;'\"`\[$@:#?/-]++|{STRING}|{QUOTED_NAME}|{COMMENT}|(?<!{NAME_CHARACTER})(?:{VARIABLE})|[^;])*+;?+"
+    rf"(?:[^;'\"`\[$@:#?/-]++|{STRING}|{QUOTED_NAME}|{COMMENT}|{VARIABLE}|[^;])*+;?+"
 )
 _SPACE = rf"(?:[ \t\n\f\r\v\ufeff]++|{COMMENT})*+"
 _TRIGGER = re.compile(
