@@ -7,8 +7,7 @@
     database the same shape and schema on a fresh database
     warm     the same statement again
 
-Phases are found by timing calls into the planner's modules with a profile hook in runs of their own, whose times are therefore
-shares, not figures to compare.
+Phases are found with a profile hook, in runs of their own; their times are therefore shares, not figures to compare.
 """
 
 from __future__ import annotations
@@ -28,16 +27,17 @@ SHAPES = {
     "one-table select": "SELECT code, amount AS n{i} FROM item WHERE id = {v}",
     "two-table join": "SELECT i.code, p.name AS n{i} FROM item i JOIN parent p ON p.id = i.parent WHERE i.grp = {v}",
     "three-table join": (
-        "SELECT i.code, p.name, r.name AS n{i} FROM item i JOIN parent p ON p.id = i.parent JOIN region r ON r.id = p.region "
-        "WHERE i.grp = {v} AND r.id < 5 ORDER BY i.id"
+        "SELECT i.code, p.name, r.name AS n{i} FROM item i JOIN parent p ON p.id = i.parent "
+        "JOIN region r ON r.id = p.region WHERE i.grp = {v} AND r.id < 5 ORDER BY i.id"
     ),
-    "aggregate": "SELECT parent, count(*) AS n{i} FROM item WHERE grp < {v} GROUP BY parent HAVING count(*) > 1 ORDER BY 2, 1",
+    "aggregate": "SELECT parent, count(*) AS n{i} FROM item WHERE grp < {v} GROUP BY 1 HAVING n{i} > 1 ORDER BY 2",
     "insert": "INSERT INTO region (id, name) SELECT {v} + 1000 + {i}, 'n{i}' WHERE {i} = {i}",
     "update": "UPDATE item SET amount = amount + {i} WHERE id = {v} AND amount > -{i}",
 }
 PHASES = {
-    "parser": "parse", "lexer": "parse", "bind": "bind", "scope": "bind", "namespace": "bind", "access": "plan", "join_order": "plan",
-    "tree": "plan", "pipeline": "plan", "traits": "plan", "emit": "generate", "writer": "generate", "generate": "generate",
+    "parser": "parse", "lexer": "parse", "bind": "bind", "scope": "bind", "namespace": "bind", "access": "plan",
+    "join_order": "plan", "tree": "plan", "pipeline": "plan", "traits": "plan", "emit": "generate",
+    "writer": "generate", "generate": "generate",
 }  # fmt: skip
 TIMES = 15
 
@@ -67,8 +67,12 @@ def small_shop(module: Any) -> Any:
         "CREATE TABLE region (id INTEGER PRIMARY KEY, name TEXT);"
         "CREATE INDEX item_grp ON item (grp);"
     )
-    connection.executemany("INSERT INTO item VALUES (?, ?, ?, ?, ?, ?)", [(*row[:5], row[5] % 50 + 1) for row in item_rows(500)])
-    connection.executemany("INSERT INTO parent VALUES (?, ?, ?)", [(n, f"p{n}", n % 9) for n in range(1, PARENTS // 20 + 1)])
+    connection.executemany(
+        "INSERT INTO item VALUES (?, ?, ?, ?, ?, ?)", [(*row[:5], row[5] % 50 + 1) for row in item_rows(500)]
+    )
+    connection.executemany(
+        "INSERT INTO parent VALUES (?, ?, ?)", [(n, f"p{n}", n % 9) for n in range(1, PARENTS // 20 + 1)]
+    )
     connection.executemany("INSERT INTO region VALUES (?, ?)", [(n, f"r{n}") for n in range(9)])
     return connection
 

@@ -1,9 +1,9 @@
 """Times one workload on both engines in alternate rounds.
 
-    prepare sqlite3, prepare tandemdb      untimed; again before each round where the workload changes its data
-    round 1   sqlite3 │ tandemdb │ by hand
-    round 2   sqlite3 │ tandemdb │ by hand      median of each; the answers of round 1 must be the same
-    ...
+prepare sqlite3, prepare tandemdb      untimed; again before each round where the workload changes its data
+round 1   sqlite3 │ tandemdb │ by hand
+round 2   sqlite3 │ tandemdb │ by hand      median of each; the answers of round 1 must be the same
+...
 """
 
 from __future__ import annotations
@@ -120,7 +120,13 @@ def measure(workload: Workload, reference: Stores, candidate: Stores, rounds: in
 
 
 def one_round(workload: Workload, stores: Stores) -> tuple[float, Any]:
-    target = stores.module if workload.opens else stores.make(workload.data) if workload.changes else stores.get(workload.data)
+    target = (
+        stores.module
+        if workload.opens
+        else stores.make(workload.data)
+        if workload.changes
+        else stores.get(workload.data)
+    )
     started = time.perf_counter()
     answer = workload.work(target)
     seconds = time.perf_counter() - started
@@ -149,7 +155,7 @@ def check_answers(result: Measurement, answers: dict[str, Any]) -> None:
 
 
 def canonical(answer: Any, ordered: bool = True) -> Any:
-    """The answer in a form that compares: reals to 10 digits (sums may add in any order), rows sorted where unordered."""
+    """The answer in a form that compares: reals to 10 digits (a sum's order is free), rows sorted where unordered."""
     if isinstance(answer, float):
         return f"{answer:.10g}"
     if isinstance(answer, (list, tuple)):

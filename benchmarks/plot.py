@@ -1,8 +1,8 @@
 """Draws the ratios as bars in an SVG file: left of the line tandemdb is faster, right of it sqlite3.
 
-    select by key   ████│            0.35
-    group by        █████│           0.40
-    LIKE scan            │███        1.80
+select by key   ████│            0.35
+group by        █████│           0.40
+LIKE scan            │███        1.80
 """
 
 from __future__ import annotations
@@ -22,13 +22,16 @@ def draw(found: list[Measurement]) -> str:
     height = TOP + ROW * len(shown) + 24
     mean = geometric_mean([one.ratio for one in shown])
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH + LEFT}" height="{height}" font-family="sans-serif" font-size="12">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH + LEFT}" height="{height}" '
+        'font-family="sans-serif" font-size="12">',
         f'<rect width="{WIDTH + LEFT}" height="{height}" fill="white"/>',
         f'<text x="8" y="18" font-weight="bold">Time of tandemdb / time of sqlite3 (geometric mean {mean:.2f})</text>',
     ]
     for mark in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0):
         x = place(mark)
-        parts.append(f'<line x1="{x}" y1="{TOP - 8}" x2="{x}" y2="{height - 16}" stroke="{"#555" if mark == 1 else "#ddd"}"/>')
+        parts.append(
+            f'<line x1="{x}" y1="{TOP - 8}" x2="{x}" y2="{height - 16}" stroke="{"#555" if mark == 1 else "#ddd"}"/>'
+        )
         parts.append(f'<text x="{x}" y="{TOP - 12}" text-anchor="middle" fill="#555">{mark:g}</text>')
     for row, one in enumerate(shown):
         parts += bar(one, TOP + row * ROW)

@@ -21,10 +21,8 @@ def print_title() -> None:
 def print_row(found: Measurement) -> None:
     limit = f"{found.limit:7.2f}" if math.isfinite(found.limit) else " " * 7
     checked = found.error or f"{found.rows:>9}"
-    print(
-        f"{found.workload.name:32} {milliseconds(found.sqlite3)} {milliseconds(found.tandemdb)} {found.ratio:7.2f} {limit}  {checked}",
-        flush=True,
-    )
+    times = f"{milliseconds(found.sqlite3)} {milliseconds(found.tandemdb)}"
+    print(f"{found.workload.name:32} {times} {found.ratio:7.2f} {limit}  {checked}", flush=True)
 
 
 def milliseconds(seconds: float) -> str:

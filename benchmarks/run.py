@@ -1,8 +1,8 @@
 """The command: measures, prints one table, writes JSON and a plot.
 
-    python -m benchmarks.run                     the eight workloads of the first table
-    python -m benchmarks.run --set all           all of them
-    python -m benchmarks.run --only join         those whose name or group has this in it
+python -m benchmarks.run                     the eight workloads of the first table
+python -m benchmarks.run --set all           all of them
+python -m benchmarks.run --only join         those whose name or group has this in it
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only", default="", help="only workloads with this text in their name or group")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--module", default="tandemdb", help="the driver to measure beside sqlite3")
-    parser.add_argument("--output", default="", help="name of the results' files; none are written if empty with --only")
+    parser.add_argument("--output", default="", help="name of the results' files (none with --only)")
     options = parser.parse_args(arguments)
     reference, candidate = Stores(sqlite3), Stores(importlib.import_module(options.module))
     chosen = [w for w in all_workloads() if options.which == "all" or w.first or options.only]

@@ -17,38 +17,45 @@ from benchmarks.measure import Data
 
 SUPPLIERS, PARTS, CUSTOMERS, ORDERS = 100, 2_000, 1_500, 15_000
 NATIONS = [
-    ("ALGERIA", 0), ("ARGENTINA", 1), ("BRAZIL", 1), ("CANADA", 1), ("EGYPT", 4), ("ETHIOPIA", 0), ("FRANCE", 3), ("GERMANY", 3),
-    ("INDIA", 2), ("INDONESIA", 2), ("IRAN", 4), ("IRAQ", 4), ("JAPAN", 2), ("JORDAN", 4), ("KENYA", 0), ("MOROCCO", 0),
-    ("MOZAMBIQUE", 0), ("PERU", 1), ("CHINA", 2), ("ROMANIA", 3), ("SAUDI ARABIA", 4), ("VIETNAM", 2), ("RUSSIA", 3),
-    ("UNITED KINGDOM", 3), ("UNITED STATES", 1),
+    ("ALGERIA", 0), ("ARGENTINA", 1), ("BRAZIL", 1), ("CANADA", 1), ("EGYPT", 4), ("ETHIOPIA", 0), ("FRANCE", 3),
+    ("GERMANY", 3), ("INDIA", 2), ("INDONESIA", 2), ("IRAN", 4), ("IRAQ", 4), ("JAPAN", 2), ("JORDAN", 4),
+    ("KENYA", 0), ("MOROCCO", 0), ("MOZAMBIQUE", 0), ("PERU", 1), ("CHINA", 2), ("ROMANIA", 3), ("SAUDI ARABIA", 4),
+    ("VIETNAM", 2), ("RUSSIA", 3), ("UNITED KINGDOM", 3), ("UNITED STATES", 1),
 ]  # fmt: skip
 REGIONS = ["AFRICA", "AMERICA", "ASIA", "EUROPE", "MIDDLE EAST"]
-COLOURS = "almond azure blue brown coral cream forest frosted ghost green honeydew indian ivory khaki lemon lime navy olive plum red".split()
-TYPES = [["STANDARD", "SMALL", "MEDIUM", "LARGE", "ECONOMY", "PROMO"], ["ANODIZED", "BURNISHED", "PLATED", "POLISHED", "BRUSHED"], ["TIN", "NICKEL", "BRASS", "STEEL", "COPPER"]]
+COLOURS = """almond azure blue brown coral cream forest frosted ghost green honeydew indian ivory khaki lemon lime navy
+    olive plum red""".split()
+TYPES = [
+    ["STANDARD", "SMALL", "MEDIUM", "LARGE", "ECONOMY", "PROMO"],
+    ["ANODIZED", "BURNISHED", "PLATED", "POLISHED", "BRUSHED"],
+    ["TIN", "NICKEL", "BRASS", "STEEL", "COPPER"],
+]
 CONTAINERS = [["SM", "LG", "MED", "JUMBO", "WRAP"], ["CASE", "BOX", "BAG", "JAR", "PKG", "PACK", "CAN", "DRUM"]]
 SEGMENTS = ["AUTOMOBILE", "BUILDING", "FURNITURE", "MACHINERY", "HOUSEHOLD"]
 PRIORITIES = ["1-URGENT", "2-HIGH", "3-MEDIUM", "4-NOT SPECIFIED", "5-LOW"]
 MODES = ["REG AIR", "AIR", "RAIL", "SHIP", "TRUCK", "MAIL", "FOB"]
 INSTRUCTIONS = ["DELIVER IN PERSON", "COLLECT COD", "NONE", "TAKE BACK RETURN"]
-WORDS = "carefully final deposits sleep furiously express packages about the ironic accounts nag quickly pending requests".split()
+WORDS = """carefully final deposits sleep furiously express packages about the ironic accounts nag quickly pending
+    requests""".split()
 FIRST_DAY, DAYS = datetime.date(1992, 1, 1), 2406
 
 SCHEMA = """
 CREATE TABLE region (r_regionkey INTEGER PRIMARY KEY, r_name TEXT, r_comment TEXT);
 CREATE TABLE nation (n_nationkey INTEGER PRIMARY KEY, n_name TEXT, n_regionkey INTEGER, n_comment TEXT);
-CREATE TABLE supplier (s_suppkey INTEGER PRIMARY KEY, s_name TEXT, s_address TEXT, s_nationkey INTEGER, s_phone TEXT, s_acctbal REAL,
-  s_comment TEXT);
-CREATE TABLE part (p_partkey INTEGER PRIMARY KEY, p_name TEXT, p_mfgr TEXT, p_brand TEXT, p_type TEXT, p_size INTEGER, p_container TEXT,
-  p_retailprice REAL, p_comment TEXT);
-CREATE TABLE partsupp (ps_partkey INTEGER, ps_suppkey INTEGER, ps_availqty INTEGER, ps_supplycost REAL, ps_comment TEXT,
-  PRIMARY KEY (ps_partkey, ps_suppkey));
-CREATE TABLE customer (c_custkey INTEGER PRIMARY KEY, c_name TEXT, c_address TEXT, c_nationkey INTEGER, c_phone TEXT, c_acctbal REAL,
-  c_mktsegment TEXT, c_comment TEXT);
-CREATE TABLE orders (o_orderkey INTEGER PRIMARY KEY, o_custkey INTEGER, o_orderstatus TEXT, o_totalprice REAL, o_orderdate TEXT,
-  o_orderpriority TEXT, o_clerk TEXT, o_shippriority INTEGER, o_comment TEXT);
-CREATE TABLE lineitem (l_orderkey INTEGER, l_partkey INTEGER, l_suppkey INTEGER, l_linenumber INTEGER, l_quantity REAL,
-  l_extendedprice REAL, l_discount REAL, l_tax REAL, l_returnflag TEXT, l_linestatus TEXT, l_shipdate TEXT, l_commitdate TEXT,
-  l_receiptdate TEXT, l_shipinstruct TEXT, l_shipmode TEXT, l_comment TEXT, PRIMARY KEY (l_orderkey, l_linenumber));
+CREATE TABLE supplier (s_suppkey INTEGER PRIMARY KEY, s_name TEXT, s_address TEXT, s_nationkey INTEGER, s_phone
+  TEXT, s_acctbal REAL, s_comment TEXT);
+CREATE TABLE part (p_partkey INTEGER PRIMARY KEY, p_name TEXT, p_mfgr TEXT, p_brand TEXT, p_type TEXT, p_size
+  INTEGER, p_container TEXT, p_retailprice REAL, p_comment TEXT);
+CREATE TABLE partsupp (ps_partkey INTEGER, ps_suppkey INTEGER, ps_availqty INTEGER, ps_supplycost REAL,
+  ps_comment TEXT, PRIMARY KEY (ps_partkey, ps_suppkey));
+CREATE TABLE customer (c_custkey INTEGER PRIMARY KEY, c_name TEXT, c_address TEXT, c_nationkey INTEGER, c_phone
+  TEXT, c_acctbal REAL, c_mktsegment TEXT, c_comment TEXT);
+CREATE TABLE orders (o_orderkey INTEGER PRIMARY KEY, o_custkey INTEGER, o_orderstatus TEXT, o_totalprice REAL,
+  o_orderdate TEXT, o_orderpriority TEXT, o_clerk TEXT, o_shippriority INTEGER, o_comment TEXT);
+CREATE TABLE lineitem (l_orderkey INTEGER, l_partkey INTEGER, l_suppkey INTEGER, l_linenumber INTEGER,
+  l_quantity REAL, l_extendedprice REAL, l_discount REAL, l_tax REAL, l_returnflag TEXT, l_linestatus TEXT,
+  l_shipdate TEXT, l_commitdate TEXT, l_receiptdate TEXT, l_shipinstruct TEXT, l_shipmode TEXT, l_comment TEXT,
+  PRIMARY KEY (l_orderkey, l_linenumber));
 """
 KEYS = """
 CREATE INDEX orders_custkey ON orders (o_custkey);
@@ -99,7 +106,15 @@ def phone(draw: random.Random, nation: int) -> str:
 def supplier(draw: random.Random, key: int) -> tuple[Any, ...]:
     nation = draw.randrange(25)
     said = f"{comment(draw)} Customer slow Complaints" if key % 20 == 0 else comment(draw)
-    return key, f"Supplier#{key:09d}", f"street {draw.randrange(999)}", nation, phone(draw, nation), draw.randrange(-99999, 999999) / 100, said
+    return (
+        key,
+        f"Supplier#{key:09d}",
+        f"street {draw.randrange(999)}",
+        nation,
+        phone(draw, nation),
+        draw.randrange(-99999, 999999) / 100,
+        said,
+    )
 
 
 def part(draw: random.Random, key: int) -> tuple[Any, ...]:
@@ -124,7 +139,16 @@ def supplier_of(part_key: int, turn: int) -> int:
 def customer(draw: random.Random, key: int) -> tuple[Any, ...]:
     nation = draw.randrange(25)
     balance = draw.randrange(-99999, 999999) / 100
-    return key, f"Customer#{key:09d}", f"road {draw.randrange(999)}", nation, phone(draw, nation), balance, draw.choice(SEGMENTS), comment(draw)
+    return (
+        key,
+        f"Customer#{key:09d}",
+        f"road {draw.randrange(999)}",
+        nation,
+        phone(draw, nation),
+        balance,
+        draw.choice(SEGMENTS),
+        comment(draw),
+    )
 
 
 def orders(draw: random.Random, parts: list[tuple[Any, ...]]) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
@@ -140,11 +164,25 @@ def orders(draw: random.Random, parts: list[tuple[Any, ...]]) -> tuple[list[tupl
         state = states.pop() if len(states) == 1 else "P"
         total = round(sum(one[5] * (1 + one[7]) * (1 - one[6]) for one in own), 2)
         said = "the special packages requests" if key % 50 == 0 else comment(draw)
-        made.append((key, buyer, state, total, day.isoformat(), draw.choice(PRIORITIES), f"Clerk#{draw.randrange(1, 11):09d}", 0, said))
+        made.append(
+            (
+                key,
+                buyer,
+                state,
+                total,
+                day.isoformat(),
+                draw.choice(PRIORITIES),
+                f"Clerk#{draw.randrange(1, 11):09d}",
+                0,
+                said,
+            )
+        )
     return made, lines
 
 
-def line(draw: random.Random, order: int, number: int, day: datetime.date, parts: list[tuple[Any, ...]]) -> tuple[Any, ...]:
+def line(
+    draw: random.Random, order: int, number: int, day: datetime.date, parts: list[tuple[Any, ...]]
+) -> tuple[Any, ...]:
     bought = parts[draw.randrange(PARTS)]
     quantity = draw.randrange(1, 51)
     shipped = day + datetime.timedelta(days=draw.randrange(1, 122))
@@ -153,9 +191,10 @@ def line(draw: random.Random, order: int, number: int, day: datetime.date, parts
     today = datetime.date(1995, 6, 17)
     flag = draw.choice("RA") if received <= today else "N"
     return (
-        order, bought[0], supplier_of(bought[0], draw.randrange(4)), number, float(quantity), round(quantity * bought[7], 2),
-        draw.randrange(0, 11) / 100, draw.randrange(0, 9) / 100, flag, "F" if shipped <= today else "O", shipped.isoformat(),
-        committed.isoformat(), received.isoformat(), draw.choice(INSTRUCTIONS), draw.choice(MODES), comment(draw),
+        order, bought[0], supplier_of(bought[0], draw.randrange(4)), number, float(quantity),
+        round(quantity * bought[7], 2), draw.randrange(0, 11) / 100, draw.randrange(0, 9) / 100, flag,
+        "F" if shipped <= today else "O", shipped.isoformat(), committed.isoformat(), received.isoformat(),
+        draw.choice(INSTRUCTIONS), draw.choice(MODES), comment(draw),
     )  # fmt: skip
 
 

@@ -99,7 +99,9 @@ def order_by_text_limit_by_hand(tables: Tables) -> list[Any]:
 
 
 def filtered(connection: Any) -> list[Any]:
-    return connection.execute("SELECT count(*), sum(amount), min(code) FROM item WHERE amount > 5000 AND parent < 500").fetchall()
+    return connection.execute(
+        "SELECT count(*), sum(amount), min(code) FROM item WHERE amount > 5000 AND parent < 500"
+    ).fetchall()
 
 
 def filtered_by_hand(tables: Tables) -> list[Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from benchmarks import tpch
 from benchmarks.measure import Data, Workload
 from benchmarks.tpch.data import TPCH
+from benchmarks.workloads.query_file import read_queries
 from benchmarks.workloads.tpcc import TPCC, business_day
 
 
@@ -23,9 +24,8 @@ def workloads() -> list[Workload]:
 
 
 def tpch_queries() -> list[Workload]:
-    text = (Path(tpch.__file__).parent / "queries.sql").read_text(encoding="utf-8")
-    pieces = [piece.partition("\n") for piece in ("\n" + text).split("\n-- ")[1:]]
-    return [tpch_query(name, query, TPCH) for name, _, query in pieces]
+    queries = read_queries(Path(tpch.__file__).with_name("queries.sql"))
+    return [tpch_query(name, text, TPCH) for name, text in queries]
 
 
 def tpch_query(name: str, query: str, data: Data) -> Workload:

@@ -7,7 +7,8 @@
     sqlite+tandemdb:///file:NAME?mode=memory  the same                                as many as asked for (QueuePool)
 
 `tandemdb://` may be written for `sqlite+tandemdb://`. The dialect's name stays `sqlite`, so that SQLAlchemy's
-`insert().on_conflict_do_update`, Alembic's batch mode and an application's `dialect.name == "sqlite"` find what they know.
+`insert().on_conflict_do_update`, Alembic's batch mode and an application's `dialect.name == "sqlite"` find what they
+know.
 """
 
 from tandemdb.dialect.pool import ThreadPool

@@ -5,9 +5,9 @@
     begin_nested            ──►     (SQLAlchemy's)      ──►      SAVEPOINT sa_savepoint_1
     commit / rollback       ──►     do_commit/_rollback ──►      commit() / rollback()
 
-The stdlib's driver begins a transaction only before INSERT, UPDATE, DELETE and REPLACE, so that a SAVEPOINT or a CREATE TABLE
-that comes first stands outside; SQLAlchemy's documentation cures that with two event listeners. Here BEGIN is sent
-when SQLAlchemy begins. Those listeners may stay: a connection whose `isolation_level` is None, or that is in a
+The stdlib's driver begins a transaction only before INSERT, UPDATE, DELETE and REPLACE, so that a SAVEPOINT or a CREATE
+TABLE that comes first stands outside; SQLAlchemy's documentation cures that with two event listeners. Here BEGIN is
+sent when SQLAlchemy begins. Those listeners may stay: a connection whose `isolation_level` is None, or that is in a
 transaction already, is left alone.
 """
 
@@ -68,7 +68,7 @@ class TandemDialect(SQLiteDialect_pysqlite):
         return pool.QueuePool if cls._is_url_file_db(url) else ThreadPool
 
     def create_connect_args(self, url: URL) -> ConnectArgsType:
-        """Return the arguments of `tandemdb.connect` for this engine; an engine without a named store gets a new one."""
+        """Return the arguments of `tandemdb.connect`; an engine whose URL names no store gets a new one."""
         query = dict(url.query)
         options: dict[str, Any] = {"check_same_thread": False}
         legacy: dict[str, Any] = {}

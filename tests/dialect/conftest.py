@@ -1,7 +1,7 @@
-"""Fixtures of the dialect's tests: each scenario runs on SQLAlchemy's `sqlite://` and on tandemdb, and must give the same.
+"""Fixtures of the dialect's tests: a scenario runs on SQLAlchemy's `sqlite://` and on tandemdb, and must give the same.
 
-TANDEMDB_TEST_DRIVER=sqlite3 puts the standard library's driver under our dialect: so one tells the dialect's faults from the
-engine's.
+TANDEMDB_TEST_DRIVER=sqlite3 puts the standard library's driver under our dialect: so one tells the dialect's faults
+from the engine's.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The mapped classes that the dialect's tests share: a small shop.
 
-    customer 1 ── n purchase 1 ── n line n ── 1 product n ── n tag
+customer 1 ── n purchase 1 ── n line n ── 1 product n ── n tag
 """
 
 from __future__ import annotations
@@ -42,7 +42,10 @@ class Customer(Base):
     """Someone who buys."""
 
     __tablename__ = "customer"
-    __table_args__ = (UniqueConstraint("email", name="uq_customer_email"), Index("ix_customer_town_name", "town", "name"))
+    __table_args__ = (
+        UniqueConstraint("email", name="uq_customer_email"),
+        Index("ix_customer_town_name", "town", "name"),
+    )
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(40))
     email: Mapped[str | None]
@@ -120,7 +123,10 @@ def stock_shop(session: Any) -> None:
     ada = Customer(name="Ada", email="ada@example.org", born=datetime.date(1815, 12, 10), notes={"likes": ["tea", 1.5]})
     bob = Customer(name="Bob", town="Oslo", standing=Standing.POOR, picture=b"\x00\xff", active=False)
     eve = Customer(name="Eve", email="eve@example.org", seen=datetime.datetime(2024, 2, 29, 12, 30, 1, 5))
-    ada.purchases = [Purchase(lines=[Line(product=products[0], amount=3), Line(product=products[2])]), Purchase(number="A-2")]
+    ada.purchases = [
+        Purchase(lines=[Line(product=products[0], amount=3), Line(product=products[2])]),
+        Purchase(number="A-2"),
+    ]
     eve.purchases = [Purchase(lines=[Line(product=products[1], amount=2)])]
     session.add_all([*tags, *products, ada, bob, eve])
     session.commit()

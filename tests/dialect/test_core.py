@@ -7,7 +7,6 @@ import decimal
 import uuid
 
 import pytest
-from .models import Base
 from sqlalchemy import (
     JSON,
     Boolean,
@@ -40,6 +39,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert
 
+from .models import Base
+
 
 def item_table(metadata: MetaData) -> Table:
     return Table(
@@ -58,10 +59,17 @@ def test_reflection(same):
         with engine.begin() as connection:
             connection.exec_driver_sql("CREATE VIEW active AS SELECT id, name FROM customer WHERE active")
         view = inspect(engine)
-        answers = {"tables": view.get_table_names(), "views": view.get_view_names(), "text": view.get_view_definition("active")}
+        answers = {
+            "tables": view.get_table_names(),
+            "views": view.get_view_names(),
+            "text": view.get_view_definition("active"),
+        }
         for name in sorted(view.get_table_names()):
             answers[name] = [
-                [(c["name"], str(c["type"]), c["nullable"], c["default"], c["primary_key"]) for c in view.get_columns(name)],
+                [
+                    (c["name"], str(c["type"]), c["nullable"], c["default"], c["primary_key"])
+                    for c in view.get_columns(name)
+                ],
                 view.get_pk_constraint(name),
                 view.get_foreign_keys(name),
                 view.get_indexes(name),
@@ -76,7 +84,13 @@ def test_reflection(same):
 def test_reflection_of_odd_tables(same):
     def scenario(engine):
         metadata = MetaData()
-        Table("parent", metadata, Column("a", Integer), Column("b", Text), PrimaryKeyConstraint("a", "b", name="pk_parent"))
+        Table(
+            "parent",
+            metadata,
+            Column("a", Integer),
+            Column("b", Text),
+            PrimaryKeyConstraint("a", "b", name="pk_parent"),
+        )
         Table(
             "child table",
             metadata,
@@ -98,7 +112,10 @@ def test_reflection_of_odd_tables(same):
         return (
             [(c.name, str(c.type), c.nullable, c.computed is not None) for c in child.columns],
             view.get_foreign_keys("child table"),
-            [(i["name"], i["column_names"], str(i["dialect_options"]["sqlite_where"])) for i in view.get_indexes("child table")],
+            [
+                (i["name"], i["column_names"], str(i["dialect_options"]["sqlite_where"]))
+                for i in view.get_indexes("child table")
+            ],
             view.get_unique_constraints("child table"),
             view.get_check_constraints("child table"),
             view.get_pk_constraint("parent"),
@@ -129,11 +146,15 @@ def test_upserts(same):
             connection.execute(add.on_conflict_do_nothing(index_elements=["code"]))
             row = connection.execute(
                 add.on_conflict_do_update(
-                    index_elements=["code"], set_={"amount": item.c.amount + add.excluded.amount}, where=item.c.amount < 5
+                    index_elements=["code"],
+                    set_={"amount": item.c.amount + add.excluded.amount},
+                    where=item.c.amount < 5,
                 ).returning(item.c.id, item.c.amount)
             ).all()
             many = insert(item).values([{"code": c, "amount": 7} for c in "abc"])
-            connection.execute(many.on_conflict_do_update(index_elements=[item.c.code], set_={"amount": many.excluded.amount}))
+            connection.execute(
+                many.on_conflict_do_update(index_elements=[item.c.code], set_={"amount": many.excluded.amount})
+            )
             connection.execute(insert(item).prefix_with("OR IGNORE").values(code="c", amount=99))
             connection.execute(insert(item).prefix_with("OR REPLACE").values(code="b", amount=50))
             return row, connection.execute(select(item).order_by(item.c.id)).all()
@@ -147,7 +168,9 @@ def test_returning(same):
         item = item_table(metadata)
         metadata.create_all(engine)
         with engine.begin() as connection:
-            made = connection.execute(item.insert().returning(item.c.id, item.c.amount), [{"code": "a"}, {"code": "b"}]).all()
+            made = connection.execute(
+                item.insert().returning(item.c.id, item.c.amount), [{"code": "a"}, {"code": "b"}]
+            ).all()
             changed = connection.execute(
                 item.update().where(item.c.code == "b").values(amount=5).returning(item.c.code, item.c.amount * 2)
             ).all()
@@ -230,7 +253,13 @@ def test_results(same):
 def test_errors(same):
     def scenario(engine):
         found = []
-        for statement in ("SELECT * FROM nobody", "SELEC 1", "SELECT nothing", "INSERT INTO nobody VALUES (1)", "SELECT 1 +"):
+        for statement in (
+            "SELECT * FROM nobody",
+            "SELEC 1",
+            "SELECT nothing",
+            "INSERT INTO nobody VALUES (1)",
+            "SELECT 1 +",
+        ):
             with engine.connect() as connection:
                 try:
                     connection.exec_driver_sql(statement)
@@ -245,7 +274,12 @@ def test_foreign_keys_when_switched_on(same):
     def scenario(engine):
         metadata = MetaData()
         parent = Table("parent", metadata, Column("id", Integer, primary_key=True))
-        child = Table("child", metadata, Column("id", Integer, primary_key=True), Column("up", ForeignKey("parent.id", ondelete="CASCADE")))
+        child = Table(
+            "child",
+            metadata,
+            Column("id", Integer, primary_key=True),
+            Column("up", ForeignKey("parent.id", ondelete="CASCADE")),
+        )
         event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA foreign_keys = ON"))
         with engine.connect() as connection:
             metadata.create_all(connection)

@@ -6,9 +6,25 @@ import datetime
 import decimal
 
 import pytest
-from .models import Base, Customer, Line, Product, Purchase, Standing, Tag, stock_shop
-from sqlalchemy import Engine, and_, bindparam, case, delete, exists, func, insert, literal, or_, select, text, union, update
+from sqlalchemy import (
+    Engine,
+    and_,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    text,
+    union,
+    update,
+)
 from sqlalchemy.orm import Session, aliased, joinedload, selectinload, subqueryload
+
+from .models import Base, Customer, Line, Product, Purchase, Standing, Tag, stock_shop
 
 
 def shop(engine: Engine) -> Session:
@@ -176,7 +192,9 @@ def test_bulk_insert_update_delete(same):
             session.execute(insert(Product), [{"name": f"p{n}", "price": decimal.Decimal(n)} for n in range(50)])
             raised = session.execute(update(Product).where(Product.price > 40).values(price=Product.price * 2))
             session.execute(
-                update(Product.__table__).where(Product.__table__.c.name == bindparam("which")).values(weight=bindparam("w")),
+                update(Product.__table__)
+                .where(Product.__table__.c.name == bindparam("which"))
+                .values(weight=bindparam("w")),
                 [{"which": "p1", "w": 1.5}, {"which": "p2", "w": 2.5}],
             )
             gone = session.execute(delete(Product).where(Product.name.like("p1%")))
@@ -240,7 +258,7 @@ def test_nested_sessions(same):
 
 
 def test_outer_transaction_of_a_test_suite(same):
-    """SQLAlchemy's recipe: a session joined into an outer transaction commits freely, and the test rolls it all back."""
+    """SQLAlchemy's recipe: a session joined into an outer transaction commits freely, the test rolls it back."""
 
     def scenario(engine):
         Base.metadata.create_all(engine)

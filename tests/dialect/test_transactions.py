@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 
 import pytest
-from .conftest import tandem_engine
 from sqlalchemy import Engine, create_engine, event, exc, pool, select, text
 from sqlalchemy.dialects import sqlite
 
 from tandemdb.dialect import TandemDialect, ThreadPool
+
+from .conftest import tandem_engine
 
 
 def words(connection) -> list[str]:

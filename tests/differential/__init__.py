@@ -8,6 +8,6 @@
 
     python -m tests.differential.run --seed 1 --count 1000 [--shrink]
 
-A layer is a module of functions that take `choices` and what may be named (a `Scope`, a `Database`) and return fragments.
-Window functions, triggers and the like become further modules that hook into `layers/__init__.py`'s lists.
+A layer is a module of functions that take `choices` and what may be named (a `Scope`, a `Database`) and return
+fragments. Window functions, triggers and the like become further modules that hook into `layers/__init__.py`'s lists.
 """

@@ -1,7 +1,7 @@
 """Finds the first difference between two runs of one script.
 
-A feature that tandemdb refuses by name (NotSupportedError) is not a difference: it is counted, and ends the comparison, for
-what follows may depend on it.
+A feature that tandemdb refuses by name (NotSupportedError) is not a difference: it is counted, and ends the comparison,
+for what follows may depend on it.
 """
 
 from __future__ import annotations

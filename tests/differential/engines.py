@@ -1,7 +1,7 @@
 """Runs a script on one engine and notes all that a program could see of it.
 
-    connect() ──► execute each statement ──► Outcome(columns, rows, error, rowcount, lastrowid, ...)
-                                        └──► state: the schema's rows and every table's, read with the same engine
+connect() ──► execute each statement ──► Outcome(columns, rows, error, rowcount, lastrowid, ...)
+                                    └──► state: the schema's rows and every table's, read with the same engine
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class BackwardsConnection(sqlite3.Connection):
 def reversed_engine() -> Any:
     """sqlite3 that visits rows backwards where it may: what differs from it hangs on an order that nobody promised.
 
-    It finds faults of the generator, not of tandemdb (those of order "scan" are expected, for sqlite3 does reverse them).
+    It finds faults of the generator, not of tandemdb (those of order "scan" are expected: sqlite3 does reverse them).
     """
     connection = sqlite3.connect(":memory:", isolation_level=None, factory=BackwardsConnection)
     connection.execute("PRAGMA reverse_unordered_selects = ON")

@@ -5,8 +5,8 @@
     Fragment(query) ─ "SELECT " ─ Fragment(expression) ─ " FROM t" ─ Fragment(optional " WHERE ...")
                                     ├ "a" ├ " + " └ Fragment(expression "(b * 2)")
 
-What a fragment may be replaced by, without leaving the grammar, follows from its kind: an expression by any expression inside it
-or by a literal, an optional part by nothing, an item of a list by nothing while the list keeps another.
+What a fragment may be replaced by, without leaving the grammar, follows from its kind: an expression by any expression
+inside it or by a literal, an optional part by nothing, an item of a list by nothing while the list keeps another.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Makes a failing script small: statements are left out, then pieces of those that remain.
 
-    while something shrinks:
-        leave out runs of statements, long runs first
-        replace fragments by simpler ones
+while something shrinks:
+    leave out runs of statements, long runs first
+    replace fragments by simpler ones
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def shorter(script: Script) -> Iterator[Script]:
 
 
 def plainer(script: Script) -> Iterator[Script]:
-    """Yield the script with one statement made simpler; the rows' order is compared loosely once it may have changed."""
+    """Yield the script with one statement made simpler, the last ones first."""
     for place in range(len(script.statements) - 1, -1, -1):
         statement = script.statements[place]
         for text in simpler(statement.text):

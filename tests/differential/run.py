@@ -2,8 +2,9 @@
 
     python -m tests.differential.run --seed 1 --count 1000 [--shrink] [--profile queries] [--engine sqlite3]
 
-Script n of a run is made from the seed "SEED/PROFILE/n" alone, so a failing one is repeated with `--only n`. Differences are
-grouped by what they look like; of each group the first is printed, with --shrink cut down to the least that still fails.
+Script n of a run is made from the seed "SEED/PROFILE/n" alone, so a failing one is repeated with `--only n`.
+Differences are grouped by what they look like; of each group the first is printed, with --shrink cut down to the least
+that still fails.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ def shrink(script: Script, verdict: Difference, engine: str) -> tuple[Script, Di
 
 
 def has_one_answer(script: Script, expected: Run) -> bool:
-    """Tell whether sqlite3 itself gives the same when it visits rows backwards: a script cut down may have lost that."""
+    """Tell whether sqlite3 itself gives the same when it visits rows backwards; scripts cut down may not."""
     loose = Script(tuple(s._replace(order="any") if s.order == "scan" else s for s in script.statements))
     return compare(loose, expected, run(ENGINES["reversed"], loose)) is None
 
@@ -109,8 +110,14 @@ def has_one_answer(script: Script, expected: Run) -> bool:
 def print_summary(
     counts: Counter[str], groups: Counter[str], refusals: Counter[str], seconds: float, options: argparse.Namespace
 ) -> None:
-    print(f"-- seed {options.seed}, profile {options.profile}, {seconds:.1f} s: " + ", ".join(f"{n} {what}" for what, n in counts.items()))
-    print(f"-- {sum(groups.values())} scripts differ in {len(groups)} kinds; {sum(refusals.values())} end at a feature refused by name")
+    print(
+        f"-- seed {options.seed}, profile {options.profile}, {seconds:.1f} s: "
+        + ", ".join(f"{n} {what}" for what, n in counts.items())
+    )
+    print(
+        f"-- {sum(groups.values())} scripts differ in {len(groups)} kinds; "
+        f"{sum(refusals.values())} end at a feature refused by name"
+    )
     for what, count in groups.most_common():
         print(f"{count:6}  {what}")
     for what, count in refusals.most_common():

@@ -1,10 +1,10 @@
 """A script: statements in order, each with what may be asked of its rows' order.
 
-    order   rows must be equal as
-    "scan"  lists: a simple scan without ORDER BY, whose order users lean on
-    "total" lists, up to values that the ORDER BY holds equal ('a' and 'A' under NOCASE, 1 and 1.0)
-    "any"   multisets
-    "loose" multisets up to such values (DISTINCT, GROUP BY, UNION and min() may return either)
+order   rows must be equal as
+"scan"  lists: a simple scan without ORDER BY, whose order users lean on
+"total" lists, up to values that the ORDER BY holds equal ('a' and 'A' under NOCASE, 1 and 1.0)
+"any"   multisets
+"loose" multisets up to such values (DISTINCT, GROUP BY, UNION and min() may return either)
 """
 
 from __future__ import annotations

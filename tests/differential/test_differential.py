@@ -41,7 +41,9 @@ def check(script: Script, engine_name: str) -> None:
     expected = run(ENGINES["sqlite3"], script)
     difference = compare(script, expected, run(ENGINES[engine_name], script))
     if isinstance(difference, Difference) and has_one_answer(script, expected):
-        pytest.fail(f"{difference.what}\nexpected {difference.expected}\nfound    {difference.found}\n{script}", pytrace=False)
+        pytest.fail(
+            f"{difference.what}\nexpected {difference.expected}\nfound    {difference.found}\n{script}", pytrace=False
+        )
 
 
 def test_a_seed_repeats_its_script():
@@ -97,7 +99,11 @@ def test_a_faulty_engine_is_found_and_its_script_made_small():
 
 
 def test_fragments_get_simpler_without_leaving_the_grammar():
-    text = sql("SELECT ", items([expression("(", expression("a"), " + ", expression("2"), ")"), expression("b")]), optional(" LIMIT 1"))
+    text = sql(
+        "SELECT ",
+        items([expression("(", expression("a"), " + ", expression("2"), ")"), expression("b")]),
+        optional(" LIMIT 1"),
+    )
     versions = [str(version) for version in simpler(text)]
     assert "SELECT b LIMIT 1" in versions and "SELECT a,b LIMIT 1" in versions
     assert "SELECT (a + 2),b" in versions and "SELECT NULL,b LIMIT 1" in versions

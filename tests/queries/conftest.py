@@ -1,4 +1,4 @@
-"""The Chinook database, loaded once into sqlite3 and once into tandemdb (TANDEMDB_QUERIES_ENGINE=sqlite3 tests the tests)."""
+"""The Chinook database, once in sqlite3 and once in tandemdb (TANDEMDB_QUERIES_ENGINE=sqlite3 tests the tests)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Queries on the Chinook database give exactly sqlite3's answers: rows, their classes and the columns' names.
 
-Queries are in chinook.sql, one after each `-- name` line. A name that ends in `!` has a total ORDER BY (or gives one row): its rows
-must come in sqlite3's order; the others compare as multisets.
+Queries are in chinook.sql, one after each `-- name` line. A name that ends in `!` has a total ORDER BY (or gives one
+row): its rows must come in sqlite3's order; the others compare as multisets.
 """
 
 from __future__ import annotations
@@ -48,7 +48,10 @@ def test_query(reference: Any, chinook: Any, name: str, query: str) -> None:
 def test_parameters(reference: Any, chinook: Any, limit: int) -> None:
     query = "SELECT TrackId, Name FROM Track WHERE AlbumId = :album AND Milliseconds > ?2 ORDER BY TrackId LIMIT ?3"
     query = query.replace(":album", "?1")
-    assert chinook.execute(query, (1, 200_000, limit)).fetchall() == reference.execute(query, (1, 200_000, limit)).fetchall()
+    assert (
+        chinook.execute(query, (1, 200_000, limit)).fetchall()
+        == reference.execute(query, (1, 200_000, limit)).fetchall()
+    )
 
 
 def test_every_table_is_loaded_alike(reference: Any, chinook: Any) -> None:

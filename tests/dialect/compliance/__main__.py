@@ -21,7 +21,16 @@ def main(arguments: list[str]) -> int:
         del arguments[place : place + 2]
     os.environ.setdefault("PYTHONPATH", str(HERE.parents[2]))
     sys.path.insert(0, str(HERE.parents[2]))
-    fixed = ["-c", str(HERE / "setup.cfg"), "--confcutdir", str(HERE), "--dburi", DATABASES[name], "-p", "no:cacheprovider"]
+    fixed = [
+        "-c",
+        str(HERE / "setup.cfg"),
+        "--confcutdir",
+        str(HERE),
+        "--dburi",
+        DATABASES[name],
+        "-p",
+        "no:cacheprovider",
+    ]
     return int(pytest.main([*fixed, *arguments, str(HERE / "suite.py")]))
 
 

@@ -1,7 +1,7 @@
 """Random INSERT, UPDATE, DELETE and UPSERT statements.
 
-Where the answer would hang on the order in which rows are visited (OR IGNORE, OR REPLACE on many rows), the table must be one
-that can only be scanned by its own key.
+Where the answer would hang on the order in which rows are visited (OR IGNORE, OR REPLACE on many rows), the table must
+be one that can only be scanned by its own key.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TypeAlias
 from ..choices import Choices
 from ..fragment import Fragment, items, optional, sql
 from ..script import Statement
-from .expression import literal, parameters_for, scalar, scope_of, set_clause, where
+from .expression import literal, parameters_for, scope_of, set_clause, where
 from .query import join_terms
 from .schema import Column, Database, Table
 
@@ -32,7 +32,7 @@ def fill(choices: Choices, database: Database) -> list[Statement]:
 
 
 def first_rows(choices: Choices, table: Table) -> Statement:
-    """INSERT of rows that break no constraint of a single column: keys and unique columns rise, NOT NULL ones hold something."""
+    """INSERT of rows that break no constraint of a column: keys and unique columns rise, NOT NULL ones are filled."""
     rows = []
     for number in range(choices.number(2, 12)):
         values: list[str | Fragment] = []
@@ -55,7 +55,9 @@ def insert_into(choices: Choices, table: Table, least: int, most: int) -> Statem
     """INSERT of literal rows, or of bound parameters."""
     action = choices.weighted(*ACTIONS)
     columns = table.columns if choices.chance(2, 3) else choices.sample(table.columns, 1, len(table.columns))
-    names = f" ({', '.join(column.name for column in columns)})" if columns != table.columns or choices.chance(1, 2) else ""
+    names = (
+        f" ({', '.join(column.name for column in columns)})" if columns != table.columns or choices.chance(1, 2) else ""
+    )
     head = f"INSERT{action} INTO {table.name}{names} VALUES "
     if choices.chance(1, 4):
         marks = ", ".join("?" * len(columns))
@@ -81,7 +83,9 @@ def value_for(choices: Choices, column: Column) -> Fragment | str:
 def returning(choices: Choices, table: Table) -> Fragment | str:
     if not choices.chance(1, 10):
         return ""
-    return optional(" RETURNING ", choices.one_of("*", f"{table.columns[0].name} AS r", f"typeof({table.columns[-1].name})"))
+    return optional(
+        " RETURNING ", choices.one_of("*", f"{table.columns[0].name} AS r", f"typeof({table.columns[-1].name})")
+    )
 
 
 def insert_select(choices: Choices, database: Database) -> Statement:
@@ -96,7 +100,11 @@ def insert_select(choices: Choices, database: Database) -> Statement:
     names, values = (", ".join(column.name for column in columns) for columns in (targets, sources))
     limit = f" LIMIT {choices.number(1, 5)}"
     return Statement(
-        sql(f"INSERT INTO {table.name} ({names}) SELECT {values} FROM {other.name}", where(choices, scope, 2), f" ORDER BY {order}{limit}")
+        sql(
+            f"INSERT INTO {table.name} ({names}) SELECT {values} FROM {other.name}",
+            where(choices, scope, 2),
+            f" ORDER BY {order}{limit}",
+        )
     )
 
 
@@ -112,7 +120,9 @@ def upsert(choices: Choices, database: Database) -> Statement:
     if choices.chance(1, 3):
         return Statement(sql(head, " ON CONFLICT", optional(f" ({target})"), " DO NOTHING"))
     changed = choices.of(table.columns)
-    value = choices.one_of(f"excluded.{changed.name}", f"{table.name}.{changed.name} || 'u'", f"coalesce({changed.name}, 0) + 1")
+    value = choices.one_of(
+        f"excluded.{changed.name}", f"{table.name}.{changed.name} || 'u'", f"coalesce({changed.name}, 0) + 1"
+    )
     test = optional(f" WHERE {table.columns[-1].name} IS NOT NULL") if choices.chance(1, 4) else ""
     clause = sql(f" ON CONFLICT ({target}) DO UPDATE SET {changed.name} = {value}", test)
     return Statement(sql(head, clause, returning(choices, table)))
@@ -143,7 +153,9 @@ def delete(choices: Choices, database: Database) -> Statement:
 
 def replace(choices: Choices, database: Database) -> Statement:
     table = choices.of(database.tables)
-    return Statement(sql(f"REPLACE INTO {table.name} VALUES ", items(choices.times(1, 2, lambda: row_of(choices, table.columns)))))
+    return Statement(
+        sql(f"REPLACE INTO {table.name} VALUES ", items(choices.times(1, 2, lambda: row_of(choices, table.columns))))
+    )
 
 
 def default_row(choices: Choices, database: Database) -> Statement:
@@ -154,17 +166,19 @@ def faulty(choices: Choices, database: Database) -> Statement:
     """A change that sqlite3 refuses."""
     table = choices.of(database.tables)
     text = choices.one_of(
-        "INSERT INTO nowhere VALUES (1)", "INSERT INTO {t} VALUES (1, 2, 3, 4, 5, 6, 7)", "INSERT INTO {t} (nowhere) VALUES (1)",
-        "INSERT INTO {t} ({c}) VALUES (1, 2)", "UPDATE {t} SET nowhere = 1", "UPDATE nowhere SET a = 1", "DELETE FROM nowhere",
-        "DELETE FROM {t} WHERE nowhere = 1", "UPDATE {t} SET {c} = nowhere", "INSERT INTO {t} ({c}) VALUES ({c})",
-        "DELETE FROM {t} WHERE count(*) > 1", "INSERT INTO {t}", "UPDATE {t} SET", "CREATE TABLE {t} (a)", "CREATE INDEX {t} ON {t} ({c})",
-        "CREATE INDEX ix ON {t} (nowhere)", "CREATE INDEX ix ON nowhere (a)", "DROP TABLE nowhere", "DROP INDEX {t}", "CREATE TABLE z (a, a)",
-        "CREATE TABLE z (a INTEGER PRIMARY KEY, b PRIMARY KEY)", "CREATE TABLE z ()", "INSERT INTO sqlite_master VALUES (1, 2, 3, 4, 5)",
+        "INSERT INTO nowhere VALUES (1)", "INSERT INTO {t} VALUES (1, 2, 3, 4, 5, 6, 7)",
+        "INSERT INTO {t} (nowhere) VALUES (1)", "INSERT INTO {t} ({c}) VALUES (1, 2)", "UPDATE {t} SET nowhere = 1",
+        "UPDATE nowhere SET a = 1", "DELETE FROM nowhere", "DELETE FROM {t} WHERE nowhere = 1",
+        "UPDATE {t} SET {c} = nowhere", "INSERT INTO {t} ({c}) VALUES ({c})", "DELETE FROM {t} WHERE count(*) > 1",
+        "INSERT INTO {t}", "UPDATE {t} SET", "CREATE TABLE {t} (a)", "CREATE INDEX {t} ON {t} ({c})",
+        "CREATE INDEX ix ON {t} (nowhere)", "CREATE INDEX ix ON nowhere (a)", "DROP TABLE nowhere", "DROP INDEX {t}",
+        "CREATE TABLE z (a, a)", "CREATE TABLE z (a INTEGER PRIMARY KEY, b PRIMARY KEY)", "CREATE TABLE z ()",
+        "INSERT INTO sqlite_master VALUES (1, 2, 3, 4, 5)",
     )  # fmt: skip
     return Statement(sql(text.format(t=table.name, c=table.columns[0].name)))
 
 
 CHANGES: list[tuple[int, ChangeMaker]] = [
-    (6, insert), (2, insert_select), (3, upsert), (5, update), (2, update_by_parameter), (3, delete), (1, replace), (1, default_row),
-    (1, faulty),
+    (6, insert), (2, insert_select), (3, upsert), (5, update), (2, update_by_parameter), (3, delete), (1, replace),
+    (1, default_row), (1, faulty),
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
     Scope: [(qualifier, column), ...]  ──►  literal | column | operator(…) | function(…) | CASE | IN | subquery
 
-Reals are multiples of a quarter, so that sums come out the same in any order; nothing random, nothing read from a clock.
+Reals are multiples of a quarter, so that sums come out the same in any order; nothing is random or read from a clock.
 """
 
 from __future__ import annotations
@@ -16,7 +16,23 @@ from .schema import Column, Database, Table
 
 INTEGERS = ["0", "1", "2", "3", "5", "7", "10", "-1", "-2", "100", "9007199254740993", "4611686018427387904"]
 REALS = ["0.0", "1.0", "1.5", "2.25", "-0.5", "-3.0", "10.75", "1e10"]
-TEXTS = ["''", "'a'", "'A'", "'b'", "'ab'", "'Ab '", "'abc'", "'10'", "'1.5'", "'2 '", "'x''y'", "'é'", "'-1'", "'1e2'", "'%'"]
+TEXTS = [
+    "''",
+    "'a'",
+    "'A'",
+    "'b'",
+    "'ab'",
+    "'Ab '",
+    "'abc'",
+    "'10'",
+    "'1.5'",
+    "'2 '",
+    "'x''y'",
+    "'é'",
+    "'-1'",
+    "'1e2'",
+    "'%'",
+]
 BLOBS = ["x''", "x'61'", "x'00ff'", "x'3130'"]
 PATTERNS = ["'a%'", "'%b'", "'_'", "'%'", "''", "'A_'", "'%b%'", "'a'", "'1%'"]
 GLOBS = ["'a*'", "'*b'", "'?'", "'[a-c]*'", "'*'", "'[^a]*'"]
@@ -24,7 +40,7 @@ COMPARISONS = ["=", "<", ">", "<=", ">=", "<>", "IS", "IS NOT", "=="]
 
 
 class Scope(NamedTuple):
-    """The columns that an expression may name, those of the queries around it included, and the tables of the database."""
+    """The columns that an expression may name, those of the queries around it included, and the database's tables."""
 
     columns: list[tuple[str, Column]]
     database: Database
@@ -70,14 +86,20 @@ def scalar(choices: Choices, scope: Scope, depth: int = 2) -> Fragment:
 
 def condition(choices: Choices, scope: Scope, depth: int = 2) -> Fragment:
     """An expression that is likely to be true for some rows and false for others."""
-    make = choices.weighted((6, comparison), (2, logic), (1, between), (2, in_list), (1, like), (1, null_test), *SUBQUERY_CONDITIONS)
+    make = choices.weighted(
+        (6, comparison), (2, logic), (1, between), (2, in_list), (1, like), (1, null_test), *SUBQUERY_CONDITIONS
+    )
     return make(choices, scope, depth - 1)
 
 
 def comparison(choices: Choices, scope: Scope, depth: int) -> Fragment:
     left = column_name(choices, scope) if choices.chance(3, 4) else scalar(choices, scope, depth)
     right = literal(choices) if choices.chance(1, 2) else scalar(choices, scope, depth)
-    collate = optional(choices.one_of(" COLLATE NOCASE", " COLLATE BINARY", " COLLATE RTRIM")) if choices.chance(1, 12) else ""
+    collate = (
+        optional(choices.one_of(" COLLATE NOCASE", " COLLATE BINARY", " COLLATE RTRIM"))
+        if choices.chance(1, 12)
+        else ""
+    )
     return expression("(", left, f" {choices.of(COMPARISONS)} ", right, collate, ")")
 
 
@@ -134,10 +156,10 @@ def cast(choices: Choices, scope: Scope, depth: int) -> Fragment:
 
 
 FUNCTIONS: list[tuple[str, int]] = [
-    ("abs", 1), ("length", 1), ("upper", 1), ("lower", 1), ("typeof", 1), ("coalesce", 2), ("coalesce", 3), ("ifnull", 2),
-    ("nullif", 2), ("substr", 2), ("substr", 3), ("trim", 1), ("ltrim", 2), ("rtrim", 2), ("replace", 3), ("instr", 2),
-    ("hex", 1), ("quote", 1), ("round", 1), ("round", 2), ("sign", 1), ("min", 2), ("max", 3), ("iif", 3), ("unicode", 1),
-    ("char", 2), ("printf", 2), ("likely", 1), ("zeroblob", 1),
+    ("abs", 1), ("length", 1), ("upper", 1), ("lower", 1), ("typeof", 1), ("coalesce", 2), ("coalesce", 3),
+    ("ifnull", 2), ("nullif", 2), ("substr", 2), ("substr", 3), ("trim", 1), ("ltrim", 2), ("rtrim", 2),
+    ("replace", 3), ("instr", 2), ("hex", 1), ("quote", 1), ("round", 1), ("round", 2), ("sign", 1), ("min", 2),
+    ("max", 3), ("iif", 3), ("unicode", 1), ("char", 2), ("printf", 2), ("likely", 1), ("zeroblob", 1),
 ]  # fmt: skip
 
 
@@ -184,7 +206,9 @@ def in_subquery(choices: Choices, scope: Scope, depth: int) -> Fragment:
     own = f"{alias}.{choices.of(table.columns).name}"
     word = choices.one_of(" IN ", " NOT IN ")
     left = scalar(choices, scope.plain(), depth)
-    return expression("(", left, word, f"(SELECT {own} FROM {table.name} AS {alias}", where(choices, inner, depth), "))")
+    return expression(
+        "(", left, word, f"(SELECT {own} FROM {table.name} AS {alias}", where(choices, inner, depth), "))"
+    )
 
 
 def subquery_scope(choices: Choices, scope: Scope) -> tuple[str, Table, Scope]:
@@ -198,8 +222,8 @@ def where(choices: Choices, scope: Scope, depth: int) -> Fragment | str:
 
 
 EXPRESSIONS: list[tuple[int, Maker]] = [
-    (5, arithmetic), (4, comparison), (2, logic), (1, unary), (1, between), (1, in_list), (1, like), (1, null_test), (3, case),
-    (2, cast), (6, function), (1, count_subquery), (1, exists),
+    (5, arithmetic), (4, comparison), (2, logic), (1, unary), (1, between), (1, in_list), (1, like), (1, null_test),
+    (3, case), (2, cast), (6, function), (1, count_subquery), (1, exists),
 ]  # fmt: skip
 SUBQUERY_CONDITIONS: list[tuple[int, Maker]] = [(1, exists), (1, in_subquery)]
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
 from ..choices import Choices
-from ..fragment import Fragment, expression, items, optional, sql
+from ..fragment import Fragment, expression, optional, sql
 from ..script import Order, Statement
 from .expression import Scope, column_name, condition, literal, scalar, scope_of, where
 from .schema import Column, Database, Table
@@ -43,7 +43,9 @@ def order_by(choices: Choices, core: Core) -> Statement:
     numbers = choices.sample(range(1, core.width + 1), core.width, core.width)
     terms: list[str | Fragment] = []
     for number in numbers:
-        extra = choices.weighted((6, ""), (3, " DESC"), (1, " COLLATE NOCASE"), (1, " NULLS LAST"), (1, " DESC NULLS FIRST"))
+        extra = choices.weighted(
+            (6, ""), (3, " DESC"), (1, " COLLATE NOCASE"), (1, " NULLS LAST"), (1, " DESC NULLS FIRST")
+        )
         terms.append(sql(str(number), optional(extra) if extra else ""))
     limit: Fragment | str = ""
     if choices.chance(1, 2):
@@ -117,7 +119,9 @@ def source(choices: Choices, database: Database, alias: str) -> tuple[Fragment, 
 
 
 def join(choices: Choices, left: Scope, right: Scope, text: Fragment) -> list[str | Fragment]:
-    word = choices.weighted((5, " JOIN "), (4, " LEFT JOIN "), (1, ", "), (1, " CROSS JOIN "), (1, " RIGHT JOIN "), (1, " FULL JOIN "))
+    word = choices.weighted(
+        (5, " JOIN "), (4, " LEFT JOIN "), (1, ", "), (1, " CROSS JOIN "), (1, " RIGHT JOIN "), (1, " FULL JOIN ")
+    )
     shared = {column.name for _, column in left.columns} & {column.name for _, column in right.columns}
     if word in (" JOIN ", " LEFT JOIN ") and shared and choices.chance(1, 8):
         return [word, text, f" USING ({choices.of(sorted(shared))})"]
@@ -168,7 +172,11 @@ def grouped(choices: Choices, database: Database) -> Core:
         )
     parts = join_terms([*keys, *calls])
     group = sql(" GROUP BY ", sql(*join_terms(keys))) if keys else ""
-    having = optional(" HAVING ", aggregate(choices, scope), " > ", literal(choices)) if keys and choices.chance(1, 4) else ""
+    having = (
+        optional(" HAVING ", aggregate(choices, scope), " > ", literal(choices))
+        if keys and choices.chance(1, 4)
+        else ""
+    )
     return Core(sql("SELECT ", *parts, " FROM ", tables, test, group, having), len(keys) + len(calls), "loose")
 
 
@@ -185,7 +193,9 @@ def compound(choices: Choices, database: Database) -> Core:
             continue
         table = choices.of(database.tables)
         scope = scope_of(database, ("", table)).plain()
-        columns = [column_name(choices, scope) if choices.chance(2, 3) else scalar(choices, scope, 2) for _ in range(width)]
+        columns = [
+            column_name(choices, scope) if choices.chance(2, 3) else scalar(choices, scope, 2) for _ in range(width)
+        ]
         parts += ["SELECT ", *join_terms(list(columns)), f" FROM {table.name}", where(choices, scope, 2)]
     return Core(sql(*parts), width, "loose")
 
@@ -226,12 +236,14 @@ def faulty(choices: Choices, database: Database) -> Core:
     name = table.columns[0].name
     text = choices.one_of(
         "SELECT nowhere FROM {t}", "SELECT * FROM nowhere", "SELECT {t}.nowhere FROM {t}", "SELECT z.{c} FROM {t}",
-        "SELECT sum({c}) FROM {t} WHERE sum({c}) > 1", "SELECT {c} FROM {t} GROUP BY 5", "SELECT {c} FROM {t} ORDER BY 3",
-        "SELECT nowhere({c}) FROM {t}", "SELECT abs({c}, 1, 2) FROM {t}", "SELECT * FROM {t} WHERE", "SELECT {c} {c} {c} FROM {t}",
-        "SELECT {c} FROM {t} UNION SELECT 1, 2", "SELECT (SELECT 1, 2)", "SELECT {c} IN (SELECT 1, 2) FROM {t}",
-        "SELECT * FROM {t} JOIN {t}", "SELECT {c} FROM {t} AS p JOIN {t} AS q", "SELECT x.* FROM {t}", "SELECT 'open FROM {t}",
-        "SELECT count(*, 1) FROM {t}", "SELECT {c} FROM {t} LIMIT 'x'", "SELECT max(count(*)) FROM {t}", "SELECT @ FROM {t}",
-        "SELECT {c} FROM {t} HAVING {c} > 1", "SELECT * FROM {t} NATURAL JOIN {t} ON 1", "SELECT {c} COLLATE nowhere FROM {t} ORDER BY 1",
+        "SELECT sum({c}) FROM {t} WHERE sum({c}) > 1", "SELECT {c} FROM {t} GROUP BY 5",
+        "SELECT {c} FROM {t} ORDER BY 3", "SELECT nowhere({c}) FROM {t}", "SELECT abs({c}, 1, 2) FROM {t}",
+        "SELECT * FROM {t} WHERE", "SELECT {c} {c} {c} FROM {t}", "SELECT {c} FROM {t} UNION SELECT 1, 2",
+        "SELECT (SELECT 1, 2)", "SELECT {c} IN (SELECT 1, 2) FROM {t}", "SELECT * FROM {t} JOIN {t}",
+        "SELECT {c} FROM {t} AS p JOIN {t} AS q", "SELECT x.* FROM {t}", "SELECT 'open FROM {t}",
+        "SELECT count(*, 1) FROM {t}", "SELECT {c} FROM {t} LIMIT 'x'", "SELECT max(count(*)) FROM {t}",
+        "SELECT @ FROM {t}", "SELECT {c} FROM {t} HAVING {c} > 1", "SELECT * FROM {t} NATURAL JOIN {t} ON 1",
+        "SELECT {c} COLLATE nowhere FROM {t} ORDER BY 1",
     )  # fmt: skip
     return Core(sql(text.format(t=table.name, c=name)), 1, "any")
 

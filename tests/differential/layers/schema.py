@@ -1,6 +1,6 @@
 """Random schemas: a few small tables, with every affinity, collations, keys, constraints, indexes and awkward rows.
 
-    Database ── tables ── Table(name, columns, without_rowid) ── Column(name, type, collation, not_null, unique, key)
+Database ── tables ── Table(name, columns, without_rowid) ── Column(name, type, collation, not_null, unique, key)
 """
 
 from __future__ import annotations
@@ -142,7 +142,9 @@ def create_index(choices: Choices, database: Database) -> Statement:
 def create_view(choices: Choices, database: Database) -> Statement:
     """CREATE VIEW over one table."""
     table = choices.of(database.tables)
-    view = Table(database.new_name("v"), [Column(column.name, column.type, column.collation) for column in table.columns])
+    view = Table(
+        database.new_name("v"), [Column(column.name, column.type, column.collation) for column in table.columns]
+    )
     view.without_rowid = True  # that is, it has no rowid to name
     database.views.append(view)
     names = ", ".join(column.name for column in table.columns)

@@ -1,4 +1,4 @@
-"""Random transaction control: mostly in a sensible order, at times not, for those errors are part of the contract too."""
+"""Random transaction control: mostly in a sensible order, at times not, for those errors must be the same too."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ def control(choices: Choices, database: Database) -> Statement:
         kind = sensible(kind, database)
     database.in_transaction = kind != "commit" and kind != "rollback"
     if kind == "begin":
-        return Statement(sql(choices.one_of("BEGIN", "BEGIN IMMEDIATE", "BEGIN DEFERRED TRANSACTION", "BEGIN EXCLUSIVE")))
+        return Statement(
+            sql(choices.one_of("BEGIN", "BEGIN IMMEDIATE", "BEGIN DEFERRED TRANSACTION", "BEGIN EXCLUSIVE"))
+        )
     if kind in ("commit", "rollback"):
         names.clear()
         return Statement(sql(choices.one_of("COMMIT", "END", "COMMIT TRANSACTION") if kind == "commit" else "ROLLBACK"))
