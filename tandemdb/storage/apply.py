@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from tandemdb.storage import catalog
 from tandemdb.storage.block import Block
-from tandemdb.storage.changes import APPEND, DELETE, FREE, INSERT, NEW, OPERATION_NAMES, SPLIT, UPDATE, Change
+from tandemdb.storage.changes import APPEND, DELETE, FREE, INSERT, NEW, SPLIT, UPDATE, Change, check_follows
 from tandemdb.storage.errors import NoSuchObject, OutOfStep
 from tandemdb.storage.hashing import MASK
 from tandemdb.storage.table import Table
@@ -37,7 +37,7 @@ def apply(transaction: Transaction, change: Change) -> None:
         raise OutOfStep(table_id, number, "the table to be there", "no such table") from None
     expecting = transaction.expecting
     if expecting is not None:
-        check_expected(expecting, change)
+        check_follows(expecting, change)
         transaction.expecting = None
     # A log that came over a wire may have lists for tuples.
     if type(key) is list and op != APPEND:
@@ -68,19 +68,6 @@ def apply(transaction: Transaction, change: Change) -> None:
         transaction.changes.append(change)
     if table_id == catalog.LAYOUT_ID and op in (INSERT, UPDATE, DELETE):
         catalog.follow_layout(transaction, op, old, new)
-
-
-def check_expected(expecting: Change, change: Change) -> None:
-    """Check that what had to follow the last change does: FREE an emptying DELETE, INSERT or APPEND a NEW."""
-    op, table_id, number, key, _ = change
-    if expecting[0] == NEW:
-        follows = op in (INSERT, APPEND)
-    else:
-        follows = op == FREE and key is None
-    if not follows or (table_id, number) != expecting[1:3]:
-        wanted = "INSERT or APPEND" if expecting[0] == NEW else "FREE"
-        found = f"{OPERATION_NAMES.get(op, op)} of block {number} of table {table_id}"
-        raise OutOfStep(expecting[1], expecting[2], f"{wanted} of this block", found)
 
 
 def apply_insert(table: Table, number: int, key: Key, record: Record, opens: bool) -> None:

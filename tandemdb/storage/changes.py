@@ -22,9 +22,10 @@ one to table 1 creates, alters or drops the object it describes. Secondary keys 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NoReturn, Protocol, TypeAlias
 
 from tandemdb.storage.block import Stamp
+from tandemdb.storage.errors import OutOfStep
 
 INSERT = 1
 UPDATE = 2
@@ -45,6 +46,33 @@ OPERATION_NAMES = {
 }
 
 Change: TypeAlias = tuple[int, int, int, Any, Any]
+
+
+def check_follows(expecting: Change, change: Change) -> None:
+    """Check that what had to follow a change does: INSERT or APPEND a NEW, FREE a DELETE that emptied its block.
+
+    Raises:
+        OutOfStep: it does not.
+    """
+    op, table_id, number, key, _ = change
+    follows = op in (INSERT, APPEND) if expecting[0] == NEW else op == FREE and key is None
+    if not follows or (table_id, number) != expecting[1:3]:
+        refuse_follower(expecting, f"{OPERATION_NAMES.get(op, op)} of block {number} of table {table_id}")
+
+
+def check_complete(expecting: Change) -> None:
+    """Refuse the end of a log after a change that another one must follow.
+
+    Raises:
+        OutOfStep: always.
+    """
+    refuse_follower(expecting, "the end of the log")
+
+
+def refuse_follower(expecting: Change, found: str) -> NoReturn:
+    """Raise OutOfStep for what came instead of the change that had to follow."""
+    wanted = "INSERT or APPEND" if expecting[0] == NEW else "FREE"
+    raise OutOfStep(expecting[1], expecting[2], f"{wanted} of this block", found)
 
 
 class Writer:

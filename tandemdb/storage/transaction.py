@@ -18,7 +18,7 @@ from weakref import ref
 
 from tandemdb.storage import catalog
 from tandemdb.storage.block import next_stamp
-from tandemdb.storage.changes import Change, StreamedChanges
+from tandemdb.storage.changes import Change, StreamedChanges, check_complete
 from tandemdb.storage.definition import Extract, KeyDefinition, TableDefinition
 from tandemdb.storage.errors import NoSuchObject, TransactionClosed
 from tandemdb.storage.root import LSN, Epoch, Root
@@ -156,10 +156,13 @@ class Transaction:
             epoch: begin this epoch (a promotion) instead of going on in the present one.
         Raises:
             TransactionClosed: it has ended before.
+            OutOfStep: the log applied here breaks off where a change must follow.
             Exception: whatever the database's observer raised; the transaction is then still open.
         """
         if self.closed:
             raise TransactionClosed("commit: the transaction has ended")
+        if self.expecting is not None:
+            check_complete(self.expecting)
         database = self.database
         base = self.base
         if not self.writer.dirty and lsn is None and epoch is None:

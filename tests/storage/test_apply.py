@@ -303,3 +303,36 @@ def test_images(kind: str) -> None:
         check_root(apply_commit(mirror, lsn, changes))
     assert mirror.digest() == database.digest()
     check_root(behind)
+
+
+def test_a_mirror_keeps_the_functions_it_has_when_an_image_arrives() -> None:
+    database, table_id, key_ids = make_database()
+    transaction = database.begin()
+    transaction.table(table_id).append_many([1, 2], [(1, 1, "a"), (2, None, "b")])
+    transaction.commit()
+    mirror = database.fork()
+    for target, stale in ((mirror, False), (Database(), True)):
+        transaction = target.begin()
+        load_blocks(transaction, describe_layout(database.root), dump_blocks(database.root))
+        root = transaction.commit(database.root.lsn)
+        check_root(root)
+        assert root.key(key_ids[3]).stale is stale
+        assert list(root.key(key_ids[3]).scan_keys()) == ([] if stale else [1])
+
+
+def test_restoring_a_mark_forgets_what_had_to_follow(backup_of_nine: tuple[Database, int]) -> None:
+    backup, table_id = backup_of_nine
+    transaction = backup.begin()
+    mark = transaction.mark()
+    apply(transaction, (NEW, table_id, 3, 3, None))
+    transaction.restore(mark)
+    apply(transaction, (DELETE, table_id, 0, 10, None))
+    check_root(transaction.commit())
+
+
+def test_a_log_that_breaks_off_is_refused(backup_of_nine: tuple[Database, int]) -> None:
+    backup, table_id = backup_of_nine
+    before = backup.root
+    with pytest.raises(OutOfStep, match="INSERT or APPEND"):
+        apply_commit(backup, 9, [(INSERT, table_id, 2, 81, (1, 2, 3)), (NEW, table_id, 3, 3, None)])
+    assert backup.root is before

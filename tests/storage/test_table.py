@@ -258,3 +258,16 @@ def test_a_commit_of_one_row_copies_one_block() -> None:
     pages = {id(page) for page in before.tables[table_id].location.pages}
     assert len([page for page in after.tables[table_id].location.pages if id(page) not in pages]) == 1
     assert before.tables[0] is after.tables[0]
+
+
+def test_classes_that_were_undone_grow_again() -> None:
+    database, table_id, _ = make_database(keys=False)
+    transaction = database.begin()
+    transaction.table(table_id).insert(1, (1, 1, 1))
+    for _ in range(2):
+        mark = transaction.mark()
+        transaction.table(table_id).insert(2, (1, None, 1))
+        check_root(transaction.root)
+        transaction.restore(mark)
+        check_root(transaction.root)
+    assert HOLDS_NULL & transaction.root.tables[table_id].classes[1] == 0
