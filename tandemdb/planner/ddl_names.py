@@ -41,15 +41,14 @@ def find_home(node: Any, namespace: Namespace) -> int | None:
         home = find_database(namespace, node.schema)
         if home is None:
             raise fault(f"unknown database {node.schema}")
-        if isinstance(node, ast.CreateIndex) and home == TEMP:
+        if isinstance(node, ast.CreateIndex) and node.schema.lower() == "temp":
             check_temporary_index(node, namespace)
         return home
     if isinstance(node, ast.CreateIndex):
-        return TEMP if first_with_table(namespace, node.table) == TEMP else MAIN
+        return TEMP if first_with_table(namespace, node.table) == "temp" else MAIN
     if isinstance(node, ast.CreateTrigger):
-        if node.table_schema is not None:
-            return TEMP if find_database(namespace, node.table_schema) == TEMP else MAIN
-        return TEMP if first_with_table(namespace, node.table) == TEMP else MAIN
+        owner = node.table_schema or first_with_table(namespace, node.table) or ""
+        return TEMP if owner.lower() == "temp" else MAIN
     return MAIN
 
 
@@ -63,16 +62,17 @@ def check_temporary(node: Any) -> None:
 
 def check_temporary_index(node: ast.CreateIndex, namespace: Namespace) -> None:
     found = first_with_table(namespace, node.table)
-    if found is not None and found != TEMP:
+    if found is not None and found != "temp":
         raise fault(f'cannot create a TEMP index on non-TEMP table "{node.table}"')
 
 
 def home_of_drop(node: ast.Drop, namespace: Namespace) -> int | None:
     lowered = node.name.lower()
+    if node.kind in ("TABLE", "VIEW") and lowered in CATALOG_NAMES:
+        of_temp = lowered.startswith("sqlite_temp") or (node.schema or "").lower() == "temp"
+        raise fault(f"table {'sqlite_temp_master' if of_temp else 'sqlite_master'} may not be dropped")
     for position in search_order(namespace, node.schema):
         schema = namespace.schemas[position]
-        if lowered in CATALOG_NAMES and node.kind in ("TABLE", "VIEW"):
-            return TEMP if "temp" in lowered else MAIN if node.schema is None else position
         if schema is not None and holds(schema, node.kind, lowered):
             return position
     if node.if_exists:
@@ -91,10 +91,11 @@ def holds(schema: Schema, kind: str, lowered: str) -> bool:
 
 def home_of_alter(node: Alter, namespace: Namespace) -> int:
     lowered = node.table.lower()
+    if lowered in CATALOG_NAMES:
+        of_temp = lowered.startswith("sqlite_temp") or (node.schema or "").lower() == "temp"
+        raise fault(f"table {'sqlite_temp_master' if of_temp else 'sqlite_master'} may not be altered")
     for position in search_order(namespace, node.schema):
         schema = namespace.schemas[position]
-        if lowered in CATALOG_NAMES:
-            return TEMP if "temp" in lowered else MAIN if node.schema is None else position
         if schema is not None and holds(schema, "TABLE", lowered):
             return position
     shown = node.table if node.schema is None else f"{node.schema}.{node.table}"
@@ -103,29 +104,27 @@ def home_of_alter(node: Alter, namespace: Namespace) -> int:
 
 def search_order(namespace: Namespace, schema: str | None) -> list[int]:
     """The databases to look in: the one named, or temp, main and the attached ones."""
+    lowered = [name.lower() for name in namespace.names]
     if schema is not None:
-        position = find_database(namespace, schema)
-        return [] if position is None else [position]
-    others = range(2, len(namespace.schemas))
-    return [MAIN] if len(namespace.schemas) == 1 else [TEMP, MAIN, *others]
+        return [position for position, name in enumerate(lowered) if name == schema.lower()]
+    first = [position for position, name in enumerate(lowered) if name == "temp"]
+    return first + [position for position in range(len(lowered)) if position not in first]
 
 
-def first_with_table(namespace: Namespace, name: str) -> int | None:
+def first_with_table(namespace: Namespace, name: str) -> str | None:
+    """The database where an unqualified table is found first."""
     lowered = name.lower()
     for position in search_order(namespace, None):
         schema = namespace.schemas[position]
         if schema is not None and holds(schema, "TABLE", lowered):
-            return position
+            return namespace.names[position]
     return None
 
 
 def find_database(namespace: Namespace, name: str) -> int | None:
-    """The position of a database by name; temp is there even before the connection has used it."""
-    lowered = name.lower()
-    for position, known in enumerate(namespace.names):
-        if known.lower() == lowered:
-            return position
-    return TEMP if lowered == "temp" and len(namespace.names) == 1 else None
+    """The position of a database by name; temp has its place even before the connection has used it."""
+    found = search_order(namespace, name)
+    return found[0] if found else TEMP if name.lower() == "temp" else None
 
 
 def fault(message: str) -> OperationalError:

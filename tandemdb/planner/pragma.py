@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from tandemdb.errors import OperationalError
 from tandemdb.planner import ast, pragma_checks, pragma_tables
 from tandemdb.planner.connection_settings import Settings
+from tandemdb.planner.pragma_tables import TEMP_UNUSED
 from tandemdb.planner.pragma_values import (
     read_auto_vacuum,
     read_boolean,
@@ -29,7 +30,7 @@ from tandemdb.planner.settings import read_setting, write_setting
 
 if TYPE_CHECKING:
     from tandemdb.planner.bind import UserFunctions
-    from tandemdb.storage import Database, Root, Transaction
+    from tandemdb.storage import Root, Transaction
 
 Rows = list[tuple[Any, ...]]
 Answer = tuple[tuple[str, ...], Rows]
@@ -41,12 +42,12 @@ class AttachedDatabase(Protocol):
     @property
     def name(self) -> str: ...
     @property
-    def database(self) -> Database: ...
+    def file(self) -> str: ...
     def root(self) -> Root: ...
 
 
 class PragmaSession(Protocol):
-    """What a PRAGMA needs of a session. `write` runs a change in the open transaction of a database, or in one of its own."""
+    """What a PRAGMA needs of a session. `write` gives the write transaction of a database."""
 
     @property
     def settings(self) -> Settings: ...
@@ -56,11 +57,11 @@ class PragmaSession(Protocol):
     def databases(self) -> Sequence[AttachedDatabase]: ...
     @property
     def users(self) -> UserFunctions: ...
-    def write(self, position: int, change: Callable[[Transaction], None]) -> None: ...
+    def write(self, database: int) -> Transaction: ...
 
 
 class Call(NamedTuple):
-    """One PRAGMA statement: the position of the database it names (-1: none named) and its value as text."""
+    """One PRAGMA statement: the position of the database it names (-1: none, or TEMP_UNUSED) and its value as text."""
 
     session: PragmaSession
     name: str
@@ -131,11 +132,17 @@ def pragma_table_rows(session: PragmaSession, name: str, arguments: Sequence[Any
 
 
 def find_position(session: PragmaSession, schema: str) -> int:
-    """The position of a database by name; temp stands for main while the connection has no temporary objects."""
+    """The position of a database by name.
+
+    Raises:
+        OperationalError: unknown database.
+    """
     lowered = schema.lower()
     for position, attached in enumerate(session.databases):
         if attached.name.lower() == lowered:
             return position
+    if lowered == "temp":
+        return TEMP_UNUSED
     raise OperationalError(f"unknown database {schema}", code="SQLITE_ERROR")
 
 
@@ -262,7 +269,8 @@ def show_database_setting(call: Call) -> Rows:
 
 def change_database_setting(call: Call, value: str) -> None:
     number = read_integer(value)
-    call.session.write(call.position, lambda txn: write_setting(txn, call.name, number))
+    if call.home != TEMP_UNUSED:
+        write_setting(call.session.write(call.position), call.name, number)
 
 
 def show_encoding(call: Call) -> Rows:

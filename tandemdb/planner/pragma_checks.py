@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tandemdb.errors import OperationalError
 from tandemdb.planner.parent_key import ParentKey, find_parent_key
+from tandemdb.planner.pragma_tables import all_positions, search_order
 from tandemdb.planner.schema import CATALOG_NAMES, ForeignKey, Schema, Table, load_schema
 from tandemdb.planner.values import AFFINITY_FUNCTIONS
 from tandemdb.storage import Root, StorageError, collation_key
@@ -30,11 +31,9 @@ def show_foreign_key_violations(call: Call) -> Rows:
         OperationalError: no such table; a foreign key that doesn't fit its parent.
     Cost: O(rows of the children and parents).
     """
-    from tandemdb.planner.pragma_tables import search_order
-
     rows: Rows = []
     found = call.value is None
-    positions = search_order(call) if call.value is not None or call.home >= 0 else range(len(call.session.databases))
+    positions = all_positions(call) if call.value is None else search_order(call)
     for position in positions:
         root = call.session.databases[position].root()
         schema = load_schema(root)
@@ -109,10 +108,9 @@ def show_integrity(call: Call) -> Rows:
             limit = int(call.value) if int(call.value) > 0 else FAULTS_MAX
         else:
             wanted = call.value.lower()
-    positions = [call.home] if call.home >= 0 else range(len(call.session.databases))
     faults: Rows = []
     known = wanted is None
-    for position in positions:
+    for position in all_positions(call):
         root = call.session.databases[position].root()
         schema = load_schema(root)
         known = known or wanted in schema.tables or wanted in CATALOG_NAMES

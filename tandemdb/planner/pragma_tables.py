@@ -9,7 +9,7 @@ A name without a database is looked for in temp, main and the attached databases
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 Rows = list[tuple[Any, ...]]
 
+TEMP_UNUSED = -2
+"""The position of temp as long as the connection has no temporary objects."""
+
 BUILT_IN_COLLATIONS = ("BINARY", "NOCASE", "RTRIM")
 DETERMINISTIC_FLAGS, OTHER_FLAGS = 2099200, 2097152
 
@@ -30,8 +33,17 @@ def search_order(call: Call) -> list[int]:
     """The positions of the databases to look in."""
     if call.home >= 0:
         return [call.home]
+    if call.home == TEMP_UNUSED:
+        return []
     count = len(call.session.databases)
     return [0] if count == 1 else [1, 0, *range(2, count)]
+
+
+def all_positions(call: Call) -> Sequence[int]:
+    """The positions of the database named, or of all."""
+    if call.home >= 0:
+        return [call.home]
+    return [] if call.home == TEMP_UNUSED else range(len(call.session.databases))
 
 
 def schemas(call: Call) -> Iterator[tuple[int, Schema]]:
@@ -116,8 +128,7 @@ def view_columns(session: PragmaSession, view: View, call: Call) -> list[tuple[s
 def show_table_list(call: Call) -> Rows:
     rows: Rows = []
     wanted = None if call.value is None else call.value.lower()
-    positions = [call.home] if call.home >= 0 else range(len(call.session.databases))
-    for position in positions:
+    for position in all_positions(call):
         attached = call.session.databases[position]
         schema = load_schema(attached.root())
         for row in reversed(schema.rows):
@@ -129,7 +140,7 @@ def show_table_list(call: Call) -> Rows:
             wanted in CATALOG_NAMES and (CATALOG_NAMES[wanted] == "temp") == (attached.name == "temp")
         ):
             rows.append((attached.name, catalog, "table", 5, 0, 0))
-    if call.home < 0 and len(call.session.databases) == 1 and wanted is None:
+    if call.home < 0 and "temp" not in [attached.name for attached in call.session.databases] and wanted is None:
         rows.append(("temp", "sqlite_temp_schema", "table", 5, 0, 0))
     return rows
 
@@ -212,7 +223,7 @@ def show_databases(call: Call) -> Rows:
     rows: Rows = []
     for position, attached in enumerate(call.session.databases):
         if attached.name != "temp" or attached.root().tables[0].count:
-            rows.append((position, attached.name, ""))
+            rows.append((position, attached.name, attached.file))
     return rows
 
 
