@@ -120,9 +120,10 @@ def install_staging(database: Database, staging: Staging) -> None:
     transaction = begin(database)
     try:
         storage.load_blocks(transaction, (opening.next_object, tables), images)
-        found = root_digest(transaction.root)
-        if found != opening.root:
-            raise OutOfStep(-1, -1, f"digest {opening.root:016x} after the transfer", f"{found:016x}")
+        if opening.root is not None:
+            found = root_digest(transaction.root)
+            if found != opening.root:
+                raise OutOfStep(-1, -1, f"digest {opening.root:016x} after the transfer", f"{found:016x}")
         transaction.commit(opening.lsn, staging.plan.history[-1].epoch)
     finally:
         transaction.rollback()

@@ -73,7 +73,7 @@ class Decision(NamedTuple):
 
 
 def decide(
-    position: Position, history: list[Term], log: ChangeLog, marks: CommitMarks, root: Root, root_digest: int
+    position: Position, history: list[Term], log: ChangeLog, marks: CommitMarks, root: Root
 ) -> Decision:
     """Choose the way for a secondary at this position, its pending transaction counted as what it is told to do."""
     lsn, transaction = position.lsn, position.transaction
@@ -81,7 +81,7 @@ def decide(
         if position.blocks == 0:
             return Decision("snapshot", "the secondary is empty", LSN(0), {})
         return Decision("walk", "the secondary's history is not ours", lsn, {})
-    if lsn == root.lsn and position.root != root_digest:
+    if lsn == root.lsn and position.root != blocks.root_digest(root):
         return Decision("walk", "the digests differ at the same LSN", lsn, {})
     entry = log.find(lsn)
     mark = marks.find(lsn)
@@ -148,7 +148,9 @@ class DigestWalk:
         self.done = not self._awaited
 
 
-def images(root: Root, transaction: int, root_digest: int, wanted: dict[int, list[int]] | None) -> Iterator[Message]:
+def images(
+    root: Root, transaction: int, root_digest: int | None, wanted: dict[int, list[int]] | None
+) -> Iterator[Message]:
     """Yield the transfer of the blocks wanted (None: all), one block at a time so that a slow link holds up nothing."""
     tables = sorted(root.tables)
     kept = () if wanted is None else tuple(table for table in tables if table not in wanted)
@@ -163,7 +165,7 @@ def images(root: Root, transaction: int, root_digest: int, wanted: dict[int, lis
             if chosen is None or block.number in chosen:
                 count += 1
                 yield BlockImage(table, block.number, tuple(block.keys), tuple(block.records))
-    yield SnapEnd(LSN(root.lsn), root_digest, count)
+    yield SnapEnd(LSN(root.lsn), count)
 
 
 def prefer_snapshot(root: Root, wanted: dict[int, list[int]]) -> bool:

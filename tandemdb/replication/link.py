@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Protocol
 
+from tandemdb.replication import wire
 from tandemdb.replication.messages import Frame
 from tandemdb.replication.secondary import Secondary
 
@@ -74,6 +75,11 @@ class Way:
             self._frames += [(earlier[0], earlier[1], later[2]), (later[0], later[1], earlier[2])]
             heapq.heapify(self._frames)
 
+    @property
+    def is_straight(self) -> bool:
+        """Whether a frame put in now is the next one out, so that it need not be put in."""
+        return self.faults is None and not self._frames
+
     def take(self, now: float) -> Frame | None:
         """Return the next frame that is due."""
         if self._frames and self._frames[0][0] <= now:
@@ -101,6 +107,7 @@ class Link:
         secondary_lock: threading.RLock,
         clock: Callable[[], float],
         faults: Faults | None = None,
+        over_wire: bool = False,
     ) -> None:
         self.publisher = self._sender = sender
         self.secondary = secondary
@@ -108,6 +115,9 @@ class Link:
         self._clock = clock
         self._lock = threading.RLock()
         self.is_cut = False
+        # Frames go through their bytes, as on a socket: what arrives shares nothing with what was sent.
+        self._decoders = (wire.Decoder(), wire.Decoder()) if over_wire else None
+        self.bytes_delivered = 0
         self.frames_delivered = 0
         seed = faults.seed if faults is not None else 0
         self._down = Way(faults, f"{seed} down {secondary.name}")
@@ -144,15 +154,16 @@ class Link:
                 if faults is not None:
                     way._random.seed(f"{faults.seed} {direction} {self.name}")
 
-    def pump(self) -> bool:
+    def pump(self, tick: bool = True) -> bool:
         """Deliver all that is due, and what that sets off. Returns whether anything was delivered."""
         with self._lock:
             if self.is_cut:
                 return False
             now = self._clock()
-            self._sender.tick()
-            with self._secondary_lock:
-                self.secondary.tick(now)
+            if tick:
+                self._sender.tick()
+                with self._secondary_lock:
+                    self.secondary.tick(now)
             moved = False
             while self._pump_once(now):
                 moved = True
@@ -164,21 +175,44 @@ class Link:
         return min(dues, default=None)
 
     def _pump_once(self, now: float) -> bool:
+        down, up = self._down, self._up
         moved = False
         frame = self._sender.next_frame(self.name)
         if frame is not None:
             moved = True
-            self._down.put(frame, now)
-        while (arrived := self._down.take(now)) is not None:
+            if down.is_straight:
+                self._deliver(frame, now)
+            else:
+                down.put(frame, now)
+        while (arrived := down.take(now)) is not None:
             moved = True
-            self.frames_delivered += 1
-            with self._secondary_lock:
-                self.secondary.receive(arrived, now)
+            self._deliver(arrived, now)
         outgoing = self.secondary.outgoing
         while outgoing:
             moved = True
-            self._up.put(outgoing.popleft(), now)
-        while (arrived := self._up.take(now)) is not None:
+            if up.is_straight:
+                self._answer(outgoing.popleft())
+            else:
+                up.put(outgoing.popleft(), now)
+        while (arrived := up.take(now)) is not None:
             moved = True
-            self._sender.receive(self.name, arrived)
+            self._answer(arrived)
         return moved
+
+    def _deliver(self, frame: Frame, now: float) -> None:
+        self.frames_delivered += 1
+        if self._decoders is not None:
+            frame = self._through(self._decoders[0], frame)
+        with self._secondary_lock:
+            self.secondary.receive(frame, now)
+
+    def _answer(self, frame: Frame) -> None:
+        if self._decoders is not None:
+            frame = self._through(self._decoders[1], frame)
+        self._sender.receive(self.name, frame)
+
+    def _through(self, decoder: wire.Decoder, frame: Frame) -> Frame:
+        data = wire.encode(frame)
+        self.bytes_delivered += len(data)
+        [arrived] = decoder.feed(data)
+        return arrived

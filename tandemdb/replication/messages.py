@@ -182,7 +182,7 @@ class SnapBegin(NamedTuple):
 
     lsn: LSN
     transaction: int
-    root: int
+    root: int | None
     next_object: int
     kept: tuple[int, ...]
 
@@ -204,7 +204,6 @@ class BlockImage(NamedTuple):
 
 class SnapEnd(NamedTuple):
     lsn: LSN
-    root: int
     blocks: int
 
 

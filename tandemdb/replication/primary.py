@@ -54,6 +54,9 @@ if TYPE_CHECKING:
     from tandemdb.storage import Root
 
 
+GATHER_SECONDS = 0.001
+
+
 @dataclass
 class Limits:
     """What bounds a primary's patience and memory; bytes are of encoded changes."""
@@ -63,8 +66,10 @@ class Limits:
     heartbeat_seconds: float = 0.25
     dead_seconds: float = 2.0
     required: int = 1
-    digest_every: int = 1
-    update_batch: int = 1
+    # Commits from one digest to the next, 0 for none. None: each one while a secondary is synchronous, else none, for
+    # keeping digests up costs a commit about 3 µs for each record it changes.
+    digest_every: int | None = None
+    update_batch: int = 32
 
 
 @dataclass
@@ -130,6 +135,13 @@ class Primary:
     def synchronous(self) -> list[Peer]:
         return [peer for peer in self.peers.values() if peer.mode == "sync"]
 
+    def digest_due(self, lsn: LSN) -> bool:
+        """Tell whether this commit's completion carries the digest of all blocks."""
+        every = self.limits.digest_every
+        if every is None:
+            every = 1 if any(peer.mode == "sync" for peer in self.peers.values()) else 0
+        return every > 0 and lsn % every == 0
+
     def missing(self) -> int:
         """Count how many secondaries in step a synchronous commit lacks; 0 means that it may go ahead."""
         return max(0, self.required() - sum(peer.state == "in step" for peer in self.synchronous()))
@@ -140,14 +152,21 @@ class Primary:
 
     # Transactions.
 
-    def changed(self, changes: Sequence[Change]) -> None:
-        """Stream a transaction's changes so far; those sent before that a savepoint took back are rewound."""
-        batch = self.limits.update_batch
+    def changed(self, changes: Sequence[Change], now: float) -> bool:
+        """Stream a transaction's changes so far; those sent before that a savepoint took back are rewound.
+
+        Changes that follow each other fast are gathered, `update_batch` at most. Returns whether anything is to go.
+        """
+        sent = False
         for peer in self.peers.values():
             if peer.state != "in step" or peer.mode != "sync":
                 continue
-            if peer.streamed is None or not 0 <= len(changes) - len(peer.streamed) < batch:
+            streamed = peer.streamed
+            unsent = len(changes) - len(streamed) if streamed is not None else self.limits.update_batch
+            if not 0 <= unsent < self.limits.update_batch or now - peer.sent_at >= GATHER_SECONDS:
                 self._stream(peer, changes)
+                sent = True
+        return sent
 
     def complete(self, lsn: LSN, changes: Sequence[Change], root: int | None, now: float) -> None:
         """Send the completion of a transaction; it is pending until `installed` or `abandon`."""
@@ -185,7 +204,6 @@ class Primary:
                 peer.queue.append(Heartbeat(lsn, lsn, None, False))
             elif peer.state == "in step":
                 peer.state = "following"
-        self._trim()
 
     def _jump(self, root: Root) -> None:
         """Begin the log anew: this system, itself a secondary, was given blocks instead of commits."""
@@ -318,9 +336,7 @@ class Primary:
             return
         position, pending = self._settle_pending(position)
         holds_ours = bool(position.pending_lsn) and pending == "keep"
-        root_digest = blocks.root_digest(self.root)
-        self.log.remember_root(LSN(self.root.lsn), root_digest)
-        decision = decide(position, self.identity.history, self.log, self.marks, self.root, root_digest)
+        decision = decide(position, self.identity.history, self.log, self.marks, self.root)
         if holds_ours and self.pending is not None:
             # Its acknowledgement was lost; that it still holds the transaction says the same.
             self.pending.acknowledged.add(peer.name)
@@ -332,7 +348,7 @@ class Primary:
         if decision.kind == "walk":
             walk = self._walks[peer.name] = DigestWalk(self.root)
             peer.state = "walking"
-            peer.queue.extend(walk.start(position.root, root_digest))
+            peer.queue.extend(walk.start(position.root, blocks.root_digest(self.root)))
             self._finish_walk(peer)
         elif decision.kind == "tail":
             self._follow(peer, decision.lsn, pending, holds_ours)
@@ -387,7 +403,10 @@ class Primary:
         peer.completed = False
         peer.received_lsn = peer.applied_lsn = LSN(0)
         peer.blocks_planned = count
-        peer.images = images(root, self._transaction_at(LSN(root.lsn)), blocks.root_digest(root), wanted)
+        lsn = LSN(root.lsn)
+        # An empty secondary that is not to be checked at each commit need not make us hash all that we hold.
+        digest = blocks.root_digest(root) if wanted is not None or self.digest_due(lsn) else None
+        peer.images = images(root, self._transaction_at(lsn), digest, wanted)
 
     def _transaction_at(self, lsn: LSN) -> int:
         entry = self.log.find(lsn)

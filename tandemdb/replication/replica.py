@@ -93,10 +93,11 @@ def attach(
     name: str = "",
     overwrite: bool = False,
     faults: Faults | None = None,
+    over_wire: bool = False,
     timeout_seconds: float = 2.0,
     clock: Callable[[], float] = time.monotonic,
     pause: Callable[[float], None] | None = None,
-    **limits: int | float,
+    **limits: int | float | None,
 ) -> Replica:
     """Mirror `primary` to `secondary` from now on; the secondary is read-only until it is promoted.
 
@@ -105,6 +106,9 @@ def attach(
     Args:
         mode: "sync": a commit returns when the secondary has it. "async": at once, the log follows.
         overwrite: let the secondary's own data of another origin be replaced.
+        faults: an adversary on the link, for tests. `over_wire` sends frames through their bytes, as a socket would.
+        clock, pause: what waiting uses, for tests on virtual time.
+        timeout_seconds: how long a synchronous commit waits before it is in doubt.
         limits: fields of `Limits`, taken when the primary gets its first secondary: `required` (how many synchronous
             secondaries must have a commit), `digest_every` (commits from one digest to the next), ...
     Raises:
@@ -119,7 +123,7 @@ def attach(
     if name in publisher.links:
         name = f"{name} {next(_names)}"
     other.secondary = Secondary(secondary, other.identity, name, mode)
-    other.link = link = Link(publisher, other.secondary, other.lock, clock, faults)
+    other.link = link = Link(publisher, other.secondary, other.lock, clock, faults, over_wire)
     before, secondary.read_only = secondary.read_only, READ_ONLY
     try:
         _observe(primary, publisher, lambda: publisher.add(link, mode))
@@ -160,7 +164,8 @@ def promote(secondary: Database) -> PromotionReport:
     """Make a secondary a primary: a new epoch begins, it takes writes, its history is kept.
 
     If the link still stands, what is under way is applied first, and the former primary is told and takes no more
-    writes; otherwise it learns so from the first frame it sends. Whether to promote is the operator's decision: see `commits_missing`.
+    writes; otherwise it learns so from the first frame it sends. Whether to promote is the operator's decision: see
+    `commits_missing`.
 
     Raises:
         ReplicationError: the database is no secondary.

@@ -18,14 +18,15 @@ from tandemdb.storage import Database, ReadOnly, describe_difference
 from .workload import Workload, make_table, put
 
 
+@pytest.mark.parametrize("over_wire", [False, True])
 @pytest.mark.parametrize("mode", ["sync", "async"])
 @pytest.mark.parametrize("seed", range(6))
-def test_random_workloads_leave_equal_digests(mode: str, seed: int) -> None:
+def test_random_workloads_leave_equal_digests(mode: str, seed: int, over_wire: bool) -> None:
     primary, secondary = Database("p"), Database("s")
     workload = Workload(seed)
     for _ in range(seed):
         workload.transaction(primary)
-    replication.attach(primary, secondary, mode)
+    replication.attach(primary, secondary, mode, over_wire=over_wire)
     for _ in range(40):
         workload.transaction(primary)
         if mode == "sync":
@@ -42,10 +43,51 @@ def test_random_workloads_leave_equal_digests(mode: str, seed: int) -> None:
             assert list(key.scan_entries()) == list(mirrored.keys[key_id].scan_entries())
 
 
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_readers_of_the_secondary_see_whole_commits_in_order(mode: str) -> None:
+    primary, secondary = Database("p"), Database("s")
+    table_id = make_table(primary, 2)
+    replication.attach(primary, secondary, mode)
+    stop, torn, seen = threading.Event(), [], set()
+
+    def read() -> None:
+        last = 0
+        while not stop.is_set():
+            root = secondary.root
+            table = root.tables.get(table_id)
+            if table is None:
+                continue
+            first, second = table.find(1), table.find(2)
+            if root.lsn < last or first is None or second is None or first[1] != second[1]:
+                torn.append((root.lsn, first, second))
+            last = root.lsn
+            seen.add(last)
+
+    reader = threading.Thread(target=read)
+    put(primary, table_id, 1, "0")
+    transaction = primary.begin()
+    transaction.table(table_id).replace(1, (1, "0", None))
+    transaction.table(table_id).replace(2, (2, "0", None))
+    transaction.commit()
+    replication.wait_for(secondary, primary.root.lsn)
+    reader.start()
+    for number in range(1500):
+        transaction = primary.begin()
+        transaction.table(table_id).replace(1, (1, str(number), None))
+        transaction.table(table_id).replace(2, (2, str(number), None))
+        transaction.commit()
+    replication.wait_for(secondary, primary.root.lsn)
+    stop.set()
+    reader.join()
+    assert torn == []
+    assert len(seen) > 1
+    assert secondary.digest() == primary.digest()
+
+
 def test_nothing_is_visible_before_completion_although_it_is_applied() -> None:
     primary, secondary = Database("p"), Database("s")
     table_id = make_table(primary, 10)
-    replica = replication.attach(primary, secondary)
+    replica = replication.attach(primary, secondary, update_batch=1)
     core = replica.link.secondary
     before = secondary.root
     transaction = primary.begin()
@@ -72,6 +114,7 @@ def test_savepoints_rewind_the_overlay() -> None:
     transaction.restore(mark)
     overlay = replica.link.secondary.overlay
     assert overlay is not None and len(overlay.changes) == len(transaction.changes or ())
+    assert overlay.marks
     transaction.table(table_id).insert(4000, (4000, "kept", None))
     transaction.commit()
     assert secondary.digest() == primary.digest()
@@ -119,7 +162,7 @@ def test_the_primary_dropped_at_any_point_loses_no_acknowledged_commit(when: str
     elif when == "after":
         acknowledged.append(put(primary, table_id, 20, "kept"))
     digest = primary.digest()
-    transaction = None  # noqa: F841
+    transaction = None
     del primary
     gc.collect()
     report = replication.promote(secondary)

@@ -52,7 +52,8 @@ class Workload:
             key = (KeyColumn(0, "NOCASE"), KeyColumn(1)) if kind == "unique" else ()
             table_id = transaction.create_table(TableDefinition(name=name, kind=kind, columns=3, primary_key=key))
             master = transaction.table(MASTER_ID)
-            master.insert((master.last_key() or 0) + 1, ("table", name, name, table_id, f"CREATE TABLE {name} (a, b, c)"))
+            sql = f"CREATE TABLE {name} (a, b, c)"
+            master.insert((master.last_key() or 0) + 1, ("table", name, name, table_id, sql))
         elif draw < 0.7:
             transaction.create_key(
                 KeyDefinition(table_id=random.choice(tables), columns=(KeyColumn(random.randrange(3)),))
