@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from copy import copy
 
 from tandemdb.planner.functions.moment import DAY, HALF_DAY, JULIAN_MAX, UNIX_EPOCH, Moment
@@ -166,7 +167,7 @@ def julian_text(moment: Moment) -> str:
     return format_real(day, "g", 16, alternate=False, more_digits=False, prefix="")
 
 
-MARKS = {
+MARKS: dict[str, Callable[[Moment], str]] = {
     "d": lambda moment: f"{moment.day:02d}",
     "f": seconds_text,
     "H": lambda moment: f"{moment.hour:02d}",
