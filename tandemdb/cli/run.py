@@ -108,6 +108,9 @@ def run_statement(
         tally.failures += 1
         tell(statement.describe(message_of(error)))
         return False
+    except Exception as error:  # Not the script's fault: keep the traceback, but say where it came from.
+        error.add_note(f"while running {statement.describe('')}")
+        raise
     return True
 
 
