@@ -69,7 +69,7 @@ def test_lifting_and_scanning_find_the_same_literals(pieces: list[tuple[str, str
         for kind, text in zip(tokens.kinds, tokens.texts, strict=True)
         if kind in ("number", "string", "blob") and text != "9223372036854775808"
     ]
-    values: list[Value] = [lift_literals(text)[1][0] for text in scanned]
+    values: list[Value] = [value for text in scanned for value in lift_literals(text)[1]]
     assert lift_literals(sql)[1] == values
 
 

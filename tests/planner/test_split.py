@@ -62,4 +62,4 @@ def test_a_last_statement_is_complete_where_sqlite_says_so(words: list[str]) -> 
     script = " ".join(words)
     if sqlite3.complete_statement(script):
         pieces = list(split_script(script))
-        assert not pieces or list(split_script(script + "SELECT 1"))[:-1] == pieces
+        assert not pieces or list(split_script(script + "\nSELECT 1"))[:-1] == pieces
