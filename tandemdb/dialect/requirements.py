@@ -37,7 +37,7 @@ CLOSED = [
 ]
 
 
-class Requirements(SuiteRequirements):  # type: ignore[misc, no-untyped-call]  # sqlalchemy.testing has no types
+class Requirements(SuiteRequirements):
     """The requirements that tandemdb fulfils, as SQLAlchemy's own SQLite dialect does."""
 
     def get_isolation_levels(self, config: Any) -> dict[str, Any]:

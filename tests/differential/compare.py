@@ -23,8 +23,9 @@ class Difference(NamedTuple):
 
     def signature(self) -> str:
         """What makes two differences the same kind, for counting: the sort, and the error's first words."""
-        sides = [side if isinstance(side, str) else "" for side in (error_text(self.expected), error_text(self.found))]
-        return f"{self.what} | {sides[0]} | {sides[1]}"
+        if self.what.startswith(("rows", "state")):
+            return f"{self.what.split()[0]}: {nature(self.expected, self.found)}"
+        return f"{self.what} | {error_text(self.expected)} | {error_text(self.found)}"
 
 
 class Refused(NamedTuple):
@@ -97,6 +98,22 @@ def fold(value: Any) -> Any:
     if isinstance(value, str):
         return "text", value.lower().rstrip(" ")
     return type(value).__name__, value
+
+
+def nature(expected: Any, found: Any) -> str:
+    """How two lists of rows differ: their number, their order, the classes of values, or the values."""
+    if not isinstance(expected, list) or not isinstance(found, list):
+        return "something is missing"
+    if len(expected) != len(found):
+        return "more rows" if len(found) > len(expected) else "fewer rows"
+    if Counter(map(typed, expected)) == Counter(map(typed, found)):
+        return "order"
+    one, other = (sorted(side, key=lambda row: repr(alike(row))) for side in (expected, found))
+    for left, right in zip(one, other, strict=True):
+        for value, instead in zip(left, right, strict=False):
+            if type(value) is not type(instead):
+                return f"{type(instead).__name__} for {type(value).__name__}"
+    return "values"
 
 
 def error_text(side: Any) -> str:
