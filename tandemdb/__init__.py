@@ -15,7 +15,7 @@ import collections.abc
 import datetime
 import sys as _sys
 import time
-from sqlite3 import PrepareProtocol, adapt, adapters, complete_statement, converters, register_converter
+from sqlite3 import PrepareProtocol, adapters, complete_statement, converters, register_converter
 from typing import Any as _Any
 
 from tandemdb.dbapi import constants as _constants
@@ -27,7 +27,7 @@ from tandemdb.dbapi.cursor import Cursor
 from tandemdb.dbapi.functions import enable_callback_tracebacks
 from tandemdb.dbapi.install import install, uninstall
 from tandemdb.dbapi.names import drop, keep
-from tandemdb.dbapi.parameters import register_adapter
+from tandemdb.dbapi.parameters import adapt, register_adapter
 from tandemdb.dbapi.rows import Row
 from tandemdb.errors import (
     DatabaseError,

@@ -10,6 +10,7 @@ A blob expires when its row is changed otherwise or deleted; it then answers "qu
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self
@@ -23,13 +24,21 @@ if TYPE_CHECKING:
 class Blob:
     """A handle on one blob (or text) value; sqlite3.Blob, method for method."""
 
-    __slots__ = ("__weakref__", "_connection", "_expected", "_offset", "_readonly", "_select", "_update", "_row")
+    __slots__ = ("__weakref__", "_connection", "_expected", "_offset", "_readonly", "_row", "_select", "_update")
     __module__ = "tandemdb"
 
-    def __init__(self, connection: ConnectionState, names: tuple[str, str, str], row: int, readonly: bool) -> None:
-        """Open the value of column, table and schema `names` at this rowid."""
+    _connection: ConnectionState | None
+    _expected: bytes | str
+    _offset: int
+
+    def __new__(cls) -> Self:
+        """Refuse: only a connection's blobopen() makes blobs."""
+        raise TypeError("cannot create 'tandemdb.Blob' instances")
+
+    def _open(self, connection: ConnectionState, names: tuple[str, str, str], row: int, readonly: bool) -> None:
+        """Open the value of schema, table and column `names` at this rowid."""
         schema, table, column = (quote(name) for name in names)
-        self._connection: ConnectionState | None = connection
+        self._connection = connection
         self._select = f"SELECT {column} FROM {schema}.{table} WHERE rowid = ?"
         self._update = f"UPDATE {schema}.{table} SET {column} = ? WHERE rowid = ?"
         self._row = row
@@ -39,7 +48,7 @@ class Blob:
         if not isinstance(value, (bytes, str)):
             kind = {type(None): "null", int: "integer", float: "real"}[type(value)]
             raise OperationalError(f"cannot open value of type {kind}", code="SQLITE_ERROR")
-        self._expected: bytes | str = value
+        self._expected = value
 
     def _find(self) -> bytes | str | int | float | None:
         """Fetch the value as it is now."""
@@ -95,7 +104,7 @@ class Blob:
     def write(self, data: Any, /) -> None:
         """Write bytes at the current position; they must fit."""
         self._open_connection()
-        data = bytes(memoryview(data))
+        data = contiguous(data)
         if len(data) > len(self) - self._offset:
             raise ValueError("data longer than blob length")
         self._replace(self._offset, data)
@@ -108,7 +117,7 @@ class Blob:
             raise ValueError("'origin' should be os.SEEK_SET, os.SEEK_CUR, or os.SEEK_END")
         base = 0 if origin == os.SEEK_SET else self._offset if origin == os.SEEK_CUR else len(self)
         if base + offset > 2**31 - 1:
-            raise OverflowError("seek offset results in offset out of range")
+            raise OverflowError("seek offset results in overflow")
         if not 0 <= base + offset <= len(self):
             raise ValueError("offset out of blob range")
         self._offset = base + offset
@@ -161,7 +170,7 @@ class Blob:
                 raise ValueError("byte must be in range(0, 256)")
             self._replace(position, bytes((value,)))
         elif isinstance(key, slice):
-            self._assign(key, bytes(memoryview(value)))
+            self._assign(key, contiguous(value))
         else:
             raise TypeError("Blob indices must be integers")
 
@@ -191,6 +200,8 @@ class Blob:
     def _position(self, key: Any) -> int:
         """Return an index from the start, or refuse it."""
         size, position = len(self), key.__index__()
+        if not -sys.maxsize - 1 <= position <= sys.maxsize:
+            raise IndexError("cannot fit 'int' into an index-sized integer")
         if position < 0:
             position += size
         if not 0 <= position < size:
@@ -206,6 +217,25 @@ class Blob:
 
     def _not_iterable(self, text: str) -> NoReturn:
         raise TypeError(text.format("tandemdb.Blob"))
+
+
+def open_blob(connection: ConnectionState, names: tuple[str, str, str], row: int, readonly: bool) -> Blob:
+    """Open the value in schema, table and column `names` at a rowid.
+
+    Raises:
+        OperationalError: there is no such row, or its value is no blob or text.
+    """
+    blob: Blob = object.__new__(Blob)
+    blob._open(connection, names, row, readonly)
+    return blob
+
+
+def contiguous(data: Any) -> bytes:
+    """Return the bytes of a buffer, which must lie in one piece."""
+    view = memoryview(data)
+    if not view.c_contiguous:
+        raise BufferError("memoryview: underlying buffer is not C-contiguous")
+    return view.tobytes()
 
 
 def quote(name: str) -> str:

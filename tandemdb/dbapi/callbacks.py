@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from tandemdb.dbapi import constants, functions
 from tandemdb.dbapi.state import ConnectionState, known_shapes
+from tandemdb.dbapi.tracing import Tracer
 from tandemdb.errors import OperationalError, ProgrammingError
 
 # Upper bounds of getlimit(), as SQLite is compiled by default: https://www.sqlite.org/limits.html
@@ -152,7 +153,8 @@ class Callbacks(ConnectionState):
         """Show `trace_callback` each statement that runs, the driver's own BEGIN and COMMIT included."""
         with self._guard():
             wrapped = None if trace_callback is None else functions.wrap_trace(trace_callback)
-            self._session.set_trace_callback(wrapped)
+            self._tracer = None if wrapped is None else Tracer(wrapped, self._limits)
+            self._session.set_trace_callback(self._tracer)
 
     def interrupt(self) -> None:
         """Make the running statement fail with "interrupted"; any thread may call it."""

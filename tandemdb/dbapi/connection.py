@@ -106,6 +106,7 @@ class Connection(TransactionControl, Callbacks, Copying, Beyond):
         sys.audit("sqlite3.connect", database)
         if self._owner != UNINITIALISED:
             self._close()
+            self._owner = UNINITIALISED
         if target.kind == "remote":
             session, store = open_remote(target, timeout)
         else:
@@ -128,7 +129,7 @@ class Connection(TransactionControl, Callbacks, Copying, Beyond):
         find_base_adapters()
         self._target, self._database, self._session = target, store, session
         self._shapes = known_shapes
-        self._limits, self._config = {}, {}
+        self._limits, self._config, self._tracer = {}, {}, None
         self._lock = threading.RLock()
         self.row_factory = None
         self._thread = self._owner = get_ident() if check_same_thread else None
@@ -168,7 +169,7 @@ class Connection(TransactionControl, Callbacks, Copying, Beyond):
         if is_real_cursor(factory):
             raise TypeError("factory must return a cursor, not a cursor of the standard library's sqlite3")
         cursor = factory(self)
-        if not isinstance(cursor, Cursor):
+        if not issubclass(type(cursor), Cursor):  # not isinstance(): an object may lie about its class
             raise TypeError(f"factory must return a cursor, not {type(cursor).__name__}")
         if self.row_factory is not None:
             cursor.row_factory = self.row_factory
@@ -191,12 +192,16 @@ class Connection(TransactionControl, Callbacks, Copying, Beyond):
         self._check()
         return new_cursor(self).executescript(sql_script)
 
-    def __call__(self, sql: str, /) -> Statement:
+    def __call__(self, *arguments: str) -> Statement:
         """Prepare a statement, as sqlite3's connections do when called."""
-        if not isinstance(sql, str):
-            raise TypeError(f"argument 1 must be str, not {type(sql).__name__}")
         with self._guard():
-            return Statement(self._prepare_new(sql))
+            if len(arguments) != 1:
+                raise TypeError(f"function takes exactly 1 argument ({len(arguments)} given)")
+            if not isinstance(arguments[0], str):
+                raise TypeError(f"argument 1 must be str, not {type(arguments[0]).__name__}")
+            statement = object.__new__(Statement)
+            statement.prepared = self._prepare_new(arguments[0])
+            return statement
 
     def close(self) -> None:
         """Close the connection, rolling back what is not committed; closing twice does no harm."""
@@ -224,7 +229,7 @@ class Connection(TransactionControl, Callbacks, Copying, Beyond):
 
     def __del__(self) -> None:
         owner = getattr(self, "_owner", UNINITIALISED)
-        if owner in (CLOSED, UNINITIALISED):
+        if owner in (CLOSED, UNINITIALISED) or sys is None:  # None: the interpreter is going down
             return
         if sys.version_info >= (3, 13):
             warnings.warn(f"unclosed database in {self!r}", ResourceWarning, stacklevel=2, source=self)
@@ -240,9 +245,11 @@ class Statement:
     __slots__ = ("prepared",)
     __module__ = "tandemdb"
 
-    def __init__(self, prepared: Any) -> None:
-        """Keep the planner's statement."""
-        self.prepared = prepared
+    prepared: Any
+
+    def __new__(cls) -> Statement:
+        """Refuse: only a connection makes statements."""
+        raise TypeError("cannot create 'tandemdb.Statement' instances")
 
 
 # What an instance of Connection calls its class; never instantiated.

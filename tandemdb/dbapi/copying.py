@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
-from tandemdb.dbapi.blob import Blob, quote
+from tandemdb.dbapi.blob import Blob, open_blob, quote
 from tandemdb.dbapi.names import Target
 from tandemdb.dbapi.state import ConnectionState
 from tandemdb.errors import OperationalError, ProgrammingError
@@ -43,7 +43,7 @@ class Copying(ConnectionState):
             target: a tandemdb connection, or a real one of the standard library's sqlite3.
             pages, sleep: accepted; the copy is made in one step, and nobody waits for it.
             progress: called once, at the end, with (SQLITE_DONE, 0 remaining, blocks in all).
-            name: "main"; other databases of the connection are not copied.
+            name: "main", "temp", or the name of an attached database.
         Raises:
             OperationalError: the target has a transaction open.
         Cost: O(tables) to a tandemdb connection, O(rows) to a real one. Uncommitted changes are not copied.
@@ -58,15 +58,14 @@ class Copying(ConnectionState):
                 raise TypeError("progress argument must be a callable")
             if target is self:
                 raise ValueError("target cannot be the same connection instance")
-            self._check_name(name, f"unknown database {name}")
+            root = self._find_root(name)
             if real:
-                copy_to_real(self, target)
+                copy_to_real(self if root is self._database.root else connect_to_root(root), target)
             else:
                 with target._guard():
-                    take_root(target, self._database.snapshot())
+                    take_root(target, root)
             if progress is not None:
-                blocks = sum(len(list(table.location.blocks())) for table in self._database.snapshot().tables.values())
-                progress(101, 0, blocks)
+                progress(101, 0, sum(len(list(table.location.blocks())) for table in root.tables.values()))
 
     def serialize(self, *, name: str = "main") -> bytes:
         """Return the database as the bytes of an SQLite file."""
@@ -124,7 +123,22 @@ class Copying(ConnectionState):
                 raise OperationalError(f"no such table: {name}.{table}", code="SQLITE_ERROR")
             if column.lower() not in columns:
                 raise OperationalError(f'no such column: "{column}"', code="SQLITE_ERROR")
-            return Blob(self, (name, table, column), row, bool(readonly))
+            return open_blob(self, (name, table, column), row, bool(readonly))
+
+    def _find_root(self, name: str) -> Root:
+        """Return the newest root of one of the connection's databases."""
+        if not isinstance(name, str):
+            raise TypeError(f"backup() argument 'name' must be str, not {type(name).__name__}")
+        if name.lower() == "main":
+            return self._database.snapshot()
+        for attached in self._session.databases:
+            if attached.name.lower() == name.lower():
+                return attached.database.snapshot()  # type: ignore[no-any-return]
+        if name.lower() == "temp":
+            from tandemdb.storage import Database
+
+            return Database().snapshot()
+        raise OperationalError(f"unknown database {name}", code="SQLITE_ERROR")
 
     def _check_name(self, name: str, message: str) -> None:
         """Refuse a database that cannot be copied."""

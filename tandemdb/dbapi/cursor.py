@@ -104,12 +104,21 @@ class Cursor:
 
         if not isinstance(connection, Connection):
             raise TypeError(f"Cursor() argument 1 must be sqlite3.Connection, not {type(connection).__name__}")
+        if self._is_busy():
+            raise ProgrammingError(Busy.message)
         connection._check()
         self._connection = connection
         self._rows = NO_ROWS
         self._columns = None
         self._rowcount = -1
         self.row_factory = connection.row_factory
+
+    def _is_busy(self) -> bool:
+        """Tell whether this object is a cursor already, and in use."""
+        try:
+            return isinstance(self._connection, Busy)
+        except ProgrammingError:
+            return False
 
     def __getattr__(self, name: str) -> Any:
         if name == "_connection":
@@ -185,6 +194,8 @@ class Cursor:
                 parameters = self._bind_slowly(shape, parameters)
             if shape.is_dml and connection._begin and not session.in_transaction:
                 connection._begin_implicitly()
+            if connection._tracer is not None:
+                connection._tracer.note(sql, shape, parameters)
             result = session.run(statement, parameters)
             columns = self._columns = statement.columns
             if columns is not None:
@@ -210,7 +221,7 @@ class Cursor:
         connection = self._connection
         self._connection = Busy(connection)
         try:
-            return bind(shape, parameters, 5)
+            return bind(shape, parameters)
         finally:
             self._connection = connection
 
@@ -246,7 +257,10 @@ class Cursor:
                 raise ProgrammingError("executemany() can only execute DML statements.")
             if shape.is_dml and connection._begin and not session.in_transaction:
                 connection._begin_implicitly()
-            changes = session.run_many(statement, binding.bind_rows(shape, rows))
+            bound = binding.bind_rows(shape, rows)
+            if connection._tracer is not None:
+                bound = connection._tracer.noting(sql, shape, bound)
+            changes = session.run_many(statement, bound)
             self._rowcount = changes if shape.is_dml else -1
             self._columns = statement.columns
         except BaseException:

@@ -111,18 +111,18 @@ class GuardedAggregate:
         try:
             return to_value(result, lambda: unsupported_result(result))
         except Exception as error:
-            raise failure(f"user-defined aggregate's '{name}' method raised error", error, self.instance) from error
+            raise failure(f"user-defined aggregate's '{name}' method raised error", error, self.make) from error
 
     def call(self, name: str, *values: Value) -> Any:
         """Call a method of the user's instance."""
         try:
             method = getattr(self.instance, name)
         except AttributeError as error:
-            raise failure(f"user-defined aggregate's '{name}' method not defined", error, self.instance) from error
+            raise failure(f"user-defined aggregate's '{name}' method not defined", error, self.make) from error
         try:
             return method(*values)
         except Exception as error:
-            raise failure(f"user-defined aggregate's '{name}' method raised error", error, method) from error
+            raise failure(f"user-defined aggregate's '{name}' method raised error", error, self.make) from error
 
 
 def wrap_collation(function: Callable[[str, str], Any]) -> Callable[[str, str], int]:

@@ -70,6 +70,8 @@ def open_database(target: Target) -> Database:
                 store = _stores[target.name] = Store(Database(target.name))
             store.connections += 1
             return store.database
+    if os.path.isdir(target.name) or not os.path.isdir(os.path.dirname(target.name) or "."):
+        raise OperationalError("unable to open database file", code="SQLITE_CANTOPEN")
     raise NotSupportedError(
         f"tandemdb keeps databases in RAM; it cannot open the file '{target.name}'",
         hint='Use ":memory:", or a named store: "file:NAME?mode=memory&cache=shared" with uri=True. '

@@ -83,7 +83,7 @@ def has_surrogates(text: str) -> bool:
     return False
 
 
-def bind(shape: Shape, parameters: Any, level: int = 3) -> Values:
+def bind(shape: Shape, parameters: Any) -> Values:
     """Return one storable value for each placeholder.
 
     Raises:
@@ -91,7 +91,7 @@ def bind(shape: Shape, parameters: Any, level: int = 3) -> Values:
         OverflowError: an integer beyond 64 bits. UnicodeEncodeError: a lone surrogate.
     """
     if type(parameters) in (tuple, list) or is_sequence(parameters):
-        return bind_sequence(shape, parameters, level)
+        return bind_sequence(shape, parameters)
     if is_mapping(parameters):
         return bind_mapping(shape, parameters)
     raise ProgrammingError(
@@ -110,7 +110,7 @@ def is_mapping(value: Any) -> bool:
     return hasattr(type(value), "__getitem__")
 
 
-def bind_sequence(shape: Shape, parameters: Sequence[Any], level: int) -> Values:
+def bind_sequence(shape: Shape, parameters: Sequence[Any]) -> Values:
     """Match the values with the placeholders by position."""
     expected, found = len(shape.names), len(parameters)
     if expected != found:
@@ -127,11 +127,19 @@ def bind_sequence(shape: Shape, parameters: Sequence[Any], level: int) -> Values
             "which requires nameless (qmark) placeholders. Starting with Python 3.14 an sqlite3.ProgrammingError "
             "will be raised.",
             DeprecationWarning,
-            stacklevel=level,
+            stacklevel=find_caller(),
         )
     if type(parameters) in (tuple, list) and is_plain(parameters):
         return parameters
     return [storable(parameters[at], at + 1) for at in range(expected)]
+
+
+def find_caller() -> int:
+    """Return the stacklevel at which a warning by this function's caller names the line outside tandemdb."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("tandemdb."):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def bind_mapping(shape: Shape, parameters: Mapping[str, Any]) -> Values:
@@ -158,7 +166,7 @@ def storable(value: Any, position: int) -> Value:
     """Adapt a value, then turn it into a storage class."""
     kind = type(value)
     if base_types_adapted or kind not in (int, float, str, bytearray):
-        value = sqlite3.adapt(value, sqlite3.PrepareProtocol, value)
+        value = sqlite3.adapt(value, sqlite3.PrepareProtocol, value)  # gives the value back if nothing adapts it
     return to_value(value, lambda: unsupported(value, position))
 
 
@@ -208,10 +216,10 @@ def bind_rows(shape: Shape, rows: Iterable[Any]) -> Iterator[Values]:
                 yield from chunk
             else:
                 for row in chunk:
-                    yield bind(shape, row, 4)
+                    yield bind(shape, row)
         return
     for row in rows:
-        yield bind(shape, row, 4)
+        yield bind(shape, row)
 
 
 def is_uniform(chunk: list[Any], width: int) -> bool:
@@ -231,6 +239,18 @@ def is_plain_column(column: tuple[Any, ...]) -> bool:
     if kinds <= {bytes, type(None)}:
         return True
     return is_plain(column)
+
+
+def adapt(obj: Any, /, *arguments: Any) -> Any:
+    """Adapt an object to a protocol by the registry; the alternative, if given, when nothing adapts it.
+
+    Raises:
+        ProgrammingError: nothing adapts it.
+    """
+    try:
+        return sqlite3.adapt(obj, *arguments)
+    except sqlite3.ProgrammingError as error:
+        raise ProgrammingError(str(error)) from None
 
 
 def register_adapter(type: type, adapter: Callable[[Any], Any], /) -> None:

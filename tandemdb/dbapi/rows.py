@@ -48,13 +48,14 @@ class Row(sqlite3.Row):
 
 def as_real_cursor(cursor: Any) -> sqlite3.Cursor:
     """Return a real cursor with the description of this one."""
-    if isinstance(cursor, sqlite3.Cursor):
-        return cursor
+    if issubclass(type(cursor), sqlite3.Cursor):
+        real: sqlite3.Cursor = cursor
+        return real
     from tandemdb.dbapi.cursor import Cursor
 
-    if not isinstance(cursor, Cursor):
+    if not issubclass(type(cursor), Cursor):  # not isinstance(): an object may lie about its class
         raise TypeError(f"Row() argument 1 must be sqlite3.Cursor, not {type(cursor).__name__}")
-    description = cursor.description
+    description: Description | None = cursor.description
     return name_columns(tuple(column[0] for column in description or ()))
 
 

@@ -13,10 +13,11 @@ from _thread import get_ident
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Self
 
-from tandemdb.dbapi.constants import SQLITE_LIMIT_LENGTH, SQLITE_LIMIT_SQL_LENGTH
+from tandemdb.dbapi.constants import SQLITE_LIMIT_LENGTH, SQLITE_LIMIT_SQL_LENGTH, SQLITE_LIMIT_VARIABLE_NUMBER
 from tandemdb.dbapi.names import Target
 from tandemdb.dbapi.parameters import Shape, make_shape
-from tandemdb.errors import DataError, ProgrammingError
+from tandemdb.dbapi.tracing import Tracer
+from tandemdb.errors import DataError, OperationalError, ProgrammingError
 
 if TYPE_CHECKING:
     from tandemdb.storage import Database
@@ -49,6 +50,7 @@ class ConnectionState:
         "_target",
         "_text_factory",
         "_thread",
+        "_tracer",
         "row_factory",
     )
 
@@ -65,6 +67,7 @@ class ConnectionState:
     _plain_rows: bool  # no converters, and text is str: rows pass as the planner makes them
     _text_factory: Any
     _shapes: dict[str, Shape]
+    _tracer: Tracer | None
     _limits: dict[int, int]
     _config: dict[int, bool]
     row_factory: Any
@@ -78,6 +81,7 @@ class ConnectionState:
         self._limits = {}
         self.row_factory = None
         self._text_factory = str
+        self._tracer = None
         return self
 
     def _check(self) -> None:
@@ -123,6 +127,8 @@ class ConnectionState:
         if "\0" in sql:
             raise ProgrammingError("the query contains a null character")
         statement = self._session.prepare(sql)
+        if len(statement.parameters) > self._limits.get(SQLITE_LIMIT_VARIABLE_NUMBER, len(statement.parameters)):
+            raise OperationalError("too many SQL variables", code="SQLITE_ERROR")
         if statement.has_tail:
             raise ProgrammingError(
                 "You can only execute one statement at a time.",

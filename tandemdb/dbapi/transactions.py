@@ -133,9 +133,10 @@ def read_isolation_level(level: Any) -> str | None:
         return None
     if not isinstance(level, str):
         raise TypeError("isolation_level must be str or None")
-    if level.upper() not in ISOLATION_LEVELS:
+    spelled = str.upper(level)  # a subclass may have an upper() of its own
+    if spelled not in ISOLATION_LEVELS:
         raise ValueError("isolation_level string must be '', 'DEFERRED', 'IMMEDIATE', or 'EXCLUSIVE'")
-    return level.upper()
+    return spelled
 
 
 def read_autocommit(mode: Any) -> int:

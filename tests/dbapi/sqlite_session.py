@@ -139,9 +139,9 @@ class SqliteSession:
     def run_script(self, sql: str) -> None:
         # Not executescript(): it commits first, which is for the driver above to do.
         text = ""
-        for character in sql + ("" if sql.rstrip().endswith(";") else ";"):
+        for position, character in enumerate(sql, 1):
             text += character
-            if character == ";" and sqlite3.complete_statement(text):
+            if position == len(sql) or (character == ";" and sqlite3.complete_statement(text)):
                 with own_errors(self):
                     self.real.execute(text).fetchall()
                 text = ""

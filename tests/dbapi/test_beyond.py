@@ -1,0 +1,99 @@
+"""What tandemdb's connections do beyond sqlite3's, and copies to and from real sqlite3 connections."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+
+import tandemdb
+from tests.dbapi.test_copying import SCHEMA
+
+
+@pytest.fixture
+def con() -> tandemdb.Connection:
+    con = tandemdb.connect(":memory:")
+    con.execute("create table t(a integer primary key, b)")
+    con.executemany("insert into t(b) values(?)", [(n,) for n in range(300)])
+    con.commit()
+    return con
+
+
+def total(con: tandemdb.Connection) -> int:
+    return con.execute("select count(*) from t").fetchone()[0]  # type: ignore[no-any-return]
+
+
+def test_a_fork_and_its_source_do_not_see_each_other(con: tandemdb.Connection) -> None:
+    con.row_factory = tandemdb.Row
+    fork = con.fork()
+    assert fork.digest() == con.digest()
+    fork.execute("delete from t where a > 10")
+    con.execute("insert into t(b) values('mine')")
+    assert (total(fork), total(con)) == (10, 301)
+    assert isinstance(fork.execute("select 1").fetchone(), tandemdb.Row)
+    fork.commit()
+    assert fork.fork().execute("select max(a) from t").fetchone()[0] == 10
+
+
+def test_a_fork_shows_what_is_committed(con: tandemdb.Connection) -> None:
+    con.execute("delete from t")
+    assert total(con.fork()) == 300
+
+
+def test_snapshot_as_of_and_restore(con: tandemdb.Connection) -> None:
+    before = con.snapshot()
+    with con:
+        con.execute("delete from t where a <= 100")
+        con.execute("create table u(a)")
+    past = con.as_of(before)
+    assert (total(past), total(con)) == (300, 200)
+    with pytest.raises(tandemdb.OperationalError, match="attempt to write a readonly database"):
+        past.execute("delete from t")
+    con.restore(before)
+    assert total(con) == 300
+    assert con.digest() == before.digest()
+    con.execute("insert into t(b) values(1)")
+    with pytest.raises(tandemdb.OperationalError, match="in use"):
+        con.restore(before)
+
+
+def test_as_of_an_lsn(con: tandemdb.Connection) -> None:
+    con.keep_history(10)
+    lsn = con.lsn
+    with con:
+        con.execute("delete from t")
+    assert con.lsn == lsn + 1
+    assert (total(con.as_of(lsn)), total(con.as_of(lsn + 1))) == (300, 0)
+    with pytest.raises(tandemdb.OperationalError, match="no such moment: LSN 12345"):
+        con.as_of(12345)
+
+
+def test_explain(con: tandemdb.Connection) -> None:
+    lines = con.explain("select b from t where a = ?").splitlines()
+    assert lines[0] == "QUERY PLAN"
+    assert "INTEGER PRIMARY KEY" in lines[1]
+
+
+def test_backup_to_a_real_connection_and_back() -> None:
+    con = tandemdb.connect(":memory:")
+    con.executescript(SCHEMA)
+    real = sqlite3.connect(":memory:")
+    real.execute("create table gone(a)")
+    con.backup(real)
+    expected = list(real.iterdump())
+    assert list(con.iterdump()) == expected
+    assert real.execute("pragma integrity_check").fetchall() == [("ok",)]
+    again = tandemdb.connect(":memory:")
+    again.deserialize(real.serialize())
+    assert list(again.iterdump()) == expected
+    assert again.execute("pragma user_version").fetchone() == (7,)
+
+
+def test_backup_keeps_rowids() -> None:
+    con = tandemdb.connect(":memory:")
+    con.execute("create table t(a)")
+    con.execute("insert into t(rowid, a) values(7, 'x'), (9, 'y')")
+    con.commit()
+    real = sqlite3.connect(":memory:")
+    con.backup(real)
+    assert real.execute("select rowid, a from t").fetchall() == [(7, "x"), (9, "y")]
