@@ -239,6 +239,8 @@ class ExpressionParser(TokenStream):
         if text[0] == "?" and len(text) > 1:
             number = int(text[1:]) if len(text) < 12 else 0
             if not 1 <= number <= VARIABLE_NUMBER_MAX:
+                if self.kind in NEVER_BEHIND_OPERAND:
+                    self.fail()  # SQLite finds both errors at this token and reports the second.
                 raise OperationalError(f"variable number must be between ?1 and ?{VARIABLE_NUMBER_MAX}")
             missing = number - len(self.parameters)
             if missing > 0:
@@ -464,6 +466,7 @@ class ExpressionParser(TokenStream):
 NULL = Literal(None)
 MINUS_ONLY = Literal(float(2**63))
 SELECT_STARTS = frozenset(["SELECT", "VALUES", "WITH"])
+NEVER_BEHIND_OPERAND = SELECT_STARTS | set("variable number blob illegal ( ~ . NULL CASE EXISTS".split()) - {"WITH"}
 TYPE_WORDS = FALLBACK | {"id", "string"}
 WINDOW_STARTS = frozenset(["PARTITION", "RANGE", "ROWS", "GROUPS"])
 
