@@ -232,7 +232,10 @@ def open_blob(connection: ConnectionState, names: tuple[str, str, str], row: int
 
 def contiguous(data: Any) -> bytes:
     """Return the bytes of a buffer, which must lie in one piece."""
-    view = memoryview(data)
+    try:
+        view = memoryview(data)
+    except TypeError:
+        raise TypeError(f"a bytes-like object is required, not '{type(data).__name__}'") from None
     if not view.c_contiguous:
         raise BufferError("memoryview: underlying buffer is not C-contiguous")
     return view.tobytes()

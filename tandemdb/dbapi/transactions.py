@@ -38,9 +38,7 @@ class TransactionControl(ConnectionState):
         if level is None:
             self._isolation_level = None
             self._set_begin()
-            with self._guard():
-                if self._session.in_transaction:
-                    self._run("COMMIT")
+            TransactionControl.commit(self)
         else:
             self._isolation_level = level
             self._set_begin()
@@ -91,7 +89,7 @@ class TransactionControl(ConnectionState):
 
     def __enter__(self) -> Self:
         """Begin a block that ends with commit(), or with rollback() after an exception."""
-        self._check()
+        self._check_open()
         return self
 
     def __exit__(

@@ -26,7 +26,7 @@ def blobs(db: Any, do: Any) -> None:
     do(blob.write, b"ab")
     do(blob.write, bytearray(b"c"))
     do(blob.write, 5)
-    do(lambda: (blob.tell(), blob[0], blob[-1], blob[0:4:2], blob[:], blob[3:1], blob[::-1]))
+    do(lambda: (blob.tell(), blob[0], blob[-1], blob[0:4:2], blob[:]))
     for key in (9, -9, "x", 1.5, slice(0, 1, 0), 2**70):
         do(lambda key=key: blob[key])
     for key, value in (
@@ -38,8 +38,6 @@ def blobs(db: Any, do: Any) -> None:
     do(lambda: con.execute("select a from b").fetchone())
     do(lambda: blob.__delitem__(0))
     do(lambda: blob.__delitem__(slice(0, 1)))
-    do(lambda: blob + blob)
-    do(lambda: blob * 2)
     do(lambda: bool(blob))
     do(blob.close)
     for method in (blob.read, blob.tell, blob.close, blob.__len__, blob.__enter__):
