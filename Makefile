@@ -27,22 +27,22 @@ lint: $(VENV)/installed
 	$(BIN)/mypy
 
 bench: $(VENV)/installed
-	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+	@$(BIN)/python -m benchmarks.run
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-# A name on PATH proves little: a version manager's shim may stand for an interpreter that is not there. So
-# each candidate has to run and say its version.
+# A name on PATH proves little: a version manager's shim may stand for an interpreter that is not there, and some
+# systems split venv off. So each candidate has to run, say its version and have what a virtual environment needs.
 $(VENV)/installed: pyproject.toml
 	@set -e; python=; \
 	for candidate in $(PYTHON) python3 python3.13 python3.12 python3.11 python; do \
-	    if "$$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then \
+	    if "$$candidate" -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then \
 	        python=$$candidate; break; \
 	    fi; \
 	done; \
 	if [ -z "$$python" ]; then \
-	    echo "make: no Python 3.11, 3.12 or 3.13 found; name one with PYTHON=/path/to/python" >&2; exit 1; \
+	    echo "make: no Python 3.11, 3.12 or 3.13 with venv and ensurepip found; name one with PYTHON=/path/to/python" >&2; exit 1; \
 	fi; \
 	echo "Setting up $(VENV) with $$("$$python" --version) (once; takes a minute) ..."; \
 	"$$python" -m venv --clear $(VENV); \
