@@ -41,6 +41,7 @@ class Peer:
     streamed: list[Change] | None = None
     completed: bool = False
     reason: str = ""
+    added_at: float = 0.0
     heard_at: float = 0.0
     sent_at: float = 0.0
     queue: deque[Message] = field(default_factory=deque)

@@ -24,6 +24,7 @@ from tandemdb.replication import blocks
 from tandemdb.replication.catch_up import CommitMark, CommitMarks, DigestWalk, decide, images, prefer_snapshot
 from tandemdb.replication.errors import ReplicationError
 from tandemdb.replication.identity import Identity
+from tandemdb.replication.limits import GATHER_SECONDS, Limits
 from tandemdb.replication.log import ChangeLog
 from tandemdb.replication.messages import (
     LSN,
@@ -52,24 +53,6 @@ from tandemdb.replication.peer import Mode, Peer
 
 if TYPE_CHECKING:
     from tandemdb.storage import Root
-
-
-GATHER_SECONDS = 0.001
-
-
-@dataclass
-class Limits:
-    """What bounds a primary's patience and memory; bytes are of encoded changes."""
-
-    log_bytes_max: int = 64 << 20
-    window_bytes: int = 16 << 20
-    heartbeat_seconds: float = 0.25
-    dead_seconds: float = 2.0
-    required: int = 1
-    # Commits from one digest to the next, 0 for none. None: each one while a secondary is synchronous, else none, for
-    # keeping digests up costs a commit about 3 µs for each record it changes.
-    digest_every: int | None = None
-    update_batch: int = 32
 
 
 @dataclass
@@ -107,7 +90,7 @@ class Primary:
         """Register a secondary; it is served from its first POSITION on."""
         if name in self.peers:
             raise ReplicationError(f"this database already has a secondary named {name!r}")
-        peer = self.peers[name] = Peer(name, mode, heard_at=now)
+        peer = self.peers[name] = Peer(name, mode, added_at=now, heard_at=now)
         return peer
 
     def remove(self, name: str) -> None:

@@ -293,7 +293,7 @@ class Publisher:
         last = self.core.log.last_lsn
         applied = LSN(min(peer.applied_lsn, last))
         missing = self.core.log.find(LSN(applied + 1)) if applied < last else None
-        oldest = missing if missing is not None else self.core.log.base
+        lacking_since = missing.time if missing is not None else peer.added_at
         return SecondaryStatus(
             peer.name,
             peer.mode,
@@ -301,7 +301,7 @@ class Publisher:
             applied,
             last - applied,
             self.core.log.bytes_after(applied) if applied < last else 0,
-            max(0.0, now - oldest.time) if applied < last else 0.0,
+            max(0.0, now - lacking_since) if applied < last else 0.0,
             peer.blocks_shipped,
             tuple(peer.plans),
             peer.reason,

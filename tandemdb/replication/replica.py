@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from tandemdb.replication import blocks
 from tandemdb.replication.errors import ReplicationError
 from tandemdb.replication.identity import common_end
+from tandemdb.replication.limits import Limits
 from tandemdb.replication.link import Faults, Link
 from tandemdb.replication.messages import LSN, Epoch
 from tandemdb.replication.peer import Mode
-from tandemdb.replication.primary import Limits, Primary
+from tandemdb.replication.primary import Primary
 from tandemdb.replication.publisher import READ_ONLY, Publisher, SecondaryStatus
 from tandemdb.replication.secondary import Secondary
 from tandemdb.replication.system import Orphan, System, find_system, system_of
@@ -308,7 +309,12 @@ def _publisher_of(
 
 def _observe(primary: Database, publisher: Publisher, act: Callable[[], object]) -> None:
     """Change a primary's secondaries while no transaction is open, so that none is observed by halves."""
-    transaction = blocks.begin(primary)
+    try:
+        transaction = blocks.begin(primary)
+    except blocks.LockTimeout as error:
+        raise ReplicationError(
+            "database is locked", detail=str(error), hint="End the open transaction before secondaries are changed."
+        ) from error
     try:
         act()
         primary.observer = publisher.observer() if publisher.links else None

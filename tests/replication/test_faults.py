@@ -93,6 +93,40 @@ def test_promotion_at_any_point_keeps_every_acknowledged_commit(faults: Faults, 
     Workload(seed + 1).transaction(secondary)
 
 
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(faults=ADVERSARIES, seed=st.integers(0, 1 << 16), required=st.sampled_from([1, 2]), over_wire=st.booleans())
+def test_two_secondaries_under_faults(faults: Faults, seed: int, required: int, over_wire: bool) -> None:
+    clock = VirtualClock()
+    primary, secondaries = Database("p"), [Database("a"), Database("b")]
+    workload, random = Workload(seed), Random(seed)
+    workload.transaction(primary)
+    replicas = [
+        replication.attach(primary, each, clock=clock, pause=clock.pause, required=required, over_wire=over_wire)
+        for each in secondaries
+    ]
+    for number, replica in enumerate(replicas):
+        replica.set_faults(Faults(**{**vars(faults), "seed": faults.seed + number}))
+    for _ in range(15):
+        try:
+            workload.transaction(primary, 8)
+        except (replication.CommitInDoubt, replication.SecondaryLost):
+            clock.pause(0.3)
+        replica = random.choice(replicas)
+        if random.random() < 0.1:
+            replica.cut()
+        if replica.link.is_cut and random.random() < 0.5:
+            replica.heal()
+        having = [replica.link.secondary.received_lsn >= primary.root.lsn for replica in replicas]
+        assert sum(having) >= required
+    for replica in replicas:
+        replica.set_faults(None)
+        if replica.link.is_cut:
+            replica.heal()
+    for each, replica in zip(secondaries, replicas, strict=True):
+        settle(primary, each, replica, clock)
+        assert each.digest() == primary.digest()
+
+
 @pytest.mark.parametrize("frames", range(0, 14))
 def test_the_primary_lost_after_any_number_of_frames(frames: int) -> None:
     clock = VirtualClock()

@@ -1,0 +1,29 @@
+"""Limits: what bounds a primary's patience and memory, and when it does what costs something.
+
+    log_bytes_max      the retained log; who lacks more than it holds gets blocks
+    window_bytes       log on its way to one secondary, not yet acknowledged
+    heartbeat_seconds  silence after which an answer is asked for      dead_seconds   and after which it is given up
+    required           synchronous secondaries that must have a commit before it is shown
+    update_batch       changes of a transaction gathered into one message, for GATHER_SECONDS at most
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+GATHER_SECONDS = 0.001
+
+
+@dataclass
+class Limits:
+    """A primary's settings; bytes are of encoded changes."""
+
+    log_bytes_max: int = 64 << 20
+    window_bytes: int = 16 << 20
+    heartbeat_seconds: float = 0.25
+    dead_seconds: float = 2.0
+    required: int = 1
+    # Commits from one digest to the next, 0 for none. None: each one while a secondary is synchronous, else none, for
+    # keeping digests up costs a commit about 3 µs for each record it changes.
+    digest_every: int | None = None
+    update_batch: int = 32
