@@ -62,6 +62,20 @@ class FromBinder:
         for join in reversed(spine):
             self.bind_join(join)
 
+    def bind_joined(self, node: ast.Source) -> None:
+        """Add the FROM clause of an UPDATE, joined to the table that is there already."""
+        if isinstance(node, ast.Join):
+            spine = []
+            item: ast.Source = node
+            while isinstance(item, ast.Join):
+                spine.append(item)
+                item = item.left
+            self.bind_item(item, "INNER")
+            for join in reversed(spine):
+                self.bind_join(join)
+        else:
+            self.bind_item(node, "INNER")
+
     # ---- joins
 
     def bind_join(self, join: ast.Join) -> None:

@@ -204,7 +204,8 @@ class Core:
 class CommonRows:
     """The rows of a common table expression or a recursive one, made once and read by name."""
 
-    __slots__ = ("name", "query", "recursive", "columns", "rows_name", "setup", "steps", "uses", "operators")
+    __slots__ = ("name", "query", "recursive", "columns", "rows_name", "setup", "steps", "uses", "operators",
+                 "is_local")  # fmt: skip
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -215,6 +216,7 @@ class CommonRows:
         self.recursive = False
         self.columns: list[SourceColumn] = []
         self.rows_name: str | None = None
+        self.is_local: bool | None = None
         self.uses = 0
 
 
@@ -233,6 +235,48 @@ class Query:
         self.outer: set[Source] = set()
         self.common: list[CommonRows] = []
         self.hidden = 0
+
+
+def expressions_of(core: Core) -> list[Expr]:
+    """Every expression of a core: results, conditions, groups, aggregates, windows, arguments of sources."""
+    found = [*core.conjuncts, *core.group_by, *(result.expression for result in core.results)]
+    if core.having is not None:
+        found.append(core.having)
+    for aggregate in core.aggregates:
+        found.extend(aggregate.arguments)
+        found.extend(key.expression for key in aggregate.order_by)
+        if aggregate.filter is not None:
+            found.append(aggregate.filter)
+    for window in core.windows:
+        found.extend((*window.arguments, *window.partition_by, *(key.expression for key in window.order_by)))
+        if window.filter is not None:
+            found.append(window.filter)
+    for source in core.sources:
+        found.extend((*source.on, *source.arguments))
+    for row in core.values or ():
+        found.extend(row)
+    return found
+
+
+def queries_in(query: Query) -> list[Query]:
+    """The query and all below it: in FROM, in expressions, in common tables."""
+    found = []
+    pending = [query]
+    while pending:
+        current = pending.pop()
+        found.append(current)
+        for core in current.cores:
+            pending.extend(source.query for source in core.sources if source.query is not None)
+            for expression in expressions_of(core):
+                for node in walk(expression):
+                    if isinstance(node, (QueryValue, QueryExists, QueryIn)):
+                        pending.append(node.query)
+        for key in current.order_by:
+            if key.expression is not None:
+                for node in walk(key.expression):
+                    if isinstance(node, (QueryValue, QueryExists, QueryIn)):
+                        pending.append(node.query)
+    return found
 
 
 def children(expression: Expr) -> list[Expr]:

@@ -1,7 +1,7 @@
 """What PRAGMA sets for one connection, with SQLite's defaults for a database in memory.
 
-Settings that do something here are read by the session; the others belong to disks and caches, and are kept only so that
-a program that sets one reads it back.
+Settings that do something here are read by the session; the others belong to disks and caches, and are kept only so
+that a program that sets one reads it back.
 """
 
 from __future__ import annotations

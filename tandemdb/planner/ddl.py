@@ -28,8 +28,14 @@ from tandemdb.planner.schema import (
     load_schema,
     remember_definition,
 )
-from tandemdb.planner.schema_build import CheckCollation, accept_collation, build_index, build_table
-from tandemdb.planner.schema_build import key_definition, table_definition
+from tandemdb.planner.schema_build import (
+    CheckCollation,
+    accept_collation,
+    build_index,
+    build_table,
+    key_definition,
+    table_definition,
+)
 from tandemdb.planner.schema_check import INDEX_COLUMN, INDEX_WHERE, check_expression, check_table
 from tandemdb.planner.schema_text import create_table_text, name_as_written, numbered_names
 from tandemdb.planner.settings import bump_schema_version
@@ -41,8 +47,8 @@ if TYPE_CHECKING:
 
 SEQUENCE_SQL = "CREATE TABLE sqlite_sequence(name,seq)"
 MODULES = frozenset({
-    "dbstat", "fts3", "fts3tokenize", "fts4", "fts4aux", "fts5", "fts5vocab", "json_each", "json_tree", "rtree", "rtree_i32",
-    "sqlite_stmt",
+    "dbstat", "fts3", "fts3tokenize", "fts4", "fts4aux", "fts5", "fts5vocab", "json_each", "json_tree", "rtree",
+    "rtree_i32", "sqlite_stmt",
 })  # fmt: skip
 """The virtual table modules of a usual SQLite; any other name is unknown there too."""
 
@@ -104,7 +110,7 @@ def definition_of_select(node: ast.CreateTable, columns: Sequence[tuple[str, str
     types = {"TEXT": "TEXT", "NUMERIC": "NUM", "INTEGER": "INT", "REAL": "REAL"}
     names = numbered_names([name for name, _ in columns])
     definitions = tuple(
-        ast.ColumnDefinition(name, types.get(affinity or "", "")) for name, (_, affinity) in zip(names, columns)
+        ast.ColumnDefinition(name, types.get(affinity or "", "")) for name, (_, affinity) in zip(names, columns, strict=True)
     )
     text = create_table_text(node.name, definitions)
     return node._replace(columns=definitions, select=None, text=text)
@@ -139,7 +145,7 @@ def create_index(
     """Create an index and build it.
 
     Raises:
-        OperationalError: the name is taken or reserved, the table is not there or not one to index, a fault in a column.
+        OperationalError: the name is taken or reserved, the table isn't there or not one to index, a fault in a column.
         IntegrityError: a UNIQUE index finds two equal rows.
     Cost: O(rows log rows).
     """

@@ -19,8 +19,6 @@ the function around it that has all they need.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
 from tandemdb.planner.access import COST_SCAN
 from tandemdb.planner.bound import (
     HOLDS_ANY,
@@ -36,6 +34,8 @@ from tandemdb.planner.bound import (
     QueryValue,
     Source,
     WindowRef,
+    expressions_of,
+    queries_in,
     sources_of,
     walk,
 )
@@ -64,7 +64,7 @@ class QueryEmitter:
         self.aggregates: dict[tuple[int, int], Code] = {}
         self.windows: dict[tuple[int, int], Code] = {}
         self.explanation = explanation or (parent.explanation if parent else Explanation())
-        self.streams = False
+        self.single_row = False
 
     # ---- whole queries
 
@@ -131,6 +131,7 @@ class QueryEmitter:
             if not (sources_of(conjunct) - outside):
                 pipeline.test(self.expressions.true(conjunct))
         self.explanation.enter(core)
+        self.single_row = all(step.path.kind in ("find", "unique") for step in plan.steps)
         for number, step in enumerate(plan.steps):
             self.emit_step(pipeline, step, outside, number)
         self.explanation.leave(core)
@@ -181,13 +182,14 @@ class QueryEmitter:
 
     def build_frame(self, source: Source) -> Frame:
         """The function in which a source's rows can be made once: the main one unless they are correlated."""
-        if source.query is not None and source.query.outer:
-            return self.frame
-        if isinstance(source.function, CommonRows) and not source.function.rows_name:
-            return self.frame
-        if isinstance(source.function, CommonRows) or source.function is not None:
-            return self.frame
-        return self.generator.main
+        if source.query is not None:
+            return self.home_of(source.query)
+        if isinstance(source.function, CommonRows):
+            return self.frame if is_local(source.function) else self.generator.main
+        return self.frame if source.function is not None else self.generator.main
+
+    def home_of(self, query: Query) -> Frame:
+        return self.generator.main if runs_once(query) else self.frame
 
     # ---- rows made once
 
@@ -200,14 +202,11 @@ class QueryEmitter:
 
     def once(self, query: Query, prefix: str) -> str:
         """Run a query once per execution (or per call of this function, if it reads rows from around it)."""
-        home = self.generator.main if not query.outer and not self.reads_local_common(query) else self.frame
+        home = self.home_of(query)
         function = self.local_function(query, f"{prefix}_query", home, ())
         name = self.generator.name(prefix)
         home.emit_setup(f"{name} = {function}()")
         return name
-
-    def reads_local_common(self, query: Query) -> bool:
-        return self.frame is not self.generator.main
 
     def local_function(
         self, query: Query, prefix: str, home: Frame, arguments: Sequence[str], result: str = "rows"
@@ -252,6 +251,7 @@ class QueryEmitter:
                 self.explanation.close()
             else:
                 assert common.query is not None
+                common.is_local = is_local(common)
                 common.rows_name = self.materialized(common.query, common.name)
         assert common.rows_name is not None
         return common.rows_name
@@ -282,7 +282,7 @@ class QueryEmitter:
         """The value of a subquery: its first row's column, NULL if it has none."""
         query = node.query
         classes = scalar_classes(query, node.position)
-        if not query.outer and self.frame is self.generator.main or not query.outer:
+        if runs_once(query):
             key = f"scalar:{id(query)}"
             found = self.generator.hoisted.get(key)
             if found is None:
@@ -308,7 +308,7 @@ class QueryEmitter:
 
     def exists(self, query: Query, expressions: ExpressionEmitter) -> str:
         """A Python condition: whether the subquery has a row."""
-        if not query.outer:
+        if runs_once(query):
             key = f"exists:{id(query)}"
             if key not in self.generator.hoisted:
                 self.explanation.open(f"SCALAR SUBQUERY {self.explanation.subquery_number()}")
@@ -341,7 +341,7 @@ class QueryEmitter:
             return self.row_in(node, expressions)
         function = self.generator.helper(runtime.not_member if node.negated else runtime.member,
                                          "not_member" if node.negated else "member")  # fmt: skip
-        if not query.outer:
+        if runs_once(query):
             operand, members, flag = self.in_parts(node, expressions)
             return Code(f"{function}({operand}, {members}, {flag})", classes)
         arguments = self.correlation(query)
@@ -391,10 +391,10 @@ class QueryEmitter:
     def row_in(self, node: QueryIn, expressions: ExpressionEmitter) -> Code:
         """(a, b) IN (SELECT ...)."""
         arguments = self.correlation(node.query)
-        home = self.frame if node.query.outer else self.generator.main
+        home = self.home_of(node.query)
         function = self.local_function(node.query, "in_query", home, arguments)
         call = f"{function}({', '.join(arguments)})"
-        if not node.query.outer:
+        if runs_once(node.query):
             call = self.generator.hoist(Code(call), "in_rows").text
         operands = ", ".join(expressions.value(item).text for item in node.operands)
         member = self.generator.helper(runtime.row_member)
@@ -402,6 +402,30 @@ class QueryEmitter:
         if node.negated:
             text = f"{self.generator.helper(runtime.logical_not)}({text})"
         return Code(text, HOLDS_INT | HOLDS_NULL)
+
+
+def is_local(common: CommonRows) -> bool:
+    """Whether a common table's rows differ from call to call of the function that reads them."""
+    if common.is_local is not None:
+        return common.is_local
+    queries = [query for query in (common.query, common.setup, *common.steps) if query is not None]
+    common.is_local = False  # A recursive table's steps read the table itself.
+    common.is_local = any(query.outer or reads_local_common(query) for query in queries)
+    return common.is_local
+
+
+def reads_local_common(query: Query) -> bool:
+    return any(
+        isinstance(source.function, CommonRows) and is_local(source.function)
+        for inner in queries_in(query)
+        for core in inner.cores
+        for source in core.sources
+    )
+
+
+def runs_once(query: Query) -> bool:
+    """Whether a query gives the same rows wherever it stands in one execution."""
+    return not query.outer and not reads_local_common(query)
 
 
 def first_result(query: Query) -> Expr:
@@ -421,29 +445,15 @@ def is_whole_record(core: Core, results: Sequence[Expr]) -> bool:
 
 def reads_aggregates(query: Query) -> bool:
     """Whether any expression inside the query reads an aggregate or window of a query around it."""
-    own = set(map(id, query.cores))
-    pending: list[Any] = [query]
-    while pending:
-        current = pending.pop()
-        for core in current.cores:
-            parts = [*core.conjuncts, *core.group_by, *(r.expression for r in core.results)]
-            parts.extend(argument for aggregate in core.aggregates for argument in aggregate.arguments)
-            if core.having is not None:
-                parts.append(core.having)
-            for source in core.sources:
-                parts.extend(source.on)
-                if source.query is not None:
-                    pending.append(source.query)
-                    own.update(map(id, source.query.cores))
-            for part in parts:
-                for node in walk(part):
-                    if isinstance(node, (AggregateRef, WindowRef)) and id(node.core) not in own:
-                        return True
-                    inner = getattr(node, "query", None)
-                    if inner is not None:
-                        own.update(map(id, inner.cores))
-                        pending.append(inner)
-    return False
+    inside = queries_in(query)
+    own = {id(core) for inner in inside for core in inner.cores}
+    return any(
+        isinstance(node, (AggregateRef, WindowRef)) and id(node.core) not in own
+        for inner in inside
+        for core in inner.cores
+        for expression in expressions_of(core)
+        for node in walk(expression)
+    )
 
 
 def scalar_classes(query: Query, position: int) -> int:

@@ -26,20 +26,21 @@ if TYPE_CHECKING:
 
 def recursive_rows(queries: QueryEmitter, common: CommonRows) -> None:
     """Write the loop that makes a recursive table's rows; sets `common.rows_name`."""
+    from tandemdb.planner.emit_query import is_local
+
     generator = queries.generator
-    outer = sorted(
-        {source for query in (common.setup, *common.steps) if query is not None for source in query.outer},
-        key=lambda source: source.number,
-    )
-    home = queries.frame if outer or queries.frame is not generator.main else generator.main
+    local = is_local(common)
+    home = queries.frame if local else generator.main
     assert common.setup is not None and common.query is not None
     setup = queries.local_function(common.setup, "setup_query", home, ())
     rows = generator.name("common_rows")
     common.rows_name = "queue"
+    common.is_local = True
     steps = []
     for step in common.steps:
         steps.append(queries.local_function(step, "step_query", home, ("queue",)))
     common.rows_name = rows
+    common.is_local = local
     frame = Frame(generator.name("recursive"), (), home)
     inner = type(queries)(generator, frame, queries)
     limit = limit_text(inner, common.query)

@@ -58,7 +58,7 @@ class SourceText:
 
     def replaced(self, changes: dict[int, str]) -> str:
         """The text with some tokens replaced, everything else as it stands."""
-        pieces = []
+        pieces: list[str] = []
         last = 0
         for position in sorted(changes):
             offset = self.offsets[position]

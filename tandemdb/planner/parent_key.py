@@ -16,11 +16,11 @@ from tandemdb.planner.schema import ForeignKey, Index, Schema, Table
 
 
 class ParentKey(NamedTuple):
-    """The parent's columns in the order of the child's; `index` is None where the rowid is meant."""
+    """The parent's columns in the order of the child's; `unique_index` is None where the rowid is meant."""
 
     table: Table
     positions: tuple[int, ...]
-    index: Index | None
+    unique_index: Index | None
 
 
 def find_parent_key(schema: Schema, child: Table, foreign_key: ForeignKey) -> ParentKey | None:

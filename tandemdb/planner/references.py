@@ -29,7 +29,7 @@ class Target(NamedTuple):
 
 
 class Source:
-    """One item of FROM: its columns by lower-case name; `table` if it is a stored table, `hidden` those merged by USING."""
+    """One item of FROM: its columns by lower-case name; `table` if it is a stored one, `hidden` what USING merged."""
 
     __slots__ = ("alias", "columns", "table", "named", "hidden", "only_qualified")
 

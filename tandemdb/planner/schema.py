@@ -9,8 +9,8 @@
                                                       +- plans:    {}    what the planner keeps per schema
 
 Three caches, each bounded, make a schema cheap: parsed statements by their text, tables by their own row and those of
-their indexes and triggers, schemas by all rows. So one more CREATE TABLE costs one parse (none when the same process ran the
-statement), and a fresh database that reaches rows seen before gets the same Schema object, plans included.
+their indexes and triggers, schemas by all rows. So one more CREATE TABLE costs one parse (none when the same process
+ran the statement), and a fresh database that reaches rows seen before gets the same Schema object, plans included.
 
 Everything a Schema holds is immutable once it is loaded, apart from its dictionary of plans.
 """
@@ -25,6 +25,7 @@ from typing import Any, Final, TypeVar
 
 from tandemdb.errors import DatabaseError
 from tandemdb.planner import ast
+from tandemdb.planner.tree import without_slots
 
 CATALOG_ID: Final = 0
 """The storage table of sqlite_master."""
@@ -52,7 +53,7 @@ CatalogRow = tuple[Any, ...]
 
 @dataclass(slots=True, eq=False)
 class Column:
-    """A column of a table. `hidden`: 0, or 2 for a virtual and 3 for a stored generated column, as PRAGMA table_xinfo says."""
+    """A column of a table. `hidden`: 0, 2 for a virtual and 3 for a stored generated column, as PRAGMA table_xinfo says."""
 
     name: str
     position: int
@@ -103,7 +104,7 @@ class Index:
 
 @dataclass(slots=True, eq=False)
 class ForeignKey:
-    """A reference from the child's `columns` (positions); `parent_columns` is empty when the parent's primary key is meant."""
+    """A reference from the child's `columns` (positions); no `parent_columns`: the parent's primary key is meant."""
 
     table_name: str
     columns: tuple[int, ...]
@@ -138,7 +139,7 @@ class Trigger:
 class Table:
     """A table. `id` is its storage table; `rowid_position` the INTEGER PRIMARY KEY's column, or -1.
 
-    `indexes` stand in the order in which SQLite checks and lists them: the newest first, those of ON CONFLICT REPLACE last.
+    `indexes` stand in the order in which SQLite checks and lists them: newest first, those of ON CONFLICT REPLACE last.
     `triggers` stand in the order they fire: the newest first. `primary_conflict` is the ON CONFLICT of the unique key.
     """
 
@@ -173,7 +174,7 @@ ROWID_NAMES: Final = frozenset({"rowid", "oid", "_rowid_"})
 
 @dataclass(slots=True, eq=False)
 class View:
-    """A view; `columns` are the names written after its own, if any. `triggers` are INSTEAD OF ones, the newest first."""
+    """A view; `columns` are the names written after its own, if any. `triggers`: INSTEAD OF ones, the newest first."""
 
     name: str
     columns: tuple[str, ...]
@@ -218,7 +219,7 @@ def load_schema(root: Any) -> Schema:
 
     Raises:
         DatabaseError: a row's SQL is not a statement that creates what the row names.
-    Cost: O(1) while the root keeps its schema, else O(rows of the catalog), and one parse per statement not seen before.
+    Cost: O(1) while the root keeps its schema, else O(rows of the catalog) and a parse per statement not seen before.
     """
     schema: Schema | None = root.schema
     if schema is None:
@@ -325,17 +326,24 @@ def parse_definition(row: CatalogRow, expected: type[Definition]) -> Definition:
             node = parse(sql).node
         except DatabaseError as error:
             raise DatabaseError(f"malformed database schema ({row[1]}) - {error}", code="SQLITE_ERROR") from error
-        remember_definition(sql, node)
+        node = remember_definition(sql, node)
     if not isinstance(node, expected):
         raise DatabaseError(f"malformed database schema ({row[1]})", code="SQLITE_ERROR")
     return node
 
 
-def remember_definition(sql: str, node: Any) -> None:
-    """Keep a parsed definition under the text that sqlite_master keeps; whoever has just parsed it saves the next parse."""
-    _statements[sql] = node
+def remember_definition(sql: str, node: Any) -> Any:
+    """Keep a parsed definition under the text that sqlite_master keeps: who has just parsed it saves the next parse.
+
+    Its literals become constants, for they are no literals of the statements that will use it.
+    """
+    kept = _statements.get(sql)
+    if kept is not None:
+        return kept
+    kept = _statements[sql] = without_slots(node)
     if len(_statements) > STATEMENTS_MAX:
         _statements.popitem(last=False)
+    return kept
 
 
 def fingerprint_of(rows: Sequence[CatalogRow]) -> int:

@@ -4,8 +4,8 @@
     columns: id INTEGER PRIMARY KEY  --->  rowid_position 0            --->  TableDefinition "rowid", 2 columns
              name TEXT UNIQUE        --->  Index sqlite_autoindex_...  --->  KeyDefinition (1, BINARY) unique
 
-`build_table` makes every structural check that SQLite makes, in the order in which its parser meets the clauses, so that
-a statement with several faults is refused for the same one. What needs expressions resolved is in `schema_check`.
+`build_table` makes every structural check that SQLite makes, in the order in which its parser meets the clauses, so
+that a statement with several faults is refused for the same one. What needs names resolved is in `schema_check`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def build_table(node: ast.CreateTable, check_collation: CheckCollation | None = 
     """The table that a CREATE TABLE describes; ids are 0 and the indexes' -1 until storage has given them.
 
     Raises:
-        OperationalError: a structural fault, in sqlite3's words. Without `check_collation` collations are taken as they are.
+        OperationalError: a structural fault, in sqlite3's words. Without `check_collation` any collation will do.
     """
     table = Table(node.name, 0, (), {}, node.text, strict=node.strict, without_rowid=node.without_rowid)
     builder = TableBuilder(table, node, check_collation or accept_collation)
@@ -357,7 +357,7 @@ def key_columns(columns: Sequence[IndexColumn]) -> tuple[KeyColumn, ...]:
 
 
 def expected_classes(column: Column) -> int:
-    """The classes to begin with, so that the first ordinary record doesn't change them: what the type's name promises."""
+    """The classes to begin with, so that the first usual record doesn't change them: what the type's name promises."""
     if column.affinity != "NUMERIC":
         return CLASSES_OF_AFFINITY[column.affinity] if column.type_name else 0
     upper = column.type_name.upper()

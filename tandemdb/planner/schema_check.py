@@ -38,8 +38,8 @@ INDEX_WHERE: Final = Place("partial index WHERE clauses", rowid=True, qualified=
 GENERATED: Final = Place("generated columns", rowid=False, qualified=False, nondeterministic=False)
 
 WINDOW_FUNCTIONS: Final = frozenset({
-    "row_number", "rank", "dense_rank", "percent_rank", "cume_dist", "ntile", "lead", "lag", "first_value", "last_value",
-    "nth_value",
+    "row_number", "rank", "dense_rank", "percent_rank", "cume_dist", "ntile", "lead", "lag", "first_value",
+    "last_value", "nth_value",
 })  # fmt: skip
 
 CLOCK_CALLS: Final = frozenset({"current_date", "current_time", "current_timestamp"})
@@ -112,7 +112,7 @@ def check_parameter(node: ast.Parameter, table: Table, place: Place, users: User
 
 
 def check_call(node: ast.Call, table: Table, place: Place, users: UserFunctions | None) -> None:
-    """Look the function up, refuse aggregates and window functions, and what is not deterministic where that matters."""
+    """Look the function up; refuse aggregates and window functions, and what isn't deterministic where it must be."""
     from tandemdb.planner.functions.registry import AGGREGATES, find_scalar
 
     name = node.name.lower()

@@ -21,3 +21,16 @@ def walk(node: Any) -> Iterator[Any]:
         elif not isinstance(item, (list, tuple)):
             continue
         pending.extend(reversed(item))
+
+
+def without_slots(node: Any) -> Any:
+    """A copy of a tree whose literals are constants of their own, not literal tokens of the running statement."""
+    if isinstance(node, tuple) and hasattr(node, "_fields"):
+        if type(node).__name__ == "Literal":
+            return node._replace(slot=-1)  # type: ignore[attr-defined]
+        return type(node)(*map(without_slots, node))
+    if isinstance(node, tuple):
+        return tuple(map(without_slots, node))
+    if isinstance(node, list):
+        return list(map(without_slots, node))
+    return node

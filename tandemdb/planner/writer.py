@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import keyword
 import linecache
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -27,6 +28,9 @@ CLASS_OF_TYPE: dict[type, int] = {
     str: HOLDS_TEXT,
     bytes: HOLDS_BLOB,
 }
+
+
+PARAMETER = re.compile(r"\bp\d+\b|\bparams\[")
 
 
 class Code(NamedTuple):
@@ -86,6 +90,7 @@ class Generator:
         self.tables: dict[tuple[int, int], str] = {}
         self.needs_context = False
         self.literal_base: int | None = None
+        self.row_bound = False
 
     # ---- names
 
@@ -107,19 +112,26 @@ class Generator:
 
     def parameter(self, index: int) -> str:
         name = f"p{index}"
-        if name not in self.hoisted:
+        if name not in self.hoisted and not self.row_bound:
             self.main.emit_setup(f"{name} = params[{index}]")
             self.hoisted[name] = Code(name, HOLDS_ANY, True)
         return name
 
     def parameter_classes(self, index: int) -> int:
-        """The class of a bound value. The plan then serves only values of that class."""
+        """The class of a bound value. The plan then serves only values of that class.
+
+        Where the values differ from row to row (`row_bound`: a loop over the rows of an executemany) it may be any.
+        """
+        if self.row_bound:
+            return HOLDS_ANY
         self.sensitive.add(index)
         return CLASS_OF_TYPE[self.types[index]]
 
     def hoist(self, code: Code, prefix: str = "constant") -> Code:
         """Compute a value once per execution, before any row is read."""
         if code.atomic and code.text.isidentifier():
+            return code
+        if self.row_bound and PARAMETER.search(code.text):
             return code
         found = self.hoisted.get(code.text)
         if found is None:

@@ -1,0 +1,374 @@
+"""INSERT, UPDATE and DELETE: compiled like queries, run inside a storage transaction.
+
+    run_dml
+     +- plan.takes_many     an INSERT of values: one call for all rows of an executemany
+     +- plan.atomic         one row at a time with all checks before its change: nothing to undo if it fails
+     +- else                a mark is set first, and restored if the statement fails half-way
+
+Plans are kept with the statement's shape under what they depend on besides the schema: foreign_keys and the other settings that
+change the code, and registered functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from tandemdb.errors import NotSupportedError, OperationalError
+from tandemdb.planner import ast
+from tandemdb.planner.bind import Binder
+from tandemdb.planner.bind_expression import ExpressionBinder
+from tandemdb.planner.bind_from import FromBinder
+from tandemdb.planner.bound import Column, Core, OrderKey, Query, ResultColumn, Rowid, Source
+from tandemdb.planner.emit_insert import InsertEmitter
+from tandemdb.planner.emit_query import QueryEmitter
+from tandemdb.planner.emit_update import UpdateRow, bind_assignments, bind_returning, emit_triggers, returning_element
+from tandemdb.planner.namespace import Namespace
+from tandemdb.planner.plan import Plan, finish_plan, new_generator
+from tandemdb.planner.schema import CATALOG_NAMES, Table, View
+from tandemdb.planner.scope import Scope
+from tandemdb.planner.writer import Code
+
+if TYPE_CHECKING:
+    from tandemdb.planner.session import Result, Session
+    from tandemdb.planner.statement import Statement
+
+SIMPLE = (ast.Literal, ast.Parameter, ast.Unary, ast.Binary, ast.Call, ast.Cast, ast.Collate, ast.IsNull)
+
+
+class DmlPlan(Plan):
+    """A compiled INSERT, UPDATE or DELETE; `run(roots, many or params, context)` returns batches of RETURNING rows."""
+
+    __slots__ = ("takes_many", "atomic")
+
+
+def run_dml(session: Session, statement: Statement, rows: Iterable[Sequence[Any]], many: bool) -> Result:
+    """Run a DML statement once for each set of values in `rows`.
+
+    Raises:
+        IntegrityError: a constraint; the statement leaves nothing then (earlier sets of an executemany stay).
+    """
+    from tandemdb.planner.session import Result
+
+    if statement.namespace is not session.namespace():
+        statement = session.prepare(statement.sql)
+    literals = statement.literals
+    if not isinstance(rows, (list, tuple)):
+        rows = list(rows)
+    if literals:
+        rows = [(*row, *literals) for row in rows]
+    if not rows:
+        return Result(iter(()), 0, None)
+    settings = session.settings
+    key = (settings.foreign_keys, settings.recursive_triggers, settings.ignore_check_constraints,
+           session.users if session.users.version else None)  # fmt: skip
+    context = session.context
+    context._now = None
+    roots = session.roots()
+    shape = statement.shape
+    plan = shape.find_plan(roots, rows[0], key)
+    if plan is None:
+        plan = compile_dml(session, shape.node, statement.namespace, roots, rows[0], shape.literal_base, statement.sql[:60])
+        plan.settings = key
+        shape.add_plan(plan)
+    statement.columns = plan.columns
+    before = session.total_changes
+    if plan.takes_many:
+        batches = run_inserts(session, plan, roots, rows, context)
+    else:
+        batches = run_each(session, statement, plan, roots, rows, context, key)
+    changes = session.total_changes - before
+    if len(rows) > 1:
+        session.changes = changes
+    return Result(chain.from_iterable(batches), changes, plan.columns)
+
+
+def run_inserts(session: Session, plan: DmlPlan, roots: Sequence[Any], rows: Sequence[Any], context: Any) -> Any:
+    if not plan.atomic:
+        batches: Any = ()
+        for row in rows:
+            batches = session.atomic(lambda row=row: plan.run(roots, (row,), context))
+        return batches
+    try:
+        batches = plan.run(roots, rows, context)
+    except BaseException as error:
+        # Rows before the one that failed were statements of their own; that one changed nothing.
+        session.undo({}, "ROLLBACK" if getattr(error, "conflict_action", "") == "ROLLBACK" else "FAIL")
+        raise
+    if not session.in_transaction and session.depth == 0:
+        session.commit_statement()
+    return batches
+
+
+def run_each(
+    session: Session, statement: Statement, plan: DmlPlan, roots: Sequence[Any], rows: Sequence[Any], context: Any, key: Any
+) -> Any:
+    batches: Any = ()
+    for number, row in enumerate(rows):
+        if number:
+            roots = session.roots()
+            if not plan.fits(roots, row):
+                shape = statement.shape
+                found = shape.find_plan(roots, row, key)
+                if found is None:
+                    found = compile_dml(session, shape.node, statement.namespace, roots, row, shape.literal_base, statement.sql[:60])
+                    found.settings = key
+                    shape.add_plan(found)
+                plan = found
+        current, reading = plan, roots
+        if plan.atomic:
+            batches = run_atomic(session, current, reading, row, context)
+        else:
+            batches = session.atomic(lambda: current.run(reading, row, context))
+    return batches
+
+
+def run_atomic(session: Session, plan: DmlPlan, roots: Sequence[Any], row: Any, context: Any) -> Any:
+    try:
+        batches = plan.run(roots, row, context)
+    except BaseException as error:
+        session.undo({}, getattr(error, "conflict_action", None))
+        raise
+    if not session.in_transaction and session.depth == 0:
+        session.commit_statement()
+    return batches
+
+
+# ---- compiling
+
+
+def compile_dml(
+    session: Session, node: Any, namespace: Namespace, roots: Sequence[Any], params: Sequence[Any],
+    literal_base: int | None, name: str,
+) -> DmlPlan:  # fmt: skip
+    """Compile an INSERT, UPDATE or DELETE.
+
+    Raises:
+        OperationalError: as sqlite3 words what is wrong with the statement.
+    """
+    binder = Binder(namespace, roots, session.users)
+    outline = Query()
+    if node.with_ is not None:
+        binder.enter_with(node.with_, outline, None)
+    generator = new_generator(params, roots, literal_base)
+    database, table = find_target(namespace, node.table, type(node).__name__)
+    if isinstance(table, View):
+        from tandemdb.planner.triggers import compile_view_dml
+
+        return compile_view_dml(session, node, namespace, roots, binder, generator, database, table, name)
+    generator.main.arguments[1] = "many" if isinstance(node, ast.Insert) and takes_many(node) else "params"
+    queries = QueryEmitter(generator, generator.main, None)
+    if isinstance(node, ast.Insert):
+        emitter: Any = InsertEmitter(queries, binder, node, table, database, session, takes_many(node))
+        emitter.check_upserts()
+        emitter.write()
+        many, atomic = takes_many(node), takes_many(node)
+    elif isinstance(node, ast.Update):
+        emitter, atomic = ChangeEmitter(queries, binder, node, table, database, session), False
+        many, atomic = False, emitter.write_update()
+    else:
+        emitter = ChangeEmitter(queries, binder, node, table, database, session)
+        many, atomic = False, emitter.write_delete()
+    columns = None
+    if node.returning:
+        columns = tuple(name for name, _ in bind_returning(emitter, "record", "key", node.returning))
+    plan = DmlPlan(*plan_parts(finish_plan(generator, binder, name, columns)))
+    copy_plan(plan, generator, binder)
+    plan.explanation = queries.explanation.lines
+    plan.takes_many = many
+    side_effects = bool(table.triggers) or bool(node.returning and False)
+    if session.settings.foreign_keys:
+        schema = namespace.schemas[database]
+        side_effects = side_effects or bool(table.foreign_keys or (schema and schema.children_of(table.name)))
+    replaces = node_replaces(node, table)
+    plan.atomic = atomic and not side_effects and not replaces
+    return plan
+
+
+def plan_parts(plan: Plan) -> tuple[Any, Any]:
+    return plan, plan.columns
+
+
+def copy_plan(plan: DmlPlan, generator: Any, binder: Binder) -> None:
+    inner: Any = plan.run
+    plan.run, plan.guards, plan.types, plan.source, plan.pinned = (
+        inner.run, inner.guards, inner.types, inner.source, inner.pinned,
+    )  # fmt: skip
+
+
+def node_replaces(node: Any, table: Table) -> bool:
+    if getattr(node, "action", None) == "REPLACE" or table.primary_conflict == "REPLACE":
+        return True
+    return any(index.conflict == "REPLACE" for index in table.indexes)
+
+
+def takes_many(node: ast.Insert) -> bool:
+    """Whether the statement inserts one row of plain values, so that one call can insert a row for each set of them."""
+    if node.source is None or len(node.source.cores) != 1 or node.source.with_ is not None:
+        return False
+    core = node.source.cores[0]
+    if not isinstance(core, ast.Values) or len(core.rows) != 1:
+        return False
+    from tandemdb.planner.tree import walk
+
+    clauses = (core.rows, [u.assignments for u in node.upserts], [u.where for u in node.upserts])
+    simple = (*SIMPLE, ast.Name, ast.Assignment, ast.OrderTerm, ast.Case)
+    if not all(isinstance(part, simple) for part in walk(clauses)):
+        return False
+    return all(isinstance(part, simple) for item in node.returning for part in walk(item.expression)) or not node.returning
+
+
+def find_target(namespace: Namespace, target: ast.TableName, what: str) -> tuple[int, Any]:
+    lowered = target.name.lower()
+    if lowered in CATALOG_NAMES:
+        raise OperationalError(f"table {CATALOG_NAMES and target.name} may not be modified", code="SQLITE_ERROR")
+    database, table = namespace.require_table(target.name, target.schema)
+    if isinstance(table, Table) and lowered.startswith("sqlite_") and lowered not in ("sqlite_sequence",) and (
+        not lowered.startswith("sqlite_stat")
+    ):
+        raise OperationalError(f"table {table.name} may not be modified", code="SQLITE_ERROR")
+    return database, table
+
+
+class ChangeEmitter:
+    """Writes an UPDATE or DELETE: gather, then change."""
+
+    def __init__(
+        self, queries: QueryEmitter, binder: Binder, node: Any, table: Table, database: int, session: Any
+    ) -> None:
+        self.queries = queries
+        self.binder = binder
+        self.node = node
+        self.table = table
+        self.database = database
+        self.session = session
+        self.frame = queries.frame
+        self.generator = queries.generator
+        self.single = False
+
+    def write_update(self) -> bool:
+        """Write an UPDATE; True if it changes one row at most."""
+        node, frame = self.node, self.frame
+        core, scope, source = self.bind_rows()
+        assigned = bind_assignments(self.table, node.assignments, ExpressionBinder(self.binder, scope))
+        positions = list(assigned)
+        rows = self.gather(core, scope, source, list(assigned.values()))
+        change = UpdateRow(self.queries, self.binder, self.table, self.database, node.action, self.session)
+        change.row.open_table()
+        frame.emit("changes = 0")
+        if node.returning:
+            frame.emit("returned = []")
+        frame.emit("try:")
+        frame.depth += 1
+        key, old = self.generator.name("key"), self.generator.name("old")
+        names = [self.generator.name("new") for _ in positions]
+        frame.emit(f"for {', '.join([key, old, *names])} in {rows}:")
+        frame.depth += 1
+        codes = {position: Code(name, 31, True) for position, name in zip(positions, names, strict=True)}
+        change.write(key, old, codes, node.returning)
+        frame.depth -= 2
+        frame.emit("finally:")
+        frame.emit("    context.changed(changes)")
+        frame.emit("return (returned,)" if node.returning else "return ()")
+        return self.single
+
+    def write_delete(self) -> bool:
+        """Write a DELETE; True if it deletes one row at most."""
+        node, frame = self.node, self.frame
+        core, scope, source = self.bind_rows()
+        rows = self.gather(core, scope, source, [])
+        table = self.generator.helper(self.table, f"schema_of_{self.table.id}")
+        writable = self.generator.name("writable")
+        frame.emit(f"{writable} = context.writable({self.database}, {self.table.id})")
+        frame.emit("changes = 0")
+        if node.returning:
+            frame.emit("returned = []")
+        before = emit_triggers(self, "BEFORE", "DELETE")
+        after = emit_triggers(self, "AFTER", "DELETE")
+        refresh = f"{writable} = context.writable({self.database}, {self.table.id})"
+        frame.emit("try:")
+        frame.depth += 1
+        frame.emit(f"for key, old in {rows}:")
+        frame.depth += 1
+        if before is not None:
+            frame.emit(f"if not {before}(context, old, None):")
+            frame.emit("    continue")
+            frame.emit(refresh)
+        if before is not None or after is not None or self.session.settings.foreign_keys:
+            frame.emit(f"if {writable}.find(key) is None:")
+            frame.emit("    continue")
+        frame.emit(f"{writable}.delete(key)")
+        frame.emit("changes += 1")
+        if self.session.settings.foreign_keys and self.is_parent():
+            from tandemdb.planner.foreign_keys import deleted
+
+            function = self.generator.helper(deleted, "foreign_keys_deleted")
+            frame.emit(f"{function}(context, {self.database}, {table}, old)")
+            frame.emit(refresh)
+        if after is not None:
+            frame.emit(f"{after}(context, old, None)")
+            frame.emit(refresh)
+        if node.returning:
+            frame.emit(f"returned.append({returning_element(self, 'old', 'key')})")
+        frame.depth -= 2
+        frame.emit("finally:")
+        frame.emit("    context.changed(changes)")
+        frame.emit("return (returned,)" if node.returning else "return ()")
+        return self.single
+
+    def is_parent(self) -> bool:
+        schema = self.binder.namespace.schemas[self.database]
+        return bool(schema is not None and schema.children_of(self.table.name)) or bool(self.table.foreign_keys)
+
+    def bind_rows(self) -> tuple[Core, Scope, Source]:
+        """The rows that WHERE chooses, as a core over the table (and the sources of UPDATE ... FROM)."""
+        node = self.node
+        query, core = Query(), Core()
+        query.cores = [core]
+        scope = Scope(None, core, query)
+        binder = FromBinder(self.binder, scope)
+        target = node.table
+        schema = target.schema or self.binder.namespace.names[self.database]
+        binder.bind(ast.TableSource(target.name, schema, target.alias, target.index))
+        source = core.sources[0]
+        if getattr(node, "source", None) is not None:
+            binder.bind_joined(node.source)
+        if node.where is not None:
+            from tandemdb.planner.bind import split_and
+
+            core.conjuncts.extend(split_and(ExpressionBinder(self.binder, scope).bind_scalar(node.where)))
+        if not self.table.without_rowid and self.table.rowid_position < 0:
+            source.uses_key = True
+        if self.table.without_rowid:
+            source.uses_key = True
+        return core, scope, source
+
+    def gather(self, core: Core, scope: Scope, source: Source, extra: Sequence[Any]) -> str:
+        """Write the list of (key, record, new values...)."""
+        key: Any = Rowid(source)
+        if self.table.rowid_position >= 0:
+            key = Column(source, self.table.rowid_position)
+        node = self.node
+        query = scope.query
+        if node.order_by or node.limit is not None:
+            binder = ExpressionBinder(self.binder, scope)
+            query.order_by = [self.order_key(binder, term) for term in node.order_by]
+            bare = ExpressionBinder(self.binder, Scope(None, Core(), query))
+            query.limit = None if node.limit is None else bare.bind_scalar(node.limit)
+            query.offset = None if node.offset is None else bare.bind_scalar(node.offset)
+        from tandemdb.planner.bound import Local
+
+        core.results = [ResultColumn(key, "key"), ResultColumn(Local(source.variable, 31), "old")]
+        core.results += [ResultColumn(item, "new") for item in extra]
+        rows = self.queries.core_rows(core, query)
+        self.single = self.queries.single_row
+        if getattr(node, "source", None) is not None:
+            self.frame.emit(f"{rows} = list({{row[0]: row for row in reversed({rows})}}.values())")
+        return rows
+
+    def order_key(self, binder: ExpressionBinder, term: ast.OrderTerm) -> OrderKey:
+        return binder.bind_order_term(term)
+
+
+__all__ = ["NotSupportedError", "run_dml"]

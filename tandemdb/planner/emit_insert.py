@@ -1,0 +1,392 @@
+"""INSERT as Python: a loop over the rows to insert, with the table's checks written out.
+
+    def plan(roots, many, context):
+        writable_1 = context.writable(0, 5)
+        changes = 0
+        for params in many:                       one execution's values, or all of an executemany
+            p0 = params[0]
+            ...                                    emit_row's checks
+            writable_1.insert(key_1, (key_1, name_1))
+            changes += 1
+        context.changed(changes, key_1)
+
+Rows that ascend behind the table's last key, of a table whose only unique key is its rowid, are gathered and appended in
+whole blocks: keys_1, records_1 and one `append_many` at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tandemdb.errors import OperationalError
+from tandemdb.planner import ast
+from tandemdb.planner.bind import Binder
+from tandemdb.planner.bind_expression import ExpressionBinder
+from tandemdb.planner.bound import HOLDS_ANY, HOLDS_INT, HOLDS_NULL, Column, Core, Expr, Local, Query, Source, SourceColumn
+from tandemdb.planner.emit_query import QueryEmitter
+from tandemdb.planner.emit_row import RowEmitter
+from tandemdb.planner.emit_update import UpdateRow, emit_triggers, returning_element
+from tandemdb.planner.schema import Table
+from tandemdb.planner.scope import ROWID_NAMES, Entry, EntryColumn, Scope
+from tandemdb.planner.writer import Code
+
+
+class InsertEmitter:
+    """Writes one INSERT statement into the generator's main function."""
+
+    def __init__(self, queries: QueryEmitter, binder: Binder, node: ast.Insert, table: Table, database: int,
+                 session: Any, many: bool) -> None:  # fmt: skip
+        self.queries = queries
+        self.binder = binder
+        self.node = node
+        self.table = table
+        self.database = database
+        self.session = session
+        self.many = many
+        self.frame = queries.frame
+        self.generator = queries.generator
+        self.row = RowEmitter(queries, binder, table, database, node.action, session.settings)
+        self.targets, self.rowid_at = self.find_targets()
+        self.appends = False
+
+    # ---- the columns named
+
+    def find_targets(self) -> tuple[list[int], int]:
+        """The positions of the columns that the statement gives values for, and the place of an explicit rowid (-1)."""
+        table, node = self.table, self.node
+        if node.columns is None:
+            return [column.position for column in table.columns if column.generated is None], -1
+        targets, rowid_at = [], -1
+        for place, name in enumerate(node.columns):
+            column = table.by_name.get(name.lower())
+            if column is None and name.lower() in ROWID_NAMES and not table.without_rowid:
+                rowid_at = place
+                targets.append(table.rowid_position)
+                continue
+            if column is None:
+                raise OperationalError(f"table {table.name} has no column named {name}", code="SQLITE_ERROR")
+            if column.generated is not None:
+                raise OperationalError(f'cannot INSERT into generated column "{column.name}"', code="SQLITE_ERROR")
+            targets.append(column.position)
+        return targets, rowid_at
+
+    def check_width(self, found: int) -> None:
+        expected = len(self.targets)
+        if found == expected:
+            return
+        if self.node.columns is None:
+            raise OperationalError(
+                f"table {self.table.name} has {expected} columns but {found} values were supplied", code="SQLITE_ERROR"
+            )
+        raise OperationalError(f"{found} values for {expected} columns", code="SQLITE_ERROR")
+
+    # ---- the whole statement
+
+    def write(self) -> None:
+        frame, node = self.frame, self.node
+        self.appends = self.may_append()
+        items = self.source_items()
+        self.row.open_table()
+        self.row.open_sequence()
+        frame.emit("changes, last = 0, None")
+        if node.returning:
+            frame.emit("returned = []")
+        if self.appends:
+            frame.emit("keys, records = [], []")
+            frame.emit(f"high = {self.row.writable}.last_key()")
+            frame.emit("if high is None:")
+            frame.emit("    high = 0")
+        frame.emit("try:")
+        frame.depth += 1
+        self.open_rows(items)
+        self.write_row(items)
+        frame.depth -= 1
+        frame.depth -= 1
+        self.write_end()
+
+    def write_end(self) -> None:
+        frame = self.frame
+        frame.emit("finally:")
+        if self.appends:
+            frame.emit("    if keys:")
+            frame.emit(f"        {self.row.writable}.append_many(keys, records)")
+        if self.table.autoincrement:
+            frame.emit(f"    {self.row.sequence}.store()")
+        frame.emit("    context.changed(changes, last)")
+        frame.emit("return (returned,)" if self.node.returning else "return ()")
+
+    def may_append(self) -> bool:
+        """Whether rows may be gathered for `append_many`: nothing may need to find them before."""
+        table, node = self.table, self.node
+        plain = not (table.without_rowid or table.autoincrement or node.returning or node.upserts)
+        plain = plain and not any(index.unique for index in table.indexes)
+        plain = plain and not table.triggers and node.action in (None, "ABORT", "FAIL")
+        foreign = self.session.settings.foreign_keys and (table.foreign_keys or self.is_parent())
+        return plain and not foreign and (self.many or self.node.source is not None)
+
+    def is_parent(self) -> bool:
+        schema = self.binder.namespace.schemas[self.database]
+        return bool(schema is not None and schema.children_of(self.table.name))
+
+    # ---- where the rows come from
+
+    def source_items(self) -> Any:
+        """Bind the source: a list of rows of bound expressions, or the name of a list of made rows."""
+        node = self.node
+        if node.source is None:
+            return [[]]
+        core = node.source.cores[0]
+        values_only = all(isinstance(c, ast.Values) for c in node.source.cores) and node.source.with_ is None
+        if values_only and not node.source.order_by and node.source.limit is None:
+            scope = Scope(None, Core(), Query())
+            binder = ExpressionBinder(self.binder, scope)
+            rows = [row for c in node.source.cores for row in c.rows]  # type: ignore[union-attr]
+            for row in rows:
+                if len(row) != len(rows[0]):
+                    raise OperationalError("all VALUES must have the same number of terms", code="SQLITE_ERROR")
+                self.check_width(len(row))
+            return [[binder.bind_scalar(item) for item in row] for row in rows]
+        del core
+        query = self.binder.bind_select(node.source, None)
+        self.check_width(len(query.columns))
+        self.frame.body.append("    # The rows are made before the first is inserted.")
+        return self.queries.rows(query)
+
+    def open_rows(self, items: Any) -> None:
+        """Write the loop's head; afterwards `given` texts are available through `row_values`."""
+        frame = self.frame
+        if isinstance(items, str):
+            frame.emit(f"for given in {items}:")
+            frame.depth += 1
+            return
+        if self.many:
+            count = len(self.generator.types)
+            names = "".join(f"p{place}, " for place in range(count)) or "_"
+            frame.emit(f"for {names.rstrip() if count else names} in many:")
+            frame.depth += 1
+            self.generator.row_bound = True
+            return
+        if len(items) == 1:
+            frame.emit("for _ in (None,):")
+            frame.depth += 1
+            return
+        rows = []
+        for row in items:
+            texts = [self.queries.expressions.value(item).text for item in row]
+            rows.append(f"({', '.join(texts)},)")
+        name = self.generator.name("given_rows")
+        frame.body.insert(0, f"    {name} = [{', '.join(rows)}]")
+        frame.emit(f"for given in {name}:")
+        frame.depth += 1
+
+    def row_values(self, items: Any) -> list[Code]:
+        if isinstance(items, str) or len(items) > 1:
+            return [Code(f"given[{place}]", HOLDS_ANY, True) for place in range(len(self.targets))]
+        return [self.queries.expressions.value(item) for item in items[0]]
+
+    # ---- one row
+
+    def write_row(self, items: Any) -> None:
+        row, table, frame = self.row, self.table, self.frame
+        given = self.row_values(items)
+        codes, rowid = self.place_values(given)
+        before = emit_triggers(self, "BEFORE", "INSERT")
+        if not table.without_rowid:
+            row.take_rowid(rowid)
+        if table.rowid_position >= 0:
+            codes[table.rowid_position] = Code(row.key, HOLDS_INT, True)
+        row.assign(codes)
+        if before is not None:
+            frame.emit(f"if not {before}(context, None, {row.record}):")
+            frame.emit("    continue")
+        row.check_nulls()
+        row.check_conditions()
+        if table.without_rowid:
+            row.take_unique_key()
+        self.check_unique()
+        self.store_row()
+
+    def place_values(self, given: Sequence[Code]) -> tuple[list[Code | None], Code | None]:
+        """Each column's value: the one given, else its default; None for generated ones. And the rowid's, if given."""
+        codes: list[Code | None] = [None] * len(self.table.columns)
+        rowid: Code | None = None
+        named = set()
+        for place, (position, code) in enumerate(zip(self.targets, given, strict=not self.node.source is None)):
+            if place == self.rowid_at:
+                rowid = code
+            if position >= 0 and position not in named:
+                codes[position] = code
+                named.add(position)
+        for column in self.table.columns:
+            if column.position not in named and column.generated is None:
+                codes[column.position] = self.default_of(column)
+        if self.table.rowid_position in named:
+            rowid = codes[self.table.rowid_position]
+        elif self.table.rowid_position >= 0 and rowid is None:
+            rowid = None
+        return codes, rowid
+
+    def default_of(self, column: Any) -> Code:
+        if column.default is None:
+            return Code("None", HOLDS_NULL, True)
+        scope = Scope(None, Core(), Query())
+        bound = ExpressionBinder(self.binder, scope).bind_scalar(column.default)
+        return self.queries.expressions.value(bound)
+
+    def check_unique(self) -> None:
+        """The unique key first, then each unique index; an upsert clause that matches goes before the action."""
+        row, frame = self.row, self.frame
+        if self.appends:
+            frame.emit(f"if {row.key} > high:")
+            frame.emit(f"    high = {row.key}")
+            frame.emit(f"    keys.append({row.key})")
+            frame.emit(f"    records.append({row.record})")
+            frame.emit("    changes += 1")
+            frame.emit(f"    last = {row.key}")
+            frame.emit("    continue")
+            frame.emit("if keys:")
+            frame.emit(f"    {row.writable}.append_many(keys, records)")
+            frame.emit("    keys, records = [], []")
+        found = self.generator.name("found")
+        self.conflict(None, f"{row.writable}.find({row.key}) is not None", row.key, row.action_of(
+            self.table.primary_conflict), row.key_error)  # fmt: skip
+        for index in self.table.indexes:
+            if index.unique and index.id >= 0:
+                test = row.unique_test(index, found)
+                action = row.action_of(index.conflict)
+                self.conflict(index, test, found, action, lambda act, index=index: row.index_error(index, act))
+
+    def conflict(self, index: Any, test: str, found: str, action: str, error: Any) -> None:
+        """What to do when another row has the same key: upsert, raise, skip or replace it."""
+        frame = self.frame
+        frame.emit(f"if {test}:")
+        frame.depth += 1
+        upsert = self.find_upsert(index)
+        if upsert is not None:
+            self.write_upsert(upsert, found)
+        elif action == "IGNORE":
+            frame.emit("continue")
+        elif action == "REPLACE":
+            remover = self.generator.helper(replace_row)
+            table = self.generator.helper(self.table, f"schema_of_{self.table.id}")
+            frame.emit(f"{remover}(context, {self.database}, {table}, {found})")
+            frame.emit(f"{self.row.writable} = context.writable({self.database}, {self.table.id})")
+        else:
+            frame.emit(f"raise {error(action)}")
+        frame.depth -= 1
+
+    def store_row(self) -> None:
+        row, frame = self.row, self.frame
+        record = self.generator.name("record")
+        frame.emit(f"{record} = {row.record}")
+        frame.emit(f"{row.writable}.insert({row.key}, {record})")
+        frame.emit("changes += 1")
+        if not self.table.without_rowid:
+            frame.emit(f"last = {row.key}")
+        self.after_row(record)
+
+    def after_row(self, record: str) -> None:
+        frame, row = self.frame, self.row
+        if self.session.settings.foreign_keys and (self.table.foreign_keys or self.is_parent()):
+            from tandemdb.planner.foreign_keys import inserted
+
+            table = self.generator.helper(self.table, f"schema_of_{self.table.id}")
+            frame.emit(f"{self.generator.helper(inserted, 'foreign_keys_inserted')}(context, {self.database}, {table}, {record})")
+        after = emit_triggers(self, "AFTER", "INSERT")
+        if after is not None:
+            if not self.table.without_rowid:
+                frame.emit(f"context.session.last_insert_rowid = {row.key}")
+            frame.emit(f"{after}(context, None, {record})")
+            frame.emit(f"{row.writable} = context.writable({self.database}, {self.table.id})")
+        if self.node.returning:
+            frame.emit(f"returned.append({returning_element(self, record, row.key)})")
+
+    # ---- upsert
+
+    def find_upsert(self, index: Any) -> ast.Upsert | None:
+        """The first ON CONFLICT clause that is for this unique key (`index` None: the rowid or primary key)."""
+        for upsert in self.node.upserts:
+            if upsert.target is None or self.upsert_matches(upsert, index):
+                return upsert
+        return None
+
+    def upsert_matches(self, upsert: ast.Upsert, index: Any) -> bool:
+        assert upsert.target is not None
+        names = []
+        for term in upsert.target:
+            expression = term.expression
+            while isinstance(expression, ast.Collate):
+                expression = expression.operand
+            if not isinstance(expression, ast.Name):
+                return index is not None and index.computed
+            names.append(expression.column.lower())
+        table = self.table
+        if index is None:
+            if table.without_rowid:
+                return sorted(names) == sorted(table.columns[at].name.lower() for at in table.primary_key)
+            own = table.columns[table.rowid_position].name.lower() if table.rowid_position >= 0 else "rowid"
+            return names == [own] or (len(names) == 1 and names[0] in ROWID_NAMES)
+        return sorted(names) == sorted(table.columns[c.position].name.lower() for c in index.columns if c.position >= 0)
+
+    def check_upserts(self) -> None:
+        """Every target must be a unique key of the table."""
+        candidates = [None, *(index for index in self.table.indexes if index.unique and index.id >= 0)]
+        if self.table.without_rowid:
+            candidates = [None, *(i for i in self.table.indexes if i.unique)]
+        for upsert in self.node.upserts:
+            if upsert.target is not None and not any(self.upsert_matches(upsert, index) for index in candidates):
+                raise OperationalError(
+                    "ON CONFLICT clause does not match any PRIMARY KEY or UNIQUE constraint", code="SQLITE_ERROR"
+                )
+
+    def write_upsert(self, upsert: ast.Upsert, found: str) -> None:
+        frame, row = self.frame, self.row
+        if upsert.assignments is None:
+            frame.emit("continue")
+            return
+        old = self.generator.name("old")
+        frame.emit(f"{old} = {row.writable}.find({found})")
+        scope = self.upsert_scope(old, found)
+        binder = ExpressionBinder(self.binder, scope)
+        if upsert.where is not None:
+            test = self.queries.expressions.true(binder.bind_scalar(upsert.where))
+            frame.emit(f"if not ({test}):")
+            frame.emit("    continue")
+        from tandemdb.planner.emit_update import bind_assignments
+
+        assigned = bind_assignments(self.table, upsert.assignments, binder)
+        change = UpdateRow(self.queries, self.binder, self.table, self.database, None, self.session)
+        change.row.writable = row.writable
+        codes = {position: self.queries.expressions.value(item) for position, item in assigned.items()}
+        change.write(found, old, codes, self.node.returning)
+        frame.emit("continue")
+
+    def upsert_scope(self, old: str, key: str) -> Scope:
+        """The row that is there under the table's name, the one that was to be inserted as `excluded`."""
+        scope = Scope(None, Core(), Query())
+        table = self.table
+        stored = self.generator.roots[self.database].tables[table.id]
+        columns = [SourceColumn(c.name, c.affinity, c.collation, HOLDS_ANY, c.type_name) for c in table.columns]
+        source = Source(9999, self.node.table.alias or table.name, columns)
+        source.table, source.variable, source.database = table, old, self.database
+        del stored
+        offered = [EntryColumn(c.name, Column(source, c.position)) for c in table.columns]
+        offered.append(EntryColumn("rowid", Local(key, HOLDS_INT, "INTEGER"), hidden=True))
+        scope.entries.append(Entry(self.node.table.alias or table.name, None, offered, None))
+        given = []
+        for column, name in zip(table.columns, self.row.names, strict=True):
+            text = self.row.key if column.position == table.rowid_position else name
+            given.append(EntryColumn(column.name, Local(text, HOLDS_ANY, column.affinity, column.collation)))
+        scope.entries.append(Entry("excluded", None, [c._replace(merged=True) for c in given], None))
+        return scope
+
+
+def replace_row(context: Any, database: int, table: Table, key: Any) -> None:
+    """OR REPLACE: take away the row that is in the way, as a DELETE would."""
+    from tandemdb.planner.row_changes import delete_row
+
+    delete_row(context, database, table, key, triggers=context.session.settings.recursive_triggers)
+
+
+__all__ = ["Expr", "InsertEmitter"]

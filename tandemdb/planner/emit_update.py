@@ -1,0 +1,238 @@
+"""UPDATE and DELETE as Python: the rows to change are gathered first, then changed one by one.
+
+    UPDATE city SET size = size * 2 WHERE country = ?
+
+    rows_1 = [(city_0[0], city_0, city_0[3] * 2) for city_0 in ... if city_0[2] == p0]
+    for key_1, old_1, size_1 in rows_1:
+        ...                                          emit_row's checks of what changes
+        writable_1.replace(key_1, (old_1[0], old_1[1], old_1[2], size_1))
+
+A change of the unique key takes the record out and puts it back under the new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tandemdb.errors import OperationalError
+from tandemdb.planner import ast
+from tandemdb.planner.bind import Binder, column_name
+from tandemdb.planner.bind_expression import ExpressionBinder, row_items
+from tandemdb.planner.bound import HOLDS_ANY, HOLDS_INT, Column, Core, Expr, Local, Query, QueryValue, Source, SourceColumn
+from tandemdb.planner.emit_query import QueryEmitter
+from tandemdb.planner.emit_row import RowEmitter
+from tandemdb.planner.schema import Table
+from tandemdb.planner.scope import ROWID_NAMES, Entry, EntryColumn, Scope
+from tandemdb.planner.writer import Code
+
+
+class UpdateRow:
+    """Writes the change of one row whose key, old record and new values are in locals."""
+
+    def __init__(
+        self, queries: QueryEmitter, binder: Binder, table: Table, database: int, action: str | None, session: Any
+    ) -> None:
+        self.queries = queries
+        self.binder = binder
+        self.table = table
+        self.database = database
+        self.session = session
+        self.row = RowEmitter(queries, binder, table, database, action, session.settings)
+        self.frame = queries.frame
+        self.generator = queries.generator
+
+    def write(self, key: str, old: str, assigned: dict[int, Code], returning: Sequence[ast.ResultColumn] = ()) -> None:
+        """Write the lines for a row. `assigned` maps column positions (-1: the rowid) to their new values."""
+        row, table, frame = self.row, self.table, self.frame
+        codes: list[Code | None] = []
+        stored = self.generator.roots[self.database].tables[table.id].classes
+        for column in table.columns:
+            if column.generated is not None:
+                codes.append(None)
+            elif column.position in assigned:
+                codes.append(assigned[column.position])
+            else:
+                codes.append(Code(f"{old}[{column.position}]", kept_classes(column, stored), True))
+        key_changes = -1 in assigned or table.rowid_position in assigned
+        if table.without_rowid:
+            key_changes = any(position in assigned for position in table.primary_key)
+        self.take_key(key, assigned, key_changes)
+        if table.rowid_position >= 0:
+            codes[table.rowid_position] = Code(row.key, HOLDS_INT, True)
+        row.assign(codes)
+        fired = emit_triggers(self, "BEFORE", "UPDATE", assigned)
+        if fired is not None:
+            frame.emit(f"if not {fired}(context, {old}, {row.record}):")
+            frame.emit("    continue")
+            frame.emit(f"{row.writable} = context.writable({self.database}, {table.id})")
+            frame.emit(f"if {row.writable}.find({key}) is None:")
+            frame.emit("    continue")
+        row.check_nulls([c for c in table.columns if c.position in assigned or c.generated is not None])
+        row.check_conditions()
+        if table.without_rowid:
+            row.take_unique_key()
+        self.check_unique(key, assigned, key_changes)
+        self.store(key, old, key_changes, assigned, returning)
+
+    def take_key(self, key: str, assigned: dict[int, Code], key_changes: bool) -> None:
+        row, frame = self.row, self.frame
+        if self.table.without_rowid:
+            return
+        if not key_changes:
+            frame.emit(f"{row.key} = {key}")
+            return
+        code = assigned.get(self.table.rowid_position if self.table.rowid_position >= 0 else -1, assigned.get(-1))
+        assert code is not None
+        from tandemdb.planner.row_errors import integer_key
+
+        frame.emit(f"{row.key} = {self.generator.helper(integer_key)}({code.text})")
+
+    def check_unique(self, key: str, assigned: dict[int, Code], key_changes: bool) -> None:
+        """As for an insert, where the key or an indexed column may have changed; the row itself is no conflict."""
+        row, table = self.row, self.table
+        found = self.generator.name("found")
+        if key_changes:
+            test = f"{row.key} != {key} and {row.writable}.find({row.key}) is not None"
+            self.conflict(test, row.key, row.action_of(table.primary_conflict), row.key_error)
+        for index in table.indexes:
+            if not index.unique or index.id < 0:
+                continue
+            if not index.computed and not any(c.position in assigned or is_generated(table, c.position) for c in index.columns):
+                continue
+            test = f"{row.unique_test(index, found)} and {found} != {key}"
+            action = row.action_of(index.conflict)
+            self.conflict(test, found, action, lambda act, index=index: row.index_error(index, act))
+
+    def conflict(self, test: str, found: str, action: str, error: Any) -> None:
+        frame = self.frame
+        frame.emit(f"if {test}:")
+        if action == "IGNORE":
+            frame.emit("    continue")
+        elif action == "REPLACE":
+            from tandemdb.planner.emit_insert import replace_row
+
+            table = self.generator.helper(self.table, f"schema_of_{self.table.id}")
+            frame.emit(f"    {self.generator.helper(replace_row)}(context, {self.database}, {table}, {found})")
+            frame.emit(f"    {self.row.writable} = context.writable({self.database}, {self.table.id})")
+        else:
+            frame.emit(f"    raise {error(action)}")
+
+    def store(
+        self, key: str, old: str, key_changes: bool, assigned: dict[int, Code], returning: Sequence[ast.ResultColumn]
+    ) -> None:
+        row, frame = self.row, self.frame
+        record = self.generator.name("record")
+        frame.emit(f"{record} = {row.record}")
+        if key_changes:
+            frame.emit(f"if {row.key} == {key}:")
+            frame.emit(f"    {row.writable}.replace({key}, {record})")
+            frame.emit("else:")
+            frame.emit(f"    {row.writable}.delete({key})")
+            frame.emit(f"    {row.writable}.insert({row.key}, {record})")
+        else:
+            frame.emit(f"{row.writable}.replace({key}, {record})")
+        frame.emit("changes += 1")
+        if self.session.settings.foreign_keys:
+            from tandemdb.planner.foreign_keys import updated
+
+            table = self.generator.helper(self.table, f"schema_of_{self.table.id}")
+            function = self.generator.helper(updated, "foreign_keys_updated")
+            frame.emit(f"{function}(context, {self.database}, {table}, {old}, {record})")
+            frame.emit(f"{row.writable} = context.writable({self.database}, {self.table.id})")
+        after = emit_triggers(self, "AFTER", "UPDATE", assigned)
+        if after is not None:
+            frame.emit(f"{after}(context, {old}, {record})")
+            frame.emit(f"{row.writable} = context.writable({self.database}, {self.table.id})")
+        if returning:
+            frame.emit(f"returned.append({returning_element(self, record, row.key, returning)})")
+
+
+def kept_classes(column: Any, stored: Sequence[int]) -> int:
+    """What an unchanged column may hold: its own classes, to which its affinity has been applied."""
+    return stored[column.position]
+
+
+def is_generated(table: Table, position: int) -> bool:
+    return position >= 0 and table.columns[position].generated is not None
+
+
+def bind_assignments(
+    table: Table, assignments: Sequence[ast.Assignment], binder: ExpressionBinder
+) -> dict[int, Expr]:
+    """SET as column positions (-1: the rowid) and bound expressions; of a column set twice the last one counts.
+
+    Raises:
+        OperationalError: no such column; cannot UPDATE generated column; a count that does not match.
+    """
+    assigned: dict[int, Expr] = {}
+    for assignment in assignments:
+        positions = [assignment_target(table, name) for name in assignment.columns]
+        bound = binder.bind(assignment.expression)
+        if len(positions) == 1 and row_items(bound) is None:
+            assigned[positions[0]] = bound
+            continue
+        items = row_items(bound)
+        if items is None or len(items) != len(positions):
+            found = 1 if items is None else len(items)
+            raise OperationalError(f"{len(positions)} columns assigned {found} values", code="SQLITE_ERROR")
+        assigned.update(zip(positions, items, strict=True))
+    return assigned
+
+
+def assignment_target(table: Table, name: str) -> int:
+    column = table.by_name.get(name.lower())
+    if column is None:
+        if name.lower() in ROWID_NAMES and not table.without_rowid:
+            return table.rowid_position
+        raise OperationalError(f"no such column: {name}", code="SQLITE_ERROR")
+    if column.generated is not None:
+        raise OperationalError(f'cannot UPDATE generated column "{column.name}"', code="SQLITE_ERROR")
+    return column.position
+
+
+def emit_triggers(emitter: Any, time: str, event: str, assigned: dict[int, Any] | None = None) -> str | None:
+    """The name of a function that fires the table's triggers of this time and event; None if it has none."""
+    from tandemdb.planner.triggers import triggers_for
+
+    fire = triggers_for(emitter.binder.namespace, emitter.table, emitter.database, time, event, assigned)
+    if fire is None:
+        return None
+    name: str = emitter.generator.helper(fire, f"fire_{time.lower()}_{event.lower()}")
+    return name
+
+
+def returning_element(emitter: Any, record: str, key: str, returning: Sequence[ast.ResultColumn] | None = None) -> str:
+    """The result row of RETURNING, over the record just written."""
+    bound = bind_returning(emitter, record, key, emitter.node.returning if returning is None else returning)
+    texts = [emitter.queries.expressions.value(item).text for _, item in bound]
+    return f"({', '.join(texts)},)"
+
+
+def bind_returning(
+    emitter: Any, record: str, key: str, returning: Sequence[ast.ResultColumn]
+) -> list[tuple[str, Expr]]:
+    """RETURNING's columns with their names."""
+    table: Table = emitter.table
+    columns = [SourceColumn(c.name, c.affinity, c.collation, HOLDS_ANY, c.type_name) for c in table.columns]
+    source = Source(9998, table.name, columns)
+    source.table, source.variable, source.database = table, record, emitter.database
+    scope = Scope(None, Core(), Query())
+    offered = [EntryColumn(c.name, Column(source, c.position), hidden=c.hidden == 1) for c in table.columns]
+    if not table.without_rowid:
+        offered.append(EntryColumn("rowid", Local(key, HOLDS_INT, "INTEGER"), hidden=True))
+    scope.entries.append(Entry(table.name, None, offered, None))
+    binder = ExpressionBinder(emitter.binder, scope)
+    found: list[tuple[str, Expr]] = []
+    for item in returning:
+        if isinstance(item.expression, ast.Star):
+            if item.expression.table is not None:
+                raise OperationalError('RETURNING may not use "TABLE.*" wildcards', code="SQLITE_ERROR")
+            found.extend((column.name, column.expression) for column in offered if not column.hidden)
+            continue
+        expression = binder.bind_scalar(item.expression)
+        found.append((item.alias or column_name(item, expression, scope), expression))
+    return found
+
+
+__all__ = ["QueryValue", "UpdateRow"]

@@ -1,0 +1,92 @@
+"""Rowids that are chosen by the database, and conflicts of computed unique keys.
+
+    table without AUTOINCREMENT    the largest rowid + 1; a random free one once 2^63 - 1 is taken
+    table with AUTOINCREMENT       the largest ever used + 1, kept in sqlite_sequence; full at 2^63 - 1
+"""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any
+
+from tandemdb.errors import OperationalError
+
+if TYPE_CHECKING:
+    from tandemdb.planner.context import Context
+
+ROWID_MAX = 2**63 - 1
+RANDOM_TRIES = 100
+
+
+def next_rowid(table: Any) -> int:
+    """The rowid for a row that brings none.
+
+    Raises:
+        OperationalError: database or disk is full: no free rowid was found.
+    """
+    last = table.last_key()
+    if last is None:
+        return 1
+    if last < ROWID_MAX:
+        return max(int(last) + 1, 1)
+    for _ in range(RANDOM_TRIES):
+        candidate = random.randrange(1, ROWID_MAX)
+        if table.find(candidate) is None:
+            return candidate
+    raise OperationalError("database or disk is full", code="SQLITE_FULL")
+
+
+class Sequence:
+    """The AUTOINCREMENT counter of one table while a statement runs; `store` writes it back."""
+
+    __slots__ = ("context", "database", "name", "value", "rowid", "changed")
+
+    def __init__(self, context: Context, database: int, name: str) -> None:
+        self.context = context
+        self.database = database
+        self.name = name
+        self.value = 0
+        self.rowid: int | None = None
+        self.changed = False
+        for key, record in self.table().items():
+            if record[0] == name:
+                self.rowid = key
+                self.value = record[1] if type(record[1]) is int else 0
+                break
+
+    def table(self) -> Any:
+        """sqlite_sequence, writable."""
+        session = self.context.session
+        schema = session.namespace().schemas[self.database]
+        assert schema is not None
+        return self.context.writable(self.database, schema.tables["sqlite_sequence"].id)
+
+    def next(self, table: Any) -> int:
+        last = table.last_key()
+        largest = max(self.value, last if last is not None else 0)
+        if largest >= ROWID_MAX:
+            raise OperationalError("database or disk is full", code="SQLITE_FULL")
+        return int(largest) + 1
+
+    def note(self, key: int) -> None:
+        if key > self.value:
+            self.value = key
+            self.changed = True
+
+    def store(self) -> None:
+        """Write the counter into sqlite_sequence; a table's first insert makes its row."""
+        table = self.table()
+        if self.rowid is None:
+            self.rowid = next_rowid(table)
+            table.insert(self.rowid, (self.name, self.value))
+        elif self.changed:
+            table.replace(self.rowid, (self.name, self.value))
+        self.changed = False
+
+
+def computed_conflict(secondary: Any, key: Any, record: Any) -> Any:
+    """The key of another row that a unique key on expressions, or a partial one, already holds; None if there is none."""
+    found = secondary.definition.extract(key, record)
+    if found is None or None in found:
+        return None
+    return secondary.first(*secondary.stored(found))

@@ -1,0 +1,63 @@
+"""Scripts: statements one after the other, with a fast road for dumps.
+
+An INSERT whose VALUES are all literals is not parsed row by row: `insert_reader` reads the rows in one pass, and the
+statement runs as if it had been prepared with placeholders and executed for each row, as one statement.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tandemdb.planner.session import Session
+
+INSERT = re.compile(r"\s*(?:INSERT|REPLACE)\b", re.IGNORECASE)
+BULK_CHARACTERS_MIN = 200
+"""Shorter INSERT statements go the ordinary way, by their template."""
+
+
+def run_script(session: Session, sql: str) -> None:
+    """Run every statement of a script; rows are discarded.
+
+    Raises:
+        DatabaseError: at the first statement that fails; those before it stay done.
+    """
+    from tandemdb.planner.insert_reader import read_insert_values
+    from tandemdb.planner.lexer import is_blank, statement_end
+
+    position, length = 0, len(sql)
+    while position < length:
+        if INSERT.match(sql, position):
+            bulk = read_insert_values(sql, position)
+            if bulk is not None and bulk.end - position >= BULK_CHARACTERS_MIN:
+                insert_rows(session, bulk.prefix, bulk.rows)
+                position = bulk.end
+                continue
+        end = statement_end(sql, position)
+        if not is_blank(sql, position, end):
+            result = session.run(session.prepare(sql[position:end]))
+            for _ in result.rows:
+                continue
+        position = end
+
+
+def insert_rows(session: Session, prefix: str, rows: list[tuple[object, ...]]) -> None:
+    """Run a bulk INSERT as one statement: all rows or none."""
+    width = len(rows[0])
+    statement = session.prepare(f"{prefix} ({', '.join('?' * width)})")
+    outside = not session.in_transaction
+    if outside:
+        session.begin()
+    marks = {0: session.write(0).mark()}
+    try:
+        session.run_many(statement, rows)
+    except BaseException as error:
+        action = getattr(error, "conflict_action", None)
+        if session.in_transaction and action != "FAIL":
+            session.undo(marks, action)
+        if outside and session.in_transaction:
+            session.end_transaction(commit=action == "FAIL")
+        raise
+    if outside:
+        session.commit()
