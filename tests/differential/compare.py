@@ -46,7 +46,7 @@ def compare(script: Script, expected: Run, found: Run) -> Difference | Refused |
             return difference
     for name in expected.state.keys() | found.state.keys():
         left, right = expected.state.get(name), found.state.get(name)
-        if typed(left) != typed(right):
+        if not same_rows("any", left or [], right or []) or (left is None) != (right is None):
             return Difference(len(script.statements), f"state of {name}", left, right)
     return None
 

@@ -31,7 +31,7 @@ class Run(NamedTuple):
     """What a script gave: an outcome for each statement, and what it left."""
 
     outcomes: list[Outcome]
-    state: dict[str, Any]
+    state: dict[str, list[Any]]
 
 
 def sqlite3_engine() -> Any:
@@ -96,9 +96,9 @@ def execute(connection: Any, statement: Statement) -> Outcome:
     )
 
 
-def read_state(connection: Any) -> dict[str, Any]:
-    """Read the schema and every table, in the order in which a scan gives them."""
-    state: dict[str, Any] = {}
+def read_state(connection: Any) -> dict[str, list[Any]]:
+    """Read the schema and every table; in what order is not compared (sqlite3 may scan a covering index)."""
+    state: dict[str, list[Any]] = {}
     try:
         schema = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name").fetchall()
         state["schema"] = schema
@@ -107,5 +107,5 @@ def read_state(connection: Any) -> dict[str, Any]:
                 key = "" if "WITHOUT ROWID" in str(text) else "rowid, "
                 state[name] = connection.execute(f'SELECT {key}* FROM "{name}"').fetchall()
     except Exception as caught:
-        state["error"] = f"{type(caught).__name__}: {caught}"
+        state["error"] = [(type(caught).__name__, str(caught))]
     return state
