@@ -77,7 +77,9 @@ class TandemDialect(SQLiteDialect_pysqlite):
         self.legacy_transactions = legacy.get("legacy_transactions", False)
         for name, kind in CONNECT_ARGUMENTS.items():
             util.coerce_kw_type(query, name, kind, dest=options)
-            query.pop(name, None)
+            given = query.pop(name, None)
+            if kind is str and given is not None:  # coerce_kw_type passes over what has its type already
+                options[name] = given
         return [self._store_name(url, query, options)], options
 
     def _store_name(self, url: URL, query: dict[str, Any], options: dict[str, Any]) -> str:
