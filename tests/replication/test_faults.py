@@ -26,13 +26,18 @@ ADVERSARIES = st.builds(
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(faults=ADVERSARIES, seed=st.integers(0, 1 << 16), mode=st.sampled_from(["sync", "async"]))
-def test_any_adversary_heals(faults: Faults, seed: int, mode: str) -> None:
+@given(
+    faults=ADVERSARIES,
+    seed=st.integers(0, 1 << 16),
+    mode=st.sampled_from(["sync", "async"]),
+    log_bytes_max=st.sampled_from([1 << 26, 4000]),
+)
+def test_any_adversary_heals(faults: Faults, seed: int, mode: str, log_bytes_max: int) -> None:
     clock = VirtualClock()
     primary, secondary = Database("p"), Database("s")
     workload, random = Workload(seed), Random(seed)
     workload.transaction(primary)
-    replica = replication.attach(primary, secondary, mode, clock=clock, pause=clock.pause)
+    replica = replication.attach(primary, secondary, mode, clock=clock, pause=clock.pause, log_bytes_max=log_bytes_max)
     settle(primary, secondary, replica, clock)
     replica.set_faults(faults)
     digests = {primary.root.lsn: primary.digest()}
