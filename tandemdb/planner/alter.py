@@ -206,7 +206,7 @@ def check_definitions(schema: Schema, database: str, when: str, users: UserFunct
 
 def check_definition(schema: Schema, database: str, row: Any, users: UserFunctions | None) -> None:
     kind = row[0]
-    node = parse_definition(row, NODES[kind])
+    node: Any = parse_definition(row, NODES[kind])
     if kind == "table":
         check_table(build_table(node), users)
     elif kind == "index":

@@ -205,7 +205,18 @@ def pragma(session: Session, node: ast.Pragma) -> Any:
 
 
 def nothing(session: Session, node: Any) -> None:
-    """A statement without effect here: an empty text, REINDEX (keys are always in order), ANALYZE (counts are exact)."""
+    """A statement without effect here: an empty text, ANALYZE (row counts are exact, key statistics kept up)."""
+
+
+def reindex(session: Session, node: ast.Reindex) -> None:
+    """Keys are always in order; only an unknown name is an error."""
+    if node.name is None or session.users.has_collation(node.name):
+        return
+    lowered = node.name.lower()
+    for schema in session.namespace().schemas:
+        if schema is not None and (lowered in schema.tables or lowered in schema.indexes):
+            return
+    raise OperationalError("unable to identify the object to be reindexed", code="SQLITE_ERROR")
 
 
 def vacuum(session: Session, node: ast.Vacuum) -> None:
@@ -254,7 +265,7 @@ RUNNERS: dict[str, Callable[[Session, Any], Any]] = {
     "vacuum": vacuum,
     "attach": attach,
     "detach": detach,
-    "reindex": nothing,
+    "reindex": reindex,
     "analyze": nothing,
     "empty": nothing,
 }

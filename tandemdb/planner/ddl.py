@@ -110,7 +110,8 @@ def definition_of_select(node: ast.CreateTable, columns: Sequence[tuple[str, str
     types = {"TEXT": "TEXT", "NUMERIC": "NUM", "INTEGER": "INT", "REAL": "REAL"}
     names = numbered_names([name for name, _ in columns])
     definitions = tuple(
-        ast.ColumnDefinition(name, types.get(affinity or "", "")) for name, (_, affinity) in zip(names, columns, strict=True)
+        ast.ColumnDefinition(name, types.get(affinity or "", ""))
+        for name, (_, affinity) in zip(names, columns, strict=True)
     )
     text = create_table_text(node.name, definitions)
     return node._replace(columns=definitions, select=None, text=text)

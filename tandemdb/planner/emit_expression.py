@@ -384,9 +384,8 @@ class ExpressionEmitter:
         if operator == "=" and not (left.nullable and right.nullable):
             return f"{left.grouped} == {right.grouped}"
         left, left_test = self.guarded(left)
-        right, right_test = self.guarded(right)
-        if operator == "=":
-            right_test = ""
+        # NULL on the right equals nothing that is left once the left side is known.
+        right, right_test = (right, "") if operator == "=" else self.guarded(right)
         tests = [f"{test[:-8]} is not None" for test in (left_test, right_test) if test]
         tests.append(f"{left.grouped} {PYTHON_COMPARISON[operator]} {right.grouped}")
         return tests[0] if len(tests) == 1 else f"({' and '.join(tests)})"

@@ -27,6 +27,10 @@ from tandemdb.planner.bound import HOLDS_ANY, HOLDS_INT, HOLDS_NULL, Column, Cor
 from tandemdb.planner.emit_query import QueryEmitter
 from tandemdb.planner.emit_row import RowEmitter
 from tandemdb.planner.emit_update import UpdateRow, emit_triggers, returning_element
+from tandemdb.planner.ddl import unique_text
+from tandemdb.planner.row_batch import append_batch
+from tandemdb.planner.row_errors import index_code
+from tandemdb.planner.row_keys import ROWID_MAX, next_rowid
 from tandemdb.planner.schema import Table
 from tandemdb.planner.scope import ROWID_NAMES, Entry, EntryColumn, Scope
 from tandemdb.planner.writer import Code
@@ -97,6 +101,7 @@ class InsertEmitter:
             frame.emit(f"high = {self.row.writable}.last_key()")
             frame.emit("if high is None:")
             frame.emit("    high = 0")
+            self.row.high = "high"
         frame.emit("try:")
         frame.depth += 1
         self.open_rows(items)
@@ -110,17 +115,24 @@ class InsertEmitter:
         frame.emit("finally:")
         if self.appends:
             frame.emit("    if keys:")
-            frame.emit(f"        {self.row.writable}.append_many(keys, records)")
+            frame.emit(f"        changes += {self.append_text()}")
         if self.table.autoincrement:
             frame.emit(f"    {self.row.sequence}.store()")
         frame.emit("    context.changed(changes, last)")
         frame.emit("return (returned,)" if self.node.returning else "return ()")
 
+    def append_text(self) -> str:
+        """A call that appends the gathered rows, checking the unique indexes for all of them at once."""
+        uniques = tuple((index.id, unique_text(self.table, index), index_code(index))
+                        for index in self.table.indexes if index.unique and index.id >= 0)  # fmt: skip
+        function = self.generator.helper(append_batch)
+        return f"{function}({self.row.writable}, keys, records, {self.generator.helper(uniques, 'unique_keys')})"
+
     def may_append(self) -> bool:
         """Whether rows may be gathered for `append_many`: nothing may need to find them before."""
         table, node = self.table, self.node
         plain = not (table.without_rowid or table.autoincrement or node.returning or node.upserts)
-        plain = plain and not any(index.unique for index in table.indexes)
+        plain = plain and not any(index.unique and (index.computed or index.conflict) for index in table.indexes)
         plain = plain and not table.triggers and node.action in (None, "ABORT", "FAIL")
         foreign = self.session.settings.foreign_keys and (table.foreign_keys or self.is_parent())
         return plain and not foreign and (self.many or self.node.source is not None)
@@ -238,16 +250,17 @@ class InsertEmitter:
         """The unique key first, then each unique index; an upsert clause that matches goes before the action."""
         row, frame = self.row, self.frame
         if self.appends:
-            frame.emit(f"if {row.key} > high:")
+            frame.emit(f"if high < {row.key} < {ROWID_MAX}:")
             frame.emit(f"    high = {row.key}")
             frame.emit(f"    keys.append({row.key})")
             frame.emit(f"    records.append({row.record})")
-            frame.emit("    changes += 1")
             frame.emit(f"    last = {row.key}")
             frame.emit("    continue")
             frame.emit("if keys:")
-            frame.emit(f"    {row.writable}.append_many(keys, records)")
+            frame.emit(f"    changes += {self.append_text()}")
             frame.emit("    keys, records = [], []")
+            frame.emit(f"if {row.key} > {ROWID_MAX}:")
+            frame.emit(f"    {row.key} = {self.generator.helper(next_rowid)}({row.writable})")
         found = self.generator.name("found")
         self.conflict(None, f"{row.writable}.find({row.key}) is not None", row.key, row.action_of(
             self.table.primary_conflict), row.key_error)  # fmt: skip

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from tandemdb.planner import ast, values
 from tandemdb.planner.bind_expression import ExpressionBinder
 from tandemdb.planner.bound import HOLDS_ANY, HOLDS_INT, HOLDS_NULL, HOLDS_NUMBER, HOLDS_TEXT, Core, Expr, Local, Query
-from tandemdb.planner.row_errors import check_error, integer_key, not_null_error, strict_value, unique_error
+from tandemdb.planner.row_errors import check_error, index_code, integer_key, not_null_error, strict_value, unique_error
 from tandemdb.planner.scope import Entry, EntryColumn, Scope
 from tandemdb.planner.writer import Code
 from tandemdb.storage.values import CLASS_RANK
@@ -55,6 +55,7 @@ class RowEmitter:
         self.names: list[str] = []
         self.classes: list[int] = []
         self.key = self.generator.name("key")
+        self.high: str | None = None
 
     def use(self, function: Any, name: str = "") -> str:
         return self.generator.helper(function, name)
@@ -183,6 +184,8 @@ class RowEmitter:
     def next_rowid(self) -> str:
         if self.table.autoincrement:
             return f"{self.sequence}.next({self.writable})"
+        if self.high is not None:
+            return f"{self.high} + 1"
         from tandemdb.planner.row_keys import next_rowid
 
         return f"{self.use(next_rowid)}({self.writable})"
@@ -252,8 +255,7 @@ class RowEmitter:
     def index_error(self, index: Index, action: str) -> str:
         from tandemdb.planner.ddl import unique_text
 
-        code = "SQLITE_CONSTRAINT_PRIMARYKEY" if index.origin == "pk" else "SQLITE_CONSTRAINT_UNIQUE"
-        return f"{self.use(unique_error)}({unique_text(self.table, index)!r}, {code!r}, {action!r})"
+        return f"{self.use(unique_error)}({unique_text(self.table, index)!r}, {index_code(index)!r}, {action!r})"
 
     def key_error(self, action: str) -> str:
         text = f"UNIQUE constraint failed: {self.key_label()}"

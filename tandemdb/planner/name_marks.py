@@ -4,9 +4,9 @@
                             ^ token 5          ^ token 11
     tree: Select(... Name(Marked("a", 5)) ... Binary(">", Name(Marked("a", 11), "t"), 1))
 
-The tree itself has no positions. So each token that may be the name in question is replaced by a name that occurs nowhere
-else, the text is parsed, and the replacements are turned back into strings that remember their token. A word that
-the grammar wants as a keyword there makes the parse fail, and is left alone.
+The tree itself has no positions. So each token that may be the name in question is replaced by a name that occurs
+nowhere else, the text is parsed, and the replacements are turned back into strings that remember their token. A word
+that the grammar wants as a keyword there makes the parse fail, and is left alone.
 """
 
 from __future__ import annotations

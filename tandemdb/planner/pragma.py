@@ -1,12 +1,12 @@
 """PRAGMA: what a connection may ask and set.
 
     PRAGMA table_info(t)    PRAGMAS["table_info"] = Pragma(columns, show=show_table_info)     rows of pragma_tables
-    PRAGMA foreign_keys=on  PRAGMAS["foreign_keys"] = Pragma(columns, show, change, ...)      a field of session.settings
+    PRAGMA foreign_keys=on  PRAGMAS["foreign_keys"] = Pragma(columns, show, change, ...)      a field of Settings
     PRAGMA user_version=4                                                                     a setting of the database
     PRAGMA nonsense                                                                           nothing, as in SQLite
 
-`show` gives the rows; `change` takes a value first. Whether a PRAGMA that was given a value still has columns is SQLite's
-choice for each of them (`shows_when_set`). The session is whatever has the attributes of `PragmaSession`.
+`show` gives the rows; `change` takes a value first. Whether a PRAGMA that was given a value still has columns is
+SQLite's choice for each of them (`shows_when_set`). The session is whatever has what `PragmaSession` names.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Answer = tuple[tuple[str, ...], Rows]
 
 
 class AttachedDatabase(Protocol):
-    """One of a connection's databases; `root()` is what the connection sees of it now, its open transaction's included."""
+    """One of a connection's databases; `root()` is what the connection sees now, its open transaction included."""
 
     @property
     def name(self) -> str: ...
@@ -313,9 +313,9 @@ def action() -> Pragma:
 
 
 FLAGS = (
-    "automatic_index cell_size_check checkpoint_fullfsync count_changes defer_foreign_keys empty_result_callbacks foreign_keys "
-    "full_column_names fullfsync ignore_check_constraints legacy_alter_table query_only read_uncommitted recursive_triggers "
-    "reverse_unordered_selects short_column_names trusted_schema writable_schema"
+    "automatic_index cell_size_check checkpoint_fullfsync count_changes defer_foreign_keys empty_result_callbacks "
+    "foreign_keys full_column_names fullfsync ignore_check_constraints legacy_alter_table query_only read_uncommitted "
+    "recursive_triggers reverse_unordered_selects short_column_names trusted_schema writable_schema"
 ).split()
 
 PRAGMAS: dict[str, Pragma] = {name: flag(name) for name in FLAGS} | {

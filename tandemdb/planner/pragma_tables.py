@@ -105,7 +105,8 @@ def describe_columns(call: Call) -> Rows:
 def describe_column(column: Column) -> tuple[Any, ...]:
     default = None if column.generated is not None else column.default_text
     return (
-        column.position, column.name, column.type_name, int(column.not_null), default, column.primary_key, column.hidden,
+        column.position, column.name, column.type_name, int(column.not_null), default, column.primary_key,
+        column.hidden,
     )  # fmt: skip
 
 

@@ -245,8 +245,9 @@ class Resolver:
             names += self.result(column, reach)
         reach.aliases = {column.alias.lower() for column in node.columns if column.alias is not None}
         self.expression(node.where, reach)
-        for item in (*node.group_by, node.having):
+        for item in node.group_by:
             self.expression(item, reach)
+        self.expression(node.having, reach)
         for _, window in node.windows:
             self.parts(window, reach)
         return names, reach

@@ -63,3 +63,8 @@ def strict_value(value: Any, type_name: str, label: str) -> Any:
             code="SQLITE_CONSTRAINT_DATATYPE",
         )
     return converted
+
+
+def index_code(index: Any) -> str:
+    """The extended result code of a unique index's violation."""
+    return "SQLITE_CONSTRAINT_PRIMARYKEY" if index.origin == "pk" else "SQLITE_CONSTRAINT_UNIQUE"

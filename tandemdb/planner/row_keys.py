@@ -28,7 +28,7 @@ def next_rowid(table: Any) -> int:
     if last is None:
         return 1
     if last < ROWID_MAX:
-        return max(int(last) + 1, 1)
+        return int(last) + 1
     for _ in range(RANDOM_TRIES):
         candidate = random.randrange(1, ROWID_MAX)
         if table.find(candidate) is None:

@@ -110,7 +110,7 @@ def parse_statement(sql: str, namespace: Namespace, template: str, exact: bool) 
     parsed = parse(sql)
     kind = kind_of(parsed.node)
     has_tail = parsed.end < len(sql) and rest_has_statement(sql, parsed.end)
-    lift = kind in LIFTED and not exact and not has_tail and not literals_matter(parsed.node)
+    lift = kind in LIFTED and not (exact or has_tail or parsed.structural or literals_matter(parsed.node))
     shape = Shape(parsed.node, kind, parsed.parameters, len(parsed.parameters) if lift else None)
     if lift:
         namespace.templates[template] = (shape, has_tail)

@@ -1,0 +1,43 @@
+"""Rows gathered by an INSERT, appended at once where no unique index stands in the way.
+
+    keys     [101, 102, 103]          ascending, above all in the table
+    records  [r101, r102, r103]       affinity applied, NOT NULL and CHECK passed
+
+One look at all rows decides for each unique index; only if two would clash are they inserted one by one, up to the row that
+must be refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tandemdb.planner.row_errors import unique_error
+
+
+def append_batch(table: Any, keys: list[Any], records: list[Any], uniques: Sequence[tuple[int, str, str]]) -> int:
+    """Append the rows; how many were.
+
+    Args:
+        uniques: (id of the secondary key, message, result code) of each unique index.
+    Raises:
+        IntegrityError: a row's values are there already; the rows before it stay inserted.
+    """
+    for key_id, _, _ in uniques:
+        if not table.keys[key_id].has_room_for(keys, records):
+            return insert_each(table, keys, records, uniques)
+    table.append_many(keys, records)
+    return len(keys)
+
+
+def insert_each(table: Any, keys: list[Any], records: list[Any], uniques: Sequence[tuple[int, str, str]]) -> int:
+    for key, record in zip(keys, records, strict=True):
+        for key_id, message, code in uniques:
+            secondary = table.keys[key_id]
+            rank, stored = secondary.entry_of(key, record)
+            if None in [record[column.position] for column in secondary.definition.columns]:
+                continue
+            if secondary.first(rank, stored) is not None:
+                raise unique_error(message, code, "ABORT")
+        table.insert(key, record)
+    return len(keys)
