@@ -25,14 +25,25 @@ class _Details:
     sqlite_errorcode: int
     sqlite_errorname: str
 
+    default_code = ""
+
     def __init__(
-        self, message: str = "", *args: object, detail: str = "", hint: str = "", code: str = ""
+        self, message: str = "", *args: object, detail: str = "", hint: str = "", code: str | None = ""
     ) -> None:
+        """Make the error.
+
+        Args:
+            message: sqlite3's own text where it has one.
+            detail, hint: what was expected and found, and what to do; they travel as notes.
+            code: name of the result code; "": the class's usual one; None: none, as for the driver's own errors.
+        """
         super().__init__(message, *args)  # type: ignore[call-arg]
         if detail:
             self.add_note(f"Detail: {detail}")  # type: ignore[attr-defined]
         if hint:
             self.add_note(f"Hint: {hint}")  # type: ignore[attr-defined]
+        if code == "":
+            code = self.default_code
         if code:
             self.sqlite_errorname = code
             self.sqlite_errorcode = RESULT_CODES[code]
@@ -66,12 +77,14 @@ class OperationalError(DatabaseError, sqlite3.OperationalError):
     """Raised when a statement cannot be run: a syntax error, an unknown name, a locked database."""
 
     __module__ = "tandemdb"
+    default_code = "SQLITE_ERROR"
 
 
 class IntegrityError(DatabaseError, sqlite3.IntegrityError):
     """Raised when a change would break a constraint."""
 
     __module__ = "tandemdb"
+    default_code = "SQLITE_CONSTRAINT"
 
 
 class InternalError(DatabaseError, sqlite3.InternalError):
@@ -95,27 +108,43 @@ class NotSupportedError(DatabaseError, sqlite3.NotSupportedError):
 # SQLite's result codes, https://www.sqlite.org/rescode.html.
 RESULT_CODES: dict[str, int] = {
     "SQLITE_ERROR": 1,
+    "SQLITE_ERROR_MISSING_COLLSEQ": 257,
     "SQLITE_INTERNAL": 2,
+    "SQLITE_PERM": 3,
     "SQLITE_ABORT": 4,
+    "SQLITE_ABORT_ROLLBACK": 516,
     "SQLITE_BUSY": 5,
+    "SQLITE_BUSY_SNAPSHOT": 517,
+    "SQLITE_BUSY_TIMEOUT": 773,
     "SQLITE_LOCKED": 6,
+    "SQLITE_LOCKED_SHAREDCACHE": 262,
+    "SQLITE_NOMEM": 7,
     "SQLITE_READONLY": 8,
     "SQLITE_INTERRUPT": 9,
-    "SQLITE_CANTOPEN": 14,
+    "SQLITE_IOERR": 10,
+    "SQLITE_CORRUPT": 11,
+    "SQLITE_NOTFOUND": 12,
     "SQLITE_FULL": 13,
+    "SQLITE_CANTOPEN": 14,
+    "SQLITE_PROTOCOL": 15,
+    "SQLITE_SCHEMA": 17,
     "SQLITE_TOOBIG": 18,
     "SQLITE_CONSTRAINT": 19,
-    "SQLITE_MISMATCH": 20,
-    "SQLITE_MISUSE": 21,
-    "SQLITE_AUTH": 23,
-    "SQLITE_RANGE": 25,
     "SQLITE_CONSTRAINT_CHECK": 275,
+    "SQLITE_CONSTRAINT_COMMITHOOK": 531,
     "SQLITE_CONSTRAINT_FOREIGNKEY": 787,
+    "SQLITE_CONSTRAINT_FUNCTION": 1043,
     "SQLITE_CONSTRAINT_NOTNULL": 1299,
     "SQLITE_CONSTRAINT_PRIMARYKEY": 1555,
     "SQLITE_CONSTRAINT_TRIGGER": 1811,
     "SQLITE_CONSTRAINT_UNIQUE": 2067,
+    "SQLITE_CONSTRAINT_VTAB": 2323,
     "SQLITE_CONSTRAINT_ROWID": 2579,
+    "SQLITE_CONSTRAINT_PINNED": 2835,
     "SQLITE_CONSTRAINT_DATATYPE": 3091,
-    "SQLITE_BUSY_SNAPSHOT": 517,
+    "SQLITE_MISMATCH": 20,
+    "SQLITE_MISUSE": 21,
+    "SQLITE_AUTH": 23,
+    "SQLITE_RANGE": 25,
+    "SQLITE_NOTADB": 26,
 }

@@ -130,14 +130,15 @@ class Beyond(ConnectionState):
             rows = list(self._session.run(statement, values).rows)
         return "\n".join(["QUERY PLAN", *draw_tree(rows, 0, "")])
 
-    def replicate_to(self, target: Any, mode: str = "sync") -> Any:
+    def replicate_to(self, target: Any, mode: str = "sync", **options: Any) -> Any:
         """Mirror every commit of this database to another one.
 
         Args:
             target: a connection whose database becomes the mirror; its content is replaced and it turns read-only.
             mode: "sync": a commit returns when the mirror has it; "async": it returns at once.
+            options: those of `tandemdb.replication.attach`: name, overwrite, timeout_seconds, limits.
         Returns:
-            The link, as `tandemdb.replication.attach` makes it.
+            The `tandemdb.replication.Replica`.
         Cost: the first copy is O(blocks).
         """
         attach = find_replication("attach")
@@ -147,7 +148,7 @@ class Beyond(ConnectionState):
                 hint="Open the mirror with tandemdb.connect() first.",
             )
         with self._guard(), target._guard():
-            return attach(self._database, target._database, mode)
+            return attach(self._database, target._database, mode, **options)
 
     def replication_status(self) -> Any:
         """Tell how far each mirror of this database has come, in the order they were added."""

@@ -132,7 +132,7 @@ class Callbacks(ConnectionState):
             if callback is not None and not callable(callback):
                 raise TypeError("parameter must be callable")
             wrapped = None if callback is None else functions.wrap_collation(callback)
-            self._session.create_collation(name, wrapped)
+            self._session.create_collation(str.__str__(name), wrapped)  # a subclass may have an upper() of its own
 
     @positional_soon("authorizer_callback")
     def set_authorizer(self, authorizer_callback: Callable[..., int] | None) -> None:
@@ -206,7 +206,7 @@ def check_function(method: str, name: Any, arguments: Any, message: str) -> None
         raise TypeError(f"'{type(arguments).__name__}' object cannot be interpreted as an integer")
     if not -1 <= arguments <= ARGUMENTS_MAX or len(name.encode()) > 255:
         error = ProgrammingError if method == "create_window_function" else OperationalError
-        raise error(message, detail=f"A function takes -1 (any number) to {ARGUMENTS_MAX} arguments.")
+        raise error(message, detail=f"A function takes -1 (any number) to {ARGUMENTS_MAX} arguments.", code=None)
 
 
 def check_config(op: Any) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 from tandemdb.dbapi.blob import Blob, open_blob, quote
+from tandemdb.dbapi.constants import SQLITE_DONE, SQLITE_OK
 from tandemdb.dbapi.names import Target
 from tandemdb.dbapi.state import ConnectionState
 from tandemdb.errors import OperationalError, ProgrammingError
@@ -41,12 +42,14 @@ class Copying(ConnectionState):
 
         Args:
             target: a tandemdb connection, or a real one of the standard library's sqlite3.
-            pages, sleep: accepted; the copy is made in one step, and nobody waits for it.
-            progress: called once, at the end, with (SQLITE_DONE, 0 remaining, blocks in all).
+            pages: how many blocks `progress` hears of at a time; the copy itself is made in one step, at the end.
+            progress: called with (SQLITE_OK or, when done, SQLITE_DONE; blocks remaining; blocks in all).
+            sleep: accepted; nobody waits.
             name: "main", "temp", or the name of an attached database.
         Raises:
             OperationalError: the target has a transaction open.
-        Cost: O(tables) to a tandemdb connection, O(rows) to a real one. Uncommitted changes are not copied.
+        Cost: O(tables) to a tandemdb connection, O(rows) to a real one. Changes that this connection has not committed
+        are copied too, as in SQLite.
         """
         with self._guard():
             real = is_real(target)
@@ -58,14 +61,14 @@ class Copying(ConnectionState):
                 raise TypeError("progress argument must be a callable")
             if target is self:
                 raise ValueError("target cannot be the same connection instance")
-            root = self._find_root(name)
+            root = self._announce(name, int(pages), progress)
             if real:
-                copy_to_real(self if root is self._database.root else connect_to_root(root), target)
+                copy_to_real(connect_to_root(root), target)
             else:
                 with target._guard():
                     take_root(target, root)
             if progress is not None:
-                progress(101, 0, sum(len(list(table.location.blocks())) for table in root.tables.values()))
+                progress(SQLITE_DONE, 0, count_blocks(root))
 
     def serialize(self, *, name: str = "main") -> bytes:
         """Return the database as the bytes of an SQLite file."""
@@ -125,15 +128,27 @@ class Copying(ConnectionState):
                 raise OperationalError(f'no such column: "{column}"', code="SQLITE_ERROR")
             return open_blob(self, (name, table, column), row, bool(readonly))
 
+    def _announce(self, name: str, pages: int, progress: Callable[[int, int, int], object] | None) -> Root:
+        """Tell `progress` of all steps but the last, from the start again if the source changes; return the root."""
+        root = self._find_root(name)
+        remaining = count_blocks(root)
+        while progress is not None and 0 < pages < remaining:
+            remaining -= pages
+            progress(SQLITE_OK, remaining, count_blocks(root))
+            before, root = root, self._find_root(name)
+            if root is not before:
+                remaining = count_blocks(root)
+        return root
+
     def _find_root(self, name: str) -> Root:
-        """Return the newest root of one of the connection's databases."""
+        """Return what one of the connection's databases holds as the connection sees it."""
         if not isinstance(name, str):
             raise TypeError(f"backup() argument 'name' must be str, not {type(name).__name__}")
-        if name.lower() == "main":
-            return self._database.snapshot()
         for attached in self._session.databases:
             if attached.name.lower() == name.lower():
-                return attached.database.snapshot()  # type: ignore[no-any-return]
+                if attached.transaction is not None:
+                    attached.transaction.renew_stamp()  # what it does next is done to copies
+                return attached.root()  # type: ignore[no-any-return]
         if name.lower() == "temp":
             from tandemdb.storage import Database
 
@@ -145,7 +160,13 @@ class Copying(ConnectionState):
         if not isinstance(name, str):
             raise TypeError(f"argument 'name' must be str, not {type(name).__name__}")
         if name.lower() != "main":
-            raise OperationalError(message, code="SQLITE_ERROR", hint='Only "main" can be copied.')
+            raise OperationalError(message, code=None, hint='Only "main" can be copied.')
+
+
+def count_blocks(root: Root) -> int:
+    """Return the number of blocks, counting an empty table and the schema for one each, as SQLite's pages would be."""
+    own = [table for table in root.tables.values() if not table.definition.name.startswith("sqlite_s")]
+    return sum(max(1, len(list(table.location.blocks()))) for table in own)
 
 
 def is_real(target: Any) -> bool:

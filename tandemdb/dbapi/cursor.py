@@ -208,7 +208,7 @@ class Cursor:
                 if not connection._plain_rows:
                     self._convert_rows(connection, statement, columns)
             else:
-                self._rowcount = result.changes
+                self._rowcount = result.changes if shape.is_dml else -1
             self._lastrowid = session.last_insert_rowid
         except BaseException:
             self._columns = None
@@ -257,10 +257,13 @@ class Cursor:
                 raise ProgrammingError("executemany() can only execute DML statements.")
             if shape.is_dml and connection._begin and not session.in_transaction:
                 connection._begin_implicitly()
-            bound = binding.bind_rows(shape, rows)
+            failures: list[BaseException] = []
+            bound = binding.until_failure(binding.bind_rows(shape, rows), failures)
             if connection._tracer is not None:
                 bound = connection._tracer.noting(sql, shape, bound)
             changes = session.run_many(statement, bound)
+            if failures:
+                raise failures[0]
             self._rowcount = changes if shape.is_dml else -1
             self._columns = statement.columns
         except BaseException:

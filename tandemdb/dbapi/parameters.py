@@ -12,6 +12,7 @@ adapters is the standard library's own, so that `sqlite3.register_adapter` serve
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import sys
 import warnings
@@ -41,9 +42,14 @@ class Shape(NamedTuple):
     warned: tuple[int, ...]  # positions of named parameters, which a sequence should not supply
 
 
-def make_shape(names: Sequence[str | None], is_dml: bool) -> Shape:
+# What sqlite3 takes for a change of rows: the first word decides, so that WITH ... INSERT is none.
+DML = re.compile(r"(?:[ \t\f\r\n]+|--[^\n]*\n|/\*.*?\*/)*(?:insert|update|delete|replace)", re.I | re.S)
+
+
+def make_shape(sql: str, names: Sequence[str | None]) -> Shape:
     """Return the shape of a statement with these parameters."""
-    return Shape(tuple(names), is_dml, tuple(at for at, name in enumerate(names) if name and is_named(name)))
+    warned = tuple(at for at, name in enumerate(names) if name and is_named(name))
+    return Shape(tuple(names), DML.match(sql) is not None, warned)
 
 
 def is_named(name: str) -> bool:
@@ -220,6 +226,16 @@ def bind_rows(shape: Shape, rows: Iterable[Any]) -> Iterator[Values]:
         return
     for row in rows:
         yield bind(shape, row)
+
+
+def until_failure(rows: Iterator[Values], failures: list[BaseException]) -> Iterator[Values]:
+    """End where the rows fail, so that those before it are run as sqlite3 runs them; the error is for the caller."""
+    try:
+        yield from rows
+    except GeneratorExit:
+        raise
+    except BaseException as error:
+        failures.append(error)
 
 
 def is_uniform(chunk: list[Any], width: int) -> bool:

@@ -8,6 +8,7 @@ so that `connection._owner != get_ident()` is the one test between a call and it
 
 from __future__ import annotations
 
+import re
 import threading
 from _thread import get_ident
 from contextlib import AbstractContextManager, nullcontext
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 CLOSED = -1
 UNINITIALISED = -2
 SHAPES_MAX = 4096
+
+# As CPython's lstrip_sql: a comment at the end need not be closed.
+BLANKS = re.compile(r"(?:[ \t\f\r\n]+|--[^\n]*|/\*(?:.*?\*/|.*\Z))*", re.S)
 
 # Statement text -> its shape. A shape follows from the text alone, so that all connections share them.
 known_shapes: dict[str, Shape] = {}
@@ -129,14 +133,14 @@ class ConnectionState:
         statement = self._session.prepare(sql)
         if len(statement.parameters) > self._limits.get(SQLITE_LIMIT_VARIABLE_NUMBER, len(statement.parameters)):
             raise OperationalError("too many SQL variables", code="SQLITE_ERROR")
-        if statement.has_tail:
+        if ";" in sql and has_tail(self._session, sql):
             raise ProgrammingError(
                 "You can only execute one statement at a time.",
                 hint="executescript() runs several, without parameters.",
             )
         if len(self._shapes) >= SHAPES_MAX:
             self._shapes.clear()
-        self._shapes[sql] = make_shape(statement.parameters, statement.is_dml)
+        self._shapes[sql] = make_shape(sql, statement.parameters)
         return statement
 
     def _check_length(self, sql: str) -> None:
@@ -151,6 +155,14 @@ class ConnectionState:
         """Run a statement of the driver's own, seen by trace callback and authorizer like a user's."""
         session = self._session
         return session.run(session.prepare(sql), ())
+
+
+def has_tail(session: Any, sql: str) -> bool:
+    """Tell whether anything but blanks and comments follows the first statement; a second semicolon does."""
+    for text, offset in session.split(sql):
+        blanks = BLANKS.match(sql, offset + len(text))
+        return blanks is None or blanks.end() < len(sql)
+    return False
 
 
 UNSHARED: AbstractContextManager[None] = nullcontext()

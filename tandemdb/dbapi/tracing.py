@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from tandemdb.dbapi.constants import SQLITE_LIMIT_LENGTH
+from tandemdb.dbapi.functions import report
 from tandemdb.dbapi.parameters import Shape, Value, Values
+from tandemdb.errors import DataError
 
 # Quoted text and comments are matched so that a question mark in them is left alone.
 PLACEHOLDERS = re.compile(
@@ -50,6 +52,8 @@ class Tracer:
             expanded = expand(text, self.shape.names, self.values)
             if len(expanded) <= self.limits.get(SQLITE_LIMIT_LENGTH, len(expanded)):
                 text = expanded
+            else:
+                report(DataError("Expanded SQL string exceeds the maximum string length"), self.callback)
         self.callback(text)
 
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import tandemdb
+from tandemdb.planner.lexer import split_script
 
 DML = ("INSERT", "UPDATE", "DELETE", "REPLACE")
 SKIPPED = re.compile(r"(\s|--[^\n]*(\n|\Z)|/\*.*?(\*/|\Z))*", re.S)
@@ -39,7 +41,6 @@ class Statement:
         self.columns: tuple[str, ...] | None = None
         self.column_types: tuple[str | None, ...] | None = None
         self.parameters = find_parameters(sql)
-        self.has_tail = False
 
 
 def find_parameters(sql: str) -> tuple[str | None, ...]:
@@ -112,14 +113,14 @@ class SqliteSession:
     def prepare(self, sql: str) -> Statement:
         statement = Statement(sql)
         if not statement.parameters and statement.kind != "empty" and self.authorizer is None:
-            with own_errors(self) as found:
+            with own_errors(self):
                 self.real(sql)
-            statement.has_tail = bool(found)
         return statement
 
     def run(self, statement: Statement, values: Any) -> Result:
         cursor = self.real.cursor()
-        with own_errors(self):
+        with own_errors(self), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the driver above warns
             cursor.execute(statement.sql, positional(statement, values))
         if cursor.description is not None:
             statement.columns = tuple(column[0] for column in cursor.description)
@@ -135,6 +136,9 @@ class SqliteSession:
             list(result.rows)
             changes += max(result.changes, 0)
         return changes
+
+    def split(self, sql: str) -> Iterator[tuple[str, int]]:
+        return split_script(sql)
 
     def run_script(self, sql: str) -> None:
         # Not executescript(): it commits first, which is for the driver above to do.
@@ -165,15 +169,13 @@ def rows_of(session: SqliteSession, cursor: sqlite3.Cursor) -> Iterator[Any]:
 
 
 class own_errors:
-    """Turn the standard library's errors into tandemdb's; a second statement is noted instead of raised."""
+    """Turn the standard library's errors into tandemdb's, but for that of a second statement: the driver finds it."""
 
     def __init__(self, session: SqliteSession) -> None:
         self.session = session
-        self.found: list[str] = []
 
-    def __enter__(self) -> list[str]:
+    def __enter__(self) -> None:
         self.session.failures.clear()
-        return self.found
 
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> bool:
         if error is None or not isinstance(error, sqlite3.Error) or type(error).__module__ == "tandemdb":
@@ -181,7 +183,6 @@ class own_errors:
         if self.session.failures:
             raise self.session.failures[0] from None
         if "one statement at a time" in str(error):
-            self.found.append("tail")
             return True
         code = getattr(error, "sqlite_errorname", "")
         own = getattr(tandemdb, type(error).__name__)(str(error))

@@ -97,3 +97,32 @@ def test_backup_keeps_rowids() -> None:
     real = sqlite3.connect(":memory:")
     con.backup(real)
     assert real.execute("select rowid, a from t").fetchall() == [(7, "x"), (9, "y")]
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_a_mirror_follows_and_takes_over(con: tandemdb.Connection, mode: str) -> None:
+    from tandemdb.replication import wait_for
+
+    mirror = tandemdb.connect(":memory:")
+    con.replicate_to(mirror, mode)
+    with con:
+        con.execute("insert into t(b) values('mirrored')")
+    wait_for(mirror._database, con.lsn)
+    assert total(mirror) == 301
+    assert mirror.digest() == con.digest()
+    assert len(con.replication_status()) == 1
+    with pytest.raises(tandemdb.OperationalError, match="attempt to write a readonly database"):
+        mirror.execute("delete from t")
+    mirror.rollback()
+    mirror.promote()
+    mirror.execute("delete from t")
+    mirror.commit()
+    assert total(mirror) == 0
+
+
+def test_backup_into_a_mirrored_database(con: tandemdb.Connection) -> None:
+    primary, mirror = tandemdb.connect(":memory:"), tandemdb.connect(":memory:")
+    primary.replicate_to(mirror)
+    con.backup(primary)
+    assert total(mirror) == 300
+    assert mirror.digest() == primary.digest()
