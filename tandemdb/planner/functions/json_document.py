@@ -29,9 +29,10 @@ DEPTH_MAX = 2000
 NOTHING: Final = object()
 """Stands for the lack of a replacement: None is one, the SQL NULL."""
 
+# Possessive (*+): a string that does not end must not be tried over and over, cut at every place.
 TOKEN = re.compile(
     r"[ \t\n\r]*(?:"
-    r'(?P<text>"(?:[^"\\\x00-\x1f]+|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*")'
+    r'(?P<text>"[^"\\\x00-\x1f]*+(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*+)*+")'
     r"|(?P<real>-?(?:0|[1-9][0-9]*)(?:\.[0-9]+(?:[eE][+-]?[0-9]+)?|[eE][+-]?[0-9]+))"
     r"|(?P<integer>-?(?:0|[1-9][0-9]*))"
     r"|(?P<mark>[][{},:])"
