@@ -16,13 +16,15 @@ It lives inside one expression only: the planner passes results and stored value
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from tandemdb.errors import OperationalError
 from tandemdb.storage.values import HOLDS_BLOB, HOLDS_FLOAT, HOLDS_INT, HOLDS_NULL, HOLDS_TEXT, Value
+
+if TYPE_CHECKING:
+    import datetime
 
 HOLDS_NUMBER = HOLDS_INT | HOLDS_FLOAT
 HOLDS_ANY = HOLDS_NULL | HOLDS_INT | HOLDS_FLOAT | HOLDS_TEXT | HOLDS_BLOB
@@ -60,7 +62,8 @@ class ScalarFunction(NamedTuple):
 
     `null_if_null`: the result is NULL if any argument is, so that a caller may skip the call; the function itself
     copes with NULL all the same. `result_classes`: mask of the classes of results (HOLDS_NULL included where NULL can
-    come out, of arguments that are not NULL if `null_if_null`). `makes_json`: results are JsonText.
+    come out, of arguments that are not NULL if `null_if_null`). `makes_json`: results are JsonText. A deterministic
+    function that needs the context is so within one statement only.
     """
 
     name: str
