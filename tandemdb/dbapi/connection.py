@@ -178,7 +178,11 @@ class Connection(TransactionControl, Callbacks, Copying, Beyond):
     def execute(self, sql: str, parameters: Any = (), /) -> Cursor:
         """Open a cursor and run one statement with it; see `Cursor.execute`."""
         if self._owner == get_ident():
-            return new_cursor(self)._execute(self, sql, parameters)
+            cursor = _allocate(Cursor)  # new_cursor(), written out: 0.06 us of 0.9
+            cursor._connection = self
+            cursor._stream = None
+            cursor.row_factory = self.row_factory
+            return cursor._execute(self, sql, parameters)
         with self._guard():
             return new_cursor(self)._execute(self, sql, parameters)
 

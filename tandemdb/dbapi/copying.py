@@ -165,7 +165,8 @@ class Copying(ConnectionState):
 
 def count_blocks(root: Root) -> int:
     """Return the number of blocks, counting an empty table and the schema for one each, as SQLite's pages would be."""
-    own = [table for table in root.tables.values() if not table.definition.name.startswith("sqlite_s")]
+    hidden = ("layout", "sqlite_s")  # the catalog's second table, settings, statistics, sequences
+    own = [table for table in root.tables.values() if not table.definition.name.startswith(hidden)]
     return sum(max(1, len(list(table.location.blocks()))) for table in own)
 
 
@@ -201,12 +202,15 @@ def take_root(target: ConnectionState, source: Root) -> None:
     except ReadOnly as error:
         text = "attempt to write a readonly database"
         raise OperationalError(text, detail=str(error), code="SQLITE_READONLY") from None
-    root = transaction.own_root()
-    root.tables = dict(source.tables)
-    root.next_object_id = source.next_object_id
-    root.schema = source.schema
-    transaction.writer.dirty = True
-    transaction.commit()
+    try:
+        root = transaction.own_root()
+        root.tables = dict(source.tables)
+        root.next_object_id = source.next_object_id
+        root.schema = source.schema
+        transaction.writer.dirty = True
+        transaction.commit()
+    finally:
+        transaction.rollback()  # does nothing after the commit
 
 
 def connect_to_root(root: Root, name: str = "") -> Connection:

@@ -179,17 +179,20 @@ class Cursor:
     def _execute(self, connection: Connection, sql: str, parameters: Any) -> Self:
         if self._stream is not None:
             self._end_stream()
-        self._rows = NO_ROWS
         try:
             session = connection._session
-            shapes = connection._shapes
-            statement = session.prepare(sql) if sql in shapes else connection._prepare_new(sql)
-            shape = shapes[sql]
-            if not (
-                (type(parameters) is tuple or type(parameters) is list)
-                and len(parameters) == len(shape.names)
-                and not shape.warned
-                and (not parameters or is_plain(parameters))
+            shape = connection._shapes.get(sql)
+            if shape is None:
+                statement = connection._prepare_new(sql)
+                shape = connection._shapes[sql]
+            else:
+                statement = session.prepare(sql)
+            kind = type(parameters)
+            if (
+                (kind is not tuple and kind is not list)
+                or len(parameters) != len(shape.names)
+                or shape.warned
+                or not (not parameters or is_plain(parameters))
             ):
                 parameters = self._bind_slowly(shape, parameters)
             if shape.is_dml and connection._begin and not session.in_transaction:
@@ -198,21 +201,24 @@ class Cursor:
                 connection._tracer.note(sql, shape, parameters)
             result = session.run(statement, parameters)
             columns = self._columns = statement.columns
-            if columns is not None:
-                self._rows = result.rows
-                if shape.is_dml:
-                    self._rowcount = 0
-                    self._rows = count_at_end(self, result)
-                else:
-                    self._rowcount = -1
-                if not connection._plain_rows:
-                    self._convert_rows(connection, statement, columns)
-            else:
+            if columns is None:
+                self._rows = NO_ROWS
                 self._rowcount = result.changes if shape.is_dml else -1
+            elif shape.is_dml:
+                self._rowcount = 0
+                self._rows = count_at_end(self, result)
+            else:
+                self._rowcount = -1
+                self._rows = result.rows
+            if not connection._plain_rows and columns is not None:
+                self._convert_rows(connection, statement, columns)
             self._lastrowid = session.last_insert_rowid
-        except BaseException:
+        except BaseException as error:
+            self._rows = NO_ROWS
             self._columns = None
             self._rowcount = -1
+            if isinstance(error, TypeError) and not isinstance(sql, str):
+                connection._prepare_new(sql)  # says so in sqlite3's words: an unhashable one got no further
             raise
         return self
 

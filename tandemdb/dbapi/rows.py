@@ -20,7 +20,6 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from tandemdb.dbapi.constants import PARSE_COLNAMES, PARSE_DECLTYPES
-from tandemdb.errors import OperationalError
 
 if TYPE_CHECKING:
     from tandemdb.dbapi.cursor import Cursor
@@ -167,8 +166,3 @@ def as_bytes(value: Any) -> bytes:
     from tandemdb.planner.values import to_text  # reals have a text form of SQLite's own
 
     return to_text(value).encode()
-
-
-def decode_failure(column: str, text: str) -> OperationalError:
-    """Make sqlite3's error for a text that is not UTF-8."""
-    return OperationalError(f"Could not decode to UTF-8 column '{column}' with text '{text}'")

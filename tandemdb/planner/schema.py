@@ -53,7 +53,7 @@ CatalogRow = tuple[Any, ...]
 
 @dataclass(slots=True, eq=False)
 class Column:
-    """A column of a table. `hidden`: 0, 2 for a virtual and 3 for a stored generated column, as PRAGMA table_xinfo says."""
+    """A column of a table. `hidden`, as in PRAGMA table_xinfo: 2 for a virtual, 3 for a stored generated column."""
 
     name: str
     position: int

@@ -6,7 +6,10 @@ statement runs as if it had been prepared with placeholders and executed for eac
 
 from __future__ import annotations
 
+import gc
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,17 +32,30 @@ def run_script(session: Session, sql: str) -> None:
     position, length = 0, len(sql)
     while position < length:
         if INSERT.match(sql, position):
-            bulk = read_insert_values(sql, position)
-            if bulk is not None and bulk.end - position >= BULK_CHARACTERS_MIN:
-                insert_rows(session, bulk.prefix, bulk.rows)
-                position = bulk.end
-                continue
+            with collector_paused():
+                bulk = read_insert_values(sql, position)
+                if bulk is not None and bulk.end - position >= BULK_CHARACTERS_MIN:
+                    insert_rows(session, bulk.prefix, bulk.rows)
+                    position = bulk.end
+                    continue
         end = statement_end(sql, position)
         if not is_blank(sql, position, end):
             result = session.run(session.prepare(sql[position:end]))
             for _ in result.rows:
                 continue
         position = end
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Hold Python's cyclic garbage collector: the records made here live on, and it would walk them again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def insert_rows(session: Session, prefix: str, rows: list[tuple[object, ...]]) -> None:

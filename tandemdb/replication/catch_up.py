@@ -72,9 +72,7 @@ class Decision(NamedTuple):
     blocks: dict[int, list[int]]
 
 
-def decide(
-    position: Position, history: list[Term], log: ChangeLog, marks: CommitMarks, root: Root
-) -> Decision:
+def decide(position: Position, history: list[Term], log: ChangeLog, marks: CommitMarks, root: Root) -> Decision:
     """Choose the way for a secondary at this position, its pending transaction counted as what it is told to do."""
     lsn, transaction = position.lsn, position.transaction
     if common_end(history, position.history, lsn) != lsn:

@@ -5,6 +5,8 @@
       |- CommitInDoubt     the primary shows no trace of it, a secondary that is promoted may
       |- PrimaryFenced     a newer epoch exists: this system may no longer take writes
       '- ProtocolError     bytes or messages that no correct peer sends
+
+A database that may not be written raises storage's own ReadOnly when the transaction begins, before any of these.
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@
     heartbeat_seconds  silence after which an answer is asked for      dead_seconds   and after which it is given up
     required           synchronous secondaries that must have a commit before it is shown
     update_batch       changes of a transaction gathered into one message, for GATHER_SECONDS at most
+
+They are a primary's, the same for all its secondaries.
 """
 
 from __future__ import annotations

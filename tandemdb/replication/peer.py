@@ -6,6 +6,8 @@
 
     sent_lsn >= received_lsn >= applied_lsn        what was sent, is complete there, is shown there
     queue      messages that go before anything else; then block images; then the log's tail
+
+A session lasts from one POSITION to the next; what was sent in an earlier one is of no account.
 """
 
 from __future__ import annotations

@@ -461,9 +461,7 @@ class Primary:
         if entry is None:
             return None
         peer.sent_lsn = entry.lsn
-        return TxnLog(
-            entry.transaction, entry.lsn, tuple(entry.changes), entry.root, LSN(self.root.lsn), entry.time
-        )
+        return TxnLog(entry.transaction, entry.lsn, tuple(entry.changes), entry.root, LSN(self.root.lsn), entry.time)
 
     def _next_image(self, peer: Peer) -> Message | None:
         assert peer.images is not None

@@ -1,8 +1,8 @@
 """Attaching, detaching and promoting secondaries of the same process.
 
-    attach(primary, secondary, mode)   POSITION, PLAN, catch-up; returns when the secondary is level (sync) or linked
-    Replica                            cut(), heal(), set_faults(), status, detach(), promote()
-    promote(secondary)                 a new epoch; the former primary, if it still listens, is fenced
+attach(primary, secondary, mode)   POSITION, PLAN, catch-up; returns when the secondary is level (sync) or linked
+Replica                            cut(), heal(), set_faults(), status, detach(), promote()
+promote(secondary)                 a new epoch; the former primary, if it still listens, is fenced
 """
 
 from __future__ import annotations
@@ -144,21 +144,20 @@ def attach(
 def detach(secondary: Database) -> None:
     """End the mirroring to a database; it keeps what it has, read-only until it is promoted or attached again."""
     system = find_system(secondary)
-    if system is None or system.secondary is None:
+    if system is None or system.secondary is None or system.link is None:
         return
     link, core = system.link, system.secondary
-    if link is not None:
-        link.is_cut = True
-        publisher = link.publisher
-        if isinstance(publisher, Publisher) and link.name in publisher.links:
-            primary = publisher.database
-            if primary is None:
-                publisher.remove(link.name)
-            else:
-                _observe(primary, publisher, lambda: publisher.remove(link.name))
+    link.is_cut = True
+    publisher = link.publisher
+    if isinstance(publisher, Publisher) and link.name in publisher.links:
+        primary = publisher.database
+        if primary is None:
+            publisher.remove(link.name)
+        else:
+            _observe(primary, publisher, lambda: publisher.remove(link.name))
     with system.lock:
         core.close()
-    system.secondary = system.link = None
+    system.link = None
 
 
 def promote(secondary: Database) -> PromotionReport:
@@ -246,7 +245,7 @@ def continue_alone(primary: Database) -> None:
 
 
 def _check_free(secondary: Database, other: System, overwrite: bool, system: System) -> None:
-    if other.secondary is not None:
+    if other.link is not None:
         raise ReplicationError("this database is a secondary already", hint="Detach it first.")
     if _serves(other):
         raise ReplicationError("this database has secondaries of its own", hint="Detach them first.")

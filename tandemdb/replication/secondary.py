@@ -60,7 +60,7 @@ RETRY_SECONDS = 1.0
 RETRY_SECONDS_MAX = 30.0
 MARK_EVERY_UPDATES = 1024
 
-State = Literal["asking", "copying", "following", "refused", "promoted"]
+State = Literal["asking", "copying", "following", "refused", "promoted", "detached"]
 
 
 @dataclass
@@ -203,6 +203,7 @@ class Secondary:
         self._drop_overlay()
         self.staging = None
         self.outgoing.clear()
+        self.state = "detached"
 
     # Messages, in the order of the protocol.
 

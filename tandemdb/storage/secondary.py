@@ -212,8 +212,14 @@ class SecondaryKey:
                 continue
             segment = self.own_segment(rank)
             existing = sum(len(block.keys) for block in segment.blocks()) if segment.pages else 0
-            # Merging costs about 0.4 µs for each entry old or new, adding one by one 1.5 µs for each new one.
-            if len(pairs) * 3 < existing:
+            # Merging costs about 0.4 µs for each entry old or new, adding one by one 1.5 µs for each new one, behind
+            # all others 0.4 µs.
+            if existing and min(pairs)[0] > segment.page_highs[-1]:
+                pairs.sort()
+                self.count += len(pairs)
+                for stored, key in pairs:
+                    append(segment, stored, key)
+            elif len(pairs) * 3 < existing:
                 for stored, key in pairs:
                     self.add(rank, stored, key)
             else:
@@ -223,15 +229,10 @@ class SecondaryKey:
     def list_entries(self, keys: list[Key], records: list[Record]) -> list[list[tuple[Any, Key]]]:
         """List (stored value, unique key) of each record by rank."""
         entries: list[list[tuple[Any, Key]]] = [[] for _ in range(RANKS)]
-        columns = self.definition.columns
-        if not self.definition.computed and len(columns) == 1 and collation_key(columns[0].collation) is None:
-            # The common case by whole columns: 0.15 µs a record instead of 0.5.
-            values: list[Any] = list(map(itemgetter(columns[0].position), records))
-            ranks = {CLASS_RANK[kind] for kind in set(map(type, values))}
-            if len(ranks) == 1:
-                rank = ranks.pop()
-                entries[rank] = list(zip(values if rank else [0] * len(keys), keys, strict=True))
-                return entries
+        whole = self.list_plain_entries(keys, records)
+        if whole is not None:
+            entries[whole[0]] = whole[1]
+            return entries
         entry_of = self.entry_of
         for key, record in zip(keys, records, strict=True):
             entry = entry_of(key, record)
@@ -239,20 +240,47 @@ class SecondaryKey:
                 entries[entry[0]].append((entry[1], key))
         return entries
 
+    def list_plain_entries(self, keys: list[Key], records: list[Record]) -> tuple[int, list[tuple[Any, Key]]] | None:
+        """The entries by whole columns, where each column holds one class and no collation: 0.15 µs a record, not 0.5."""
+        columns = self.definition.columns
+        if self.definition.computed or any(collation_key(column.collation) is not None for column in columns):
+            return None
+        parts: list[Any] = []
+        lead_rank = 0
+        for number, column in enumerate(columns):
+            values: list[Any] = list(map(itemgetter(column.position), records))
+            ranks = {CLASS_RANK[kind] for kind in set(map(type, values))}
+            if len(ranks) != 1:
+                return None
+            rank = ranks.pop()
+            if number:
+                parts += (repeat(rank), values)
+            else:
+                lead_rank = rank
+                parts.append(values if rank else repeat(0))
+        if len(columns) == 1:
+            return lead_rank, list(zip(parts[0], keys))  # noqa: B905 - a repeat() has no length of its own
+        return lead_rank, list(zip(zip(*parts), keys))  # noqa: B905
+
     def has_room_for(self, keys: list[Key], records: list[Record]) -> bool:
         """Tell whether records not yet in the table would keep the key unique: no two equal, none equal to an entry.
 
         Entries with a NULL are unlike all others. Cost: about 0.6 µs a record.
         """
         several = len(self.definition.columns) > 1
-        for rank, pairs in enumerate(self.list_entries(keys, records)):
+        whole = self.list_plain_entries(keys, records)
+        for rank, pairs in enumerate(self.list_entries(keys, records)) if whole is None else [whole]:
             if not rank or not pairs:
                 continue
-            stored = [value for value, _ in pairs if not (several and 0 in value[1::2])]
+            stored = [value for value, _ in pairs]
+            if several and (whole is None or 0 in stored[0][1::2]):
+                stored = [value for value in stored if 0 not in value[1::2]]
             if len(set(stored)) != len(stored):
                 return False
-            if self.segments[rank].pages and any(self.first(rank, value) is not None for value in stored):
-                return False
+            highs = self.segments[rank].page_highs
+            if highs and stored and min(stored) <= highs[-1]:
+                if any(self.first(rank, value) is not None for value in stored):
+                    return False
         return True
 
     def own_segment(self, rank: int) -> LocationTable:
