@@ -91,7 +91,7 @@ CREATE TABLE moon (
 );
 CREATE INDEX moon_by_planet ON moon (planet_position);
 
-CREATE TABLE year (
+CREATE TABLE calendar_year (
     year INTEGER PRIMARY KEY,
     is_leap INTEGER NOT NULL CHECK (is_leap IN (0, 1)),
     easter TEXT NOT NULL UNIQUE -- western, Gregorian
@@ -99,7 +99,7 @@ CREATE TABLE year (
 
 CREATE TABLE calendar_day (
     day TEXT PRIMARY KEY, -- YYYY-MM-DD
-    year INTEGER NOT NULL REFERENCES year (year),
+    year INTEGER NOT NULL REFERENCES calendar_year (year),
     month INTEGER NOT NULL CHECK (month BETWEEN 1 AND 12),
     weekday TEXT NOT NULL,
     day_of_year INTEGER NOT NULL,
@@ -114,9 +114,9 @@ CREATE TABLE prime (
 
 CREATE TABLE factor (
     number INTEGER NOT NULL,
-    prime INTEGER NOT NULL REFERENCES prime (value),
+    prime_value INTEGER NOT NULL REFERENCES prime (value),
     exponent INTEGER NOT NULL DEFAULT 1,
-    PRIMARY KEY (number, prime)
+    PRIMARY KEY (number, prime_value)
 ) WITHOUT ROWID;
 
 CREATE VIEW country_overview AS
@@ -159,7 +159,7 @@ def tables() -> Iterator[tuple[str, list[Row]]]:
     moons = [(positions[planet], name, known(year), by or None) for planet, name, year, by in lines(MOONS)]
     yield "moon", [(at, *moon) for at, moon in enumerate(moons, 1)]
     years = range(FIRST_YEAR, LAST_YEAR + 1)
-    yield "year", [(year, int(calendar.isleap(year)), easter(year).isoformat()) for year in years]
+    yield "calendar_year", [(year, int(calendar.isleap(year)), easter(year).isoformat()) for year in years]
     yield "calendar_day", list(days())
     primes = [number for number in range(2, PRIMES_BELOW) if is_prime(number)]
     yield "prime", list(enumerate(primes, 1))

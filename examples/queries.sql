@@ -42,7 +42,7 @@ ORDER BY moons DESC, discoverer;
 -- The earliest and the latest Easter, and how often it falls in March.
 SELECT min(substr(easter, 6)) AS earliest, max(substr(easter, 6)) AS latest,
     sum(substr(easter, 6, 2) = '03') AS in_march, count(*) AS years
-FROM year;
+FROM calendar_year;
 
 -- Fridays the 13th.
 SELECT year, count(*) AS fridays, group_concat(month, ', ') AS months
@@ -51,8 +51,8 @@ GROUP BY year ORDER BY year;
 
 -- The numbers up to 500 with most different prime factors.
 WITH counted AS (SELECT number, count(*) AS different FROM factor GROUP BY number)
-SELECT number, (SELECT group_concat(prime || CASE exponent WHEN 1 THEN '' ELSE '^' || exponent END, ' * ')
-    FROM (SELECT * FROM factor AS f WHERE f.number = counted.number ORDER BY prime)) AS factors
+SELECT number, (SELECT group_concat(prime_value || CASE exponent WHEN 1 THEN '' ELSE '^' || exponent END, ' * ')
+    FROM (SELECT * FROM factor AS f WHERE f.number = counted.number ORDER BY prime_value)) AS factors
 FROM counted WHERE different = (SELECT max(different) FROM counted)
 ORDER BY number;
 

@@ -63,7 +63,7 @@ CREATE TABLE moon (
 );
 CREATE INDEX moon_by_planet ON moon (planet_position);
 
-CREATE TABLE year (
+CREATE TABLE calendar_year (
     year INTEGER PRIMARY KEY,
     is_leap INTEGER NOT NULL CHECK (is_leap IN (0, 1)),
     easter TEXT NOT NULL UNIQUE -- western, Gregorian
@@ -71,7 +71,7 @@ CREATE TABLE year (
 
 CREATE TABLE calendar_day (
     day TEXT PRIMARY KEY, -- YYYY-MM-DD
-    year INTEGER NOT NULL REFERENCES year (year),
+    year INTEGER NOT NULL REFERENCES calendar_year (year),
     month INTEGER NOT NULL CHECK (month BETWEEN 1 AND 12),
     weekday TEXT NOT NULL,
     day_of_year INTEGER NOT NULL,
@@ -86,9 +86,9 @@ CREATE TABLE prime (
 
 CREATE TABLE factor (
     number INTEGER NOT NULL,
-    prime INTEGER NOT NULL REFERENCES prime (value),
+    prime_value INTEGER NOT NULL REFERENCES prime (value),
     exponent INTEGER NOT NULL DEFAULT 1,
-    PRIMARY KEY (number, prime)
+    PRIMARY KEY (number, prime_value)
 ) WITHOUT ROWID;
 
 CREATE VIEW country_overview AS
@@ -1031,7 +1031,7 @@ INSERT INTO moon VALUES
     (56, 8, 'Larissa', 1981, 'Harold Reitsema'),
     (57, 8, 'Proteus', 1989, 'Voyager 2');
 
-INSERT INTO year VALUES
+INSERT INTO calendar_year VALUES
     (1900, 0, '1900-04-15'),
     (1901, 0, '1901-04-07'),
     (1902, 0, '1902-03-30'),
@@ -1133,7 +1133,7 @@ INSERT INTO year VALUES
     (1998, 0, '1998-04-12'),
     (1999, 0, '1999-04-04');
 
-INSERT INTO year VALUES
+INSERT INTO calendar_year VALUES
     (2000, 1, '2000-04-23'),
     (2001, 0, '2001-04-15'),
     (2002, 0, '2002-03-31'),

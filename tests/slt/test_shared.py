@@ -13,7 +13,7 @@ from tests.shared_data import MISSING, SHARED, shared_files
 from tests.slt.records import read_records, sample
 from tests.slt.runner import connect, run
 
-QUERIES_MAX = 120
+QUERIES_MAX = 300
 SEED = 1
 ABSENT = pytest.param("", marks=pytest.mark.skip(f"sqllogictest files are {MISSING}"))
 FILES = [path.relative_to(SHARED / "slt").as_posix() for path in shared_files("slt/**/*.test")]
