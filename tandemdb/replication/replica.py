@@ -10,7 +10,8 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from tandemdb.replication import blocks
@@ -26,7 +27,7 @@ from tandemdb.replication.secondary import Secondary
 from tandemdb.replication.system import Orphan, System, find_system, system_of
 
 if TYPE_CHECKING:
-    from tandemdb.storage import Database
+    from tandemdb.storage import Database, Transaction
 
 WAIT_SECONDS = 5.0
 
@@ -119,20 +120,26 @@ def attach(
         raise ReplicationError("a database cannot be its own secondary")
     system, other = system_of(primary), system_of(secondary)
     _check_free(secondary, other, overwrite, system)
-    publisher = _publisher_of(primary, system, Limits(**limits), timeout_seconds, clock, pause)  # type: ignore[arg-type]
+    bounds = Limits(**limits)  # type: ignore[arg-type]
     name = name or secondary.name or f"secondary {next(_names)}"
-    if name in publisher.links:
-        name = f"{name} {next(_names)}"
-    other.secondary = Secondary(secondary, other.identity, name, mode)
-    other.link = link = Link(publisher, other.secondary, other.lock, clock, faults, over_wire)
-    before, secondary.read_only = secondary.read_only, READ_ONLY
+    before = secondary.read_only
     try:
-        _observe(primary, publisher, lambda: publisher.add(link, mode))
+        with _between_transactions(primary) as transaction:
+            publisher = _publisher_of(primary, system, bounds, timeout_seconds, clock, pause)
+            if name in publisher.links:
+                name = f"{name} {next(_names)}"
+            secondary.read_only = READ_ONLY
+            other.secondary = Secondary(secondary, other.identity, name, mode)
+            other.link = link = Link(publisher, other.secondary, other.lock, clock, faults, over_wire)
+            publisher.add(link, mode)
+            primary.observer = publisher.observer()
+            if primary.root.epoch != system.identity.epoch:
+                transaction.commit(primary.root.lsn, system.identity.epoch)
         link.connect()
         replica = Replica(primary, secondary, link)
         if mode == "sync":
             _await_step(replica, timeout_seconds, publisher)
-        elif publisher.links:
+        else:
             publisher.wake()
     except BaseException:
         detach(secondary)
@@ -154,7 +161,9 @@ def detach(secondary: Database) -> None:
         if primary is None:
             publisher.remove(link.name)
         else:
-            _observe(primary, publisher, lambda: publisher.remove(link.name))
+            with _between_transactions(primary):
+                publisher.remove(link.name)
+                primary.observer = publisher.observer() if publisher.links else None
     with system.lock:
         core.close()
     system.link = None
@@ -281,9 +290,8 @@ def _rest(secondary: Database, other: System, system: System) -> None:
         other.orphans += [Orphan(entry.lsn, entry.transaction, tuple(entry.changes)) for entry in orphans]
     publisher.retire()
     other.publisher = None
-    transaction = blocks.begin(secondary)
-    secondary.observer = None
-    transaction.rollback()
+    with _between_transactions(secondary):
+        secondary.observer = None
 
 
 def _publisher_of(
@@ -298,25 +306,23 @@ def _publisher_of(
     if publisher is not None and publisher.links and publisher.core.fenced_by is None:
         return publisher
     system.found_cluster()
-    if system.secondary is None:
-        blocks.set_epoch(primary, system.identity.epoch)
     first_transaction = int.from_bytes(os.urandom(4), "big") << 31 | 1
     core = Primary(system.identity, primary.root, limits, first_transaction)
     system.publisher = Publisher(primary, core, timeout_seconds, clock, pause)
     return system.publisher
 
 
-def _observe(primary: Database, publisher: Publisher, act: Callable[[], object]) -> None:
-    """Change a primary's secondaries while no transaction is open, so that none is observed by halves."""
+@contextmanager
+def _between_transactions(database: Database) -> Iterator[Transaction]:
+    """Hold the writer's place while a database's observer is changed, so that no transaction is observed by halves."""
     try:
-        transaction = blocks.begin(primary)
+        transaction = blocks.begin(database)
     except blocks.LockTimeout as error:
         raise ReplicationError(
             "database is locked", detail=str(error), hint="End the open transaction before secondaries are changed."
         ) from error
     try:
-        act()
-        primary.observer = publisher.observer() if publisher.links else None
+        yield transaction
     finally:
         transaction.rollback()
 

@@ -83,7 +83,7 @@ class Secondary:
         self.identity = identity
         self.name = name
         self.mode: Mode = mode
-        self.state: State = "asking"
+        self.state: State = "detached"
         self.outgoing: deque[Frame] = deque()
         self.session = 0
         self.last_transaction = 0

@@ -97,3 +97,33 @@ def test_leadership_goes_back_and_forth() -> None:
     assert [one.root.tables[table_id].find(key) for key in range(1, 7)] == [
         (key, f"round {key - 1}", None) for key in range(1, 7)
     ]
+
+
+def test_a_detached_secondary_stays_as_it_is_until_promoted_or_attached_again() -> None:
+    primary, secondary = Database("p"), Database("s")
+    table_id = make_table(primary, 300)
+    replication.attach(primary, secondary).detach()
+    lsn, digest = primary.root.lsn, primary.digest()
+    put(primary, table_id, 1, "later")
+    assert (secondary.root.lsn, secondary.digest()) == (lsn, digest)
+    with pytest.raises(ReadOnly):
+        secondary.begin()
+    again = replication.attach(primary, secondary)
+    assert secondary.digest() == primary.digest()
+    again.detach()
+    report = replication.promote(secondary)
+    assert (report.epoch, report.was) == (2, "detached")
+    put(secondary, table_id, 2, "on its own")
+
+
+def test_attaching_while_a_transaction_is_open_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tandemdb.replication.blocks.APPLY_TIMEOUT_SECONDS", 0.01)
+    primary, secondary = Database("p"), Database("s")
+    make_table(primary, 5)
+    transaction = primary.begin()
+    with pytest.raises(replication.ReplicationError, match="database is locked"):
+        replication.attach(primary, secondary)
+    transaction.rollback()
+    assert secondary.read_only is None
+    replication.attach(primary, secondary)
+    assert secondary.digest() == primary.digest()
