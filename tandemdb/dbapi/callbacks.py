@@ -140,6 +140,7 @@ class Callbacks(ConnectionState):
         with self._guard():
             wrapped = None if authorizer_callback is None else functions.wrap_authorizer(authorizer_callback)
             self._session.set_authorizer(wrapped)
+            self._hooked = wrapped is not None or self._hooked
 
     @positional_soon("progress_handler")
     def set_progress_handler(self, progress_handler: Callable[[], Any] | None, n: int) -> None:
@@ -155,6 +156,7 @@ class Callbacks(ConnectionState):
             wrapped = None if trace_callback is None else functions.wrap_trace(trace_callback)
             self._tracer = None if wrapped is None else Tracer(wrapped, self._limits)
             self._session.set_trace_callback(self._tracer)
+            self._hooked = wrapped is not None or self._hooked
 
     def interrupt(self) -> None:
         """Make the running statement fail with "interrupted"; any thread may call it."""

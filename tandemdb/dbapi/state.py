@@ -44,6 +44,7 @@ class ConnectionState:
         "_config",
         "_database",
         "_detect_types",
+        "_hooked",
         "_isolation_level",
         "_limits",
         "_lock",
@@ -72,6 +73,7 @@ class ConnectionState:
     _text_factory: Any
     _shapes: dict[str, Shape]
     _tracer: Tracer | None
+    _hooked: bool  # a trace callback or an authorizer must see the driver's own statements too
     _limits: dict[int, int]
     _config: dict[int, bool]
     row_factory: Any

@@ -109,15 +109,25 @@ class TransactionControl(ConnectionState):
     def _end(self, ending: str) -> None:
         """End the transaction and, with autocommit=False, begin the next."""
         if self._autocommit == LEGACY_TRANSACTION_CONTROL:
-            if self._session.in_transaction:
+            session = self._session
+            if not session.in_transaction:
+                return
+            if self._hooked:
                 self._run(ending)
+            elif ending == "COMMIT":
+                session.commit()
+            else:
+                session.rollback()
         elif not self._autocommit:
             self._run(ending)
             self._run("BEGIN")
 
     def _begin_implicitly(self) -> None:
         """Begin the transaction that sqlite3 begins before a change."""
-        self._run(self._begin)
+        if self._hooked:
+            self._run(self._begin)
+        else:
+            self._session.begin(self._isolation_level or "DEFERRED")
 
     def _set_begin(self) -> None:
         """Work out what begins a transaction implicitly."""

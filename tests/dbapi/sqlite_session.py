@@ -137,6 +137,15 @@ class SqliteSession:
             changes += max(result.changes, 0)
         return changes
 
+    def begin(self, kind: str = "DEFERRED") -> None:
+        self.run(self.prepare(f"BEGIN {kind}"), ())
+
+    def commit(self) -> None:
+        self.run(self.prepare("COMMIT"), ())
+
+    def rollback(self) -> None:
+        self.run(self.prepare("ROLLBACK"), ())
+
     def split(self, sql: str) -> Iterator[tuple[str, int]]:
         return split_script(sql)
 
