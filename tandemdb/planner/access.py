@@ -34,6 +34,10 @@ FLIPPED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 COST_SCAN, COST_FIND, COST_KEY, COST_KEY_ROW, COST_BUILD, COST_PROBE, COST_MATCH = 0.04, 0.55, 0.9, 0.5, 0.13, 0.08, 0.04
 ROWS_UNKNOWN = 100.0
 """Assumed rows of a source that is made by a query."""
+ROWS_MIN = 1000.0
+"""Tables count as no smaller when paths are compared: a plan outlives the moment when its table was empty."""
+SELECTIVE_PART = 0.05
+"""Share of rows that a range on a secondary key is taken to keep; who indexes a column means to use it, as SQLite does."""
 EQUAL_PART, RANGE_PART, OTHER_PART = 0.1, 0.3, 0.5
 """Share of rows that a condition is assumed to keep where no key tells."""
 
@@ -66,6 +70,8 @@ def best_path(source: Source, conjuncts: Sequence[Expr], known: set[Source], roo
     `conjuncts` are those whose sources are all known once this source is.
     """
     count = row_count(source, roots)
+    if source.table is not None and not known:
+        count = max(count, ROWS_MIN)
     terms = [term for conjunct in conjuncts for term in terms_of(conjunct, source, known)]
     paths = [scan_path(count)]
     if source.table is not None:
@@ -129,7 +135,7 @@ def table_paths(source: Source, terms: Sequence[Term], count: float, roots: Sequ
     assert table is not None
     paths = []
     if source.index_hint is None or source.index_hint == "":
-        paths.extend(rowid_paths(source, terms, count))
+        paths.extend(primary_paths(source, terms, count) if table.without_rowid else rowid_paths(source, terms, count))
     stored = roots[source.database].tables[table.id]
     for index in table.indexes:
         if source.index_hint == "" or (source.index_hint and source.index_hint.lower() != index.name.lower()):
@@ -148,8 +154,6 @@ def rowid_paths(source: Source, terms: Sequence[Term], count: float) -> list[Pat
     """By the unique key of a rowid table: one row, or a range of them."""
     table = source.table
     assert table is not None
-    if table.without_rowid:
-        return []
     on_key = [
         term
         for term in terms
@@ -166,6 +170,25 @@ def rowid_paths(source: Source, terms: Sequence[Term], count: float) -> list[Pat
     rows = max(1.0, count * (RANGE_PART if low is None or high is None else RANGE_PART**2 / 2))
     used = [term.conjunct for term in (low, high) if term is not None]
     return [Path("range", COST_FIND + rows * COST_SCAN, rows, used, low=low, high=high)]
+
+
+def primary_paths(source: Source, terms: Sequence[Term], count: float) -> list[Path]:
+    """By the primary key of a WITHOUT ROWID table: equalities on all its columns, or on the leading ones."""
+    table = source.table
+    assert table is not None
+    equal: list[Term] = []
+    for column in table.primary_key_columns:
+        term = next((t for t in terms if t.operator == "=" and fits(t, source, column)), None)
+        if term is None:
+            break
+        equal.append(term)
+    if not equal:
+        return []
+    used = [term.conjunct for term in equal]
+    if len(equal) == len(table.primary_key_columns):
+        return [Path("primary", COST_FIND, 1.0, used, equal)]
+    rows = max(1.0, count * EQUAL_PART ** len(equal))
+    return [Path("primary_prefix", COST_FIND + rows * COST_SCAN, rows, used, equal)]
 
 
 def is_number(term: Term) -> bool:
@@ -196,7 +219,7 @@ def index_path(source: Source, index: Any, terms: Sequence[Term], count: float, 
         return Path("unique", COST_KEY + COST_FIND, 1.0, used, equal, index)
     rows = max(1.0, count * matching_share(equal, index, key, count))
     if low is not None or high is not None:
-        rows = max(1.0, rows * (RANGE_PART if low is None or high is None else RANGE_PART**2 / 2))
+        rows = max(1.0, rows * (SELECTIVE_PART if low is None or high is None else SELECTIVE_PART / 2))
     return Path("key", COST_KEY + rows * COST_KEY_ROW, rows, used, equal, index, low, high)
 
 

@@ -132,8 +132,10 @@ class Binder:
         scope.aggregates = False
         if node.where is not None:
             core.conjuncts.extend(split_and(binder.bind_scalar(node.where)))
+        scope.place = "GROUP BY"
         for term in node.group_by:
             core.group_by.append(self.bind_group_term(term, core, binder))
+        scope.place = ""
         if node.having is not None:
             scope.aggregates = True
             core.having = binder.bind_scalar(node.having)

@@ -242,8 +242,12 @@ class ExpressionBinder:
         scope = self.scope
         if not scope.aggregates or scope.in_aggregate:
             if scope.parent is None or not self.reads_only_outside(node):
-                shown = f"misuse of aggregate: {node.name}()" if scope.in_aggregate == "" else (
-                    f"misuse of aggregate function {node.name}()")  # fmt: skip
+                if scope.in_aggregate:
+                    shown = f"misuse of aggregate function {node.name}()"
+                elif scope.place == "GROUP BY":
+                    shown = "aggregate functions are not allowed in the GROUP BY clause"
+                else:
+                    shown = f"misuse of aggregate: {node.name}()"
                 raise OperationalError(shown, code="SQLITE_ERROR")
         owner = self.owner_of(node)
         was, owner.in_aggregate = owner.in_aggregate, name

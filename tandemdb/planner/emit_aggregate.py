@@ -74,6 +74,8 @@ class AggregateSink:
         core, clauses = self.core, self.pipeline.clauses
         if len(core.aggregates) != 1 or len(clauses) != 1 or len(core.sources) != 1 or core.having is not None:
             return None
+        if core.conjuncts:
+            return None
         call, source = core.aggregates[0], core.sources[0]
         if not call.star or call.filter is not None or source.table is None or call.name != "count":
             return None

@@ -153,7 +153,9 @@ class ExpressionEmitter:
         if node.operator == "~":
             return Code(f"{self.use(values.bit_not)}({operand.text})", HOLDS_INT | operand.classes & HOLDS_NULL)
         if operand.classes == HOLDS_FLOAT:
-            return Code(f"(-{operand.grouped})", HOLDS_FLOAT, True)
+            # Only a literal can be minus zero: SQLite subtracts everything else from zero.
+            minus = "-" if isinstance(node.operand, ast.Literal) else "0.0 - "
+            return Code(f"({minus}{operand.grouped})", HOLDS_FLOAT, True)
         return Code(f"{self.use(values.negate)}({operand.text})", HOLDS_NUMBER | operand.classes & HOLDS_NULL)
 
     def binary(self, node: ast.Binary) -> Code:
@@ -260,7 +262,8 @@ class ExpressionEmitter:
         if not native:
             function = self.use(GENERIC_COMPARISON[node.operator])
             nullable = (left.classes | right.classes) & HOLDS_NULL
-            return Code(f"{function}({left.text}, {right.text})", HOLDS_INT | nullable)
+            number = self.use(runtime.truth_number)
+            return Code(f"{number}({function}({left.text}, {right.text}))", HOLDS_INT | nullable)
         left, left_test = self.guarded(left)
         right, right_test = self.guarded(right)
         text = f"+({left.grouped} {PYTHON_COMPARISON[node.operator]} {right.grouped})"

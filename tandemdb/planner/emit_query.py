@@ -131,7 +131,7 @@ class QueryEmitter:
             if not (sources_of(conjunct) - outside):
                 pipeline.test(self.expressions.true(conjunct))
         self.explanation.enter(core)
-        self.single_row = all(step.path.kind in ("find", "unique") for step in plan.steps)
+        self.single_row = all(step.path.kind in ("find", "unique", "primary") for step in plan.steps)
         for number, step in enumerate(plan.steps):
             self.emit_step(pipeline, step, outside, number)
         self.explanation.leave(core)

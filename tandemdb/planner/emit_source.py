@@ -67,6 +67,8 @@ class SourceReader:
             "scan_reversed": self.read_scan_reversed,
             "range": self.read_range,
             "range_reversed": self.read_range_reversed,
+            "primary": self.read_primary,
+            "primary_prefix": self.read_primary_prefix,
             "unique": self.read_unique,
             "key": self.read_key,
             "hash": lambda: self.read_hash(self.scan_text()),
@@ -155,6 +157,29 @@ class SourceReader:
                 text = f"{self.generator.helper(number_or_none)}({text})"
             parts.append(f"{text}, {term.operator in ('<', '>')}")
         return ", ".join(parts)
+
+    def read_primary(self) -> None:
+        """WITHOUT ROWID: the flat key of (rank, value, rank, value, ...)."""
+        source = self.source
+        self.pipeline.let(source.key_variable, f"({', '.join(self.flat_key())})")
+        self.pipeline.let(source.variable, f"{self.table}.find({source.key_variable})")
+        self.pipeline.test(f"{source.variable} is not None")
+
+    def read_primary_prefix(self) -> None:
+        parts = ", ".join(self.flat_key())
+        bounds = f"({parts}), False, ({parts}, 9), False"
+        if self.source.uses_key:
+            self.pipeline.loop(self.target, f"{self.table}.range_items({bounds})")
+        else:
+            flatten = self.generator.helper(chain.from_iterable, "chain")
+            self.pipeline.loop(self.target, f"{flatten}({self.table}.range_record_lists({bounds}))")
+
+    def flat_key(self) -> list[str]:
+        parts: list[str] = []
+        for at, term in enumerate(self.path.terms):
+            rank, text, _ = self.component(term, at)
+            parts += (rank, text)
+        return parts
 
     # ---- by a secondary key
 

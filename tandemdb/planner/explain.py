@@ -54,8 +54,6 @@ class Explanation:
         """The line of one source of a join."""
         source, path = step.source, step.path
         name = source.alias
-        if source.table is not None and source.alias.lower() != source.table.name.lower():
-            name = f"{source.table.name} AS {source.alias}" if False else source.alias
         suffix = " LEFT-JOIN" if source.join == "LEFT" else ""
         if path.kind.startswith("scan"):
             self.line(f"SCAN {name}{suffix}")
@@ -64,6 +62,9 @@ class Explanation:
         elif path.kind.startswith("range"):
             tests = [f"rowid{term.operator[0]}?" for term in (path.low, path.high) if term is not None]
             self.line(f"SEARCH {name} USING INTEGER PRIMARY KEY ({' AND '.join(tests)}){suffix}")
+        elif path.kind.startswith("primary") and source.table is not None:
+            names = [source.columns[at].name for at in source.table.primary_key[: len(path.terms)]]
+            self.line(f"SEARCH {name} USING PRIMARY KEY ({' AND '.join(f'{label}=?' for label in names)}){suffix}")
         elif path.kind == "hash":
             names = [column_label(term.key, source) for term in path.terms]
             tests = [f"{label}=?" for label in names]
