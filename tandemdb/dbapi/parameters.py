@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple, TypeAlias
 
+from tandemdb.dbapi.dates import find_caller, own_of_default
 from tandemdb.errors import ProgrammingError
 
 Value: TypeAlias = None | int | float | str | bytes
@@ -140,14 +141,6 @@ def bind_sequence(shape: Shape, parameters: Sequence[Any]) -> Values:
     return [storable(parameters[at], at + 1) for at in range(expected)]
 
 
-def find_caller() -> int:
-    """Return the stacklevel at which a warning by this function's caller names the line outside tandemdb."""
-    frame, level = sys._getframe(1), 1
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("tandemdb."):
-        frame, level = frame.f_back, level + 1
-    return level
-
-
 def bind_mapping(shape: Shape, parameters: Mapping[str, Any]) -> Values:
     """Match the values with the placeholders by name."""
     values = []
@@ -172,6 +165,9 @@ def storable(value: Any, position: int) -> Value:
     """Adapt a value, then turn it into a storage class."""
     kind = type(value)
     if base_types_adapted or kind not in (int, float, str, bytearray):
+        own = own_of_default.get(sqlite3.adapters.get((kind, sqlite3.PrepareProtocol)))
+        if own is not None:
+            return own(value)  # type: ignore[no-any-return]
         value = sqlite3.adapt(value, sqlite3.PrepareProtocol, value)  # gives the value back if nothing adapts it
     return to_value(value, lambda: unsupported(value, position))
 

@@ -20,6 +20,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from tandemdb.dbapi.constants import PARSE_COLNAMES, PARSE_DECLTYPES
+from tandemdb.dbapi.dates import own_of_default
 
 if TYPE_CHECKING:
     from tandemdb.dbapi.cursor import Cursor
@@ -118,7 +119,7 @@ def find_converters(
         if converter is None and detect_types & PARSE_DECLTYPES and declared and declared[position]:
             word = (declared[position] or "").split("(")[0].split(" ")[0]
             converter = sqlite3.converters.get(word.upper())
-        found.append(converter)
+        found.append(own_of_default.get(converter, converter))
     return found
 
 
