@@ -50,7 +50,7 @@ class Store:
 
 
 _stores: dict[str, Store] = {}
-_lock = threading.Lock()
+_lock = threading.RLock()  # re-entrant: the collector may close a connection while it is held
 
 
 def open_database(target: Target) -> Database:
