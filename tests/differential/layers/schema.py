@@ -30,12 +30,13 @@ class Column:
 
 @dataclass
 class Table:
-    """A table as created; `keyed` tells that one column is an INTEGER PRIMARY KEY."""
+    """A table as created; `keyed`: it has an INTEGER PRIMARY KEY; `constrained`: a UNIQUE over two."""
 
     name: str
     columns: list[Column]
     without_rowid: bool = False
     indexes: list[str] = field(default_factory=list)
+    constrained: bool = False
 
     @property
     def keyed(self) -> bool:
@@ -85,6 +86,7 @@ def create_table(choices: Choices, database: Database) -> Statement:
     if len(table.columns) > 2 and choices.chance(1, 6):
         definitions.append(sql(f"CHECK ({table.columns[1].name} IS NOT 5)"))
     if len(table.columns) > 2 and choices.chance(1, 6):
+        table.constrained = True
         definitions.append(sql(f"UNIQUE ({table.columns[1].name}, {table.columns[2].name})"))
     database.tables.append(table)
     ending = " WITHOUT ROWID" if table.without_rowid else ""
