@@ -53,7 +53,7 @@ def load(primary: Any, standby: Any) -> None:
     script = list(statements(path.name, read_script(str(path))))
     start = time.perf_counter()
     for statement in script:
-        primary.execute(statement.sql)
+        engine.execute(primary, statement.sql)
     seconds = time.perf_counter() - start
     rows, tables = sum(count_rows(primary).values()), len(count_rows(primary))
     print(f"{path.name}: {len(script)} statements, {rows:,} rows in {tables} tables, {1000 * seconds:.0f} ms,")

@@ -93,7 +93,7 @@ def run_statement(
     tally.statements += 1
     start = time.perf_counter()
     try:
-        cursor = connection.execute(statement.sql)
+        cursor = engine.execute(connection, statement.sql)
         tally.seconds += time.perf_counter() - start
         if cursor.description:
             if bar is not None:

@@ -81,7 +81,7 @@ class Shell:
         for statement in statements("-", text):
             start = time.perf_counter()
             try:
-                cursor = self.connection.execute(statement.sql)
+                cursor = engine.execute(self.connection, statement.sql)
                 if cursor.description:
                     write_result(cursor, sys.stdout, self.form, self.headers)
                     sys.stdout.flush()

@@ -126,6 +126,23 @@ def test_a_long_statement_is_shortened(command: Command, script: Path) -> None:
     assert max(map(len, err)) < 200
 
 
+def test_long_inserts_keep_to_the_scripts_transaction(tandem_command: Command, script: Path) -> None:
+    """They take the driver's road for scripts, which must not commit, and must not drop what RETURNING returns."""
+    rows = ", ".join(f"({n}, '{n:08}')" for n in range(10, 200))
+    script.write_text(f"{TABLE}BEGIN;\nINSERT INTO t VALUES {rows};\nROLLBACK;\nSELECT count(*) AS n FROM t;\n")
+    assert tandem_command("run", script) == (0, "n\n-\n2\n", "")
+    script.write_text(f"{TABLE}INSERT INTO t VALUES {rows} RETURNING a AS returned;\nSELECT count(*) AS n FROM t;\n")
+    status, out, _ = tandem_command("run", "--format", "csv", script)
+    assert (status, out.splitlines()[:3], out.splitlines()[-1]) == (0, ["returned", "10", "11"], "192")
+
+
+def test_a_long_insert_that_fails_leaves_nothing(tandem_command: Command, script: Path) -> None:
+    rows = ", ".join(f"({n}, '{n:08}')" for n in [*range(10, 200), 10])
+    script.write_text(f"{TABLE}INSERT INTO t VALUES {rows};\nSELECT count(*) AS n FROM t;\n")
+    status, out, err = tandem_command("run", "--no-bail", script)
+    assert (status, out, err.splitlines()[0]) == (1, "n\n-\n2\n", "s.sql:3: UNIQUE constraint failed: t.a")
+
+
 def test_mirror_prints_equal_digests(tandem_command: Command, script: Path) -> None:
     script.write_text(TABLE + "CREATE INDEX i ON t(b); UPDATE t SET b = 'two' WHERE a = 2; SELECT b FROM t;")
     status, out, err = tandem_command("run", "--mirror", script)
