@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from tandemdb.planner.session import Session
     from tandemdb.storage import Transaction
 
+AFTER_RENAME = "after rename"
+
 NODES: dict[str, type] = {
     "table": ast.CreateTable,
     "index": ast.CreateIndex,
@@ -88,7 +90,7 @@ def rename_table(session: Session, txn: Transaction, node: ast.RenameTable, data
     definition = txn.root.tables[table.id].definition
     txn.alter_table(definition._replace(name=new))
     if not legacy:
-        check_definitions(load_schema(txn.root), database, "after rename", session.users)
+        check_definitions(load_schema(txn.root), database, AFTER_RENAME, session.users)
 
 
 def rename_rows(txn: Transaction, table: Table, new: str) -> None:
@@ -134,7 +136,18 @@ def rename_column(session: Session, txn: Transaction, node: ast.RenameColumn, da
 
     target = Target(table.name.lower(), node.column.lower())
     edit_catalog(txn, schema, database, target, renamed, legacy=False)
-    check_definitions(load_schema(txn.root), database, "after rename", session.users)
+    check_columns(txn, table)
+    check_definitions(load_schema(txn.root), database, AFTER_RENAME, session.users)
+
+
+def check_columns(txn: Transaction, table: Table) -> None:
+    """See that no two columns have one name now, before a schema is made of it."""
+    for _, row in txn.root.tables[CATALOG_ID].items():
+        if row[0] == "table" and row[1] == table.name:
+            try:
+                build_table(parse_definition(row, ast.CreateTable))
+            except DatabaseError as error:
+                raise fault(f"error in table {table.name} {AFTER_RENAME}: {error}") from error
 
 
 # ---- editing the stored texts
@@ -188,15 +201,15 @@ def resolve(resolver: Resolver, node: Any) -> None:
         resolver.resolve_trigger(node)
 
 
-def check_definitions(schema: Schema, database: str, when: str, users: UserFunctions | None, only: str = "") -> None:
-    """See that every definition holds under this schema; `only` restricts this to views and triggers, or to one table.
+def check_definitions(schema: Schema, database: str, when: str, users: UserFunctions | None) -> None:
+    """See that every definition holds under this schema.
 
     Raises:
         OperationalError: `error in view v after rename: no such column: a`.
     """
     for row in schema.rows:
-        kind, name, owner, _, sql = row
-        if sql is None or name.lower().startswith("sqlite_") or (only and owner.lower() != only):
+        kind, name, sql = row[0], row[1], row[4]
+        if sql is None or name.lower().startswith("sqlite_"):
             continue
         try:
             check_definition(schema, database, row, users)

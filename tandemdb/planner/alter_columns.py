@@ -46,14 +46,14 @@ def add_column(session: Session, txn: Transaction, node: ast.AddColumn, database
     assert table is not None
     check_new_column(session, txn, table, node.column)
     sql = with_column(table.sql, node.text)
+    changed = changed_table(table, sql, WHEN_ADDED, session)
+    values = added_values(txn, schema, table, changed.columns[-1])
     replace_sql(txn, table, sql)
-    changed = changed_table(schema, table, sql, WHEN_ADDED, session)
-    value = added_values(session, txn, table, changed.columns[-1])
     txn.alter_table(table_definition(changed)._replace(id=table.id))
     writable = txn.table(table.id)
-    for (key, record), added in zip(list(writable.items()), value, strict=False):
+    for (key, record), added in zip(list(writable.items()), values, strict=True):
         writable.replace(key, (*record, added))
-    check_rows(session, txn, changed)
+    check_rows(txn, changed, node.column)
 
 
 def check_new_column(session: Session, txn: Transaction, table: Table, column: ast.ColumnDefinition) -> None:
@@ -116,16 +116,18 @@ def column_boundaries(text: SourceText) -> list[int]:
     raise fault("malformed CREATE TABLE")
 
 
-def added_values(session: Session, txn: Transaction, table: Table, column: Column) -> Sequence[Any]:
+def added_values(txn: Transaction, schema: Schema, table: Table, column: Column) -> Sequence[Any]:
     """The new column's value in each record, in the order of the unique key."""
     affinity = AFFINITY_FUNCTIONS[column.affinity]
-    count = txn.root.tables[table.id].count
-    if not count:
+    stored = txn.root.tables[table.id]
+    if not stored.count:
         return []
     if column.generated is None:
-        return [affinity(constant_value(column.default))] * count
-    rows = evaluate(session, table, [column.generated.expression], None)
-    return [affinity(value) for (value,) in rows]
+        return [affinity(constant_value(column.default))] * stored.count
+    from tandemdb.planner.row_functions import compile_row_functions
+
+    compute = compile_row_functions(table, [column.generated.expression], None, schema, column.name)
+    return [affinity((compute(key, record) or (None,))[0]) for key, record in stored.items()]
 
 
 def constant_value(expression: ast.Expression | None) -> Any:
@@ -152,30 +154,20 @@ def constant_value(expression: ast.Expression | None) -> Any:
     raise fault("Cannot add a column with non-constant default")
 
 
-def check_rows(session: Session, txn: Transaction, table: Table) -> None:
+def check_rows(txn: Transaction, table: Table, column: ast.ColumnDefinition) -> None:
     """See that the rows there are keep the constraints that came with the column."""
-    if not txn.root.tables[table.id].count:
+    stored = txn.root.tables[table.id]
+    if not stored.count:
         return
-    column = table.columns[-1]
-    if column.not_null and txn.root.tables[table.id].classes[column.position] & 1:
-        if any(record[-1] is None for _, record in txn.root.tables[table.id].items()):
-            raise fault("NOT NULL constraint failed")
-    for check in table.checks:
-        if evaluate(session, table, [ast.Literal(1)], ast.Unary("NOT", check.expression)):
+    if column.not_null and any(record[-1] is None for _, record in stored.items()):
+        raise fault("NOT NULL constraint failed")
+    from tandemdb.planner.row_functions import compile_row_functions
+
+    for check in column.checks:
+        broken = ast.Unary("NOT", check.expression)
+        find_broken = compile_row_functions(table, [ast.Literal(1)], broken, load_schema(txn.root), column.name)
+        if any(find_broken(key, record) is not None for key, record in stored.items()):
             raise fault("CHECK constraint failed")
-
-
-def evaluate(
-    session: Session, table: Table, results: Sequence[ast.Expression], where: ast.Expression | None
-) -> list[tuple[Any, ...]]:
-    """The values of expressions over each record of a table as it is now, in the order of the unique key."""
-    from tandemdb.planner.plan import compile_select
-
-    columns = [ast.ResultColumn(result, None, "") for result in results]
-    core = ast.SelectCore(columns, source=ast.TableSource(table.name, index=""), where=where)
-    roots = session.roots()
-    plan = compile_select(ast.Select([core]), session.namespace(), roots, (), session.users, None, "alter table")
-    return [row for batch in plan.run(roots, (), session.context) for row in batch]
 
 
 # ---- DROP COLUMN
@@ -197,8 +189,8 @@ def drop_column(session: Session, txn: Transaction, node: ast.DropColumn, databa
         raise fault(f'cannot drop column "{node.column}": no other columns exist')
     check_definitions(schema, database, "", session.users)
     sql = without_column(table.sql, column.position)
+    changed = changed_table(table, sql, WHEN_DROPPED, session)
     replace_sql(txn, table, sql)
-    changed = changed_table(schema, table, sql, WHEN_DROPPED, session)
     check_definitions(load_schema(txn.root), database, WHEN_DROPPED, session.users)
     remove_values(txn, schema, table, changed, column.position)
 
@@ -251,7 +243,7 @@ def replace_sql(txn: Transaction, table: Table, sql: str) -> None:
             catalog.replace(key, (*row[:4], sql))
 
 
-def changed_table(schema: Schema, table: Table, sql: str, when: str, session: Session) -> Table:
+def changed_table(table: Table, sql: str, when: str, session: Session) -> Table:
     """The table as its new text describes it.
 
     Raises:

@@ -121,7 +121,8 @@ def statistics_of(root: Root, table: Table, indexes: Sequence[Index]) -> list[tu
         distinct, entries = count_prefixes(root, table, index)
         if entries:
             averages = " ".join(str((entries + number - 1) // number) for number in distinct)
-            rows.append((table.name, index.name, f"{entries} {averages}"))
+            name = index.name if index.id >= 0 else table.name
+            rows.append((table.name, name, f"{entries} {averages}"))
     if all(index.where is not None for index in indexes):
         rows.append((table.name, None, str(count)))
     return rows

@@ -113,7 +113,7 @@ def show_integrity(call: Call) -> Rows:
     for position in all_positions(call):
         root = call.session.databases[position].root()
         schema = load_schema(root)
-        known = known or wanted in schema.tables or wanted in CATALOG_NAMES
+        known = known or wanted in schema.tables or wanted in schema.views or wanted in CATALOG_NAMES
         for fault in faults_of(root, schema, wanted):
             faults.append((fault,))
             if len(faults) >= limit:

@@ -59,7 +59,10 @@ def outcome(connection: Driver | Oracle, sql: str, *, in_order: bool = True) -> 
         rows = connection.execute(sql)
     except sqlite3.Error as error:
         return type(error).__name__, str(error)
-    return connection.description, rows if in_order else sorted(rows, key=repr)
+    shown = (
+        connection.description if sql.lstrip()[:6].upper() in ("PRAGMA", "SELECT") else None
+    )  # ALTER shows inner ones
+    return shown, rows if in_order else sorted(rows, key=repr)
 
 
 def compare(script: str, *, in_order: bool = True) -> None:
