@@ -81,7 +81,7 @@ def value_for(choices: Choices, column: Column) -> Fragment | str:
 
 
 def returning(choices: Choices, table: Table) -> Fragment | str:
-    # SQLite 3.40's RETURNING gives 0 for the 0.0 stored in a REAL column (or reals for its neighbours): not to be copied.
+    # SQLite 3.40's RETURNING gives 0 for the 0.0 of a REAL column, or reals for its neighbours: not to be copied.
     if not choices.chance(1, 10) or any(column.type == "REAL" for column in table.columns):
         return ""
     return optional(
