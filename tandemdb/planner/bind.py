@@ -53,6 +53,10 @@ class UserFunctions:
     def aggregate(self, name: str, count: int) -> bool:
         return False
 
+    def window(self, name: str, count: int) -> bool:
+        """Whether there is an aggregate of that name that may run over a window."""
+        return False
+
     def has_collation(self, name: str) -> bool:
         return name.upper() in ("BINARY", "NOCASE", "RTRIM")
 

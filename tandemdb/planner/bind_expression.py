@@ -90,7 +90,11 @@ class ExpressionBinder:
         raise OperationalError(f"no such column: {shown}", code="SQLITE_ERROR")
 
     def checked_use(self, found: Expr) -> Expr:
-        """Refuse an alias of an aggregate where no aggregate may stand."""
+        """Refuse an alias of an aggregate or window function where none may stand."""
+        if not self.scope.windows_allowed and self.scope.core.windows and alias_of(self.scope, found):
+            from tandemdb.planner.bind_window import misuse_of_alias
+
+            misuse_of_alias(self.scope, alias_of(self.scope, found), walk(found))
         if not self.scope.aggregates:
             for part in walk(found):
                 if isinstance(part, AggregateRef) and part.core is self.scope.core:
@@ -225,6 +229,10 @@ class ExpressionBinder:
             return bind_window_call(self, node)
         name = node.name.lower()
         count = 0 if node.star else len(node.arguments)
+        if name in WINDOW_ONLY and not self.binder.users.aggregate(name, count):
+            from tandemdb.planner.bind_window import check_misuse
+
+            check_misuse(self.binder, node, count)
         aggregate = self.binder.aggregate_function(name, count, node.star)
         if aggregate is not None:
             return self.bind_aggregate(node, name, aggregate[0])
@@ -310,6 +318,13 @@ class ExpressionBinder:
         """An ORDER BY term that is always an expression (in aggregates and windows)."""
         expression = self.bind_scalar(term.expression)
         return order_key(expression, -1, term)
+
+
+WINDOW_ONLY = frozenset({
+    "row_number", "rank", "dense_rank", "percent_rank", "cume_dist", "ntile", "lag", "lead", "first_value", "last_value",
+    "nth_value",
+})  # fmt: skip
+"""Functions that need OVER."""
 
 
 def alias_of(scope: Scope, expression: Expr) -> str:

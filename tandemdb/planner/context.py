@@ -115,6 +115,13 @@ class UserRegistry(UserFunctions):
         keys = ((name, count), (name, -1))
         return any(key in self.aggregates or key in self.windows for key in keys)
 
+    def window(self, name: str, count: int) -> bool:
+        return (name, count) in self.windows or (name, -1) in self.windows
+
+    def window_class(self, name: str, count: int) -> Any:
+        """The registered class whose objects step, give value, take back and finalize."""
+        return self.windows.get((name, count)) or self.windows[(name, -1)]
+
     def has_collation(self, name: str) -> bool:
         return super().has_collation(name) or name.upper() in self.collations
 
