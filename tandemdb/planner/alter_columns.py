@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tandemdb.errors import OperationalError
 from tandemdb.planner import ast
 from tandemdb.planner.alter import alterable_table, check_definitions, fault, missing_table, require_alterable
-from tandemdb.planner.ddl import build_key, collation_check
+from tandemdb.planner.ddl import collation_check, definition_of_index
 from tandemdb.planner.name_marks import SourceText
 from tandemdb.planner.parser import parse
 from tandemdb.planner.schema import CATALOG_ID, CATALOG_NAMES, Column, Schema, Table, load_schema, parse_definition
@@ -226,7 +226,7 @@ def remove_values(txn: Transaction, schema: Schema, table: Table, changed: Table
     ids: dict[str, int] = {}
     for index in sorted(indexes, key=lambda index: index.id):
         found = next(other for other in now.indexes if other.name == index.name)
-        ids[index.name] = build_key(txn, now, found, fresh)
+        ids[index.name] = txn.create_key(definition_of_index(now, found, fresh))
     catalog = txn.table(CATALOG_ID)
     for row_key, row in list(catalog.items()):
         if row[0] == "index" and row[1] in ids:

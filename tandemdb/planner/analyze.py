@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from tandemdb.errors import OperationalError
 from tandemdb.planner import ast
-from tandemdb.planner.ddl import store_table
+from tandemdb.planner.ddl import bookkeeping_steps
 from tandemdb.planner.ddl_names import find_database, search_order
+from tandemdb.planner.recipes import run_steps
 from tandemdb.planner.schema import Index, Schema, Table, load_schema
-from tandemdb.planner.schema_build import build_table
 from tandemdb.planner.settings import bump_schema_version
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from tandemdb.storage import Root, Transaction
 
 STATISTICS = "sqlite_stat1"
-STATISTICS_SQL = "CREATE TABLE sqlite_stat1(tbl,idx,stat)"
 
 
 def reindex(session: Session, node: ast.Reindex) -> None:
@@ -87,9 +86,7 @@ def analyze_tables(txn: Transaction, only: Table | None, index: Index | None) ->
     """Replace the statistics of one index, one table or all tables."""
     schema = load_schema(txn.root)
     if STATISTICS not in schema.tables:
-        columns = tuple(ast.ColumnDefinition(name, "") for name in ("tbl", "idx", "stat"))
-        node = ast.CreateTable(STATISTICS, None, columns, text=STATISTICS_SQL)
-        store_table(txn, build_table(node), node)
+        run_steps(txn, bookkeeping_steps(STATISTICS, ("tbl", "idx", "stat")))
         bump_schema_version(txn)
         schema = load_schema(txn.root)
     statistics = txn.table(schema.tables[STATISTICS].id)

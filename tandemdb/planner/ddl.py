@@ -18,8 +18,17 @@ from typing import TYPE_CHECKING, Any
 
 from tandemdb.errors import IntegrityError, NotSupportedError, OperationalError
 from tandemdb.planner import ast
+from tandemdb.planner.recipes import (
+    Recipe,
+    Step,
+    add_catalog_row,
+    find_recipe,
+    keep_recipe,
+    run_steps,
+    settle,
+    steps_of_table,
+)
 from tandemdb.planner.schema import (
-    CATALOG_ID,
     CATALOG_NAMES,
     Index,
     Schema,
@@ -34,18 +43,17 @@ from tandemdb.planner.schema_build import (
     build_index,
     build_table,
     key_definition,
-    table_definition,
 )
 from tandemdb.planner.schema_check import INDEX_COLUMN, INDEX_WHERE, check_expression, check_table
 from tandemdb.planner.schema_text import create_table_text, name_as_written, numbered_names
 from tandemdb.planner.settings import bump_schema_version
 from tandemdb.planner.tree import walk
+from tandemdb.storage.definition import KeyDefinition
 
 if TYPE_CHECKING:
     from tandemdb.planner.bind import UserFunctions
     from tandemdb.storage import Transaction
 
-SEQUENCE_SQL = "CREATE TABLE sqlite_sequence(name,seq)"
 MODULES = frozenset({
     "dbstat", "fts3", "fts3tokenize", "fts4", "fts4aux", "fts5", "fts5vocab", "json_each", "json_tree", "rtree",
     "rtree_i32", "sqlite_stmt",
@@ -67,19 +75,40 @@ def create_table(
     Raises:
         OperationalError: the name is taken or reserved, or the definition is at fault, in sqlite3's words.
     """
-    if not name_is_free(load_schema(txn.root), node):
-        return
-    if columns_of_select is not None:
-        node = definition_of_select(node, columns_of_select)
-    table = build_table(node, collation_check(users))
-    check_table(table, users)
-    store_table(txn, table, node)
-    if table.autoincrement and "sqlite_sequence" not in load_schema(txn.root).tables:
-        create_sequence_table(txn)
+    schema = load_schema(txn.root)
+    recipe = find_recipe(schema, node.text, users) if node.text else None
+    if recipe is None:
+        if not name_is_free(schema, node):
+            return
+        if columns_of_select is not None:
+            node = definition_of_select(node, columns_of_select)
+        recipe = table_recipe(schema, node, users)
+    ids = run_steps(txn, recipe.steps)
     if columns_of_select is not None:
         records = list(rows)
-        txn.table(table.id).append_many(list(range(1, len(records) + 1)), records)
+        txn.table(ids[0]).append_many(list(range(1, len(records) + 1)), records)
     bump_schema_version(txn)
+    settle(txn, recipe, ids)
+    keep_recipe(schema, node.text, recipe, users)
+
+
+def table_recipe(schema: Schema, node: ast.CreateTable, users: UserFunctions | None) -> Recipe:
+    """Check the definition; tell what to make, sqlite_sequence with the first AUTOINCREMENT included."""
+    table = build_table(node, collation_check(users))
+    check_table(table, users)
+    remember_definition(node.text, node)
+    steps = steps_of_table(table, node.text)
+    if table.autoincrement and "sqlite_sequence" not in schema.tables:
+        steps += bookkeeping_steps("sqlite_sequence", ("name", "seq"))
+    return Recipe(steps, table)
+
+
+def bookkeeping_steps(name: str, columns: Sequence[str]) -> list[Step]:
+    """A table that SQLite makes by itself, written as SQLite writes it."""
+    text = f"CREATE TABLE {name}({','.join(columns)})"
+    node = ast.CreateTable(name, None, tuple(ast.ColumnDefinition(column, "") for column in columns), text=text)
+    remember_definition(text, node)
+    return steps_of_table(build_table(node), text)
 
 
 def name_is_free(schema: Schema, node: ast.CreateTable | ast.CreateView) -> bool:
@@ -117,29 +146,6 @@ def definition_of_select(node: ast.CreateTable, columns: Sequence[tuple[str, str
     return node._replace(columns=definitions, select=None, text=text)
 
 
-def store_table(txn: Transaction, table: Table, node: ast.CreateTable) -> None:
-    """Create the storage table and the keys of its constraints, and write their catalog rows."""
-    remember_definition(node.text, node)
-    table.id = txn.create_table(table_definition(table))
-    add_catalog_row(txn, "table", table.name, table.name, table.id, node.text)
-    for index in sorted(table.indexes, key=constraint_number):
-        if table.without_rowid and index.origin == "pk":
-            continue
-        index.id = txn.create_key(key_definition(index, table.id))
-        add_catalog_row(txn, "index", index.name, table.name, index.id, None)
-
-
-def constraint_number(index: Index) -> int:
-    """The N of sqlite_autoindex_T_N."""
-    return int(index.name.rpartition("_")[2])
-
-
-def create_sequence_table(txn: Transaction) -> None:
-    columns = (ast.ColumnDefinition("name", ""), ast.ColumnDefinition("seq", ""))
-    node = ast.CreateTable("sqlite_sequence", None, columns, text=SEQUENCE_SQL)
-    store_table(txn, build_table(node), node)
-
-
 def create_index(
     txn: Transaction, node: ast.CreateIndex, *, database: str = "main", users: UserFunctions | None = None
 ) -> None:
@@ -151,13 +157,26 @@ def create_index(
     Cost: O(rows log rows).
     """
     schema = load_schema(txn.root)
+    recipe = find_recipe(schema, node.text, users) or index_recipe(schema, node, database, users)
+    if recipe is None:
+        return
+    ids = run_steps(txn, recipe.steps)
+    if node.unique and recipe.index is not None:
+        check_unique(txn, recipe.table, recipe.index, ids[0])
+    bump_schema_version(txn)
+    settle(txn, recipe, ids)
+    keep_recipe(schema, node.text, recipe, users)
+
+
+def index_recipe(schema: Schema, node: ast.CreateIndex, database: str, users: UserFunctions | None) -> Recipe | None:
+    """Check the definition; None if IF NOT EXISTS leaves nothing to do."""
     table = indexed_table(schema, node, database)
     check_object_name(node.name)
     if node.name.lower() in schema.tables or node.name.lower() in schema.views:
         raise fault(f"there is already a table named {node.name}")
     if node.name.lower() in schema.indexes:
         if node.if_not_exists:
-            return
+            return None
         raise fault(f"index {node.name} already exists")
     if node.where is not None:
         check_expression(node.where, table, INDEX_WHERE, users)
@@ -166,11 +185,7 @@ def create_index(
         if column.expression is not None:
             check_expression(column.expression, table, INDEX_COLUMN, users)
     remember_definition(node.text, node)
-    index.id = build_key(txn, table, index, schema)
-    if index.unique:
-        check_unique(txn, table, index)
-    add_catalog_row(txn, "index", node.name, table.name, index.id, node.text)
-    bump_schema_version(txn)
+    return Recipe([Step(node.name, table.name, definition_of_index(table, index, schema), node.text)], table, index)
 
 
 def indexed_table(schema: Schema, node: ast.CreateIndex, database: str) -> Table:
@@ -187,21 +202,21 @@ def indexed_table(schema: Schema, node: ast.CreateIndex, database: str) -> Table
     return table
 
 
-def build_key(txn: Transaction, table: Table, index: Index, schema: Schema) -> int:
-    """Create the storage key of an index, with the function that computes its values where it needs one."""
+def definition_of_index(table: Table, index: Index, schema: Schema) -> KeyDefinition:
+    """What storage is told of an index, with the function that computes its values where it needs one."""
     definition = key_definition(index, table.id)
     if index.computed:
         from tandemdb.planner.row_functions import compile_extract
 
         definition = definition._replace(extract=compile_extract(table, index, schema))
-    return txn.create_key(definition)
+    return definition
 
 
-def check_unique(txn: Transaction, table: Table, index: Index) -> None:
+def check_unique(txn: Transaction, table: Table, index: Index, key_id: int) -> None:
     """Refuse two entries of equal values; a NULL in any column makes an entry unlike all others."""
     previous: Any = None
     several = len(index.columns) > 1
-    for rank, stored, _ in txn.root.tables[table.id].keys[index.id].scan_entries():
+    for rank, stored, _ in txn.root.tables[table.id].keys[key_id].scan_entries():
         if rank and stored == previous and not (several and 0 in stored[1::2]):
             raise IntegrityError(unique_text(table, index), code="SQLITE_CONSTRAINT_UNIQUE")
         previous = stored if rank else None
@@ -315,13 +330,6 @@ def create_virtual_table(txn: Transaction, node: ast.CreateVirtualTable) -> None
             hint="Keep the text in an ordinary table, and search it with LIKE or an index on an expression.",
         )
     raise fault(f"no such module: {node.module}")
-
-
-def add_catalog_row(txn: Transaction, kind: str, name: str, table: str, rootpage: int, sql: str | None) -> None:
-    """Append a row to sqlite_master; storage drops the root's loaded schema with it."""
-    catalog = txn.table(CATALOG_ID)
-    last = catalog.last_key()
-    catalog.insert(1 if last is None else last + 1, (kind, name, table, rootpage, sql))
 
 
 def collation_check(users: UserFunctions | None) -> CheckCollation:

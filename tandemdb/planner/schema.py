@@ -12,7 +12,7 @@ Three caches, each bounded, make a schema cheap: parsed statements by their text
 their indexes and triggers, schemas by all rows. So one more CREATE TABLE costs one parse (none when the same process
 ran the statement), and a fresh database that reaches rows seen before gets the same Schema object, plans included.
 
-Everything a Schema holds is immutable once it is loaded, apart from its dictionary of plans.
+Everything a Schema holds is immutable once it is loaded, apart from its dictionaries of plans and of recipes.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ class View:
 class Schema:
     """The objects of one database by lower-case name."""
 
-    __slots__ = ("fingerprint", "rows", "tables", "views", "indexes", "triggers", "plans", "_children")
+    __slots__ = ("fingerprint", "rows", "tables", "views", "indexes", "triggers", "plans", "recipes", "_children")
 
     def __init__(self, rows: tuple[CatalogRow, ...]) -> None:
         self.rows = rows
@@ -196,6 +196,7 @@ class Schema:
         self.indexes: dict[str, Index] = {}
         self.triggers: dict[str, Trigger] = {}
         self.plans: dict[Any, Any] = {}
+        self.recipes: dict[str, Any] = {}
         self._children: dict[str, list[tuple[Table, ForeignKey]]] | None = None
 
     def children_of(self, parent: str) -> Sequence[tuple[Table, ForeignKey]]:
