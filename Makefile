@@ -20,7 +20,7 @@ demo: $(VENV)/installed
 	@$(BIN)/tandemdb demo
 
 test: lint
-	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --slt-full $(PYTEST_ARGS)
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
