@@ -52,7 +52,8 @@ USER_FUNCTION = "registered"
 """In place of `WindowCall.function`: a window function that the connection registered."""
 
 OFFSET_NODES = (
-    ast.Literal, ast.Parameter, ast.Unary, ast.Binary, ast.Cast, ast.Case, ast.IsNull, ast.Between, ast.InList, ast.Collate,
+    ast.Literal, ast.Parameter, ast.Unary, ast.Binary, ast.Cast, ast.Case, ast.IsNull, ast.Between, ast.InList,
+    ast.Collate,
 )  # fmt: skip
 
 
