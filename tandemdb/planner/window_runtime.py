@@ -219,13 +219,18 @@ def leading(partition: Partition, given: Sequence[Column]) -> Column:
 
 
 def neighbours(partition: Partition, given: Sequence[Column], direction: int) -> Column:
-    """lag and lead: the value so many rows away, the default where there is no such row."""
+    """lag and lead: the value so many rows away, the default where there is no such row.
+
+    lag with a negative offset sees one row ahead and no more: SQLite has read only that far.
+    """
     column, count = given[0], partition.count
     defaults = given[2] if len(given) > 2 else [None] * count
     offsets = given[1] if len(given) > 1 else [1]
     first = offsets[0]
     if type(first) is int and (len(offsets) == 1 or offsets.count(first) == count):
         distance = max(-count, min(count, first * direction))
+        if direction < 0 and distance > 1:
+            return defaults
         if distance >= 0:
             return column[distance:] + defaults[count - distance :]
         return defaults[:-distance] + column[:distance]
@@ -233,7 +238,10 @@ def neighbours(partition: Partition, given: Sequence[Column], direction: int) ->
     made = []
     for place in range(count):
         wanted = whole_number(combine(place, offsets[place]))
-        made.append(column[wanted] if wanted is not None and 0 <= wanted < count else defaults[place])
+        if wanted is None or not 0 <= wanted < count or (direction < 0 and wanted > place + 1):
+            made.append(defaults[place])
+        else:
+            made.append(column[wanted])
     return made
 
 
@@ -260,22 +268,17 @@ def last_values(partition: Partition, given: Sequence[Column]) -> Column:
 def nth_values(partition: Partition, given: Sequence[Column]) -> Column:
     column = given[0]
     if partition.frame.exclude != "NO OTHERS":
-        return [nth_of(places, given) for places in kept_places(partition)]
+        made = []
+        for places, number in zip(kept_places(partition), given[1], strict=True):
+            wanted = positive(number) if places else 1
+            made.append(column[places[wanted - 1]] if wanted <= len(places) else None)
+        return made
     lows, highs = partition.bounds
     made = []
     for low, high, number in zip(lows, highs, given[1], strict=True):
         place = low + positive(number) - 1
         made.append(column[place] if place < high else None)
     return made
-
-
-def nth_of(places: Sequence[int], given: Sequence[Column]) -> Any:
-    """In a frame with an EXCLUDE clause, each row of the frame counts by its own second argument."""
-    found = None
-    for step, place in enumerate(places, 1):
-        if positive(given[1][place]) == step:
-            found = given[0][place]
-    return found
 
 
 def positive(value: Any) -> int:
@@ -348,6 +351,8 @@ def aggregate_values(
             made = sliding_values(call.name, given, *partition.bounds)
             if made is not None:
                 return made
+    if call.name in ("min", "max") and function is not None and frame.start != "UNBOUNDED PRECEDING":
+        passed = None  # SQLite 3.40 heeds no FILTER here: it keeps the frame's values in an index, unfiltered.
     accumulator = new_accumulator(context, call, function, frame.start != "UNBOUNDED PRECEDING")
     made = play(partition.tape, accumulator, arguments_of(given, count), passed)
     return [str(value) if type(value) is JsonText else value for value in made] if call.name[:5] == "json_" else made
