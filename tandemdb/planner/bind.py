@@ -77,7 +77,7 @@ class Binder:
         self.pinned: set[int] = set()
         self.user_calls = False
         self.views: list[str] = []
-        self.locals: Callable[[Scope], None] | None = None
+        self.locals: Callable[[ast.Name], Expr | None] | None = None
 
     # ---- queries
 
@@ -128,8 +128,6 @@ class Binder:
         scope.window_definitions = {name.lower(): window for name, window in node.windows}
         if node.source is not None:
             FromBinder(self, scope).bind(node.source)
-        if self.locals is not None and parent is None:
-            self.locals(scope)
         binder = ExpressionBinder(self, scope)
         self.bind_results(node, core, scope, binder)
         scope.windows_allowed = False

@@ -78,6 +78,10 @@ class ExpressionBinder:
         found = self.scope.resolve(node.column, node.table, node.schema)
         if found is not None:
             return self.checked_use(found)
+        if node.table is not None and self.binder.locals is not None:
+            local = self.binder.locals(node)
+            if local is not None:
+                return local
         if node.table is None:
             lowered = node.column.lower()
             if node.quoted:

@@ -20,19 +20,22 @@ from tandemdb.planner import ast
 from tandemdb.planner.bind import Binder
 from tandemdb.planner.bind_expression import ExpressionBinder
 from tandemdb.planner.bind_from import FromBinder
-from tandemdb.planner.bound import Column, Core, OrderKey, Query, ResultColumn, Rowid, Source
+from tandemdb.planner.bound import HOLDS_ANY, Column, Core, OrderKey, Query, ResultColumn, Rowid, Source
 from tandemdb.planner.emit_insert import InsertEmitter
 from tandemdb.planner.emit_query import QueryEmitter
 from tandemdb.planner.emit_update import UpdateRow, bind_assignments, bind_returning, emit_triggers, returning_element
+from tandemdb.planner.foreign_keys import check_statement, delete_hook, is_involved
 from tandemdb.planner.namespace import Namespace
 from tandemdb.planner.plan import Plan, finish_plan, new_generator
 from tandemdb.planner.schema import CATALOG_NAMES, Table, View
 from tandemdb.planner.scope import Scope
+from tandemdb.planner.triggers import Target, triggers_on
 from tandemdb.planner.writer import Code
 
 if TYPE_CHECKING:
     from tandemdb.planner.session import Result, Session
     from tandemdb.planner.statement import Statement
+    from tandemdb.planner.trigger_program import RowLayout
 
 SIMPLE = (ast.Literal, ast.Parameter, ast.Unary, ast.Binary, ast.Call, ast.Cast, ast.Collate, ast.IsNull)
 
@@ -60,9 +63,7 @@ def run_dml(session: Session, statement: Statement, rows: Iterable[Sequence[Any]
         rows = [(*row, *literals) for row in rows]
     if not rows:
         return Result(iter(()), 0, None)
-    settings = session.settings
-    key = (settings.foreign_keys, settings.recursive_triggers, settings.ignore_check_constraints,
-           session.users if session.users.version else None)  # fmt: skip
+    key = plan_key(session)
     context = session.context
     context._now = None
     roots = session.roots()
@@ -84,11 +85,20 @@ def run_dml(session: Session, statement: Statement, rows: Iterable[Sequence[Any]
     return Result(chain.from_iterable(batches), changes, plan.columns)
 
 
+def plan_key(session: Session) -> tuple[Any, ...]:
+    """What a plan depends on besides the schema."""
+    settings = session.settings
+    return (
+        settings.foreign_keys, settings.recursive_triggers, settings.ignore_check_constraints,
+        session.users if session.users.version else None,
+    )  # fmt: skip
+
+
 def run_inserts(session: Session, plan: DmlPlan, roots: Sequence[Any], rows: Sequence[Any], context: Any) -> Any:
     if not plan.atomic:
         batches: Any = ()
         for row in rows:
-            batches = session.atomic(lambda row=row: plan.run(roots, (row,), context))
+            batches = session.atomic(lambda row=row: run_checked(session, plan, roots, (row,), context))
         return batches
     try:
         batches = plan.run(roots, rows, context)
@@ -120,7 +130,30 @@ def run_each(
         if plan.atomic:
             batches = run_atomic(session, current, reading, row, context)
         else:
-            batches = session.atomic(lambda: current.run(reading, row, context))
+            batches = session.atomic(lambda: run_checked(session, current, reading, row, context))
+    return batches
+
+
+def run_checked(session: Session, plan: DmlPlan, roots: Sequence[Any], values: Any, context: Any) -> Any:
+    """Run a plan and judge the foreign keys it touched. What is undone does not count as changes."""
+    before = session.total_changes
+    try:
+        try:
+            batches = plan.run(roots, values, context)
+        except BaseException as error:
+            if session.statement_checks and getattr(error, "conflict_action", None) == "FAIL":
+                check_statement(session)
+            raise
+        if session.statement_checks:
+            check_statement(session)
+    except BaseException as error:
+        session.statement_checks.clear()
+        if getattr(error, "conflict_action", None) != "FAIL":
+            # The plan counted last, unless it failed before it had begun.
+            if session.total_changes != before:
+                session.total_changes -= session.changes
+            session.changes = 0
+        raise
     return batches
 
 
@@ -128,6 +161,7 @@ def run_atomic(session: Session, plan: DmlPlan, roots: Sequence[Any], row: Any, 
     try:
         batches = plan.run(roots, row, context)
     except BaseException as error:
+        session.changes = 0
         session.undo({}, getattr(error, "conflict_action", None))
         raise
     if not session.in_transaction and session.depth == 0:
@@ -140,36 +174,39 @@ def run_atomic(session: Session, plan: DmlPlan, roots: Sequence[Any], row: Any, 
 
 def compile_dml(
     session: Session, node: Any, namespace: Namespace, roots: Sequence[Any], params: Sequence[Any],
-    literal_base: int | None, name: str,
+    literal_base: int | None, name: str, layout: RowLayout | None = None,
 ) -> DmlPlan:  # fmt: skip
-    """Compile an INSERT, UPDATE or DELETE.
+    """Compile an INSERT, UPDATE or DELETE; `layout` tells where NEW and OLD stand if it is part of a trigger.
 
     Raises:
         OperationalError: as sqlite3 words what is wrong with the statement.
     """
-    binder = Binder(namespace, roots, session.users)
+    binder = Binder(namespace, roots, session.users, in_trigger=layout is not None)
     outline = Query()
     if node.with_ is not None:
         binder.enter_with(node.with_, outline, None)
     generator = new_generator(params, roots, literal_base)
+    if layout is not None:
+        binder.locals = layout.names(generator)
     database, table = find_target(namespace, node.table, type(node).__name__)
     if isinstance(table, View):
         from tandemdb.planner.triggers import compile_view_dml
 
         return compile_view_dml(session, node, namespace, roots, binder, generator, database, table, name)
-    generator.main.arguments[1] = "many" if isinstance(node, ast.Insert) and takes_many(node) else "params"
+    many = layout is None and isinstance(node, ast.Insert) and takes_many(node)
+    generator.main.arguments[1] = "many" if many else "params"
     queries = QueryEmitter(generator, generator.main, None)
     if isinstance(node, ast.Insert):
-        emitter: Any = InsertEmitter(queries, binder, node, table, database, session, takes_many(node))
+        emitter: Any = InsertEmitter(queries, binder, node, table, database, session, many)
         emitter.check_upserts()
         emitter.write()
-        many, atomic = takes_many(node), takes_many(node)
+        atomic = many
     elif isinstance(node, ast.Update):
         emitter, atomic = ChangeEmitter(queries, binder, node, table, database, session), False
-        many, atomic = False, emitter.write_update()
+        atomic = emitter.write_update()
     else:
         emitter = ChangeEmitter(queries, binder, node, table, database, session)
-        many, atomic = False, emitter.write_delete()
+        atomic = emitter.write_delete()
     columns = None
     if node.returning:
         columns = tuple(name for name, _ in bind_returning(emitter, "record", "key", node.returning))
@@ -177,10 +214,7 @@ def compile_dml(
     copy_plan(plan, generator, binder)
     plan.explanation = queries.explanation.lines
     plan.takes_many = many
-    side_effects = bool(table.triggers) or bool(node.returning and False)
-    if session.settings.foreign_keys:
-        schema = namespace.schemas[database]
-        side_effects = side_effects or bool(table.foreign_keys or (schema and schema.children_of(table.name)))
+    side_effects = has_side_effects(session, namespace, database, table)
     replaces = node_replaces(node, table)
     plan.atomic = atomic and not side_effects and not replaces
     return plan
@@ -195,6 +229,13 @@ def copy_plan(plan: DmlPlan, generator: Any, binder: Binder) -> None:
     plan.run, plan.guards, plan.types, plan.source, plan.pinned = (
         inner.run, inner.guards, inner.types, inner.source, inner.pinned,
     )  # fmt: skip
+
+
+def has_side_effects(session: Session, namespace: Namespace, database: int, table: Table) -> bool:
+    """Whether changing a row may change others: by triggers or foreign keys."""
+    if triggers_on(namespace, table, database):
+        return True
+    return session.settings.foreign_keys and is_involved(namespace, database, table)
 
 
 def node_replaces(node: Any, table: Table) -> bool:
@@ -253,7 +294,8 @@ class ChangeEmitter:
         core, scope, source = self.bind_rows()
         assigned = bind_assignments(self.table, node.assignments, ExpressionBinder(self.binder, scope))
         positions = list(assigned)
-        rows = self.gather(core, scope, source, list(assigned.values()))
+        late = node.source is None and self.has_side_effects()
+        rows = self.gather(core, scope, source, [] if late else list(assigned.values()))
         change = UpdateRow(self.queries, self.binder, self.table, self.database, node.action, self.session)
         change.row.open_table()
         frame.emit("changes = 0")
@@ -263,8 +305,16 @@ class ChangeEmitter:
         frame.depth += 1
         key, old = self.generator.name("key"), self.generator.name("old")
         names = [self.generator.name("new") for _ in positions]
-        frame.emit(f"for {', '.join([key, old, *names])} in {rows}:")
-        frame.depth += 1
+        if late:
+            key, old = source.key_variable, source.variable
+            frame.emit(f"for {key}, {old} in {rows}:")
+            frame.depth += 1
+            self.read_again(change.row.writable, source)
+            for name, expression in zip(names, assigned.values(), strict=True):
+                frame.emit(f"{name} = {self.queries.expressions.value(expression).text}")
+        else:
+            frame.emit(f"for {', '.join([key, old, *names])} in {rows}:")
+            frame.depth += 1
         codes = {position: Code(name, 31, True) for position, name in zip(positions, names, strict=True)}
         change.write(key, old, codes, node.returning)
         frame.depth -= 2
@@ -278,7 +328,6 @@ class ChangeEmitter:
         node, frame = self.node, self.frame
         core, scope, source = self.bind_rows()
         rows = self.gather(core, scope, source, [])
-        table = self.generator.helper(self.table, f"schema_of_{self.table.id}")
         writable = self.generator.name("writable")
         frame.emit(f"{writable} = context.writable({self.database}, {self.table.id})")
         frame.emit("changes = 0")
@@ -286,40 +335,58 @@ class ChangeEmitter:
             frame.emit("returned = []")
         before = emit_triggers(self, "BEFORE", "DELETE")
         after = emit_triggers(self, "AFTER", "DELETE")
+        hook = self.delete_hook()
         refresh = f"{writable} = context.writable({self.database}, {self.table.id})"
         frame.emit("try:")
         frame.depth += 1
         frame.emit(f"for key, old in {rows}:")
         frame.depth += 1
+        if before is not None or after is not None or hook is not None:
+            # An earlier row's triggers may have changed this one, or deleted it.
+            frame.emit(f"old = {writable}.find(key)")
+            frame.emit("if old is None:")
+            frame.emit("    continue")
         if before is not None:
-            frame.emit(f"if not {before}(context, old, None):")
+            frame.emit(f"if not {before}(context, key, old, None, None):")
             frame.emit("    continue")
             frame.emit(refresh)
-        if before is not None or after is not None or self.session.settings.foreign_keys:
             frame.emit(f"if {writable}.find(key) is None:")
             frame.emit("    continue")
         frame.emit(f"{writable}.delete(key)")
         frame.emit("changes += 1")
-        if self.session.settings.foreign_keys and self.is_parent():
-            from tandemdb.planner.foreign_keys import deleted
-
-            function = self.generator.helper(deleted, "foreign_keys_deleted")
-            frame.emit(f"{function}(context, {self.database}, {table}, old)")
-            frame.emit(refresh)
-        if after is not None:
-            frame.emit(f"{after}(context, old, None)")
+        if hook is not None:
+            frame.emit(f"{hook}(context, old)")
             frame.emit(refresh)
         if node.returning:
             frame.emit(f"returned.append({returning_element(self, 'old', 'key')})")
+        if after is not None:
+            frame.emit(f"{after}(context, key, old, None, None)")
+            frame.emit(refresh)
         frame.depth -= 2
         frame.emit("finally:")
         frame.emit("    context.changed(changes)")
         frame.emit("return (returned,)" if node.returning else "return ()")
         return self.single
 
-    def is_parent(self) -> bool:
-        schema = self.binder.namespace.schemas[self.database]
-        return bool(schema is not None and schema.children_of(self.table.name)) or bool(self.table.foreign_keys)
+    def delete_hook(self) -> str | None:
+        """The name of the function that runs the foreign keys' actions."""
+        if not self.session.settings.foreign_keys:
+            return None
+        binder = self.binder
+        hook = delete_hook(Target(self.session, binder.namespace, binder.roots, self.database, self.table))
+        return None if hook is None else self.generator.helper(hook, "foreign_keys_deleted")
+
+    def has_side_effects(self) -> bool:
+        return has_side_effects(self.session, self.binder.namespace, self.database, self.table)
+
+    def read_again(self, writable: str, source: Source) -> None:
+        """Read the row as it is now: an earlier row's triggers may have changed it, or deleted it."""
+        frame = self.frame
+        frame.emit(f"{writable} = context.writable({self.database}, {self.table.id})")
+        frame.emit(f"{source.variable} = {writable}.find({source.key_variable})")
+        frame.emit(f"if {source.variable} is None:")
+        frame.emit("    continue")
+        source.columns = [column._replace(classes=HOLDS_ANY) for column in source.columns]
 
     def bind_rows(self) -> tuple[Core, Scope, Source]:
         """The rows that WHERE chooses, as a core over the table (and the sources of UPDATE ... FROM)."""

@@ -26,13 +26,14 @@ from tandemdb.planner.bind_expression import ExpressionBinder
 from tandemdb.planner.bound import HOLDS_ANY, HOLDS_INT, HOLDS_NULL, Column, Core, Expr, Local, Query, Source, SourceColumn
 from tandemdb.planner.emit_query import QueryEmitter
 from tandemdb.planner.emit_row import RowEmitter
-from tandemdb.planner.emit_update import UpdateRow, emit_triggers, returning_element
+from tandemdb.planner.emit_update import UpdateRow, emit_remover, emit_triggers, returning_element, target_of
 from tandemdb.planner.ddl import unique_text
 from tandemdb.planner.row_batch import append_batch
-from tandemdb.planner.row_errors import index_code
+from tandemdb.planner.row_errors import index_code, integer_key
 from tandemdb.planner.row_keys import ROWID_MAX, next_rowid
 from tandemdb.planner.schema import Table
 from tandemdb.planner.scope import ROWID_NAMES, Entry, EntryColumn, Scope
+from tandemdb.planner.triggers import triggers_on
 from tandemdb.planner.writer import Code
 
 
@@ -47,6 +48,7 @@ class InsertEmitter:
         self.table = table
         self.database = database
         self.session = session
+        self.action = node.action
         self.many = many
         self.frame = queries.frame
         self.generator = queries.generator
@@ -133,7 +135,7 @@ class InsertEmitter:
         table, node = self.table, self.node
         plain = not (table.without_rowid or table.autoincrement or node.returning or node.upserts)
         plain = plain and not any(index.unique and (index.computed or index.conflict) for index in table.indexes)
-        plain = plain and not table.triggers and node.action in (None, "ABORT", "FAIL")
+        plain = plain and not self.has_triggers() and node.action in (None, "ABORT", "FAIL")
         foreign = self.session.settings.foreign_keys and (table.foreign_keys or self.is_parent())
         return plain and not foreign and (self.many or self.node.source is not None)
 
@@ -204,20 +206,42 @@ class InsertEmitter:
         given = self.row_values(items)
         codes, rowid = self.place_values(given)
         before = emit_triggers(self, "BEFORE", "INSERT")
-        if not table.without_rowid:
-            row.take_rowid(rowid)
-        if table.rowid_position >= 0:
-            codes[table.rowid_position] = Code(row.key, HOLDS_INT, True)
-        row.assign(codes)
         if before is not None:
-            frame.emit(f"if not {before}(context, None, {row.record}):")
-            frame.emit("    continue")
+            self.fire_before(before, codes, rowid)
+        else:
+            if not table.without_rowid:
+                row.take_rowid(rowid)
+            if table.rowid_position >= 0:
+                codes[table.rowid_position] = Code(row.key, HOLDS_INT, True)
+            row.assign(codes)
         row.check_nulls()
         row.check_conditions()
         if table.without_rowid:
             row.take_unique_key()
         self.check_unique()
         self.store_row()
+
+    def fire_before(self, before: str, codes: list[Code | None], rowid: Code | None) -> None:
+        """BEFORE triggers see -1 for a rowid that is still to be chosen; it is chosen after them."""
+        row, table, frame = self.row, self.table, self.frame
+        given = self.generator.name("given_key")
+        if not table.without_rowid:
+            frame.emit(f"{given} = {'None' if rowid is None else rowid.text}")
+            frame.emit(f"if {given} is not None and type({given}) is not int:")
+            frame.emit(f"    {given} = {self.generator.helper(integer_key)}({given})")
+            frame.emit(f"{row.key} = -1 if {given} is None else {given}")
+        if table.rowid_position >= 0:
+            codes[table.rowid_position] = Code(row.key, HOLDS_INT, True)
+        row.assign(codes)
+        key = "None" if table.without_rowid else row.key
+        frame.emit(f"if not {before}(context, None, None, {key}, {row.record}):")
+        frame.emit("    continue")
+        frame.emit(f"{row.writable} = context.writable({self.database}, {table.id})")
+        if not table.without_rowid:
+            row.take_rowid(Code(given, HOLDS_INT | HOLDS_NULL, True))
+            if table.rowid_position >= 0:
+                frame.emit(f"{row.names[table.rowid_position]} = {row.key}")
+        row.compute_generated()
 
     def place_values(self, given: Sequence[Code]) -> tuple[list[Code | None], Code | None]:
         """Each column's value: the one given, else its default; None for generated ones. And the rowid's, if given."""
@@ -281,9 +305,7 @@ class InsertEmitter:
         elif action == "IGNORE":
             frame.emit("continue")
         elif action == "REPLACE":
-            remover = self.generator.helper(replace_row)
-            table = self.generator.helper(self.table, f"schema_of_{self.table.id}")
-            frame.emit(f"{remover}(context, {self.database}, {table}, {found})")
+            frame.emit(f"{emit_remover(self)}(context, {found})")
             frame.emit(f"{self.row.writable} = context.writable({self.database}, {self.table.id})")
         else:
             frame.emit(f"raise {error(action)}")
@@ -301,19 +323,30 @@ class InsertEmitter:
 
     def after_row(self, record: str) -> None:
         frame, row = self.frame, self.row
-        if self.session.settings.foreign_keys and (self.table.foreign_keys or self.is_parent()):
-            from tandemdb.planner.foreign_keys import inserted
-
-            table = self.generator.helper(self.table, f"schema_of_{self.table.id}")
-            frame.emit(f"{self.generator.helper(inserted, 'foreign_keys_inserted')}(context, {self.database}, {table}, {record})")
-        after = emit_triggers(self, "AFTER", "INSERT")
-        if after is not None:
-            if not self.table.without_rowid:
-                frame.emit(f"context.session.last_insert_rowid = {row.key}")
-            frame.emit(f"{after}(context, None, {record})")
-            frame.emit(f"{row.writable} = context.writable({self.database}, {self.table.id})")
+        if self.session.settings.foreign_keys:
+            self.call_foreign_keys(record)
+        if self.has_triggers() and not self.table.without_rowid:
+            frame.emit(f"context.session.last_insert_rowid = {row.key}")
         if self.node.returning:
             frame.emit(f"returned.append({returning_element(self, record, row.key)})")
+        after = emit_triggers(self, "AFTER", "INSERT")
+        if after is not None:
+            key = "None" if self.table.without_rowid else row.key
+            frame.emit(f"{after}(context, None, None, {key}, {record})")
+            frame.emit(f"{row.writable} = context.writable({self.database}, {self.table.id})")
+
+    def call_foreign_keys(self, record: str) -> None:
+        from tandemdb.planner.foreign_keys import insert_hook
+
+        source = self.node.source
+        several = source is not None and (len(source.cores) > 1 or self.has_triggers() or not (
+            isinstance(source.cores[0], ast.Values) and len(source.cores[0].rows) == 1))  # fmt: skip
+        hook = insert_hook(target_of(self), several=several)
+        if hook is not None:
+            self.frame.emit(f"{self.generator.helper(hook, 'foreign_keys_inserted')}(context, {record})")
+
+    def has_triggers(self) -> bool:
+        return bool(triggers_on(self.binder.namespace, self.table, self.database))
 
     # ---- upsert
 
@@ -371,6 +404,7 @@ class InsertEmitter:
         assigned = bind_assignments(self.table, upsert.assignments, binder)
         change = UpdateRow(self.queries, self.binder, self.table, self.database, None, self.session)
         change.row.writable = row.writable
+        change.action = "ABORT"
         codes = {position: self.queries.expressions.value(item) for position, item in assigned.items()}
         change.write(found, old, codes, self.node.returning)
         frame.emit("continue")
@@ -393,13 +427,6 @@ class InsertEmitter:
             given.append(EntryColumn(column.name, Local(text, HOLDS_ANY, column.affinity, column.collation)))
         scope.entries.append(Entry("excluded", None, [c._replace(merged=True) for c in given], None))
         return scope
-
-
-def replace_row(context: Any, database: int, table: Table, key: Any) -> None:
-    """OR REPLACE: take away the row that is in the way, as a DELETE would."""
-    from tandemdb.planner.row_changes import delete_row
-
-    delete_row(context, database, table, key, triggers=context.session.settings.recursive_triggers)
 
 
 __all__ = ["Expr", "InsertEmitter"]

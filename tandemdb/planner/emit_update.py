@@ -24,6 +24,7 @@ from tandemdb.planner.emit_query import QueryEmitter
 from tandemdb.planner.emit_row import RowEmitter
 from tandemdb.planner.schema import Table
 from tandemdb.planner.scope import ROWID_NAMES, Entry, EntryColumn, Scope
+from tandemdb.planner.triggers import Target, triggers_for
 from tandemdb.planner.writer import Code
 
 
@@ -38,6 +39,7 @@ class UpdateRow:
         self.table = table
         self.database = database
         self.session = session
+        self.action = action
         self.row = RowEmitter(queries, binder, table, database, action, session.settings)
         self.frame = queries.frame
         self.generator = queries.generator
@@ -63,17 +65,30 @@ class UpdateRow:
         row.assign(codes)
         fired = emit_triggers(self, "BEFORE", "UPDATE", assigned)
         if fired is not None:
-            frame.emit(f"if not {fired}(context, {old}, {row.record}):")
+            frame.emit(f"if not {fired}(context, {key}, {old}, {row.key}, {row.record}):")
             frame.emit("    continue")
-            frame.emit(f"{row.writable} = context.writable({self.database}, {table.id})")
-            frame.emit(f"if {row.writable}.find({key}) is None:")
-            frame.emit("    continue")
+            self.reload(key, assigned)
         row.check_nulls([c for c in table.columns if c.position in assigned or c.generated is not None])
         row.check_conditions()
         if table.without_rowid:
             row.take_unique_key()
         self.check_unique(key, assigned, key_changes)
         self.store(key, old, key_changes, assigned, returning)
+
+    def reload(self, key: str, assigned: dict[int, Code]) -> None:
+        """A BEFORE trigger may have changed the columns that the statement does not set, or deleted the row."""
+        row, frame = self.row, self.frame
+        current = self.generator.name("current")
+        frame.emit(f"{row.writable} = context.writable({self.database}, {self.table.id})")
+        frame.emit(f"{current} = {row.writable}.find({key})")
+        frame.emit(f"if {current} is None:")
+        frame.emit("    continue")
+        for column in self.table.columns:
+            position = column.position
+            if position not in assigned and column.generated is None and position != self.table.rowid_position:
+                frame.emit(f"{row.names[position]} = {current}[{position}]")
+                row.classes[position] = HOLDS_ANY
+        row.compute_generated()
 
     def take_key(self, key: str, assigned: dict[int, Code], key_changes: bool) -> None:
         row, frame = self.row, self.frame
@@ -110,10 +125,7 @@ class UpdateRow:
         if action == "IGNORE":
             frame.emit("    continue")
         elif action == "REPLACE":
-            from tandemdb.planner.emit_insert import replace_row
-
-            table = self.generator.helper(self.table, f"schema_of_{self.table.id}")
-            frame.emit(f"    {self.generator.helper(replace_row)}(context, {self.database}, {table}, {found})")
+            frame.emit(f"    {emit_remover(self)}(context, {found})")
             frame.emit(f"    {self.row.writable} = context.writable({self.database}, {self.table.id})")
         else:
             frame.emit(f"    raise {error(action)}")
@@ -134,18 +146,23 @@ class UpdateRow:
             frame.emit(f"{row.writable}.replace({key}, {record})")
         frame.emit("changes += 1")
         if self.session.settings.foreign_keys:
-            from tandemdb.planner.foreign_keys import updated
-
-            table = self.generator.helper(self.table, f"schema_of_{self.table.id}")
-            function = self.generator.helper(updated, "foreign_keys_updated")
-            frame.emit(f"{function}(context, {self.database}, {table}, {old}, {record})")
-            frame.emit(f"{row.writable} = context.writable({self.database}, {self.table.id})")
+            self.call_foreign_keys(old, record, assigned)
         after = emit_triggers(self, "AFTER", "UPDATE", assigned)
-        if after is not None:
-            frame.emit(f"{after}(context, {old}, {record})")
-            frame.emit(f"{row.writable} = context.writable({self.database}, {self.table.id})")
         if returning:
             frame.emit(f"returned.append({returning_element(self, record, row.key, returning)})")
+        if after is not None:
+            frame.emit(f"{after}(context, {key}, {old}, {row.key}, {record})")
+            frame.emit(f"{row.writable} = context.writable({self.database}, {self.table.id})")
+
+    def call_foreign_keys(self, old: str, record: str, assigned: dict[int, Code]) -> None:
+        from tandemdb.planner.foreign_keys import update_hook
+
+        changed = {*assigned, *(column.position for column in self.table.columns if column.generated is not None)}
+        hook = update_hook(target_of(self), changed)
+        if hook is not None:
+            name = self.generator.helper(hook, "foreign_keys_updated")
+            self.frame.emit(f"{name}(context, {old}, {record})")
+            self.frame.emit(f"{self.row.writable} = context.writable({self.database}, {self.table.id})")
 
 
 def kept_classes(column: Any, stored: Sequence[int]) -> int:
@@ -193,12 +210,26 @@ def assignment_target(table: Table, name: str) -> int:
 
 def emit_triggers(emitter: Any, time: str, event: str, assigned: dict[int, Any] | None = None) -> str | None:
     """The name of a function that fires the table's triggers of this time and event; None if it has none."""
-    from tandemdb.planner.triggers import triggers_for
-
-    fire = triggers_for(emitter.binder.namespace, emitter.table, emitter.database, time, event, assigned)
+    names = None
+    if assigned is not None:
+        names = {emitter.table.columns[position].name.lower() for position in assigned if position >= 0}
+    fire = triggers_for(target_of(emitter), time, event, names, getattr(emitter, "action", None))
     if fire is None:
         return None
     name: str = emitter.generator.helper(fire, f"fire_{time.lower()}_{event.lower()}")
+    return name
+
+
+def target_of(emitter: Any) -> Target:
+    binder = emitter.binder
+    return Target(emitter.session, binder.namespace, binder.roots, emitter.database, emitter.table)
+
+
+def emit_remover(emitter: Any) -> str:
+    """The name of a function that takes away a row which stands in the way of OR REPLACE."""
+    from tandemdb.planner.row_changes import row_remover
+
+    name: str = emitter.generator.helper(row_remover(target_of(emitter)), "remove_row")
     return name
 
 

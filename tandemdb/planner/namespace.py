@@ -29,13 +29,14 @@ _namespaces: OrderedDict[tuple[Any, ...], Namespace] = OrderedDict()
 class Namespace:
     """The schemas of a connection by position and name, and the plans made for them."""
 
-    __slots__ = ("names", "schemas", "plans", "templates")
+    __slots__ = ("names", "schemas", "plans", "templates", "programs")
 
     def __init__(self, names: Sequence[str], schemas: Sequence[Schema | None]) -> None:
         self.names = tuple(names)
         self.schemas = tuple(schemas)
         self.plans: OrderedDict[str, Any] = OrderedDict()
         self.templates: OrderedDict[str, Any] = OrderedDict()
+        self.programs: dict[Any, Any] = {}
 
     def find_table(self, name: str, schema: str | None) -> tuple[int, Table | View] | None:
         """The table or view of that name and the position of its database; temp goes before main."""

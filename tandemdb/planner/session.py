@@ -57,6 +57,8 @@ class Session:
         self.savepoints: list[tuple[str, dict[int, Any], bool]] = []
         self.marks: dict[int, Any] | None = None
         self.deferred_checks: list[Any] = []
+        self.statement_checks: dict[Any, None] = {}
+        self.firing: list[Any] = []
         self.trace: Callable[[str], Any] | None = None
         self.authorizer: Any = None
         self.progress: Any = None
