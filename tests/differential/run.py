@@ -84,7 +84,7 @@ def report(script: Script, verdict: Difference, number: int, options: argparse.N
     print(f"-- {options.engine}: {str(verdict.found)[:600]}\n", flush=True)
 
 
-def shrink(script: Script, verdict: Difference, engine: str) -> tuple[Script, Difference]:
+def shrink(script: Script, verdict: Difference, engine: str, seconds: float = 20.0) -> tuple[Script, Difference]:
     """Cut the script down while it differs in the same manner."""
     last = [verdict]
 
@@ -98,7 +98,7 @@ def shrink(script: Script, verdict: Difference, engine: str) -> tuple[Script, Di
         last[0] = found
         return True
 
-    return reduce(script, fails), last[0]
+    return reduce(script, fails, seconds), last[0]
 
 
 def has_one_answer(script: Script, expected: Run) -> bool:

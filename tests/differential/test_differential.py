@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from .choices import from_hypothesis, from_seed
@@ -12,12 +12,13 @@ from .engines import ENGINES, execute, run, sqlite3_engine
 from .fragment import expression, items, optional, simpler, sql
 from .layers.script import PROFILES, make_script
 from .reduce import reduce
-from .run import has_one_answer
+from .run import has_one_answer, shrink
 from .script import Script, Statement
 
 FEW = settings(
     max_examples=60,
     deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # reduce.py shrinks better: it knows the grammar
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
 )
 
@@ -26,7 +27,7 @@ FEW = settings(
 @given(data=st.data())
 @FEW
 def test_same_as_sqlite3(profile, engine_name, data):
-    """Hypothesis draws scripts and shrinks one that differs."""
+    """Hypothesis draws the scripts."""
     check(make_script(from_hypothesis(data), profile, length=6), engine_name)
 
 
@@ -41,6 +42,7 @@ def check(script: Script, engine_name: str) -> None:
     expected = run(ENGINES["sqlite3"], script)
     difference = compare(script, expected, run(ENGINES[engine_name], script))
     if isinstance(difference, Difference) and has_one_answer(script, expected):
+        script, difference = shrink(script, difference, engine_name, seconds=5.0)
         pytest.fail(
             f"{difference.what}\nexpected {difference.expected}\nfound    {difference.found}\n{script}", pytrace=False
         )
