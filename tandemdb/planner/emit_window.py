@@ -68,7 +68,7 @@ class WindowEmitter:
             last = self.write_group(items, groups[place], plans[place], place == 0)
         element = self.queries.element(self.core, order)
         rows = self.generator.name("rows")
-        target, source = as_tuple(self.names), items
+        target, source = as_tuple(self.names or ["_"]), items
         if last:
             target, source = f"{target}, {', '.join(last)}", f"zip({items}, *{self.columns})"
         self.frame.emit(f"{rows} = [{element} for {target} in {source}]")

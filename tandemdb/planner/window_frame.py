@@ -70,15 +70,15 @@ def checked_frame(frame: Frame) -> Frame:
 
 
 def checked_offset(value: Any, which: str, unit: str) -> int | float:
-    number = values.affinity_numeric(value)
+    number: Any = values.affinity_numeric(value)
     if unit == "RANGE":
         if type(number) in (int, float) and number >= 0:
             return number  # type: ignore[no-any-return]
         raise OperationalError(f"frame {which} offset must be a non-negative number", code="SQLITE_ERROR")
-    number = whole_number(number)
-    if number is None or number < 0:
+    whole = whole_number(number)
+    if whole is None or whole < 0:
         raise OperationalError(f"frame {which} offset must be a non-negative integer", code="SQLITE_ERROR")
-    return number  # type: ignore[no-any-return]
+    return whole
 
 
 def whole_number(value: Any) -> int | None:

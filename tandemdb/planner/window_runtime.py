@@ -405,7 +405,7 @@ def excluding(
             registered = Registered(context, call.name, len(call.arguments))
             for row in kept:
                 registered.step(*row)
-            made.append(registered.finalize())
+            made.append(registered.finalize() if kept else None)
             continue
         column: Sequence[Any] = [row[0] for row in kept] if len(call.arguments) == 1 else kept
         found = function.finish(column) if kept else function.empty

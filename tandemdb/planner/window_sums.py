@@ -56,7 +56,7 @@ def running_values(name: str, given: Sequence[Column], count: int) -> Column | N
 
 def fits(column: Column) -> bool:
     """Whether no partial sum can leave 64 bits."""
-    return max(max(column), -min(column)) * len(column) <= INTEGER_MAX
+    return bool(max(max(column), -min(column)) * len(column) <= INTEGER_MAX)
 
 
 def sliding_values(name: str, given: Sequence[Column], lows: Sequence[int], highs: Sequence[int]) -> Column | None:
