@@ -25,6 +25,7 @@ from tandemdb.planner.emit_function import json_argument
 from tandemdb.planner.emit_order import OrderEmitter, write_sort
 from tandemdb.planner.pipeline import Pipeline
 from tandemdb.planner.traits import collation_of
+from tandemdb.planner.tree import without_slots
 from tandemdb.planner.window_frame import Frame
 from tandemdb.planner.writer import Code
 
@@ -162,24 +163,16 @@ class WindowEmitter:
 
 def grouped(windows: Sequence[WindowCall]) -> list[Group]:
     """The functions by partition, order and frame, in the order in which each first comes up."""
-    groups: list[Group] = []
+    groups: list[tuple[object, Group]] = []
     for index, call in enumerate(windows):
-        for group in groups:
-            other = group[0][1]
-            if (
-                same(other.partition_by, call.partition_by)
-                and same(other.order_by, call.order_by)
-                and other.frame == call.frame
-            ):
-                group.append((index, call))
-                break
+        # Compared as text would be: which literal token of the statement a number is makes no difference.
+        window = without_slots((list(call.partition_by), list(call.order_by), call.frame))
+        found = next((group for other, group in groups if other == window), None)
+        if found is None:
+            groups.append((window, [(index, call)]))
         else:
-            groups.append([(index, call)])
-    return groups
-
-
-def same(left: Sequence[Expr], right: Sequence[Expr]) -> bool:
-    return list(left) == list(right)
+            found.append((index, call))
+    return [group for _, group in groups]
 
 
 def result_classes(call: WindowCall) -> int:
