@@ -67,9 +67,14 @@ def main() -> None:
         for name, number in session.execute(most):
             print(f"{name}: {number} languages")
 
-        atlantis = Country(code="XA", name="Atlantis", capital="Poseidonis", currency_code="EUR")
-        atlantis.continent = session.get_one(Continent, "OC")
-        atlantis.languages = [session.get_one(Language, "el")]
+        atlantis = Country(
+            code="XA",
+            name="Atlantis",
+            capital="Poseidonis",
+            currency_code="EUR",
+            continent=session.get_one(Continent, "OC"),
+            languages=[session.get_one(Language, "el")],
+        )
         session.add(atlantis)
         session.flush()
         greek = select(Country.name).where(Country.languages.any(name="Greek")).order_by(Country.name)

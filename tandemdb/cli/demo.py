@@ -103,7 +103,7 @@ def commit(primary: Any) -> None:
     primary.execute("BEGIN")
     primary.execute("DELETE FROM heartbeat")
     print(f"inside a transaction: heartbeat has {count_rows(primary)['heartbeat']} rows, but nothing was committed")
-    primary.rollback()
+    primary.execute("ROLLBACK")
 
 
 def describe(connection: Any) -> tuple[int, dict[str, int]]:

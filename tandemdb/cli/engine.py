@@ -19,7 +19,8 @@ def connect(name: str) -> Any:
     import tandemdb
 
     bare = name and ":" not in name
-    # Not isolation_level=None: there, executescript() would commit a script's open transaction.
+    # Not isolation_level=None: there, executescript() would commit a script's open transaction. Here, rollback() does
+    # nothing, as in sqlite3: execute("ROLLBACK") does.
     return tandemdb.connect(f":memory:{name}" if bare else name, autocommit=True, uri=True)
 
 

@@ -122,7 +122,7 @@ def message_of(error: BaseException) -> str:
 def end_transaction(connection: Any, path: str) -> None:
     """Roll back what the scripts left open, and say so: it would be lost in silence."""
     if connection.in_transaction:
-        connection.rollback()
+        connection.execute("ROLLBACK")
         tell(f"{path}: the script ended inside a transaction, which was rolled back")
 
 

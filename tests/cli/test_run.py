@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from pathlib import Path
 
@@ -115,6 +116,16 @@ def test_timing_goes_to_standard_error(command: Command, script: Path) -> None:
 def test_a_transaction_left_open_is_rolled_back_and_reported(command: Command, script: Path) -> None:
     script.write_text(TABLE + "BEGIN; DELETE FROM t;")
     assert command("run", script).err == "s.sql: the script ended inside a transaction, which was rolled back\n"
+
+
+def test_a_transaction_left_open_does_not_lock_a_named_database(tandem_command: Command, script: Path) -> None:
+    import tandemdb
+
+    with contextlib.closing(tandemdb.connect(":memory:cli_left_open", timeout=0)) as other:
+        script.write_text(TABLE + "BEGIN; DELETE FROM t;")
+        assert tandem_command("run", "--database", "cli_left_open", script).status == 0
+        other.execute("DELETE FROM t WHERE a = 1")
+        assert other.execute("SELECT count(*) FROM t").fetchone() == (1,)
 
 
 def test_a_long_statement_is_shortened(command: Command, script: Path) -> None:
