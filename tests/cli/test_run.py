@@ -78,10 +78,7 @@ def test_a_trigger_is_one_statement(command: Command, script: Path) -> None:
         "  INSERT INTO t VALUES (new.a + 10, 'x;y');\n  SELECT 1;\nEND;\n"
         "INSERT INTO t VALUES (3, 'c');\nSELECT a FROM t;"
     )
-    status, out, err = command("run", script)
-    if "tandemdb does not support triggers yet" in err:
-        pytest.skip("triggers are not there yet; the script was split rightly, for the last INSERT is what fails")
-    assert (status, out, err) == (0, " a\n--\n 1\n 2\n 3\n13\n", "")
+    assert command("run", script) == (0, " a\n--\n 1\n 2\n 3\n13\n", "")
 
 
 def test_reads_standard_input(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
