@@ -179,8 +179,16 @@ class Cursor:
     def _execute(self, connection: Connection, sql: str, parameters: Any) -> Self:
         if self._stream is not None:
             self._end_stream()
+        session = connection._session
+        if type(parameters) is tuple and connection._plain_rows and not binding.base_types_adapted:
+            # Seen before, and its plan checks the values itself: nothing else needs to look at them.
+            ready = session.quick(sql, parameters) if connection._tracer is None else None
+            if ready is not None:
+                self._columns, self._rows = ready
+                self._rowcount = -1
+                self._lastrowid = session.last_insert_rowid
+                return self
         try:
-            session = connection._session
             shape = connection._shapes.get(sql)
             if shape is None:
                 statement = connection._prepare_new(sql)

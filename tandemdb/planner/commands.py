@@ -128,7 +128,7 @@ def create_table(session: Session, transaction: Any, node: ast.CreateTable, data
 
     roots = session.roots()
     plan = compile_select(node.select, session.namespace(), roots, values, session.users, None, "create table as")
-    rows = [row for batch in plan.run(roots, values, session.context) for row in batch]
+    rows = list(plan.iterate(plan.run(roots, values, session.context)))
     ddl.create_table(
         transaction, node, columns_of_select=list(zip(plan.columns or (), plan.affinities, strict=True)), rows=rows,
         users=session.users,

@@ -190,9 +190,9 @@ def compile_dml(
         binder.locals = layout.names(generator)
     database, table = find_target(namespace, node.table, type(node).__name__)
     if isinstance(table, View):
-        from tandemdb.planner.triggers import compile_view_dml
+        from tandemdb.planner.view_changes import compile_view_change
 
-        return compile_view_dml(session, node, namespace, roots, binder, generator, database, table, name)
+        return compile_view_change(session, node, binder, generator, database, table, name)
     many = layout is None and isinstance(node, ast.Insert) and takes_many(node)
     generator.main.arguments[1] = "many" if many else "params"
     queries = QueryEmitter(generator, generator.main, None)

@@ -89,8 +89,11 @@ class Pipeline:
     def collect(self, generator: Generator, frame: Frame, element: str, prefix: str = "rows") -> str:
         """Write the loops that gather `element` of every row; the name of the list."""
         name = generator.name(prefix)
-        if self.is_comprehension and not self.clauses:
-            frame.emit(f"{name} = [{element}]")
+        if all(clause.kind != "for" for clause in self.clauses):
+            # One row at most: no loop at all.
+            if any(clause.kind == "if" for clause in self.clauses):
+                frame.emit(f"{name} = []")
+            self.write(frame, [f"{name} = [{element}]"])
         elif self.is_comprehension:
             frame.emit(f"{name} = {self.comprehension(element)}")
         else:
@@ -107,6 +110,6 @@ class Pipeline:
         self.clauses = [Clause("for", f"({held}{comma})", name)]
 
     def cut_if_deep(self, generator: Generator, frame: Frame) -> None:
-        depth = sum(clause.kind != "let" or True for clause in self.clauses)
+        depth = sum(clause.kind != "if" for clause in self.clauses)
         if depth > FOR_CLAUSES_MAX:
             self.cut(generator, frame)

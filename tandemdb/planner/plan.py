@@ -1,7 +1,7 @@
 """Plans: a statement compiled to one Python function, with the conditions under which it may be used again.
 
     Plan
-     +- run(roots, params, context) -> batches (an iterable of lists of rows)
+     +- run(roots, params, context) -> the rows (`flat`) or batches of them; None if the plan does not fit
      +- guards: ((database, table id, classes), ...)       columns hold no class that the code does not expect
      +- sizes:  ((database, table id, low, high), ...)     row counts for which the join order was chosen
      +- types:  ((index, type), ...)                       classes of bound values that the code relies on
@@ -13,7 +13,8 @@ another or compiled anew.
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from tandemdb.planner import ast
@@ -24,6 +25,7 @@ from tandemdb.planner.emit_query import QueryEmitter, is_whole_record
 from tandemdb.planner.namespace import Namespace
 from tandemdb.planner.writer import Generator, compile_source
 
+INTEGER_MIN, INTEGER_MAX = -(2**63), 2**63 - 1
 SIZE_FACTOR, SIZE_SLACK = 8, 256
 """A join is planned again when a table's row count leaves the range from a SIZE_FACTOR-th to SIZE_FACTOR times, plus slack."""
 
@@ -34,7 +36,7 @@ class Plan:
     """A compiled query; `source` is its generated Python, `explanation` the lines of EXPLAIN QUERY PLAN."""
 
     __slots__ = ("run", "guards", "sizes", "types", "columns", "source", "explanation", "streams", "column_types", "pinned",
-                 "settings", "affinities")  # fmt: skip
+                 "settings", "affinities", "checks_all", "flat", "uses_context")  # fmt: skip
 
     def __init__(self, run: Callable[..., Batches], columns: tuple[str, ...] | None) -> None:
         self.run = run
@@ -48,7 +50,14 @@ class Plan:
         self.column_types: tuple[str | None, ...] = ()
         self.pinned = False
         self.settings: Any = None
+        self.checks_all = False
+        self.flat = False
+        self.uses_context = True
         self.affinities: tuple[str | None, ...] = ()
+
+    def iterate(self, result: Any) -> Iterator[tuple[Any, ...]]:
+        """The rows of what `run` gave: a plan that makes all its rows at once gives them as one list (`flat`)."""
+        return iter(result) if self.flat else chain.from_iterable(result)
 
     def fits(self, roots: Sequence[Any], params: Sequence[Any]) -> bool:
         """Whether the plan may run on these tables and values."""
@@ -85,19 +94,63 @@ def compile_select(
     query = binder.bind_select(node, None)
     generator = new_generator(params, roots, literal_base)
     emitter = QueryEmitter(generator, generator.main, None)
-    streams = write_top(emitter, query)
+    form = write_top(emitter, query)
+    joins = sum(len(core.sources) for core in query.cores) > 1 or len(binder.tables_read) > 1
+    sizes = size_ranges(binder) if joins else ()
+    guard_here(generator, binder, sizes)
     plan = finish_plan(generator, binder, name, tuple(column.name for column in query.columns))
-    plan.streams = streams
+    plan.streams = form == "stream"
+    plan.flat = form == "rows"
+    plan.uses_context = generator.needs_context or bool(binder.user_calls)
+    plan.sizes = sizes
+    plan.checks_all = all(f"p{at}" in generator.hoisted and at in generator.sensitive for at in range(len(params)))
     plan.explanation = emitter.explanation.lines
     plan.column_types = tuple(column.type_name for column in query.columns)
     plan.affinities = tuple(column.affinity for column in query.columns)
-    joins = sum(len(core.sources) for core in query.cores) > 1 or len(binder.tables_read) > 1
-    if joins:
-        plan.sizes = tuple(
-            (database, table_id, table.count // SIZE_FACTOR, table.count * SIZE_FACTOR + SIZE_SLACK)
-            for (database, table_id), table in binder.tables_read.items()
-        )
     return plan
+
+
+def size_ranges(binder: Binder) -> tuple[tuple[int, int, int, int], ...]:
+    """The row counts for which the join order holds good."""
+    return tuple(
+        (database, table_id, table.count // SIZE_FACTOR, table.count * SIZE_FACTOR + SIZE_SLACK)
+        for (database, table_id), table in binder.tables_read.items()
+    )
+
+
+def guard_here(generator: Generator, binder: Binder, sizes: Sequence[tuple[int, int, int, int]]) -> None:
+    """Write the plan's conditions at the head of its function, which gives None where one does not hold."""
+    main = generator.main
+    tests = []
+    for (database, table_id), table in binder.tables_read.items():
+        name = generator.tables.get((database, table_id)) or f"roots[{database}].tables[{table_id}]"
+        classes = generator.helper(table.classes, f"classes_{table_id}")
+        tests.append(f"({name}.classes is not {classes} and {name}.classes != {classes})")
+    for database, table_id, low, high in sizes:
+        name = generator.tables.get((database, table_id)) or f"roots[{database}].tables[{table_id}]"
+        tests.append(f"not {low} <= {name}.count <= {high}")
+    for index in sorted(generator.sensitive):
+        name = f"p{index}" if f"p{index}" in generator.hoisted else f"params[{index}]"
+        kind = generator.types[index]
+        tests.append(f"{name} is not None" if kind is type(None) else f"type({name}) is not {kind.__name__}")
+        if kind is int:
+            tests.append(f"not {INTEGER_MIN} <= {name} <= {INTEGER_MAX}")
+        elif kind is float:
+            tests.append(f"{name} != {name}")
+        elif kind is str:
+            tests.append(f"not {name}.isascii() and {generator.helper(has_surrogates)}({name})")
+    if tests:
+        main.loads.append(f"    if {' or '.join(tests)}:")
+        main.loads.append("        return None")
+
+
+def has_surrogates(text: str) -> bool:
+    """Whether the text cannot be stored: who bound it must be told."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def new_generator(params: Sequence[Any], roots: Sequence[Any], literal_base: int | None) -> Generator:
@@ -120,16 +173,16 @@ def finish_plan(generator: Generator, binder: Binder, name: str, columns: tuple[
     return plan
 
 
-def write_top(emitter: QueryEmitter, query: Query) -> bool:
-    """Write the statement's own query; True if its rows come in batches as they are read."""
+def write_top(emitter: QueryEmitter, query: Query) -> str:
+    """Write the statement's own query; what it returns: "rows", "batches" that are there, or a "stream" of them."""
     frame = emitter.frame
     core = query.cores[0]
     if can_stream(query, core):
         emitter.common(query)
         return write_stream(emitter, core)
     rows = emitter.rows(query)
-    frame.emit(f"return ({rows},)")
-    return False
+    frame.emit(f"return {rows}")
+    return "rows"
 
 
 def can_stream(query: Query, core: Core) -> bool:
@@ -145,7 +198,7 @@ def can_stream(query: Query, core: Core) -> bool:
     )
 
 
-def write_stream(emitter: QueryEmitter, core: Core) -> bool:
+def write_stream(emitter: QueryEmitter, core: Core) -> str:
     """Rows that need nothing but the loops: a batch for each block of the outermost table."""
     frame, generator = emitter.frame, emitter.generator
     order = OrderEmitter(emitter, core, None)
@@ -157,15 +210,17 @@ def write_stream(emitter: QueryEmitter, core: Core) -> bool:
         lists = first.text[len("chain(") : -1]
     if lists is None or not pipeline.is_comprehension:
         rows = pipeline.collect(generator, frame, element)
-        frame.emit(f"return ({rows},)")
-        return False
+        frame.emit(f"return {rows}")
+        return "rows"
     assert first is not None
     results = [result.expression for result in core.results]
     if len(pipeline.clauses) == 1 and is_whole_record(core, results):
         frame.emit(f"return {lists}")
-        return False
+        return "batches"
     batch = generator.name("batch")
     pipeline.clauses[0] = first._replace(text=batch)
-    frame.emit(f"for {batch} in {lists}:")
-    frame.emit(f"    yield {pipeline.comprehension(element)}")
-    return True
+    frame.emit("def batches():")
+    frame.emit(f"    for {batch} in {lists}:")
+    frame.emit(f"        yield {pipeline.comprehension(element)}")
+    frame.emit("return batches()")
+    return "stream"

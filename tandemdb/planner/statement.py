@@ -49,6 +49,17 @@ class Shape:
         self.literal_base = literal_base
         self.plans: list[Any] = []
 
+    def run_plan(self, roots: Sequence[Any], params: Sequence[Any], context: Any, settings: Any) -> Any:
+        """(plan, batches) of the first plan that takes these tables and values; it moves to the front."""
+        for place, plan in enumerate(self.plans):
+            if plan.settings == settings:
+                batches = plan.run(roots, params, context)
+                if batches is not None:
+                    if place:
+                        self.plans.insert(0, self.plans.pop(place))
+                    return plan, batches
+        return None
+
     def find_plan(self, roots: Sequence[Any], params: Sequence[Any], settings: Any) -> Any:
         """A plan that fits, moved to the front; None if there is none."""
         for place, plan in enumerate(self.plans):
@@ -67,7 +78,7 @@ class Statement:
     """One SQL text ready to run in one namespace."""
 
     __slots__ = ("sql", "namespace", "shape", "kind", "is_dml", "is_read_only", "parameters", "literals", "has_tail",
-                 "columns", "column_types", "plan")  # fmt: skip
+                 "columns", "column_types")  # fmt: skip
 
     def __init__(self, sql: str, namespace: Namespace, shape: Shape, literals: Sequence[Any], has_tail: bool) -> None:
         self.sql = sql
@@ -81,7 +92,6 @@ class Statement:
         self.has_tail = has_tail
         self.columns: tuple[str, ...] | None = None
         self.column_types: tuple[str | None, ...] | None = None
-        self.plan: Plan | None = None
 
 
 def prepare(sql: str, namespace: Namespace) -> Statement:
@@ -100,7 +110,8 @@ def prepare(sql: str, namespace: Namespace) -> Statement:
         statement = Statement(sql, namespace, shape[0], literals, shape[1])
     namespace.plans[sql] = statement
     if len(namespace.plans) > STATEMENTS_MAX:
-        namespace.plans.popitem(last=False)
+        forgotten, _ = namespace.plans.popitem(last=False)
+        namespace.quick.pop(forgotten, None)
     return statement
 
 

@@ -51,12 +51,13 @@ class Code(NamedTuple):
 
 
 class Frame:
-    """One Python function being written: statements to run first (`setup`), then its body."""
+    """One Python function being written: what it reads from its arguments (`loads`), what is made once, its body."""
 
     def __init__(self, name: str, arguments: Sequence[str], parent: Frame | None) -> None:
         self.name = name
         self.arguments = list(arguments)
         self.parent = parent
+        self.loads: list[str] = []
         self.setup: list[str] = []
         self.body: list[str] = []
         self.depth = 1
@@ -73,7 +74,7 @@ class Frame:
         self.setup.extend(lines)
 
     def source(self) -> list[str]:
-        return [f"def {self.name}({', '.join(self.arguments)}):", *self.setup, *self.body]
+        return [f"def {self.name}({', '.join(self.arguments)}):", *self.loads, *self.setup, *self.body]
 
 
 class Generator:
@@ -113,7 +114,7 @@ class Generator:
     def parameter(self, index: int) -> str:
         name = f"p{index}"
         if name not in self.hoisted and not self.row_bound:
-            self.main.emit_setup(f"{name} = params[{index}]")
+            self.main.loads.append(f"    {name} = params[{index}]")
             self.hoisted[name] = Code(name, HOLDS_ANY, True)
         return name
 
@@ -150,7 +151,7 @@ class Generator:
             cleaned = "".join(c if c.isascii() and c.isalnum() else "_" for c in label.lower()) or "table"
             name = cleaned if not cleaned[0].isdigit() and not keyword.iskeyword(cleaned) else f"t{cleaned}"
             found = self.tables[key] = self.name(f"table_{name}")
-            self.main.emit_setup(f"{found} = roots[{database}].tables[{table_id}]")
+            self.main.loads.append(f"    {found} = roots[{database}].tables[{table_id}]")
         return found
 
 
