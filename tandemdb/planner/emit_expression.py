@@ -102,6 +102,7 @@ class ExpressionEmitter:
             return Code(str(value), HOLDS_INT, True)
         name = self.generator.name("value")
         self.generator.bound[name] = value
+        self.generator.constants.add(name)
         return Code(name, CLASS_OF_TYPE[type(value)], True)
 
     def generator_literal(self, slot: int) -> int | None:
@@ -361,7 +362,7 @@ class ExpressionEmitter:
             self.generator.needs_context = True
             return Code(f"context.collation_key({collation!r}, {code.text})", HOLDS_ANY)
         collated = Code(f"{self.use(key)}({code.text})", code.classes)
-        return self.generator.hoist(collated) if code.atomic and code.text.isidentifier() else collated
+        return self.generator.hoist(collated) if code.text in self.generator.constants else collated
 
     def comparison(self, node: ast.Binary, wanted: bool) -> str:
         operator = node.operator if wanted else INVERSE[node.operator]

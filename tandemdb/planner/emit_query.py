@@ -122,13 +122,18 @@ class QueryEmitter:
             for conjunct in core.conjuncts:
                 pipeline.test(self.expressions.true(conjunct))
             return pipeline, None
+        if any(source.function is not None for source in core.sources):
+            from tandemdb.planner.table_functions import take_constraints
+
+            take_constraints(core)
         outside = self.outside(core)
         plan = order_joins(core, self.generator.roots, outside)
         if order is not None:
             plan = order.with_order(plan)
         self.frame.sources.update(core.sources)
+        completed = any(source.join in ("RIGHT", "FULL") for source in core.sources)
         for conjunct in core.conjuncts:
-            if not (sources_of(conjunct) - outside):
+            if not (sources_of(conjunct) - outside) and not completed:
                 pipeline.test(self.expressions.true(conjunct))
         self.explanation.enter(core)
         self.single_row = all(step.path.kind in ("find", "unique", "primary") for step in plan.steps)

@@ -204,17 +204,14 @@ class SourceReader:
 
     def range_of_key(self, key: str) -> str:
         path = self.path
-        single = len(path.key.columns) == 1
-        if single:
-            code_rank, low, high = None, "None, False", "None, False"
-            for term in (path.low, path.high):
-                if term is None:
-                    continue
-                rank, text, _ = self.component(term, 0)
-                code_rank = code_rank or rank
-                bound = f"{text}, {term.operator in ('<', '>')}"
-                low, high = (bound, high) if term is path.low else (low, bound)
-            return f"{key}.range_keys({code_rank}, {low}, {high})"
+        if len(path.key.columns) == 1 or not path.terms:
+            rank = self.segment_rank()
+            low, high = self.segment_bound(path.low, rank), self.segment_bound(path.high, rank)
+            if len(path.key.columns) == 1:
+                return f"{key}.range_keys({rank}, {low or 'None'}, {is_open(path.low)}, {high or 'None'}, {is_open(path.high)})"
+            low_text = prefix_bound(low, above=is_open(path.low))
+            high_text = prefix_bound(high, above=not is_open(path.high))
+            return f"{key}.range_keys({rank}, {low_text}, False, {high_text}, True)"
         # A composite key: the bounds are prefixes of its flat tuples, and (9,) lies above every continuation.
         prefix: list[str] = []
         rank_text = ""
@@ -225,30 +222,36 @@ class SourceReader:
                 prefix.append(text)
             else:
                 prefix.extend((rank, text))
-        low_parts, high_parts = list(prefix), list(prefix)
-        at = len(path.terms)
-        if path.low is not None or path.high is not None:
-            for term in (path.low, path.high):
-                if term is None:
-                    continue
-                rank, text, _ = self.component(term, at)
-                parts = [text] if at == 0 else [rank, text]
-                rank_text = rank_text or rank
-                if term is path.low:
-                    low_parts = prefix + parts + (["9"] if term.operator == ">" else [])
-                else:
-                    high_parts = prefix + parts + (["9"] if term.operator == "<=" else [])
-            if path.low is None and at > 0:
-                assert path.high is not None
-                low_parts = prefix + [self.component(path.high, at)[0]]
-            if path.high is None:
-                assert path.low is not None
-                high_parts = prefix + ([f"{self.component(path.low, at)[0]} + 0.5"] if at else [])
-        else:
-            high_parts = [*prefix, "9"]
-        low = f"({', '.join(low_parts)},)" if low_parts else "None"
-        high = f"({', '.join(high_parts)},)" if high_parts else "None"
-        return f"{key}.range_keys({rank_text}, {low}, False, {high}, True)"
+        # Behind the prefix come a rank and a value: 0 for NULL, 9 above all.
+        low_parts, high_parts = [*prefix, "0.5" if path.low or path.high else "0"], [*prefix, "9"]
+        for term in (path.low, path.high):
+            if term is None:
+                continue
+            rank, text, _ = self.component(term, len(path.terms))
+            if term is path.low:
+                low_parts = [*prefix, rank, text, *(["9"] if is_open(term) else [])]
+            else:
+                high_parts = [*prefix, rank, text, *([] if is_open(term) else ["9"])]
+        return f"{key}.range_keys({rank_text}, ({', '.join(low_parts)}), False, ({', '.join(high_parts)}), True)"
+
+    def segment_rank(self) -> int:
+        """The segment that holds all values of the leading column, NULLs aside (`access.fits_range` sees to it)."""
+        position = self.path.key.columns[0].position
+        classes = self.source.columns[position].classes & ~HOLDS_NULL
+        return 1 if classes & ~HOLDS_NUMBER == 0 else RANK_OF_CLASSES[classes]
+
+    def segment_bound(self, term: Term | None, rank: int) -> str | None:
+        """A bound inside the segment; one of another class lies below or above all of it."""
+        if term is None:
+            return None
+        found, text, code = self.component(term, 0)
+        if found == str(rank):
+            return text
+        side = ">=" if term is self.path.high else "<="
+        self.pipeline.test(f"{found} {side} {rank}")
+        name = self.generator.name("bound")
+        self.pipeline.let(name, f"{text} if {found} == {rank} else None")
+        return name
 
     def key_text(self) -> str:
         return f"{self.table}.keys[{self.path.key.id}]"
@@ -351,6 +354,18 @@ class SourceReader:
         name = self.generator.name("sought")
         self.pipeline.let(name, code.text)
         return name
+
+
+def prefix_bound(bound: str | None, *, above: bool) -> str:
+    """A bound on the leading column as a prefix of a composite key's tuples, behind all that begin with it if `above`."""
+    if bound is None:
+        return "None"
+    prefix = f"({bound}, 9)" if above else f"({bound},)"
+    return f"(None if {bound} is None else {prefix})" if bound.startswith("bound_") else prefix
+
+
+def is_open(term: Term | None) -> bool:
+    return term is not None and term.operator in ("<", ">")
 
 
 NUMBER_TYPES = frozenset({int, float})

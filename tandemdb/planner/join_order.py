@@ -82,7 +82,9 @@ def first_rows(core: Core, source: Source, roots: Sequence[Any]) -> float:
 
 def follow(core: Core, start: Sequence[Source], roots: Sequence[Any], outside: set[Source]) -> JoinPlan:
     """The greedy plan that begins with `start[0]`."""
-    needs = [(conjunct, sources_of(conjunct) - outside) for conjunct in core.conjuncts]
+    # WHERE looks at the rows that a RIGHT or FULL join has completed, never at what goes into it.
+    last = {source for source in core.sources if source.join in ("RIGHT", "FULL")}
+    needs = [(conjunct, (sources_of(conjunct) - outside) | last) for conjunct in core.conjuncts]
     known: set[Source] = set()
     steps: list[Step] = []
     rows, cost = 1.0, 0.0

@@ -88,6 +88,7 @@ class Generator:
         self.sensitive: set[int] = set()
         self.names: dict[str, int] = {}
         self.hoisted: dict[str, Code] = {}
+        self.constants: set[str] = set()
         self.tables: dict[tuple[int, int], str] = {}
         self.needs_context = False
         self.literal_base: int | None = None
@@ -116,6 +117,7 @@ class Generator:
         if name not in self.hoisted and not self.row_bound:
             self.main.loads.append(f"    {name} = params[{index}]")
             self.hoisted[name] = Code(name, HOLDS_ANY, True)
+            self.constants.add(name)
         return name
 
     def parameter_classes(self, index: int) -> int:
@@ -139,6 +141,7 @@ class Generator:
             name = self.name(prefix)
             self.main.emit_setup(f"{name} = {code.text}")
             found = self.hoisted[code.text] = Code(name, code.classes, True, code.nan)
+            self.constants.add(name)
         return found
 
     # ---- tables
