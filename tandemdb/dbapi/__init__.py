@@ -4,6 +4,7 @@
                    |  transactions.py   isolation_level, autocommit, commit, rollback, with
                    |  callbacks.py      create_function and its kin, hooks; functions.py wraps what is registered
                    |  copying.py        backup, serialize, iterdump, blobopen
+                   |  files.py          a database that is an SQLite file too; file_changes.py writes a commit into it
                    |  beyond.py         fork, snapshot, as_of, digest, explain, replication
                    v
                  Cursor -- parameters.py (values going in), rows.py (rows coming out)

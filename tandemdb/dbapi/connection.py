@@ -110,8 +110,10 @@ class Connection(TransactionControl, Callbacks, Copying, Beyond):
         if target.kind == "remote":
             session, store = open_remote(target, timeout)
         else:
-            store = open_database(target)
+            store = open_database(target, timeout)
             session = open_session(store, timeout)
+            if target.kind == "file":
+                session.databases[0].file = store.name
         self._attach(target, store, session, check_same_thread)
         self._detect_types = detect_types
         self._isolation_level = level
@@ -334,7 +336,8 @@ else:
 
         Args:
             database: ":memory:" for a private one; ":memory:NAME" or, with uri=True,
-                "file:NAME?mode=memory&cache=shared" for one that all connections of this process share.
+                "file:NAME?mode=memory&cache=shared" for one that all connections of this process share; else the path
+                of an SQLite file: it is loaded into RAM, and each commit is written into it before it returns.
             timeout: seconds that a writer waits for another before OperationalError "database is locked".
             detect_types: PARSE_DECLTYPES, PARSE_COLNAMES, or both: which converters results go through.
             isolation_level: "", "DEFERRED", "IMMEDIATE" or "EXCLUSIVE": how a transaction begins before a change;

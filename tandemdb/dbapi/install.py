@@ -52,3 +52,10 @@ def uninstall() -> None:
     for name, module in _originals.items():
         sys.modules[name] = module
     _originals.clear()
+
+
+def standard_library() -> ModuleType:
+    """Return the standard library's sqlite3, whoever is installed in its place."""
+    import sqlite3
+
+    return _originals.get("sqlite3", sqlite3)

@@ -5,7 +5,7 @@
     "file:NAME?mode=memory&cache=shared"  (uri=True)   > one store of that name in this process
     "file:/NAME?vfs=memdb"                (uri=True)  /
     "tandemdb://HOST:PORT/NAME"                         a node, through tandemdb.dbapi.remote
-    anything else                                       the path of an SQLite file
+    anything else                                       the path of an SQLite file (files.py): one store a file
 
     registry   name -> Store(database, connections: how many are open, kept: stays without any)
 
@@ -17,9 +17,9 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
-from tandemdb.errors import NotSupportedError, OperationalError, ProgrammingError
+from tandemdb.errors import OperationalError, ProgrammingError
 
 if TYPE_CHECKING:
     from tandemdb.storage import Database
@@ -29,11 +29,17 @@ ACCESS_MODES = ("ro", "rw", "rwc", "memory")
 
 
 class Target(NamedTuple):
-    """What a name means: kind is "private", "shared", "remote" or "file"."""
+    """What a name means: kind is "private", "shared", "remote" or "file". `mode` is that of a file's URI."""
 
     kind: str
     name: str
     read_only: bool = False
+    mode: str = "rwc"
+
+    @property
+    def store(self) -> str:
+        """The name of its store in the registry: a file is known by its real path, however it was reached."""
+        return f"file {os.path.realpath(self.name)}" if self.kind == "file" else self.name
 
 
 class Store:
@@ -52,41 +58,52 @@ _stores: dict[str, Store] = {}
 _lock = threading.RLock()  # re-entrant: the collector may close a connection while it is held
 
 
-def open_database(target: Target) -> Database:
+def open_database(target: Target, timeout: float = 5.0) -> Database:
     """Return the database that the target means, a new one if there is none; `close_database` gives it back.
 
     Raises:
-        NotSupportedError: a file or a remote node, which this version cannot open.
+        OperationalError: unable to open database file.
+        DatabaseError: file is not a database.
     """
     from tandemdb.storage import Database
 
     if target.kind == "private":
         return Database("")
-    if target.kind == "shared":
-        with _lock:
-            store = _stores.get(target.name)
-            if store is None:
-                store = _stores[target.name] = Store(Database(target.name))
-            store.connections += 1
-            return store.database
-    if os.path.isdir(target.name) or not os.path.isdir(os.path.dirname(target.name) or "."):
+    with _lock:
+        store = _stores.get(target.store)
+        if target.kind == "file":
+            store = open_file_store(target, store, timeout)
+        elif store is None:
+            store = Store(Database(target.name))
+        _stores[target.store] = store
+        store.connections += 1
+        return store.database
+
+
+def open_file_store(target: Target, store: Store | None, timeout: float) -> Store:
+    """Return the store of a file: the one that is open, unless the path leads to another file by now."""
+    from tandemdb.dbapi import files
+
+    path = os.path.realpath(target.name)
+    if os.path.isdir(path):
         raise OperationalError("unable to open database file", code="SQLITE_CANTOPEN")
-    raise NotSupportedError(
-        f"tandemdb keeps databases in RAM; it cannot open the file '{target.name}'",
-        hint='Use ":memory:", or a named store: "file:NAME?mode=memory&cache=shared" with uri=True. '
-        "Connection.backup() and deserialize() read SQLite files.",
-    )
+    if store is not None:
+        file = cast(files.FileDatabase, store.database).file
+        if file is not None and os.path.exists(path) and files.identify(path) == file.identity:
+            file.refresh()
+            return store
+    return Store(files.open_file(path, target.mode, timeout))
 
 
 def close_database(target: Target, database: Database) -> None:
-    """Give a database back; the last to do so frees a named one that isn't kept."""
-    if target.kind != "shared":
+    """Give a database back; the last to do so frees a named one that isn't kept, and closes a file."""
+    if target.kind not in ("shared", "file"):
         return
     with _lock:
-        store = _stores.get(target.name)
+        store = _stores.get(target.store)
         if store is not None and store.database is database:
             store.connections -= 1
-            forget_unused(target.name, store)
+            forget_unused(target.store, store)
 
 
 def keep(name: str) -> None:
@@ -119,6 +136,9 @@ def forget_unused(name: str, store: Store) -> None:
     """Take a store that nobody holds out of the registry."""
     if store.connections <= 0 and not store.kept:
         del _stores[name]
+        file = getattr(store.database, "file", None)
+        if file is not None:
+            file.close()
 
 
 def read_name(database: str | bytes | os.PathLike[str], uri: bool) -> Target:
@@ -169,7 +189,7 @@ def read_uri(uri: str) -> Target:
         raise OperationalError(f"no such vfs: {vfs}", code="SQLITE_ERROR")
     if path in (":memory:", "") or mode == "memory":
         return Target("shared" if cache == "shared" and path else "private", path)
-    return Target("file", path, mode == "ro")
+    return Target("file", path, mode == "ro", mode or "rwc")
 
 
 def check_choice(what: str, value: str, choices: tuple[str, ...]) -> str:

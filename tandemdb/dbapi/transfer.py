@@ -87,26 +87,25 @@ def copy_rows(source: Side, target: Side, table: str) -> None:
     info = list(source.run(f"PRAGMA table_xinfo({quote(table)})"))
     names = [quote(column[1]) for column in info if not column[6]]
     keys = [column for column in info if column[5]]
-    if not (len(keys) == 1 and keys[0][2].upper() == "INTEGER") and has_rowid(source, table):
-        names.insert(0, "rowid")
+    alias = find_rowid_name(source, table, {column[1].lower() for column in info})
+    if alias is not None and not (len(keys) == 1 and keys[0][2].upper() == "INTEGER"):
+        names.insert(0, alias)
     marks = ", ".join("?" * len(names))
     rows = source.run(f"SELECT {', '.join(names)} FROM {quote(table)}")
     target.run_many(f"INSERT INTO {quote(table)} ({', '.join(names)}) VALUES ({marks})", map(tuple, rows))
 
 
-def has_rowid(side: Side, table: str) -> bool:
-    """Tell whether the table has rowids: a WITHOUT ROWID table has not, and one may name its own column so."""
+def find_rowid_name(side: Side, table: str, columns: set[str]) -> str | None:
+    """Return a name for the table's rowid: none for a WITHOUT ROWID table, nor if columns have all three names."""
     for row in side.run(f"PRAGMA table_list({quote(table)})"):
-        if row[1] == table:
-            return not row[4] and not any(
-                column[1].lower() == "rowid" for column in side.run(f"PRAGMA table_xinfo({quote(table)})")
-            )
-    return False
+        if row[1] == table and not row[4]:
+            return next((name for name in ("rowid", "oid", "_rowid_") if name not in columns), None)
+    return None
 
 
 def copy_sequence(source: Side, target: Side, schema: list[Entry]) -> None:
-    """Copy the counters of AUTOINCREMENT."""
-    if any(entry.name == "sqlite_sequence" for entry in schema):
+    """Copy the counters of AUTOINCREMENT; a source whose last such table was dropped may still have their table."""
+    if all(any(entry.name == "sqlite_sequence" for entry in entries) for entries in (schema, read_schema(target))):
         rows = list(source.run("SELECT name, seq FROM sqlite_sequence"))
         target.run("DELETE FROM sqlite_sequence")
         target.run_many("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", map(tuple, rows))
