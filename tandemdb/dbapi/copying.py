@@ -54,7 +54,8 @@ class Copying(ConnectionState):
         with self._guard():
             real = is_real(target)
             if not real and not isinstance(target, Copying):
-                raise TypeError(f"backup() argument 'target' must be sqlite3.Connection, not {type(target).__name__}")
+                kind = "None" if target is None else type(target).__name__
+                raise TypeError(f"backup() argument 'target' must be sqlite3.Connection, not {kind}")
             if not hasattr(type(pages), "__index__"):
                 raise TypeError(f"'{type(pages).__name__}' object cannot be interpreted as an integer")
             if progress is not None and not callable(progress):

@@ -117,6 +117,9 @@ class SqliteSession:
                 self.real(sql)
         return statement
 
+    def quick(self, sql: str, values: Any) -> None:
+        """Know no plan that checks its values itself: the driver does so."""
+
     def run(self, statement: Statement, values: Any) -> Result:
         cursor = self.real.cursor()
         with own_errors(self), warnings.catch_warnings():
