@@ -249,9 +249,9 @@ class FromBinder:
 
         found = self.binder.namespace.find_table(node.name, node.schema)
         if found is None:
-            from tandemdb.planner.table_functions import TABLE_FUNCTIONS, is_table_function
+            from tandemdb.planner.table_functions import is_table_function
 
-            if node.schema is None and is_table_function(node.name) and TABLE_FUNCTIONS is not None:
+            if node.schema is None and is_table_function(node.name):
                 self.bind_table_function(node._replace(arguments=()))
                 return None
         position, table = self.binder.namespace.require_table(node.name, node.schema)
@@ -343,9 +343,12 @@ class FromBinder:
         self.scope.entries.append(Entry(alias, None, offered, None, view))
 
     def bind_table_function(self, node: ast.TableSource) -> None:
-        from tandemdb.planner.table_functions import find_table_function
+        from tandemdb.planner.table_functions import check_arguments, find_table_function
 
+        if node.arguments and self.binder.namespace.find_table(node.name, node.schema) is not None:
+            raise OperationalError(f"'{node.name}' is not a function", code="SQLITE_ERROR")
         function = find_table_function(node.name)
+        check_arguments(function, node.name, len(node.arguments or ()))
         binder = ExpressionBinder(self.binder, self.scope)
         arguments = [binder.bind_scalar(item) for item in node.arguments or ()]
         source = self.binder.new_source(node.alias or node.name, function.columns, self.core)

@@ -40,6 +40,7 @@ from tandemdb.planner.bound import (
     walk,
 )
 from tandemdb.planner.emit_function import emit_function, emit_user_call
+from tandemdb.planner.functions.registry import plain
 from tandemdb.planner.traits import affinity_of, comparison_affinity, comparison_collation, is_constant
 from tandemdb.planner.writer import CLASS_OF_TYPE, Code, Frame, Generator
 
@@ -130,13 +131,16 @@ class ExpressionEmitter:
     def local(self, node: Local) -> Code:
         return Code(node.text, node.classes, True)
 
-    def aggregate_ref(self, node: AggregateRef) -> Code:
+    def aggregate_ref(self, node: AggregateRef, *, keep_json: bool = False) -> Code:
         found = self.aggregates.get((id(node.core), node.index))
         if found is None and self.queries is not None:
             found = self.queries.aggregate_code(node)
         if found is None:
             raise OperationalError(f"misuse of aggregate: {node.core.aggregates[node.index].name}()",
                                    code="SQLITE_ERROR")  # fmt: skip
+        function = node.core.aggregates[node.index].function
+        if function is not None and function.makes_json and not keep_json:
+            return Code(f"{self.use(plain)}({found.text})", found.classes)
         return found
 
     def window_ref(self, node: WindowRef) -> Code:

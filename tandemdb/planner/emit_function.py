@@ -19,6 +19,8 @@ from tandemdb.planner.bound import (
     HOLDS_NULL,
     HOLDS_NUMBER,
     HOLDS_TEXT,
+    AggregateRef,
+    Column,
     Expr,
     FunctionCall,
     UserCall,
@@ -64,6 +66,10 @@ def json_argument(emitter: ExpressionEmitter, node: Expr) -> Code:
     """An argument of a JSON function: what another JSON function made stays marked as JSON."""
     if isinstance(node, FunctionCall) and (node.function.makes_json or node.name in JSON_CARRIERS):
         return emit_function(emitter, node, keep_json=True)
+    if isinstance(node, Column) and getattr(node.source.function, "json_column", -1) == node.position:
+        return Code(f"{node.source.variable}[-1]", HOLDS_ANY, True)
+    if isinstance(node, AggregateRef):
+        return emitter.aggregate_ref(node, keep_json=True)
     return emitter.value(node)
 
 

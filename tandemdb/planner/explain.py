@@ -55,7 +55,9 @@ class Explanation:
         source, path = step.source, step.path
         name = source.alias
         suffix = " LEFT-JOIN" if source.join == "LEFT" else ""
-        if path.kind.startswith("scan"):
+        if hasattr(source.function, "explain"):
+            self.line(f"SCAN {name}{source.function.explain(source.arguments)}{suffix}")
+        elif path.kind.startswith("scan"):
             self.line(f"SCAN {name}{suffix}")
         elif path.kind == "find":
             self.line(f"SEARCH {name} USING INTEGER PRIMARY KEY (rowid=?){suffix}")
