@@ -163,7 +163,7 @@ def read_name(database: str | bytes | os.PathLike[str], uri: bool) -> Target:
 
 def read_uri(uri: str) -> Target:
     """Read `file:path?key=value&...` as SQLite does: https://www.sqlite.org/uri.html."""
-    from urllib.parse import unquote  # 2 ms that only a URI costs
+    from urllib.parse import unquote, unquote_to_bytes  # 2 ms that only a URI costs
 
     rest = uri.removeprefix("file:").partition("#")[0]
     path, _, query = rest.partition("?")
@@ -172,7 +172,7 @@ def read_uri(uri: str) -> Target:
         if authority not in ("", "localhost"):
             raise OperationalError(f"invalid uri authority: {authority}", code="SQLITE_ERROR")
         path = slash + tail
-    path = unquote(path)
+    path = os.fsdecode(unquote_to_bytes(path))
     mode = cache = vfs = ""
     for pair in filter(None, query.split("&")):
         key, _, value = pair.partition("=")
