@@ -3,8 +3,8 @@
     depth of triggers   0 ... 25                      the interpreter's own limit holds
                              26 ... 1000              limit + CALLS_DEEP, for as long as any session is that deep
 
-A level of triggers takes a few Python calls, none of which uses the C stack; a thousand levels are more than the usual limit
-allows. The limit belongs to the whole interpreter, so sessions that are deep at the same time are counted.
+A level of triggers takes a few Python calls, none of which uses the C stack; a thousand levels are more than the usual
+limit allows. The limit belongs to the whole interpreter, so sessions that are deep at the same time are counted.
 """
 
 from __future__ import annotations

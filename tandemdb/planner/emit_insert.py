@@ -23,11 +23,22 @@ from tandemdb.errors import OperationalError
 from tandemdb.planner import ast
 from tandemdb.planner.bind import Binder
 from tandemdb.planner.bind_expression import ExpressionBinder
-from tandemdb.planner.bound import HOLDS_ANY, HOLDS_INT, HOLDS_NULL, Column, Core, Expr, Local, Query, Source, SourceColumn
+from tandemdb.planner.bound import (
+    HOLDS_ANY,
+    HOLDS_INT,
+    HOLDS_NULL,
+    Column,
+    Core,
+    Expr,
+    Local,
+    Query,
+    Source,
+    SourceColumn,
+)
+from tandemdb.planner.ddl import unique_text
 from tandemdb.planner.emit_query import QueryEmitter
 from tandemdb.planner.emit_row import RowEmitter
 from tandemdb.planner.emit_update import UpdateRow, emit_remover, emit_triggers, returning_element, target_of
-from tandemdb.planner.ddl import unique_text
 from tandemdb.planner.row_batch import append_batch
 from tandemdb.planner.row_errors import index_code, integer_key
 from tandemdb.planner.row_keys import ROWID_MAX, next_rowid
@@ -202,7 +213,7 @@ class InsertEmitter:
     # ---- one row
 
     def write_row(self, items: Any) -> None:
-        row, table, frame = self.row, self.table, self.frame
+        row, table = self.row, self.table
         given = self.row_values(items)
         codes, rowid = self.place_values(given)
         before = emit_triggers(self, "BEFORE", "INSERT")
@@ -248,7 +259,7 @@ class InsertEmitter:
         codes: list[Code | None] = [None] * len(self.table.columns)
         rowid: Code | None = None
         named = set()
-        for place, (position, code) in enumerate(zip(self.targets, given, strict=not self.node.source is None)):
+        for place, (position, code) in enumerate(zip(self.targets, given, strict=self.node.source is not None)):
             if place == self.rowid_at:
                 rowid = code
             if position >= 0 and position not in named:
@@ -316,6 +327,8 @@ class InsertEmitter:
         record = self.generator.name("record")
         frame.emit(f"{record} = {row.record}")
         frame.emit(f"{row.writable}.insert({row.key}, {record})")
+        if self.session.settings.foreign_keys:
+            self.call_foreign_keys(record)
         frame.emit("changes += 1")
         if not self.table.without_rowid:
             frame.emit(f"last = {row.key}")
@@ -323,8 +336,6 @@ class InsertEmitter:
 
     def after_row(self, record: str) -> None:
         frame, row = self.frame, self.row
-        if self.session.settings.foreign_keys:
-            self.call_foreign_keys(record)
         if self.has_triggers() and not self.table.without_rowid:
             frame.emit(f"context.session.last_insert_rowid = {row.key}")
         if self.node.returning:
@@ -336,14 +347,31 @@ class InsertEmitter:
             frame.emit(f"{row.writable} = context.writable({self.database}, {self.table.id})")
 
     def call_foreign_keys(self, record: str) -> None:
-        from tandemdb.planner.foreign_keys import insert_hook
+        from tandemdb.planner.foreign_keys import check_row, insert_hook
 
-        source = self.node.source
-        several = source is not None and (len(source.cores) > 1 or self.has_triggers() or not (
-            isinstance(source.cores[0], ast.Values) and len(source.cores[0].rows) == 1))  # fmt: skip
+        several = self.changes_several()
         hook = insert_hook(target_of(self), several=several)
-        if hook is not None:
-            self.frame.emit(f"{self.generator.helper(hook, 'foreign_keys_inserted')}(context, {record})")
+        if hook is None:
+            return
+        self.frame.emit(f"{self.generator.helper(hook, 'foreign_keys_inserted')}(context, {record})")
+        if not several:
+            # SQLite refuses a single row before it is there, so that last_insert_rowid() stays.
+            self.frame.emit("if context.session.statement_checks:")
+            self.frame.emit(f"    {self.generator.helper(check_row)}(context.session)")
+
+    def changes_several(self) -> bool:
+        """Whether the statement may change more than one row."""
+        node = self.node
+        table = self.table
+        if self.binder.in_trigger or self.has_triggers() or node.returning:
+            return True
+        keyed = table.primary_key or table.rowid_position >= 0 or any(index.unique for index in table.indexes)
+        if self.row.action == "REPLACE" and keyed:
+            return True
+        if node.source is None:
+            return False
+        core = node.source.cores[0]
+        return len(node.source.cores) > 1 or not isinstance(core, ast.Values) or len(core.rows) > 1
 
     def has_triggers(self) -> bool:
         return bool(triggers_on(self.binder.namespace, self.table, self.database))

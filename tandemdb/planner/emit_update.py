@@ -19,7 +19,18 @@ from tandemdb.errors import OperationalError
 from tandemdb.planner import ast
 from tandemdb.planner.bind import Binder, column_name
 from tandemdb.planner.bind_expression import ExpressionBinder, row_items
-from tandemdb.planner.bound import HOLDS_ANY, HOLDS_INT, Column, Core, Expr, Local, Query, QueryValue, Source, SourceColumn
+from tandemdb.planner.bound import (
+    HOLDS_ANY,
+    HOLDS_INT,
+    Column,
+    Core,
+    Expr,
+    Local,
+    Query,
+    QueryValue,
+    Source,
+    SourceColumn,
+)
 from tandemdb.planner.emit_query import QueryEmitter
 from tandemdb.planner.emit_row import RowEmitter
 from tandemdb.planner.schema import Table

@@ -1,14 +1,14 @@
 """Foreign keys: what INSERT, UPDATE and DELETE do besides changing the row, and when it is too late to be wrong.
 
-    change of a row                           noted in session.statement_checks      at the statement's end
-    child row without parent           --->   (reference, parent's values)    --->   parent there, or no such child: fine
-    parent row gone, children left     --->   (reference, parent's values)           else IntegrityError, or if deferred:
-         NO ACTION: as above                                                         session.deferred_checks, until COMMIT
+    change of a row                      session.statement_checks       at the statement's end
+    child row without parent      --->   Check(reference, values)  ---> parent there, or no such child any more: fine
+    parent row gone                                                     else IntegrityError; if deferred, the check goes
+         NO ACTION                --->   Check(reference, values)       to session.deferred_checks, until COMMIT
          CASCADE, SET NULL, SET DEFAULT: a program, like a trigger's
          RESTRICT: an error at once
 
-A check names values, not rows: whether it is violated is found out from the tables when it is due, so undoing a statement or a
-savepoint needs no bookkeeping. Source: https://www.sqlite.org/foreignkeys.html.
+A check names values, not rows: whether it is violated is found out from the tables when it is due, so undoing a
+statement or a savepoint needs no bookkeeping. Source: https://www.sqlite.org/foreignkeys.html.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from tandemdb.errors import OperationalError
 from tandemdb.planner import ast
 from tandemdb.planner.parent_key import find_parent_key
-from tandemdb.planner.reference import Reference, same_values
+from tandemdb.planner.reference import Check, Reference, same_values
 from tandemdb.planner.row_errors import constraint_error
 from tandemdb.planner.schema import ForeignKey, Table
 from tandemdb.planner.trigger_program import BodyStatement, TriggerProgram, body_namespace, layout_of
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from tandemdb.planner.namespace import Namespace
     from tandemdb.planner.session import Session
 
-Check = Callable[[Any, Any], None]
+Hook = Callable[[Any, Any], None]
 Action = Callable[..., None]
 
 
 # ---- what plans call, made when they are compiled
 
 
-def insert_hook(target: Target, *, several: bool) -> Check | None:
+def insert_hook(target: Target, *, several: bool) -> Hook | None:
     """hook(context, record) after an INSERT; None if the table references nothing.
 
     Args:
@@ -52,15 +52,12 @@ def insert_hook(target: Target, *, several: bool) -> Check | None:
 
 def update_hook(target: Target, assigned: Collection[int]) -> Action | None:
     """hook(context, old, new) after an UPDATE of the columns at the positions `assigned` (-1: the rowid)."""
-    table = target.table
     checks = [child_check(reference) for reference in references_of(target, assigned)]
     actions = []
     for reference in references_to(target, assigned):
         actions.append(parent_change(target, reference, reference.key.on_update, "UPDATE"))
     if not checks and not actions:
         return None
-    layout = layout_of(table, "UPDATE")
-    del layout
 
     def hook(context: Any, old: Any, new: Any) -> None:
         for check in checks:
@@ -144,7 +141,7 @@ def find_reference(target: Target, child: Table, key: ForeignKey) -> Reference:
     return found
 
 
-def call_all(checks: Sequence[Check]) -> Check | None:
+def call_all(checks: Sequence[Hook]) -> Hook | None:
     if len(checks) < 2:
         return checks[0] if checks else None
 
@@ -155,14 +152,14 @@ def call_all(checks: Sequence[Check]) -> Check | None:
     return hook
 
 
-def child_check(reference: Reference) -> Check:
+def child_check(reference: Reference) -> Hook:
     """check(context, record): note the record's reference if it has no parent as yet."""
     child_values, has_parent = reference.child_values, reference.has_parent
 
     def check(context: Any, record: Any) -> None:
         values = child_values(record)
         if values is not None and not has_parent(context.session, values):
-            context.session.statement_checks[(reference, values)] = None
+            context.session.statement_checks[Check(reference, values, False)] = None
 
     return check
 
@@ -189,14 +186,14 @@ def parent_change(target: Target, reference: Reference, action: str, event: str)
             if not watched:
                 return
         if reference.has_child(context, values):
-            session.statement_checks[(reference, values)] = None
+            session.statement_checks[Check(reference, values, True)] = None
 
     return change
 
 
 def find_program(target: Target, reference: Reference, action: str, event: str) -> TriggerProgram:
     """The program of an action, compiled if the namespace has none yet."""
-    from tandemdb.planner.dml import plan_key
+    from tandemdb.planner.plan_settings import plan_key
 
     programs = target.namespace.programs
     key = (reference, event, plan_key(target.session))
@@ -256,11 +253,26 @@ def check_statement(session: Session) -> None:
     """
     noted = list(session.statement_checks)
     session.statement_checks.clear()
-    for reference, values in noted:
-        if reference.is_violated(session, values):
-            if not (reference.key.deferred or session.settings.defer_foreign_keys):
+    for check in noted:
+        if check.is_violated(session):
+            if not (check.reference.key.deferred or session.settings.defer_foreign_keys):
                 raise violation()
-            session.deferred_checks.append((reference, values))
+            session.deferred_checks.append(check)
+    if session.deferred_checks and not session.in_transaction:
+        check_deferred(session)
+
+
+def check_row(session: Session) -> None:
+    """Judge the only row that a statement inserts, before it counts; what is deferred is left for the statement's end.
+
+    Raises:
+        IntegrityError: FOREIGN KEY constraint failed.
+    """
+    if session.settings.defer_foreign_keys:
+        return
+    for check in session.statement_checks:
+        if not check.reference.key.deferred and check.is_violated(session):
+            raise violation()
 
 
 def check_deferred(session: Session) -> None:
@@ -270,9 +282,9 @@ def check_deferred(session: Session) -> None:
         IntegrityError: FOREIGN KEY constraint failed; the transaction stays open.
     """
     session.deferred_checks = list(dict.fromkeys(session.deferred_checks))
-    for reference, values in session.deferred_checks:
-        current = reference.as_of(session.namespace())
-        if current is not None and current.is_violated(session, values):
+    for check in session.deferred_checks:
+        current = check.reference.as_of(session.namespace())
+        if current is not None and check._replace(reference=current).is_violated(session):
             raise violation()
 
 
@@ -300,10 +312,20 @@ def before_drop_table(session: Session, database: int, table: Table) -> None:
             continue
         actions.append(parent_change(target, reference, key.on_delete, "DELETE"))
     writable = session.write(database).table(table.id)
-    for key, _ in list(writable.items()):
-        old = session.write(database).table(table.id).find(key)
-        if old is not None:
-            session.write(database).table(table.id).delete(key)
-            for action in actions:
-                action(session.context, old, None)
-    check_statement(session)
+    deleted = 0
+    try:
+        for row_key, _ in list(writable.items()):
+            writable = session.write(database).table(table.id)
+            old = writable.find(row_key)
+            if old is not None:
+                writable.delete(row_key)
+                deleted += 1
+                for action in actions:
+                    action(session.context, old, None)
+        check_statement(session)
+    except BaseException:
+        session.statement_checks.clear()
+        deleted = 0
+        raise
+    finally:
+        session.count_changes(deleted, None)

@@ -1,10 +1,12 @@
 """One foreign key, resolved: from a child's record to its parent's values, and whether parent and children are there.
 
     order (city, zip) REFERENCES place (town, code)          place: UNIQUE (code, town COLLATE NOCASE)
-      child_values(record)  -> ('Oslo', 150)                 the child's, with the affinity of the parent's columns
+      child_values(record)  -> ('Oslo', '150')               as the child holds them
       parent_values(record) -> ('OSLO', 150)                 of a row of the parent
-      has_parent(values)                                     a look-up in the parent's unique key
+      has_parent(values)                                     a look-up in the parent's unique key, with its affinities
       has_child(values)                                      SELECT 1 FROM order WHERE ? = city AND ? = zip
+
+A Check is what a statement leaves to be judged: a child's own values, or those of a parent that is gone.
 
 NULL in any column means that there is no reference: the values are None then.
 """
@@ -12,12 +14,12 @@ NULL in any column means that there is no reference: the values are None then.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tandemdb.errors import OperationalError
 from tandemdb.planner import ast, values
 from tandemdb.planner.parent_key import ParentKey, find_parent_key
-from tandemdb.planner.schema import ForeignKey, Table
+from tandemdb.planner.schema import Column, ForeignKey, Table
 from tandemdb.planner.trigger_program import BodyStatement, RowColumn, RowLayout, body_namespace
 
 if TYPE_CHECKING:
@@ -25,6 +27,23 @@ if TYPE_CHECKING:
     from tandemdb.planner.session import Session
 
 Values = tuple[Any, ...]
+
+
+class Check(NamedTuple):
+    """`values` want a parent: those of a child row, or (`gone`) those that children of a former parent row refer to."""
+
+    reference: Reference
+    values: Values
+    gone: bool
+
+    def is_violated(self, session: Session) -> bool:
+        """Whether there are rows of the child with these values, and no parent."""
+        reference = self.reference
+        if self.gone:
+            return not reference.has_values(session, self.values) and reference.has_child(session.context, self.values)
+        if reference.has_parent(session, self.values):
+            return False
+        return reference.siblings.first(session.context, (None, *self.values))
 
 
 class Reference:
@@ -38,37 +57,43 @@ class Reference:
         self.child = child
         self.key = key
         self.parent = parent
-        self.child_values = self.make_child_values()
+        self.child_values = values_function(key.columns)
         self.parent_values = values_function(() if parent is None else parent.positions)
+        self.has_values = self.make_has_values()
         self.has_parent = self.make_has_parent()
-        self.children = self.make_children()
+        owner, positions = (child, key.columns) if parent is None else (parent.table, parent.positions)
+        self.children = self.rows_of_child([owner.columns[position] for position in positions])
+        self.siblings = self.rows_of_child([child.columns[position] for position in key.columns])
 
     # ---- values
 
-    def make_child_values(self) -> Callable[[Any], Values | None]:
-        take = values_function(self.key.columns)
-        parent = self.parent
+    def make_has_parent(self) -> Callable[[Session, Values], bool]:
+        """has_parent(session, values): a look-up of a child's values, given the affinity of the parent's columns."""
+        parent, has_values = self.parent, self.has_values
         if parent is None:
-            return take
+            return has_values
+        if parent.unique_index is None and self.child.columns[self.key.columns[0]].affinity == "REAL":
+            # SQLite holds such a value in a form that it does not take for an integer.
+            return lambda session, found: False
         affinities = [parent.table.columns[position].affinity for position in parent.positions]
         if all(
             affinity == "BLOB" or affinity == self.child.columns[position].affinity != "NUMERIC"
             for affinity, position in zip(affinities, self.key.columns, strict=True)
         ):
-            return take
+            return has_values
         functions = [values.AFFINITY_FUNCTIONS[affinity] for affinity in affinities]
 
-        def convert(record: Any) -> Values | None:
-            found = take(record)
-            if found is None:
-                return None
-            return tuple([function(value) for function, value in zip(functions, found, strict=True)])
+        def has_converted(session: Session, found: Values) -> bool:
+            return has_values(
+                session, tuple([function(value) for function, value in zip(functions, found, strict=True)])
+            )
 
-        return convert
+        return has_converted
 
     # ---- the parent
 
-    def make_has_parent(self) -> Callable[[Session, Values], bool]:
+    def make_has_values(self) -> Callable[[Session, Values], bool]:
+        """has_values(session, values): whether the parent has a row of just these values."""
         parent, database = self.parent, self.database
         if parent is None:
             return lambda session, found: False
@@ -109,11 +134,8 @@ class Reference:
 
     # ---- the children
 
-    def make_children(self) -> BodyStatement:
-        """SELECT 1 FROM child WHERE ? = a AND ? = b, the values as if they were the parent's columns."""
-        owner = self.child if self.parent is None else self.parent.table
-        positions = self.key.columns if self.parent is None else self.parent.positions
-        columns = [owner.columns[position] for position in positions]
+    def rows_of_child(self, columns: Sequence[Column]) -> BodyStatement:
+        """SELECT 1 FROM child WHERE ? = a AND ? = b, the values as if they were of these columns."""
         layout = RowLayout(
             [RowColumn(f"c{at}", column.affinity, column.collation) for at, column in enumerate(columns)], "DELETE"
         )
@@ -130,12 +152,6 @@ class Reference:
 
     def has_child(self, context: Any, found: Values) -> bool:
         return self.children.first(context, (None, *found))
-
-    # ---- checks
-
-    def is_violated(self, session: Session, found: Values) -> bool:
-        """Whether there are children of these values and no parent."""
-        return not self.has_parent(session, found) and self.has_child(session.context, found)
 
     def as_of(self, namespace: Namespace) -> Reference | None:
         """The same foreign key after the schema has changed; None if it is gone."""

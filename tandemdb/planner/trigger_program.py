@@ -9,8 +9,8 @@
      +- when:  BodyStatement -> return p7 > p3
      +- steps: [BodyStatement -> the plan of an INSERT whose values are p1, p7]
 
-A body statement keeps a plan for each set of column classes it has met, like any statement. NEW and OLD are bound values of
-the plan, so the same plan serves all rows. The actions of foreign keys are programs too.
+A body statement keeps a plan for each set of column classes it has met, like any statement. NEW and OLD are bound
+values of the plan, so the same plan serves all rows. The actions of foreign keys are programs too.
 """
 
 from __future__ import annotations
@@ -51,9 +51,11 @@ class RowColumn(NamedTuple):
 
 
 class RowLayout:
-    """Where NEW's and OLD's columns stand among the parameters of a program; -1 for the row that the event does not have."""
+    """Where NEW's and OLD's columns stand among the parameters of a program; -1 for the row the event does not have."""
 
-    def __init__(self, columns: Sequence[RowColumn], event: str, *, rowid_position: int = -1, rowid: bool = True) -> None:
+    def __init__(
+        self, columns: Sequence[RowColumn], event: str, *, rowid_position: int = -1, rowid: bool = True
+    ) -> None:
         self.columns = columns
         self.positions: dict[str, int] = {}
         for position, column in enumerate(columns):
@@ -179,7 +181,7 @@ class BodyStatement:
         else:
             bound = ExpressionBinder(binder, Scope(None, Core(), Query())).bind_scalar(self.node)
             generator.main.emit(f"return {emitter.expressions.true(bound)}")
-        plan = finish_plan(generator, binder, self.name, None)
+        plan = finish_plan(generator, binder, self.name, None, Plan)
         plan.sizes = tuple(
             (database, table_id, table.count // SIZE_FACTOR, table.count * SIZE_FACTOR + SIZE_SLACK)
             for (database, table_id), table in binder.tables_read.items()
@@ -220,13 +222,20 @@ class TriggerProgram:
         firing.append(token)
         if depth == DEPTH_SAFE:
             deep_calls.allow()
+        total = session.total_changes
         try:
             when = self.when
             if when is None or when.run(context, params):
                 for step in self.steps:
+                    total = session.total_changes
                     step.run(context, params)
-        except IgnoreRow:
-            return False
+        except BaseException as error:
+            # A statement that was broken off does not count; it counted last, unless it failed before it had begun.
+            if session.total_changes != total:
+                session.total_changes -= session.changes
+            if isinstance(error, IgnoreRow):
+                return False
+            raise
         finally:
             if depth == DEPTH_SAFE:
                 deep_calls.disallow()

@@ -3,9 +3,9 @@
     fire = triggers_for(target, "BEFORE", "INSERT", None, "REPLACE")     None if the table has no such trigger
     fire(context, OLD's key, OLD, NEW's key, NEW) -> False to leave the row out (RAISE(IGNORE))
 
-They fire in SQLite's order: temporary triggers on a table of another database first, the oldest before the others, then the
-table's own, the newest before the others. The programs hang on the namespace, so that two plans share them and a trigger that
-fires itself finds the program that is being compiled.
+They fire in SQLite's order: temporary triggers on a table of another database first, the oldest before the others, then
+the table's own, the newest before the others. The programs hang on the namespace, so that two plans share them and a
+trigger that fires itself finds the program that is being compiled.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def find_program(
     target: Target, home: int, trigger: Trigger, action: str | None, layout: RowLayout
 ) -> TriggerProgram:
     """The program of a trigger under one OR action, compiled if the namespace has none yet."""
-    from tandemdb.planner.dml import plan_key
+    from tandemdb.planner.plan_settings import plan_key
 
     programs = target.namespace.programs
     key = (trigger, action, plan_key(target.session))
@@ -173,10 +173,3 @@ def raise_from_trigger(action: str, message: Any) -> Any:
     if action == "IGNORE":
         raise IgnoreRow
     raise constraint_error(str(message), "SQLITE_CONSTRAINT_TRIGGER", action)
-
-
-def compile_view_dml(*arguments: Any) -> Any:
-    """Compile INSERT, UPDATE or DELETE on a view, which its INSTEAD OF triggers carry out."""
-    from tandemdb.planner.view_changes import compile_view_change
-
-    return compile_view_change(*arguments)
