@@ -194,7 +194,7 @@ class Cursor:
                 statement = connection._prepare_new(sql)
                 shape = connection._shapes[sql]
             else:
-                statement = session.prepare(sql)
+                statement = None
             kind = type(parameters)
             if (
                 (kind is not tuple and kind is not list)
@@ -207,6 +207,16 @@ class Cursor:
                 connection._begin_implicitly()
             if connection._tracer is not None:
                 connection._tracer.note(sql, shape, parameters)
+            elif shape.is_dml:
+                changes = session.quick_change(sql, parameters)
+                if changes is not None:
+                    self._columns = None
+                    self._rows = NO_ROWS
+                    self._rowcount = changes
+                    self._lastrowid = session.last_insert_rowid
+                    return self
+            if statement is None:
+                statement = session.prepare(sql)
             result = session.run(statement, parameters)
             columns = self._columns = statement.columns
             if columns is None:

@@ -26,7 +26,8 @@ from tandemdb.planner.emit_query import QueryEmitter
 from tandemdb.planner.emit_update import UpdateRow, bind_assignments, bind_returning, emit_triggers, returning_element
 from tandemdb.planner.foreign_keys import check_statement, delete_hook, is_involved
 from tandemdb.planner.namespace import Namespace
-from tandemdb.planner.plan import Plan, finish_plan, new_generator
+from tandemdb.planner.plan import Plan, checks_values, finish_plan, guard_here, new_generator
+from tandemdb.planner.plan_settings import plan_key
 from tandemdb.planner.schema import CATALOG_NAMES, Table, View
 from tandemdb.planner.scope import Scope
 from tandemdb.planner.triggers import Target, triggers_on
@@ -74,6 +75,8 @@ def run_dml(session: Session, statement: Statement, rows: Iterable[Sequence[Any]
         plan.settings = key
         shape.add_plan(plan)
     statement.columns = plan.columns
+    if plan.atomic and plan.checks_all and plan.columns is None and len(roots) == 1 and not many:
+        statement.namespace.quick_changes[statement.sql] = (plan.run, key, literals, plan.takes_many)
     before = session.total_changes
     if plan.takes_many:
         batches = run_inserts(session, plan, roots, rows, context)
@@ -83,15 +86,6 @@ def run_dml(session: Session, statement: Statement, rows: Iterable[Sequence[Any]
     if len(rows) > 1:
         session.changes = changes
     return Result(chain.from_iterable(batches), changes, plan.columns)
-
-
-def plan_key(session: Session) -> tuple[Any, ...]:
-    """What a plan depends on besides the schema."""
-    settings = session.settings
-    return (
-        settings.foreign_keys, settings.recursive_triggers, settings.ignore_check_constraints,
-        session.users if session.users.version else None,
-    )  # fmt: skip
 
 
 def run_inserts(session: Session, plan: DmlPlan, roots: Sequence[Any], rows: Sequence[Any], context: Any) -> Any:
@@ -210,25 +204,16 @@ def compile_dml(
     columns = None
     if node.returning:
         columns = tuple(name for name, _ in bind_returning(emitter, "record", "key", node.returning))
-    plan = DmlPlan(*plan_parts(finish_plan(generator, binder, name, columns)))
-    copy_plan(plan, generator, binder)
+    if not many and layout is None:
+        guard_here(generator, binder, ())
+    plan = finish_plan(generator, binder, name, columns, DmlPlan)
+    plan.checks_all = layout is None and (many or checks_values(generator, len(params)))
     plan.explanation = queries.explanation.lines
     plan.takes_many = many
     side_effects = has_side_effects(session, namespace, database, table)
     replaces = node_replaces(node, table)
     plan.atomic = atomic and not side_effects and not replaces
     return plan
-
-
-def plan_parts(plan: Plan) -> tuple[Any, Any]:
-    return plan, plan.columns
-
-
-def copy_plan(plan: DmlPlan, generator: Any, binder: Binder) -> None:
-    inner: Any = plan.run
-    plan.run, plan.guards, plan.types, plan.source, plan.pinned = (
-        inner.run, inner.guards, inner.types, inner.source, inner.pinned,
-    )  # fmt: skip
 
 
 def has_side_effects(session: Session, namespace: Namespace, database: int, table: Table) -> bool:

@@ -28,12 +28,14 @@ _namespaces: OrderedDict[tuple[Any, ...], Namespace] = OrderedDict()
 
 Quick: TypeAlias = tuple[Callable[..., Any], tuple[str, ...], int, Any, Sequence[Any]]
 """A plan ready to run for a text: function, column names, number of values, settings, lifted literals."""
+QuickChange: TypeAlias = tuple[Callable[..., Any], Any, Sequence[Any], bool]
+"""The same for INSERT, UPDATE and DELETE: function, settings, lifted literals, whether it takes a list of value sets."""
 
 
 class Namespace:
     """The schemas of a connection by position and name, and the plans made for them."""
 
-    __slots__ = ("names", "schemas", "plans", "templates", "quick", "programs")
+    __slots__ = ("names", "schemas", "plans", "templates", "quick", "quick_changes", "programs")
 
     def __init__(self, names: Sequence[str], schemas: Sequence[Schema | None]) -> None:
         self.names = tuple(names)
@@ -41,6 +43,7 @@ class Namespace:
         self.plans: OrderedDict[str, Any] = OrderedDict()
         self.templates: OrderedDict[str, Any] = OrderedDict()
         self.quick: dict[str, Quick] = {}
+        self.quick_changes: dict[str, QuickChange] = {}
         self.programs: dict[Any, Any] = {}
 
     def find_table(self, name: str, schema: str | None) -> tuple[int, Table | View] | None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 from tandemdb.planner import ast
 from tandemdb.planner.bind import Binder, UserFunctions
@@ -23,6 +23,7 @@ from tandemdb.planner.bound import Core, Query
 from tandemdb.planner.emit_order import OrderEmitter
 from tandemdb.planner.emit_query import QueryEmitter, is_whole_record
 from tandemdb.planner.namespace import Namespace
+from tandemdb.planner.user_functions import NOTHING, REGISTRATIONS_MAX
 from tandemdb.planner.writer import Generator, compile_source
 
 INTEGER_MIN, INTEGER_MAX = -(2**63), 2**63 - 1
@@ -36,7 +37,7 @@ class Plan:
     """A compiled query; `source` is its generated Python, `explanation` the lines of EXPLAIN QUERY PLAN."""
 
     __slots__ = ("run", "guards", "sizes", "types", "columns", "source", "explanation", "streams", "column_types", "pinned",
-                 "settings", "affinities", "checks_all", "flat", "uses_context")  # fmt: skip
+                 "settings", "affinities", "questions", "suited", "checks_all", "flat", "uses_context")  # fmt: skip
 
     def __init__(self, run: Callable[..., Batches], columns: tuple[str, ...] | None) -> None:
         self.run = run
@@ -50,6 +51,8 @@ class Plan:
         self.column_types: tuple[str | None, ...] = ()
         self.pinned = False
         self.settings: Any = None
+        self.questions: dict[Any, Any] = {}
+        self.suited: dict[Any, bool] = {}
         self.checks_all = False
         self.flat = False
         self.uses_context = True
@@ -58,6 +61,21 @@ class Plan:
     def iterate(self, result: Any) -> Iterator[tuple[Any, ...]]:
         """The rows of what `run` gave: a plan that makes all its rows at once gives them as one list (`flat`)."""
         return iter(result) if self.flat else chain.from_iterable(result)
+
+    def suits(self, settings: Any) -> bool:
+        """Whether the plan is right for a connection's settings and registered functions."""
+        if self.settings == settings:
+            return True
+        found = self.suited.get(settings)
+        if found is None:
+            users = settings
+            found = True
+            if isinstance(settings, tuple):
+                found, users = settings[:-1] == self.settings[:-1], settings[-1]
+            if len(self.suited) >= REGISTRATIONS_MAX:
+                self.suited.clear()
+            found = self.suited[settings] = found and (users or NOTHING).gives(self.questions)
+        return found
 
     def fits(self, roots: Sequence[Any], params: Sequence[Any]) -> bool:
         """Whether the plan may run on these tables and values."""
@@ -72,6 +90,9 @@ class Plan:
             if not low <= roots[database].tables[table_id].count <= high:
                 return False
         return True
+
+
+AnyPlan = TypeVar("AnyPlan", bound=Plan)
 
 
 def compile_select(
@@ -98,16 +119,21 @@ def compile_select(
     joins = sum(len(core.sources) for core in query.cores) > 1 or len(binder.tables_read) > 1
     sizes = size_ranges(binder) if joins else ()
     guard_here(generator, binder, sizes)
-    plan = finish_plan(generator, binder, name, tuple(column.name for column in query.columns))
+    plan = finish_plan(generator, binder, name, tuple(column.name for column in query.columns), Plan)
     plan.streams = form == "stream"
     plan.flat = form == "rows"
     plan.uses_context = generator.needs_context or bool(binder.user_calls)
     plan.sizes = sizes
-    plan.checks_all = all(f"p{at}" in generator.hoisted and at in generator.sensitive for at in range(len(params)))
+    plan.checks_all = checks_values(generator, len(params))
     plan.explanation = emitter.explanation.lines
     plan.column_types = tuple(column.type_name for column in query.columns)
     plan.affinities = tuple(column.affinity for column in query.columns)
     return plan
+
+
+def checks_values(generator: Generator, count: int) -> bool:
+    """Whether the generated guard looks at the class of every bound value."""
+    return all(f"p{at}" in generator.hoisted and at in generator.sensitive for at in range(count))
 
 
 def size_ranges(binder: Binder) -> tuple[tuple[int, int, int, int], ...]:
@@ -159,17 +185,20 @@ def new_generator(params: Sequence[Any], roots: Sequence[Any], literal_base: int
     return generator
 
 
-def finish_plan(generator: Generator, binder: Binder, name: str, columns: tuple[str, ...] | None) -> Plan:
+def finish_plan(
+    generator: Generator, binder: Binder, name: str, columns: tuple[str, ...] | None, kind: type[AnyPlan]
+) -> AnyPlan:
     """Compile what was written and note the conditions it relies on."""
     source = "\n".join(generator.main.source()) + "\n"
     bound = {**generator.bound, "__builtins__": builtins}
-    plan = Plan(compile_source(source, name, bound), columns)
+    plan = kind(compile_source(source, name, bound), columns)
     plan.source = source
     plan.guards = tuple(
         (database, table_id, table.classes) for (database, table_id), table in binder.tables_read.items()
     )
     plan.types = tuple((index, generator.types[index]) for index in sorted(generator.sensitive))
     plan.pinned = bool(binder.pinned)
+    plan.questions = binder.users.asked
     return plan
 
 

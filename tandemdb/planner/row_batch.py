@@ -15,6 +15,10 @@ from typing import Any
 from tandemdb.planner.row_errors import unique_error
 
 
+BATCH_MIN = 4
+"""Fewer rows than this cost less one by one."""
+
+
 def append_batch(table: Any, keys: list[Any], records: list[Any], uniques: Sequence[tuple[int, str, str]]) -> int:
     """Append the rows; how many were.
 
@@ -23,6 +27,8 @@ def append_batch(table: Any, keys: list[Any], records: list[Any], uniques: Seque
     Raises:
         IntegrityError: a row's values are there already; the rows before it stay inserted.
     """
+    if len(keys) < BATCH_MIN:
+        return insert_each(table, keys, records, uniques)
     for key_id, _, _ in uniques:
         if not table.keys[key_id].has_room_for(keys, records):
             return insert_each(table, keys, records, uniques)

@@ -20,11 +20,13 @@ from typing import Any
 from tandemdb.errors import OperationalError, ProgrammingError
 from tandemdb.planner import ast
 from tandemdb.planner.connection_settings import Settings
-from tandemdb.planner.context import Context, UserRegistry
+from tandemdb.planner.context import Context
 from tandemdb.planner.databases import Attached
-from tandemdb.planner.namespace import Namespace, Quick, namespace_of
+from tandemdb.planner.namespace import Namespace, Quick, QuickChange, namespace_of
+from tandemdb.planner.plan_settings import plan_key
 from tandemdb.planner.schema import load_schema
 from tandemdb.planner.statement import Statement, prepare
+from tandemdb.planner.user_functions import Entry, UserRegistry
 from tandemdb.storage import Database, Transaction
 
 NO_ROWS: tuple[()] = ()
@@ -71,6 +73,7 @@ class Session:
         self._schema: Any = self
         self._namespace: Namespace | None = None
         self._quick: dict[str, Quick] = {}
+        self._quick_changes: dict[str, QuickChange] = {}
 
     # ---- preparing
 
@@ -98,8 +101,9 @@ class Session:
             self._schema = schema
             namespace = self._namespace = namespace_of(("main",), (schema,))
             self._quick = namespace.quick
+            self._quick_changes = namespace.quick_changes
             return namespace
-        self._schema = self  # `quick` is for one database
+        self._schema = self  # `quick` and `quick_change` are for one database
         schemas = [load_schema(attached.root()) for attached in self.databases]
         return namespace_of([attached.name for attached in self.databases], schemas)
 
@@ -152,6 +156,33 @@ class Session:
         rows = run((root,), (*values, *literals) if literals else values, None)
         return None if rows is None else (columns, iter(rows))
 
+    def quick_change(self, sql: str, values: Sequence[Any]) -> int | None:
+        """Rows changed by a statement whose plan is at hand; None sends the caller the ordinary way.
+
+        Only for plans that change a row at a time with all checks before it (`DmlPlan.atomic`), on one database.
+        """
+        ready = self._quick_changes.get(sql)
+        if ready is None or self.watched or self.main.root().schema is not self._schema:
+            return None
+        run, key, literals, many = ready
+        if key != plan_key(self):
+            return None
+        params = (*values, *literals) if literals else values
+        context = self.context
+        context._now = None
+        before = self.total_changes
+        try:
+            done = run((self.main.root(),), (params,) if many else params, context)
+        except BaseException as error:
+            self.changes = 0
+            self.undo({}, getattr(error, "conflict_action", None))
+            raise
+        if done is None:
+            return None
+        if not self.in_transaction:
+            self.commit_statement()
+        return self.total_changes - before
+
     def quick_root(self) -> Any:
         """The root that a statement reads inside BEGIN."""
         main = self.main
@@ -164,10 +195,10 @@ class Session:
     def make_quick(self, statement: Statement, plan: Any) -> None:
         """Let `quick` find the plan of a text."""
         if plan.flat and plan.checks_all and not plan.uses_context and not any(statement.parameters):
-            if len(self.databases) == 1 and plan.settings is self.plan_settings:
+            if len(self.databases) == 1 and plan.suits(self.plan_settings):
                 count = len(statement.parameters)
                 statement.namespace.quick[statement.sql] = (
-                    plan.run, plan.columns, count, plan.settings, statement.literals,
+                    plan.run, plan.columns, count, self.plan_settings, statement.literals,
                 )  # fmt: skip
 
     def run_select(self, statement: Statement, values: Sequence[Any]) -> Result:
@@ -289,8 +320,10 @@ class Session:
         for attached in self.databases:
             attached.end(commit=commit)
         self.in_transaction = False
-        self.savepoints.clear()
-        self.deferred_checks = []
+        if self.savepoints:
+            self.savepoints.clear()
+        if self.deferred_checks:
+            self.deferred_checks = []
         self.settings.defer_foreign_keys = False
 
     def write(self, database: int = 0) -> Transaction:
@@ -364,27 +397,24 @@ class Session:
         self, name: str, narg: int, function: Callable[..., Any] | None, deterministic: bool = False
     ) -> None:
         """Register a scalar function, or remove it with None."""
-        self.register(self.users.scalars, (name.lower(), narg), None if function is None else (function, deterministic))
+        self.register(name, narg, None if function is None else Entry("scalar", function, bool(deterministic)))
 
     def create_aggregate(self, name: str, narg: int, aggregate: Any) -> None:
         """Register an aggregate class with step() and finalize(), or remove it with None."""
-        self.register(self.users.aggregates, (name.lower(), narg), aggregate)
+        self.register(name, narg, None if aggregate is None else Entry("aggregate", aggregate))
 
     def create_window_function(self, name: str, narg: int, aggregate: Any) -> None:
         """Register an aggregate class with step(), inverse(), value() and finalize(), or remove it with None."""
-        self.register(self.users.windows, (name.lower(), narg), aggregate)
+        self.register(name, narg, None if aggregate is None else Entry("window", aggregate))
 
     def create_collation(self, name: str, compare: Callable[[str, str], int] | None) -> None:
         """Register a collation, or remove it with None."""
-        self.register(self.users.collations, name.upper(), compare)
+        self.users.register_collation(name, compare)
+        self.plan_settings = self.users.registrations
 
-    def register(self, where: dict[Any, Any], key: Any, value: Any) -> None:
-        if value is None:
-            where.pop(key, None)
-        else:
-            where[key] = value
-        self.users.version += 1
-        self.plan_settings = self.users
+    def register(self, name: str, count: int, entry: Entry | None) -> None:
+        self.users.register(name, count, entry)
+        self.plan_settings = self.users.registrations
 
     def set_trace_callback(self, callback: Callable[[str], Any] | None) -> None:
         """Call back with the text of each statement that runs."""

@@ -52,7 +52,7 @@ class Shape:
     def run_plan(self, roots: Sequence[Any], params: Sequence[Any], context: Any, settings: Any) -> Any:
         """(plan, batches) of the first plan that takes these tables and values; it moves to the front."""
         for place, plan in enumerate(self.plans):
-            if plan.settings == settings:
+            if plan.settings is settings or plan.suits(settings):
                 batches = plan.run(roots, params, context)
                 if batches is not None:
                     if place:
@@ -63,7 +63,7 @@ class Shape:
     def find_plan(self, roots: Sequence[Any], params: Sequence[Any], settings: Any) -> Any:
         """A plan that fits, moved to the front; None if there is none."""
         for place, plan in enumerate(self.plans):
-            if plan.settings == settings and plan.fits(roots, params):
+            if plan.suits(settings) and plan.fits(roots, params):
                 if place:
                     self.plans.insert(0, self.plans.pop(place))
                 return plan
@@ -112,6 +112,7 @@ def prepare(sql: str, namespace: Namespace) -> Statement:
     if len(namespace.plans) > STATEMENTS_MAX:
         forgotten, _ = namespace.plans.popitem(last=False)
         namespace.quick.pop(forgotten, None)
+        namespace.quick_changes.pop(forgotten, None)
     return statement
 
 

@@ -63,6 +63,12 @@ def find_parameters(sql: str) -> tuple[str | None, ...]:
 class SqliteSession:
     """The methods of a planner session, by a connection in autocommit mode."""
 
+    def quick(self, sql: str, values: Any) -> None:
+        """The road for statements seen before: not built here."""
+
+    def quick_change(self, sql: str, values: Any) -> None:
+        """The same for statements that change rows."""
+
     def __init__(self, database: Any, *, timeout: float = 5.0) -> None:
         self.real = sqlite3.connect(":memory:", timeout=timeout, isolation_level=None, check_same_thread=False)
         self.real.text_factory = lambda data: data.decode("utf-8", "surrogateescape")

@@ -1,0 +1,16 @@
+"""What a plan depends on besides the schema and its tables: settings of the connection that change the code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tandemdb.planner.session import Session
+
+
+def plan_key(session: Session) -> tuple[Any, ...]:
+    """What a plan that changes rows depends on besides the schema."""
+    settings = session.settings
+    return (
+        settings.foreign_keys, settings.recursive_triggers, settings.ignore_check_constraints, session.plan_settings,
+    )  # fmt: skip
