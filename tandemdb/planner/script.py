@@ -58,8 +58,8 @@ def collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def insert_rows(session: Session, prefix: str, rows: list[tuple[object, ...]]) -> None:
-    """Run a bulk INSERT as one statement: all rows or none."""
+def insert_rows(session: Session, prefix: str, rows: list[tuple[object, ...]]) -> int:
+    """Run a bulk INSERT as one statement: all rows or none; how many were inserted."""
     width = len(rows[0])
     statement = session.prepare(f"{prefix} ({', '.join('?' * width)})")
     outside = not session.in_transaction
@@ -67,7 +67,7 @@ def insert_rows(session: Session, prefix: str, rows: list[tuple[object, ...]]) -
         session.begin()
     marks = {0: session.write(0).mark()}
     try:
-        session.run_many(statement, rows)
+        changes = session.run_many(statement, rows)
     except BaseException as error:
         action = getattr(error, "conflict_action", None)
         if session.in_transaction and action != "FAIL":
@@ -77,3 +77,4 @@ def insert_rows(session: Session, prefix: str, rows: list[tuple[object, ...]]) -
         raise
     if outside:
         session.commit()
+    return changes

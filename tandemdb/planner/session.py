@@ -129,6 +129,11 @@ class Session:
             if statement.namespace is not self.namespace():
                 statement = self.prepare(statement.sql)
             return self.run_select(statement, values)
+        if statement.bulk is not None:
+            from tandemdb.planner.script import insert_rows
+
+            changes = insert_rows(self, statement.bulk.prefix, statement.bulk.rows)
+            return Result(iter(()), changes, None)
         if statement.is_dml:
             return self.run_dml(statement, (values,), many=False)
         from tandemdb.planner.commands import run_command

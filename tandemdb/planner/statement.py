@@ -15,13 +15,17 @@ text alone.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tandemdb.planner import ast
 from tandemdb.planner.namespace import Namespace
 from tandemdb.planner.plan import Plan
 from tandemdb.planner.tree import walk
+
+if TYPE_CHECKING:
+    from tandemdb.planner.insert_reader import InsertValues
 
 STATEMENTS_MAX = 4096
 """Texts kept per namespace; the oldest is forgotten."""
@@ -34,6 +38,9 @@ KINDS: dict[type, str] = {
     ast.Release: "release", ast.Pragma: "pragma", ast.Explain: "explain", ast.Attach: "attach", ast.Detach: "detach",
     ast.Vacuum: "vacuum", ast.Reindex: "reindex", ast.Analyze: "analyze", type(None): "empty",
 }  # fmt: skip
+BULK_INSERT = re.compile(r"\s*(?:INSERT|REPLACE)\b", re.IGNORECASE)
+BULK_CHARACTERS_MIN = 1000
+"""A longer INSERT is looked at by `insert_reader` first; a shorter one is no slower by its template."""
 LIFTED = frozenset({"select", "insert", "replace", "update", "delete"})
 
 
@@ -78,7 +85,7 @@ class Statement:
     """One SQL text ready to run in one namespace."""
 
     __slots__ = ("sql", "namespace", "shape", "kind", "is_dml", "is_read_only", "parameters", "literals", "has_tail",
-                 "columns", "column_types")  # fmt: skip
+                 "columns", "column_types", "bulk")  # fmt: skip
 
     def __init__(self, sql: str, namespace: Namespace, shape: Shape, literals: Sequence[Any], has_tail: bool) -> None:
         self.sql = sql
@@ -92,6 +99,7 @@ class Statement:
         self.has_tail = has_tail
         self.columns: tuple[str, ...] | None = None
         self.column_types: tuple[str | None, ...] | None = None
+        self.bulk: InsertValues | None = None
 
 
 def prepare(sql: str, namespace: Namespace) -> Statement:
@@ -102,6 +110,10 @@ def prepare(sql: str, namespace: Namespace) -> Statement:
     """
     from tandemdb.planner.lexer import lift_literals
 
+    if len(sql) >= BULK_CHARACTERS_MIN and BULK_INSERT.match(sql):
+        bulk = prepare_bulk(sql, namespace)
+        if bulk is not None:
+            return bulk
     template, literals = lift_literals(sql)
     shape = namespace.templates.get(template)
     if shape is None or shape == "exact":
@@ -113,6 +125,21 @@ def prepare(sql: str, namespace: Namespace) -> Statement:
         forgotten, _ = namespace.plans.popitem(last=False)
         namespace.quick.pop(forgotten, None)
         namespace.quick_changes.pop(forgotten, None)
+    return statement
+
+
+def prepare_bulk(sql: str, namespace: Namespace) -> Statement | None:
+    """A long INSERT of nothing but literals: read in one pass, run as one statement for all its rows, kept by nobody."""
+    from tandemdb.planner.insert_reader import read_insert_values
+
+    bulk = read_insert_values(sql)
+    if bulk is None:
+        return None
+    text = f"{bulk.prefix} ({', '.join('?' * len(bulk.rows[0]))})"
+    one = namespace.plans.get(text) or prepare(text, namespace)
+    statement = Statement(text, namespace, one.shape, one.literals, rest_has_statement(sql, bulk.end))
+    statement.parameters = ()
+    statement.bulk = bulk
     return statement
 
 
