@@ -100,19 +100,20 @@ class Callbacks(ConnectionState):
     def create_function(
         self, name: str, narg: int, func: Callable[..., Any] | None, *, deterministic: bool = False
     ) -> None:
-        """Make a Python function callable in SQL; `narg` -1 means any number of arguments, `func` None removes it."""
+        """Make a Python function callable in SQL; `narg` -1 means any number of arguments.
+
+        With None for a function, calls of that name and number fail, as in sqlite3.
+        """
         with self._guard():
             check_function("create_function", name, narg, "Error creating function")
-            wrapped = None if func is None else functions.wrap_function(func)
-            self._session.create_function(name, narg, wrapped, deterministic)
+            self._session.create_function(name, narg, functions.wrap_function(func), deterministic)
 
     @positional_soon("name", "n_arg", "aggregate_class")
     def create_aggregate(self, name: str, n_arg: int, aggregate_class: Callable[[], Any] | None) -> None:
-        """Make a class with step() and finalize() an aggregate function; None removes it."""
+        """Make a class with step() and finalize() an aggregate function; with None its calls fail."""
         with self._guard():
             check_function("create_aggregate", name, n_arg, "Error creating aggregate")
-            wrapped = None if aggregate_class is None else functions.wrap_aggregate(aggregate_class)
-            self._session.create_aggregate(name, n_arg, wrapped)
+            self._session.create_aggregate(name, n_arg, functions.wrap_aggregate(aggregate_class))
 
     def create_window_function(
         self, name: str, num_params: int, aggregate_class: Callable[[], Any] | None, /

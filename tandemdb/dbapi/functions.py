@@ -30,12 +30,12 @@ def enable_callback_tracebacks(enable: bool, /) -> None:
     _tracebacks = bool(enable)
 
 
-def wrap_function(function: Callable[..., Any]) -> Callable[..., Value]:
+def wrap_function(function: Callable[..., Any] | None) -> Callable[..., Value]:
     """Return the function with its failures and its result made SQL's."""
 
     def call(*values: Value) -> Value:
         try:
-            result = function(*values)
+            result = function(*values)  # type: ignore[misc]  # None fails here, as in sqlite3
             if result is None or type(result) is str and result.isascii():
                 return result
             return to_value(result, lambda: unsupported_result(result))
@@ -60,7 +60,7 @@ def failure(message: str, error: Exception, source: Any) -> Exception:
     return OperationalError(message, code="SQLITE_ERROR")
 
 
-def wrap_aggregate(factory: Callable[[], Any]) -> type:
+def wrap_aggregate(factory: Callable[[], Any] | None) -> type:
     """Return a class with step, inverse, value and finalize that guards the user's."""
 
     class Aggregate(GuardedAggregate):

@@ -34,6 +34,7 @@ from tandemdb.planner.bound import (
 )
 from tandemdb.planner.scope import Entry, Scope
 from tandemdb.planner.traits import affinity_of, collation_of
+from tandemdb.planner.user_functions import Questions, UserFunctions
 
 if TYPE_CHECKING:
     from tandemdb.planner.functions.registry import ScalarFunction
@@ -41,24 +42,6 @@ if TYPE_CHECKING:
 
 COLUMNS_MAX = 2000
 """Columns of a result, SQLite's SQLITE_MAX_COLUMN."""
-
-
-class UserFunctions:
-    """What the binder asks of the connection's registered functions and collations."""
-
-    def scalar(self, name: str, count: int) -> bool | None:
-        """Whether the function is deterministic; None where there is none."""
-        return None
-
-    def aggregate(self, name: str, count: int) -> bool:
-        return False
-
-    def window(self, name: str, count: int) -> bool:
-        """Whether there is an aggregate of that name that may run over a window."""
-        return False
-
-    def has_collation(self, name: str) -> bool:
-        return name.upper() in ("BINARY", "NOCASE", "RTRIM")
 
 
 class Binder:
@@ -69,7 +52,7 @@ class Binder:
     ) -> None:
         self.namespace = namespace
         self.roots = roots
-        self.users = users
+        self.users = Questions(users)
         self.in_trigger = in_trigger
         self.common: list[dict[str, Any]] = []
         self.sources = 0
@@ -237,7 +220,10 @@ class Binder:
 
     def bind_order_term(self, number: int, term: ast.OrderTerm, query: Query, scopes: Sequence[Scope]) -> OrderKey:
         width = len(query.columns)
-        collation = term.expression.collation.upper() if isinstance(term.expression, ast.Collate) else None
+        collation = None
+        if isinstance(term.expression, ast.Collate):
+            self.check_collation(term.expression.collation)
+            collation = term.expression.collation.upper()
         position = self.ordinal(term.expression)
         if position is not None:
             if not 1 <= position <= width:
@@ -332,8 +318,10 @@ class Binder:
     # ---- functions
 
     def scalar_function(self, name: str, count: int) -> ScalarFunction:
-        from tandemdb.planner.functions.registry import find_scalar
+        from tandemdb.planner.functions.registry import SCALARS, find_scalar
 
+        if name.lower() not in SCALARS:
+            self.users.check_arity(name)
         return find_scalar(name, count)
 
     def user_function(self, name: str, count: int) -> Any:
@@ -360,7 +348,7 @@ class Binder:
 
     def check_collation(self, name: str) -> None:
         if not self.users.has_collation(name):
-            raise OperationalError(f"no such collation sequence: {name}", code="SQLITE_ERROR")
+            raise OperationalError(f"no such collation sequence: {name}", code="SQLITE_ERROR_MISSING_COLLSEQ")
 
     # ---- sources
 

@@ -242,8 +242,6 @@ class ExpressionBinder:
             return self.bind_aggregate(node, name, aggregate[0])
         if node.filter is not None:
             raise OperationalError(f"FILTER may not be used with non-aggregate {node.name}()", code="SQLITE_ERROR")
-        if node.distinct:
-            raise OperationalError("DISTINCT is not supported for scalar functions", code="SQLITE_ERROR")
         user = self.binder.user_function(name, count)
         if user is not None:
             return UserCall(name, [self.bind_scalar(item) for item in node.arguments], user)

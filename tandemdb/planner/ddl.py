@@ -180,12 +180,15 @@ def index_recipe(schema: Schema, node: ast.CreateIndex, database: str, users: Us
         raise fault(f"index {node.name} already exists")
     if node.where is not None:
         check_expression(node.where, table, INDEX_WHERE, users)
-    index = build_index(node, table, collation_check(users))
+    check_collation = collation_check(users)
+    index = build_index(node, table, check_collation)
     for column in index.columns:
+        check_collation(column.collation)
         if column.expression is not None:
             check_expression(column.expression, table, INDEX_COLUMN, users)
     remember_definition(node.text, node)
-    return Recipe([Step(node.name, table.name, definition_of_index(table, index, schema), node.text)], table, index)
+    definition = definition_of_index(table, index, schema, users)
+    return Recipe([Step(node.name, table.name, definition, node.text)], table, index)
 
 
 def indexed_table(schema: Schema, node: ast.CreateIndex, database: str) -> Table:
@@ -202,13 +205,15 @@ def indexed_table(schema: Schema, node: ast.CreateIndex, database: str) -> Table
     return table
 
 
-def definition_of_index(table: Table, index: Index, schema: Schema) -> KeyDefinition:
+def definition_of_index(
+    table: Table, index: Index, schema: Schema, users: UserFunctions | None = None
+) -> KeyDefinition:
     """What storage is told of an index, with the function that computes its values where it needs one."""
     definition = key_definition(index, table.id)
     if index.computed:
         from tandemdb.planner.row_functions import compile_extract
 
-        definition = definition._replace(extract=compile_extract(table, index, schema))
+        definition = definition._replace(extract=compile_extract(table, index, schema, users))
     return definition
 
 
@@ -339,7 +344,7 @@ def collation_check(users: UserFunctions | None) -> CheckCollation:
 
     def check(name: str) -> None:
         if not users.has_collation(name):
-            raise fault(f"no such collation sequence: {name}")
+            raise OperationalError(f"no such collation sequence: {name}", code="SQLITE_ERROR_MISSING_COLLSEQ")
 
     return check
 

@@ -25,8 +25,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tandemdb.planner import runtime, values
+from tandemdb.planner import runtime
 from tandemdb.planner.bound import HOLDS_ANY, HOLDS_INT, HOLDS_NULL, HOLDS_NUMBER, Aggregate, Core, Rowid, walk
+from tandemdb.planner.emit_collation import collated_call
 from tandemdb.planner.emit_order import PLAIN_CLASSES, OrderEmitter, collation_key
 from tandemdb.planner.pipeline import Pipeline
 from tandemdb.planner.traits import collation_of
@@ -220,10 +221,7 @@ class AggregateSink:
         function = call.function
         assert function is not None
         found = collation_of(call.arguments[0]) if call.arguments else None
-        key = values.COLLATION_KEYS.get(found[0]) if found and found[0] != "BINARY" else None
-        if key is not None:
-            function = function.collated(key)
-        name = self.generator.helper(function.finish, f"sql_{call.name}")
+        name = collated_call(self.generator, function, found[0] if found else "BINARY", f"sql_{call.name}")
         classes = function.result_classes
         if call.name == "sum" and argument.classes & ~(HOLDS_NUMBER | HOLDS_NULL) == 0:
             classes = (argument.classes & HOLDS_NUMBER) | HOLDS_NULL

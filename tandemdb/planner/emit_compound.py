@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tandemdb.planner import runtime, values
+from tandemdb.planner import runtime
 from tandemdb.planner.bound import OrderKey, Query
+from tandemdb.planner.emit_collation import collation_function
 from tandemdb.planner.emit_order import limit_text, write_sort
 
 if TYPE_CHECKING:
@@ -66,8 +67,7 @@ def collation_keys(queries: QueryEmitter, query: Query) -> str | None:
         return None
     found = []
     for column in query.columns:
-        key = None if column.collation == "BINARY" else values.COLLATION_KEYS.get(column.collation)
-        found.append("None" if key is None else queries.generator.helper(key))
+        found.append(str(collation_function(queries.generator, column.collation)))
     return f"({', '.join(found)},)"
 
 

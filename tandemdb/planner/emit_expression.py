@@ -39,6 +39,7 @@ from tandemdb.planner.bound import (
     WindowRef,
     walk,
 )
+from tandemdb.planner.emit_collation import collation_function
 from tandemdb.planner.emit_function import emit_function, emit_user_call
 from tandemdb.planner.functions.registry import plain
 from tandemdb.planner.traits import affinity_of, comparison_affinity, comparison_collation, is_constant
@@ -361,11 +362,7 @@ class ExpressionEmitter:
         """The value as the collation compares it; only text is affected."""
         if collation == "BINARY" or not code.classes & HOLDS_TEXT:
             return code
-        key = values.COLLATION_KEYS.get(collation)
-        if key is None:
-            self.generator.needs_context = True
-            return Code(f"context.collation_key({collation!r}, {code.text})", HOLDS_ANY)
-        collated = Code(f"{self.use(key)}({code.text})", code.classes)
+        collated = Code(f"{collation_function(self.generator, collation)}({code.text})", code.classes)
         return self.generator.hoist(collated) if code.text in self.generator.constants else collated
 
     def comparison(self, node: ast.Binary, wanted: bool) -> str:
@@ -484,10 +481,10 @@ class ExpressionEmitter:
         affinity = affinity_of(node.operand)
         collation = comparison_collation(node.operand, ast.Literal(None))
         listed = ", ".join(self.member_text(item) for item in node.items)
-        key = values.COLLATION_KEYS.get(collation) if collation != "BINARY" else None
         arguments = [f"({listed},)", repr(affinity)]
+        key = collation_function(self.generator, collation)
         if key is not None:
-            arguments.append(self.use(key))
+            arguments.append(key)
         name = self.generator.hoist(Code(f"{self.use(runtime.member_set)}({', '.join(arguments)})"), "members").text
         flag = f"{name}_null"
         if flag not in self.generator.hoisted:

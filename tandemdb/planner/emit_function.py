@@ -4,7 +4,7 @@
     length(t)          len(t)                               where t is text and never NULL
     min(a, b)          generic, by the collation of its arguments
     round(x, 2)        round_(x, 2)                         the registry's function
-    rev(a)             context.call('rev', (a,))            one that the connection registered
+    rev(a)             user_rev_1(a)                        one that the connection registered
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tandemdb.planner import ast, values
+from tandemdb.planner import ast
 from tandemdb.planner.bound import (
     HOLDS_ANY,
     HOLDS_INT,
@@ -25,6 +25,7 @@ from tandemdb.planner.bound import (
     FunctionCall,
     UserCall,
 )
+from tandemdb.planner.emit_collation import collated_call
 from tandemdb.planner.functions.registry import plain
 from tandemdb.planner.traits import collation_of
 from tandemdb.planner.writer import Code
@@ -41,11 +42,9 @@ def emit_function(emitter: ExpressionEmitter, node: FunctionCall, *, keep_json: 
         if found is not None:
             return found
     function = node.function
+    collation = "BINARY"
     if function.make_collated is not None:
         collation = next((found[0] for found in map(collation_of, node.arguments) if found), "BINARY")
-        key = values.COLLATION_KEYS.get(collation)
-        if collation != "BINARY" and key is not None:
-            function = function.collated(key)
     takes_json = function.makes_json or node.name.startswith("json") or node.name in JSON_CARRIERS
     arguments = [json_argument(emitter, item) if takes_json else emitter.value(item) for item in node.arguments]
     texts = [argument.text for argument in arguments]
@@ -55,7 +54,7 @@ def emit_function(emitter: ExpressionEmitter, node: FunctionCall, *, keep_json: 
     classes = function.result_classes
     if function.null_if_null and any(argument.nullable for argument in arguments):
         classes |= HOLDS_NULL
-    name = emitter.generator.helper(function.call, f"sql_{name_of(node.name)}")
+    name = collated_call(emitter.generator, function, collation, f"sql_{name_of(node.name)}")
     text = f"{name}({', '.join(texts)})"
     if (function.makes_json or node.name in JSON_CARRIERS) and not keep_json:
         text = f"{emitter.generator.helper(plain)}({text})"
@@ -80,8 +79,9 @@ def name_of(name: str) -> str:
 def emit_user_call(emitter: ExpressionEmitter, node: UserCall) -> Code:
     arguments = ", ".join(emitter.value(item).text for item in node.arguments)
     emitter.generator.needs_context = True
-    comma = "," if len(node.arguments) == 1 else ""
-    return Code(f"context.call_user({node.name!r}, ({arguments}{comma}))", HOLDS_ANY)
+    found = Code(f"context.user_function({node.name!r}, {len(node.arguments)})")
+    function = emitter.generator.hoist(found, f"user_{name_of(node.name)}" if node.name.isidentifier() else "user")
+    return Code(f"{function.text}({arguments})", HOLDS_ANY)
 
 
 def coalesce(emitter: ExpressionEmitter, node: FunctionCall) -> Code | None:

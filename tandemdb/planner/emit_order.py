@@ -15,7 +15,7 @@ from itertools import islice
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from tandemdb.planner import runtime, values
+from tandemdb.planner import runtime
 from tandemdb.planner.bound import (
     HOLDS_ANY,
     HOLDS_BLOB,
@@ -31,6 +31,7 @@ from tandemdb.planner.bound import (
     Rowid,
     Source,
 )
+from tandemdb.planner.emit_collation import collation_function
 from tandemdb.planner.explain import Explanation
 from tandemdb.planner.join_order import JoinPlan
 from tandemdb.planner.traits import collation_of
@@ -123,8 +124,7 @@ class OrderEmitter:
         for result in self.core.results:
             found = collation_of(result.expression)
             collation = found[0] if found else "BINARY"
-            function = None if collation == "BINARY" else values.COLLATION_KEYS.get(collation)
-            keys.append("None" if function is None else generator.helper(function))
+            keys.append(str(collation_function(generator, collation)))
         if not self.hidden_expressions() and set(keys) == {"None"}:
             self.queries.frame.emit(f"{rows} = list(dict.fromkeys({rows}))")
             return
@@ -177,13 +177,7 @@ def write_sort(queries: QueryEmitter, rows: str, keys: list[OrderKey], places: l
 
 def collation_key(queries: QueryEmitter, collation: str) -> str:
     """The key function of a collation, as text; a collation of the connection's own is asked for at run time."""
-    if collation == "BINARY":
-        return "None"
-    function = values.COLLATION_KEYS.get(collation)
-    if function is not None:
-        return queries.generator.helper(function)
-    queries.generator.needs_context = True
-    return f"context.collation_key_function({collation!r})"
+    return str(collation_function(queries.generator, collation))
 
 
 def is_rowid(source: Source, expression: Expr) -> bool:

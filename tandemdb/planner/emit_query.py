@@ -40,6 +40,7 @@ from tandemdb.planner.bound import (
     walk,
 )
 from tandemdb.planner.emit_aggregate import AggregateSink
+from tandemdb.planner.emit_collation import collation_function
 from tandemdb.planner.emit_expression import ExpressionEmitter
 from tandemdb.planner.emit_join import emit_step
 from tandemdb.planner.emit_order import OrderEmitter, limit_text, limited_collect
@@ -48,7 +49,7 @@ from tandemdb.planner.join_order import JoinPlan, Step, order_joins
 from tandemdb.planner.pipeline import Pipeline
 from tandemdb.planner.traits import affinity_of, comparison_collation
 from tandemdb.planner.writer import Code, Frame, Generator
-from tandemdb.planner import runtime, values
+from tandemdb.planner import runtime
 
 
 class QueryEmitter:
@@ -386,10 +387,10 @@ class QueryEmitter:
     def in_conversion(self, node: QueryIn) -> tuple[str, str]:
         """The key function of the comparison's collation and the conversion of the subquery's values, as text."""
         collation = comparison_collation(node.operands[0], first_result(node.query))
-        key = values.COLLATION_KEYS.get(collation) if collation != "BINARY" else None
+        key = collation_function(self.generator, collation)
         conversion = runtime.operand_conversion(node.query.columns[0].affinity, affinity_of(node.operands[0]))
         return (
-            "None" if key is None else self.generator.helper(key),
+            str(key),
             "None" if conversion is None else self.generator.helper(conversion),
         )
 

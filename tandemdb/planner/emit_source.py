@@ -32,7 +32,6 @@ from tandemdb.planner.bound import (
 from tandemdb.planner.pipeline import Pipeline
 from tandemdb.planner.traits import comparison_affinity, comparison_collation
 from tandemdb.planner.writer import Code
-from tandemdb.storage.values import CLASS_RANK
 
 if TYPE_CHECKING:
     from tandemdb.planner.emit_query import QueryEmitter
@@ -283,7 +282,7 @@ class SourceReader:
         elif classes in RANK_OF_CLASSES:
             rank = str(RANK_OF_CLASSES[classes])
         else:
-            rank = f"{self.generator.helper(CLASS_RANK, 'class_rank')}[type({text})]"
+            rank = f"{self.generator.helper(values.RANKS, 'class_rank')}[type({text})]"
         return rank, text, code
 
     # ---- by a dictionary made for the join

@@ -9,7 +9,7 @@
         return extract
 
 Storage calls `extract` for each record that comes or goes, under any connection: it knows no session, so what depends
-on one (the clock, registered functions) is refused, as SQLite refuses what is not deterministic.
+on one (the clock) is refused, as SQLite refuses what is not deterministic.
 """
 
 from __future__ import annotations
@@ -35,8 +35,10 @@ if TYPE_CHECKING:
 Extract = Callable[[Any, tuple[Any, ...]], tuple[Any, ...] | None]
 
 
-def compile_extract(table: Table, index: Index, schema: Schema) -> Extract:
+def compile_extract(table: Table, index: Index, schema: Schema, users: UserFunctions | None = None) -> Extract:
     """The function that gives a computed index's column values for a record, None for one outside a partial index.
+
+    A function that `users` registered as deterministic is called as it is now, whoever writes to the table later.
 
     Raises:
         OperationalError: an expression names a column or function that isn't there.
@@ -47,14 +49,16 @@ def compile_extract(table: Table, index: Index, schema: Schema) -> Extract:
         else ast.Name(table.columns[column.position].name, table.name)
         for column in index.columns
     ]  # fmt: skip
-    return compile_row_functions(table, columns, index.where, schema, index.name)
+    return compile_row_functions(table, columns, index.where, schema, index.name, users)
 
 
 def compile_row_functions(
-    table: Table, results: Sequence[ast.Expression | None], where: ast.Expression | None, schema: Schema, name: str
-) -> Extract:
+    table: Table, results: Sequence[ast.Expression | None], where: ast.Expression | None, schema: Schema, name: str,
+    users: UserFunctions | None = None,
+) -> Extract:  # fmt: skip
     """A function from (unique key, record) to the values of `results`, or to None where `where` is not true."""
-    binder = ExpressionBinder(Binder(namespace_of(("main",), (schema,)), (), UserFunctions()), row_scope(table))
+    registered = users or UserFunctions()
+    binder = ExpressionBinder(Binder(namespace_of(("main",), (schema,)), (), registered), row_scope(table))
     bound = [binder.bind_scalar(result) for result in results]
     test = None if where is None else binder.bind_scalar(where)
     generator = Generator((), ())
@@ -71,7 +75,7 @@ def compile_row_functions(
     generator.main.emit("return extract")
     source = "\n".join(generator.main.source()) + "\n"
     compiled: Extract = compile_source(source, f"index {name}", dict(generator.bound))(
-        SchemaContext(date_function([*bound, *([] if test is None else [test])]))
+        SchemaContext(date_function([*bound, *([] if test is None else [test])]), registered)
     )
     return compiled
 
@@ -102,14 +106,19 @@ def date_function(expressions: Sequence[Expr]) -> str:
 class SchemaContext:
     """What functions in an index may ask for: nothing that changes."""
 
-    __slots__ = ("function",)
+    __slots__ = ("function", "users")
 
-    def __init__(self, function: str) -> None:
+    def __init__(self, function: str, users: UserFunctions) -> None:
         self.function = function
+        self.users = users
 
     def now(self) -> datetime.datetime:
         """Raises: OperationalError, for an index can't follow the clock."""
         raise OperationalError(f"non-deterministic use of {self.function}() in an index", code="SQLITE_ERROR")
+
+    def user_function(self, name: str, count: int) -> Callable[..., Any]:
+        """A function of the connection that makes the index."""
+        return self.users.function(name, count)
 
     def like_function(self, pattern: Any, *escape: Any) -> Callable[[Any], bool | None]:
         """LIKE without regard to case: PRAGMA case_sensitive_like is a connection's own."""
