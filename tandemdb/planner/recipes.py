@@ -6,8 +6,8 @@
         following   Schema         what the catalog meant afterwards: the same again, if the ids are
 
 Every test of a suite makes the same tables in a fresh database: from the second time on, a statement costs storage's
-work and a dictionary look-up. A recipe is kept only where the connection has no functions or collations of its own,
-for those could make the same text mean something else.
+work and a dictionary look-up. Where the connection has functions or collations of its own, the recipe serves those that
+have ones of the same names; unless it holds an index that may call such a function.
 """
 
 from __future__ import annotations
@@ -51,20 +51,23 @@ class Recipe:
 
 
 def find_recipe(schema: Schema, text: str, users: UserFunctions | None) -> Recipe | None:
-    """The recipe of a statement that has succeeded under this schema before."""
-    return None if has_own_functions(users) else schema.recipes.get(text)
+    """The recipe of a statement that has succeeded under this schema before, with the same functions registered."""
+    return schema.recipes.get(recipe_key(text, users))
 
 
 def keep_recipe(schema: Schema, text: str, recipe: Recipe, users: UserFunctions | None) -> None:
-    if text and not has_own_functions(users):
-        if len(schema.recipes) >= RECIPES_MAX:
-            schema.recipes.clear()  # each holds on to the schema that follows
-        schema.recipes[text] = recipe
+    key = recipe_key(text, users)
+    if not text or (key != text and any(getattr(step.definition, "extract", None) for step in recipe.steps)):
+        return  # an index that may call a function of this very connection
+    if len(schema.recipes) >= RECIPES_MAX:
+        schema.recipes.clear()  # each holds on to the schema that follows
+    schema.recipes[key] = recipe
 
 
-def has_own_functions(users: UserFunctions | None) -> bool:
-    """Whether functions or collations were ever registered on the connection."""
-    return bool(getattr(users, "version", 0))
+def recipe_key(text: str, users: UserFunctions | None) -> Any:
+    """The text, and the names of the functions and collations that the connection has of its own."""
+    registrations = getattr(users, "registrations", None)
+    return text if registrations is None else (text, registrations)
 
 
 def steps_of_table(table: Table, sql: str) -> list[Step]:

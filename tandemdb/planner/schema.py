@@ -196,7 +196,7 @@ class Schema:
         self.indexes: dict[str, Index] = {}
         self.triggers: dict[str, Trigger] = {}
         self.plans: dict[Any, Any] = {}
-        self.recipes: dict[str, Any] = {}
+        self.recipes: dict[Any, Any] = {}
         self._children: dict[str, list[tuple[Table, ForeignKey]]] | None = None
 
     def children_of(self, parent: str) -> Sequence[tuple[Table, ForeignKey]]:
