@@ -150,7 +150,9 @@ def create_view(session: Session, transaction: Any, node: ast.CreateView, databa
 def create_trigger(session: Session, transaction: Any, node: ast.CreateTrigger, database: str, values: Any) -> None:
     from tandemdb.planner import ddl
 
-    ddl.create_trigger(transaction, node, database=database)
+    # A temporary trigger may be on a table of any database.
+    found = session.namespace().find_table(node.table, node.table_schema) if database == "temp" else None
+    ddl.create_trigger(transaction, node, database=database, owner=found[1] if found else None)
 
 
 def create_virtual_table(session: Session, transaction: Any, node: Any, database: str, values: Any) -> None:
