@@ -4,7 +4,9 @@
       |- SecondaryLost     the commit did not happen; no secondary can have it
       |- CommitInDoubt     the primary shows no trace of it, a secondary that is promoted may
       |- PrimaryFenced     a newer epoch exists: this system may no longer take writes
-      '- ProtocolError     bytes or messages that no correct peer sends
+      |- ProtocolError     bytes or messages that no correct peer sends
+      |- LinkLost          the other side is gone, or cannot be reached
+      '- Refused           the other side has said no, and why
 
 A database that may not be written raises storage's own ReadOnly when the transaction begins, before any of these.
 """
@@ -41,3 +43,19 @@ class PrimaryFenced(ReplicationError):
 
 class ProtocolError(ReplicationError):
     """Raised when what came over a link is not a message of this protocol: torn, oversized, garbled or unknown."""
+
+
+class LinkLost(ReplicationError):
+    """Raised when the other side of a link cannot be reached, has closed it, or does not answer in time."""
+
+
+class Refused(ReplicationError):
+    """Raised when the other side refuses: a wrong secret, an unknown database, another version.
+
+    `refusal` is its word for the reason, `epoch` the one it knows of.
+    """
+
+    def __init__(self, refusal: str, reason: str, epoch: int = 0, *, hint: str = "") -> None:
+        super().__init__(reason, hint=hint)
+        self.refusal = refusal
+        self.epoch = epoch

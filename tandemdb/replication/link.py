@@ -25,14 +25,32 @@ from tandemdb.replication.secondary import Secondary
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tandemdb.storage import Database
+
 
 class Sender(Protocol):
     """What a link needs of the primary's driver."""
 
+    @property
+    def database(self) -> Database | None: ...
     def receive(self, name: str, frame: Frame) -> None: ...
     def next_frame(self, name: str) -> Frame | None: ...
-    def disconnected(self, name: str) -> None: ...
+    def disconnected(self, name: str, link: AnyLink | None = None) -> None: ...
     def tick(self) -> None: ...
+
+
+class AnyLink(Protocol):
+    """What a primary's driver needs of a link, in this process or to another."""
+
+    is_cut: bool
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def promoted(self) -> bool: ...
+    def pump(self, tick: bool = True) -> bool: ...
+    def due_at(self) -> float | None: ...
+    def cut(self) -> None: ...
 
 
 @dataclass
@@ -127,6 +145,10 @@ class Link:
     def name(self) -> str:
         return self.secondary.name
 
+    @property
+    def promoted(self) -> bool:
+        return self.secondary.state == "promoted"
+
     def cut(self) -> None:
         """Cut the link: what is under way is lost, and the primary knows that the link is gone."""
         with self._lock:
@@ -141,6 +163,10 @@ class Link:
             self.is_cut = False
             self.connect()
             self.pump()
+
+    def stop(self) -> None:
+        """Deliver nothing more, without a word to the primary."""
+        self.is_cut = True
 
     def connect(self) -> None:
         with self._lock, self._secondary_lock:

@@ -42,12 +42,17 @@ class Term(NamedTuple):
 
 
 class Hello(NamedTuple):
+    """Opens a link. `purpose`: "client", "operator", "secondary" (I follow you), "primary" (follow me), with `mode`."""
+
     protocol: int
     cluster: bytes
     node: str
     incarnation: bytes
     nonce: bytes
     database: str
+    purpose: str
+    mode: str
+    epoch: Epoch
 
 
 class Challenge(NamedTuple):
@@ -56,7 +61,7 @@ class Challenge(NamedTuple):
     node: str
     incarnation: bytes
     nonce: bytes
-    proof: bytes
+    epoch: Epoch
 
 
 class Authenticate(NamedTuple):
@@ -64,7 +69,11 @@ class Authenticate(NamedTuple):
 
 
 class Welcome(NamedTuple):
-    name: str
+    """The other side's proof; `link` and `ticket` name this link when another one asks for its interruption."""
+
+    proof: bytes
+    link: int
+    ticket: bytes
 
 
 class Refuse(NamedTuple):
@@ -222,6 +231,31 @@ class BlockDigests(NamedTuple):
     digests: tuple[tuple[int, int], ...]
 
 
+class Call(NamedTuple):
+    """A client's or operator's request; the methods are the receiver's own table."""
+
+    number: int
+    method: str
+    arguments: tuple[Any, ...]
+
+
+class Reply(NamedTuple):
+    number: int
+    value: Any
+    rows: tuple[tuple[Any, ...], ...]
+
+
+class Failure(NamedTuple):
+    """The error that a Call ended in: class, text, name of the result code, notes; and what Reply's value carries."""
+
+    number: int
+    kind: str
+    text: str
+    code: str
+    notes: tuple[str, ...]
+    value: Any
+
+
 Message = (
     Hello
     | Challenge
@@ -247,6 +281,9 @@ Message = (
     | DigestRequest
     | TableDigests
     | BlockDigests
+    | Call
+    | Reply
+    | Failure
 )
 
 # The number that names each kind on the wire; append only, a number is never used again.
@@ -275,6 +312,9 @@ KINDS: dict[int, type[Message]] = {
     22: DigestRequest,
     23: TableDigests,
     24: BlockDigests,
+    25: Call,
+    26: Reply,
+    27: Failure,
 }
 KIND_NUMBERS: dict[type[Message], int] = {kind: number for number, kind in KINDS.items()}
 

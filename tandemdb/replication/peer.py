@@ -42,6 +42,8 @@ class Peer:
     # The changes of the open transaction that went out to it, None before its TXN_BEGIN; kept to find rewinds.
     streamed: list[Change] | None = None
     completed: bool = False
+    # Whether it has been in step: from then on its loss matters to commits.
+    has_joined: bool = False
     reason: str = ""
     added_at: float = 0.0
     heard_at: float = 0.0

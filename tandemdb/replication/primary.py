@@ -131,7 +131,7 @@ class Primary:
 
     def required(self) -> int:
         """How many secondaries must have a commit before it is shown; none while this system goes on alone."""
-        return 0 if self.alone else min(self.limits.required, len(self.synchronous()))
+        return 0 if self.alone else min(self.limits.required, sum(peer.has_joined for peer in self.synchronous()))
 
     # Transactions.
 
@@ -227,7 +227,7 @@ class Primary:
         else:
             ours = frame.session == peer.session
         if ours and frame.epoch > self.identity.epoch:
-            self._fence(frame.epoch)
+            self.fence(frame.epoch)
             return
         peer.heard_at = now
         if isinstance(message, Position):
@@ -299,7 +299,8 @@ class Primary:
         peer.sent_lsn = pending.lsn
         peer.completed = True
 
-    def _fence(self, epoch: Epoch) -> None:
+    def fence(self, epoch: Epoch) -> None:
+        """End this primary's time: nothing is sent any more."""
         self.fenced_by = max(epoch, self.fenced_by or epoch)
         for peer in self.peers.values():
             peer.state = "refused"
@@ -440,6 +441,7 @@ class Primary:
             return
         if peer.sent_lsn == peer.received_lsn == self.log.last_lsn or (peer.completed and self.pending is not None):
             peer.state = "in step"
+            peer.has_joined = True
             self.alone = False
             if peer.completed and self.pending is not None:
                 peer.sent_lsn = self.pending.lsn

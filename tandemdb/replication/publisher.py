@@ -16,16 +16,17 @@ from __future__ import annotations
 
 import logging
 import queue
+import select
 import threading
 import time
 import weakref
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from tandemdb.replication import blocks, wire
 from tandemdb.replication.errors import CommitInDoubt, PrimaryFenced, ReplicationError, SecondaryLost
-from tandemdb.replication.link import Link
-from tandemdb.replication.messages import LSN, Change, Frame
+from tandemdb.replication.link import AnyLink
+from tandemdb.replication.messages import LSN, Change, Epoch, Frame
 from tandemdb.replication.peer import Mode, Peer
 from tandemdb.replication.primary import Primary
 
@@ -54,6 +55,13 @@ class SecondaryStatus(NamedTuple):
     reason: str
 
 
+@runtime_checkable
+class HasFile(Protocol):
+    """A link to another process: what comes over it can be waited for."""
+
+    def fileno(self) -> int: ...
+
+
 class Publisher:
     """The commit observer of a primary's database."""
 
@@ -68,7 +76,7 @@ class Publisher:
         self._database = weakref.ref(database)
         self.core = core
         self.timeout_seconds = timeout_seconds
-        self.links: dict[str, Link] = {}
+        self.links: dict[str, AnyLink] = {}
         self.clock = clock
         # The lock by itself where nobody is to be woken: a Condition's `with` costs three times as much.
         self._lock = threading.RLock()
@@ -80,8 +88,10 @@ class Publisher:
         self._wake: queue.SimpleQueue[bool] | None = None
         # Kept up by `_refresh`, for the hot path to look at plain attributes.
         self._tight = False
-        self._tight_links: list[Link] = []
-        self._loose_links: list[Link] = []
+        self._tight_links: list[AnyLink] = []
+        self._loose_links: list[AnyLink] = []
+        # Links to other processes: what a committing thread waits for.
+        self._files: list[int] = []
 
     # Storage's observer.
 
@@ -114,7 +124,7 @@ class Publisher:
         with self._lock:
             self.core.installed(root, changes, self._digest, size_bytes, self.clock())
         if self._tight:
-            self._pump(self._tight_links)
+            self._pump(self._tight_links, tick=not self._files)
         if self._wake is not None and not self._woken:
             self.wake()
 
@@ -146,13 +156,27 @@ class Publisher:
         """Return what storage is to call: with `changed` only if a secondary follows change by change."""
         return StreamingObserver(self) if self._tight else self
 
-    def add(self, link: Link, mode: Mode) -> Peer:
+    def add(self, link: AnyLink, mode: Mode) -> Peer:
         with self._lock:
             peer = self.core.add(link.name, mode, self.clock())
             self.links[link.name] = link
             self._refresh()
         if mode == "async":
             self._start_thread()
+        return peer
+
+    def replace(self, link: AnyLink) -> Peer:
+        """Serve a known secondary over another link: it has come back."""
+        with self._lock:
+            before = self.links[link.name]
+            self.core.disconnected(link.name)
+            self.links[link.name] = link
+            self._refresh()
+            peer = self.core.peers[link.name]
+            peer.session = -1
+        if before is not link:
+            before.cut()
+        self.wake()
         return peer
 
     def remove(self, name: str) -> None:
@@ -198,20 +222,29 @@ class Publisher:
         with self._lock:
             self.core.receive(name, frame, self.clock())
             if self.core.fenced_by is not None:
-                database = self._database()
-                if database is not None and database.read_only is None:
-                    database.read_only = READ_ONLY
-                    log.warning("%s is fenced by epoch %d", self.core.identity.node, self.core.fenced_by)
+                self.fence(self.core.fenced_by)
             self._arrived.notify_all()
+
+    def fence(self, epoch: Epoch) -> None:
+        """Take no more writes: this newer epoch has begun elsewhere."""
+        with self._lock:
+            self.core.fence(epoch)
+            database = self._database()
+            if database is not None and database.read_only is None:
+                database.read_only = READ_ONLY
+                log.warning("%s is fenced by epoch %d", self.core.identity.node, epoch)
 
     def next_frame(self, name: str) -> Frame | None:
         with self._lock:
             return self.core.next_frame(name, self.clock())
 
-    def disconnected(self, name: str) -> None:
+    def disconnected(self, name: str, link: AnyLink | None = None) -> None:
+        """Note that a link is gone, unless the secondary has another one by now."""
         with self._lock:
-            if name in self.core.peers:
+            if name in self.core.peers and (link is None or self.links.get(name) is link):
                 self.core.disconnected(name)
+                self._refresh()
+            self._arrived.notify_all()
 
     def tick(self) -> None:
         with self._lock:
@@ -238,21 +271,21 @@ class Publisher:
 
     def _await_release(self) -> None:
         deadline = self.clock() + self.timeout_seconds
+        moved = self._pump(self._tight_links, tick=not self._files)
         while True:
-            moved = self._pump(self._tight_links)
             with self._lock:
                 if self.core.released():
                     return
             if self.core.fenced_by is not None:
                 self._give_up()
                 raise fenced(self.core)
-            if moved:
-                continue
-            remaining = deadline - self.clock()
-            dead = all(link.is_cut for link in self._tight_links)
-            if remaining <= 0 or dead:
-                raise self._give_up()
-            self.pause(min(remaining, self._until_due()))
+            if not moved:
+                remaining = deadline - self.clock()
+                dead = all(link.is_cut for link in self._tight_links)
+                if remaining <= 0 or dead:
+                    raise self._give_up()
+                self.pause(min(remaining, self._until_due()))
+            moved = self._pump(self._tight_links)
 
     def _give_up(self) -> CommitInDoubt:
         """Undo the pending commit here; whoever did not answer is out of step until it has."""
@@ -274,10 +307,10 @@ class Publisher:
             hint="Ask whichever system leads later before repeating the transaction.",
         )
 
-    def _pump(self, links: list[Link]) -> bool:
+    def _pump(self, links: list[AnyLink], tick: bool = True) -> bool:
         moved = False
         for link in links:
-            if link.pump():
+            if link.pump(tick):
                 moved = True
         return moved
 
@@ -286,6 +319,14 @@ class Publisher:
         return max(0.001, min([due - self.clock() for due in dues], default=IDLE_SECONDS))
 
     def _wait_for_arrival(self, seconds: float) -> None:
+        """Wait in the committing thread itself: a hop to another thread costs more than the ping-pong."""
+        files = self._files
+        if files:
+            poll = select.poll()
+            for file in files:
+                poll.register(file, select.POLLIN)
+            poll.poll(seconds * 1000)
+            return
         with self._arrived:
             self._arrived.wait(seconds)
 
@@ -312,6 +353,9 @@ class Publisher:
         self._tight_links = [link for name, link in self.links.items() if peers[name].mode == "sync"]
         self._loose_links = [link for name, link in self.links.items() if peers[name].mode == "async"]
         self._tight = bool(self._tight_links)
+        self._files = [
+            link.fileno() for link in self._tight_links if isinstance(link, HasFile) and not link.is_cut
+        ]
 
     def _start_thread(self) -> None:
         if self._wake is None:

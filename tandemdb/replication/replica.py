@@ -8,26 +8,23 @@ promote(secondary)                 a new epoch; the former primary, if it still 
 from __future__ import annotations
 
 import itertools
-import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from tandemdb.replication import blocks
 from tandemdb.replication.errors import ReplicationError
-from tandemdb.replication.identity import common_end
 from tandemdb.replication.limits import Limits
 from tandemdb.replication.link import Faults, Link
 from tandemdb.replication.messages import LSN, Epoch
 from tandemdb.replication.peer import Mode
-from tandemdb.replication.primary import Primary
 from tandemdb.replication.publisher import READ_ONLY, Publisher, SecondaryStatus
+from tandemdb.replication.roles import between_transactions, check_free, publisher_of, step_down
 from tandemdb.replication.secondary import Secondary
-from tandemdb.replication.system import Orphan, System, find_system, system_of
+from tandemdb.replication.system import Orphan, find_system, system_of
 
 if TYPE_CHECKING:
-    from tandemdb.storage import Database, Transaction
+    from tandemdb.storage import Database
 
 WAIT_SECONDS = 5.0
 
@@ -119,17 +116,18 @@ def attach(
     if primary is secondary:
         raise ReplicationError("a database cannot be its own secondary")
     system, other = system_of(primary), system_of(secondary)
-    _check_free(secondary, other, overwrite, system)
+    check_free(other, secondary, system.identity.cluster, overwrite)
+    step_down(secondary, other)
     bounds = Limits(**limits)  # type: ignore[arg-type]
     name = name or secondary.name or f"secondary {next(_names)}"
     before = secondary.read_only
     try:
-        with _between_transactions(primary) as transaction:
-            publisher = _publisher_of(primary, system, bounds, timeout_seconds, clock, pause)
+        with between_transactions(primary) as transaction:
+            publisher = publisher_of(primary, system, bounds, timeout_seconds, clock, pause)
             if name in publisher.links:
                 name = f"{name} {next(_names)}"
             secondary.read_only = READ_ONLY
-            other.secondary = Secondary(secondary, other.identity, name, mode)
+            other.secondary = Secondary(secondary, other.identity, name, mode, other.set_aside)
             other.link = link = Link(publisher, other.secondary, other.lock, clock, faults, over_wire)
             publisher.add(link, mode)
             primary.observer = publisher.observer()
@@ -154,14 +152,14 @@ def detach(secondary: Database) -> None:
     if system is None or system.secondary is None or system.link is None:
         return
     link, core = system.link, system.secondary
-    link.is_cut = True
+    link.stop()
     publisher = link.publisher
     if isinstance(publisher, Publisher) and link.name in publisher.links:
         primary = publisher.database
         if primary is None:
             publisher.remove(link.name)
         else:
-            with _between_transactions(primary):
+            with between_transactions(primary):
                 publisher.remove(link.name)
                 primary.observer = publisher.observer() if publisher.links else None
     with system.lock:
@@ -251,80 +249,6 @@ def continue_alone(primary: Database) -> None:
 
 
 # Helpers, in call order.
-
-
-def _check_free(secondary: Database, other: System, overwrite: bool, system: System) -> None:
-    if other.link is not None:
-        raise ReplicationError("this database is a secondary already", hint="Detach it first.")
-    if _serves(other):
-        raise ReplicationError("this database has secondaries of its own", hint="Detach them first.")
-    if other.identity.cluster and other.identity.cluster == system.identity.cluster:
-        _rest(secondary, other, system)
-        return
-    if blocks.block_count(secondary.root) and not overwrite:
-        raise ReplicationError(
-            "the secondary holds data of its own",
-            detail="It was never a copy of this primary, and mirroring would replace all that it holds.",
-            hint="Attach an empty database, or pass overwrite=True.",
-        )
-    other.leave_cluster()
-    _rest(secondary, other, system)
-
-
-def _serves(system: System) -> bool:
-    """Tell whether a database is a primary that nobody has succeeded."""
-    publisher = system.publisher
-    if publisher is None or publisher.core.fenced_by is not None:
-        return False
-    return any(link.secondary.state != "promoted" for link in publisher.links.values())
-
-
-def _rest(secondary: Database, other: System, system: System) -> None:
-    """Let a former primary be a secondary; commits of it that the new primary lacks are set aside."""
-    publisher = other.publisher
-    if publisher is None:
-        return
-    fork = common_end(system.identity.history, other.identity.history, LSN(secondary.root.lsn))
-    if fork is not None:
-        orphans = publisher.core.log.entries_after(fork)
-        other.orphans += [Orphan(entry.lsn, entry.transaction, tuple(entry.changes)) for entry in orphans]
-    publisher.retire()
-    other.publisher = None
-    with _between_transactions(secondary):
-        secondary.observer = None
-
-
-def _publisher_of(
-    primary: Database,
-    system: System,
-    limits: Limits,
-    timeout_seconds: float,
-    clock: Callable[[], float],
-    pause: Callable[[float], None] | None,
-) -> Publisher:
-    publisher = system.publisher
-    if publisher is not None and publisher.links and publisher.core.fenced_by is None:
-        return publisher
-    system.found_cluster()
-    first_transaction = int.from_bytes(os.urandom(4), "big") << 31 | 1
-    core = Primary(system.identity, primary.root, limits, first_transaction)
-    system.publisher = Publisher(primary, core, timeout_seconds, clock, pause)
-    return system.publisher
-
-
-@contextmanager
-def _between_transactions(database: Database) -> Iterator[Transaction]:
-    """Hold the writer's place while a database's observer is changed, so that no transaction is observed by halves."""
-    try:
-        transaction = blocks.begin(database)
-    except blocks.LockTimeout as error:
-        raise ReplicationError(
-            "database is locked", detail=str(error), hint="End the open transaction before secondaries are changed."
-        ) from error
-    try:
-        yield transaction
-    finally:
-        transaction.rollback()
 
 
 def _await_step(replica: Replica, timeout_seconds: float, publisher: Publisher) -> None:

@@ -16,6 +16,7 @@ installs it, since its acknowledgement may have let the commit return.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 from weakref import ref
@@ -78,8 +79,17 @@ class Overlay:
 class Secondary:
     """One database that mirrors another. It holds its database weakly: the database owns it, not the reverse."""
 
-    def __init__(self, database: Database, identity: Identity, name: str, mode: Mode) -> None:
+    def __init__(
+        self,
+        database: Database,
+        identity: Identity,
+        name: str,
+        mode: Mode,
+        set_aside: Callable[[Sequence[Term], LSN], None] | None = None,
+    ) -> None:
         self._database = ref(database)
+        # What to do, before this primary's history is taken over, with commits that are no part of it.
+        self._set_aside = set_aside
         self.identity = identity
         self.name = name
         self.mode: Mode = mode
@@ -244,6 +254,8 @@ class Secondary:
             self._drop_overlay()
         self.reason = plan.reason
         self.primary_lsn = plan.pinned_lsn
+        if self._set_aside is not None:
+            self._set_aside(plan.history, self.lsn)
         if plan.kind == "tail":
             self._adopt(plan)
             self._follow()

@@ -11,13 +11,16 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary
 
-from tandemdb.replication.identity import Identity
+from tandemdb.replication.identity import Identity, common_end
+from tandemdb.replication.log import ChangeLog
 from tandemdb.replication.messages import LSN, Change, Epoch, Term
 
 if TYPE_CHECKING:
+    from tandemdb.replication.follower import Follower
     from tandemdb.replication.link import Link
     from tandemdb.replication.publisher import Publisher
     from tandemdb.replication.secondary import Secondary
@@ -40,14 +43,26 @@ class System:
         self.lock = threading.RLock()
         self.publisher: Publisher | None = None
         self.secondary: Secondary | None = None
-        self.link: Link | None = None
+        self.link: Link | Follower | None = None
         self.orphans: list[Orphan] = []
+        # Of the time when this was a primary, until it has heard what became of its last commits.
+        self.former_log: ChangeLog | None = None
 
     def found_cluster(self) -> None:
         """Begin a cluster with this database as its first primary, unless it belongs to one."""
         if not self.identity.cluster:
             self.identity.cluster = os.urandom(16)
             self.identity.history = [Term(Epoch(1), LSN(0), 0)]
+
+    def set_aside(self, history: Sequence[Term], lsn: LSN) -> None:
+        """Take what a former primary committed at up to `lsn` and its successor, of this history, lacks."""
+        former, self.former_log = self.former_log, None
+        if former is None:
+            return
+        fork = common_end(history, self.identity.history, lsn)
+        if fork is not None:
+            entries = former.entries_after(fork)
+            self.orphans += [Orphan(entry.lsn, entry.transaction, tuple(entry.changes)) for entry in entries]
 
     def leave_cluster(self) -> None:
         """Forget cluster and history: what this database holds may be overwritten by another's."""

@@ -61,6 +61,16 @@ def encode(frame: Frame, part_bytes_max: int = PART_BYTES_MAX) -> bytes:
     )
 
 
+def encode_body(message: Message) -> bytes:
+    """Encode a message without a frame around it: what the login signs."""
+    return _codec().encode(message)
+
+
+def kinds(*messages: type[Message]) -> frozenset[int]:
+    """Return the numbers of kinds of message, for `Decoder.kinds`."""
+    return frozenset(KIND_NUMBERS[message] for message in messages)
+
+
 def changes_bytes(changes: Sequence[Change]) -> int:
     """Tell how many bytes these changes take in a body: what the retained log counts."""
     return len(_codec().encode(changes))
@@ -76,6 +86,8 @@ class Decoder:
         self._parts_bytes = 0
         self.body_bytes_max = body_bytes_max
         self.part_bytes_max = part_bytes_max
+        # The kinds of message taken at present, None for all: others are refused by their header, unread.
+        self.kinds: frozenset[int] | None = None
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         """Yield the frames that `data` completes. Raises ProtocolError on anything a correct peer does not send."""
@@ -110,6 +122,8 @@ class Decoder:
             )
         if kind not in KINDS:
             raise ProtocolError(f"unknown message kind {kind}")
+        if self.kinds is not None and kind not in self.kinds:
+            raise ProtocolError(f"a {KINDS[kind].__name__} is not expected here")
         if flags & ~FLAG_MORE:
             raise ProtocolError(f"unknown frame flags {flags:#06x}")
         if length > self.part_bytes_max or self._parts_bytes + length > self.body_bytes_max:

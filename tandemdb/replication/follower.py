@@ -1,0 +1,163 @@
+"""A secondary's link to its primary in another process: connects, logs in, applies, and connects again.
+
+    run()  connect --> log in --> serve --link lost--> wait 0.05 s, 0.1 s ... 2 s, by chance up to twice that --> connect
+                 '--- refused for good (another cluster's data): stays refused, keeps what it has
+    serve(channel)     frames in --> Secondary --> acknowledgements out, in one thread: the shortest way
+
+Where the primary connects (an application that attaches this node), only `serve` is called, by whoever accepted.
+After a promotion a link that still stands is kept, to tell the former primary that its time is over.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from tandemdb.replication import handshake, transport
+from tandemdb.replication.errors import LinkLost, ProtocolError, Refused, ReplicationError
+from tandemdb.replication.messages import Frame
+from tandemdb.replication.secondary import Secondary
+
+if TYPE_CHECKING:
+    from tandemdb.replication.address import Address
+    from tandemdb.replication.system import System
+    from tandemdb.replication.transport import Channel
+
+log = logging.getLogger("tandemdb.replication")
+
+RETRY_SECONDS = 0.05
+RETRY_SECONDS_MAX = 2.0
+WAIT_SECONDS = 0.25
+
+
+class Follower:
+    """What keeps one database following its primary; `address` is None where the primary connects."""
+
+    publisher = None
+
+    def __init__(self, system: System, secondary: Secondary, address: Address | None = None) -> None:
+        self.system = system
+        self.secondary = secondary
+        self.address = address
+        self.name = secondary.name
+        self.is_cut = False
+        self.channel: Channel | None = None
+        self.reason = ""
+        self.linked_at = 0.0
+        self._stopped = threading.Event()
+
+    @property
+    def is_linked(self) -> bool:
+        return self.channel is not None and not self.channel.is_closed
+
+    def start(self) -> None:
+        """Follow in a thread of its own."""
+        threading.Thread(target=self.run, name=f"tandemdb secondary {self.name}", daemon=True).start()
+
+    def run(self) -> None:
+        """Connect and follow, again and again, until stopped or promoted."""
+        pause = RETRY_SECONDS
+        while self.wants_link:
+            began = time.monotonic()
+            try:
+                channel = self.connect()
+            except (LinkLost, ProtocolError, Refused) as error:
+                self.note(str(error))
+            else:
+                self.serve(channel)
+                if self.secondary.state == "following" or time.monotonic() - began > RETRY_SECONDS_MAX:
+                    pause = RETRY_SECONDS
+            if self._stopped.wait(pause * (1 + random.random())):
+                return
+            pause = min(RETRY_SECONDS_MAX, pause * 2)
+
+    @property
+    def wants_link(self) -> bool:
+        return not self._stopped.is_set() and self.secondary.state != "promoted"
+
+    def connect(self) -> Channel:
+        """Connect and log in as a secondary.
+
+        Raises:
+            LinkLost, ProtocolError, Refused: it did not come to that.
+        """
+        address = self.address
+        assert address is not None
+        channel = transport.connect(address)
+        try:
+            secret = address.security.secret
+            handshake.log_in(channel, self.system.identity, secret, address.name, "secondary", self.secondary.mode)
+            handshake.open_up(channel, None)
+        except BaseException:
+            channel.close()
+            raise
+        return channel
+
+    def serve(self, channel: Channel) -> None:
+        """Follow over one channel until it is lost."""
+        previous, self.channel = self.channel, channel
+        if previous is not None:
+            previous.close()
+        self.linked_at = time.monotonic()
+        self.reason = ""
+        secondary, lock = self.secondary, self.system.lock
+        try:
+            with lock:
+                secondary.connect(time.monotonic())
+                self._answer(channel)
+            while not self._stopped.is_set():
+                channel.wait(WAIT_SECONDS)
+                self._step(channel)
+        except (LinkLost, ProtocolError, ReplicationError) as error:
+            self.note(str(error))
+        finally:
+            channel.close()
+
+    def pump(self, tick: bool = True) -> bool:
+        """Apply what has come already, as a promotion does first."""
+        channel = self.channel
+        if channel is None or channel.is_closed:
+            return False
+        try:
+            return self._step(channel)
+        except (LinkLost, ProtocolError, ReplicationError) as error:
+            self.note(str(error))
+            return False
+
+    def stop(self) -> None:
+        """Follow no more; the link is closed."""
+        self._stopped.set()
+        self.is_cut = True
+        channel = self.channel
+        if channel is not None:
+            channel.close()
+
+    def note(self, reason: str) -> None:
+        """Remember why there is no link, and log it when it is news."""
+        if reason != self.reason:
+            log.warning("secondary %s: %s", self.name, reason)
+        self.reason = reason
+
+    def _step(self, channel: Channel) -> bool:
+        secondary = self.secondary
+        with self.system.lock:
+            if channel.has_unsent:
+                channel.flush()
+            arrived = channel.receive()
+            moved = bool(arrived)
+            now = time.monotonic()
+            while arrived:
+                secondary.receive(arrived.popleft(), now)
+            secondary.tick(now)
+            self._answer(channel)
+        return moved
+
+    def _answer(self, channel: Channel) -> None:
+        outgoing = self.secondary.outgoing
+        if outgoing:
+            frames: list[Frame] = list(outgoing)
+            outgoing.clear()
+            channel.send(frames)

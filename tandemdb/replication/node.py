@@ -1,0 +1,313 @@
+"""A node: one named database, as primary or secondary, behind one port.
+
+    accept --> login --> purpose:  client      calls, answered by a session that the factory passed in makes
+                                   operator    calls: status, promote, follow, digests ... (operator.py)
+                                   secondary   becomes a link of this primary
+                                   primary     makes this database its secondary
+
+A thread a connection. Without a session factory the node is storage only: it mirrors, tells its status and can be
+promoted, and has no SQL loaded. It listens on loopback, or elsewhere if those who connect must prove who they are.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+import ssl
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tandemdb.errors import OperationalError, ProgrammingError
+from tandemdb.replication import blocks, calls, handshake, linking, transport
+from tandemdb.replication.address import Address, Security
+from tandemdb.replication.calls import Handler
+from tandemdb.replication.errors import LinkLost, ProtocolError, Refused, ReplicationError
+from tandemdb.replication.follower import Follower
+from tandemdb.replication.limits import Limits
+from tandemdb.replication.operator import Operator
+from tandemdb.replication.replica import PromotionReport, orphans, promote
+from tandemdb.replication.system import system_of
+
+if TYPE_CHECKING:
+    from tandemdb.replication.messages import Hello
+    from tandemdb.replication.peer import Mode
+    from tandemdb.storage import Database
+
+log = logging.getLogger("tandemdb.replication")
+
+CONNECTIONS_MAX = 1024
+ACCEPT_PAUSE_SECONDS = 0.1
+
+SessionFactory = Callable[["Database"], Handler]
+
+
+class Guest(NamedTuple):
+    """A link that is being served."""
+
+    purpose: str
+    node: str
+    ticket: bytes
+    handler: Handler | None
+
+
+class Node:
+    """Serves one database; `start`, then `stop`."""
+
+    def __init__(
+        self,
+        database: Database,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        node: str = "",
+        security: Security | None = None,
+        sessions: SessionFactory | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self.database = database
+        self.system = system_of(database)
+        self.address = Address(host, port, database.name, security or Security())
+        self.sessions = sessions
+        self.limits = limits if limits is not None else Limits()
+        self.started_at = time.time()
+        self.guests: dict[int, Guest] = {}
+        self._node_name = node
+        self._channels: dict[int, transport.Channel] = {}
+        self._links = 0
+        self._connections = 0
+        self._lock = threading.Lock()
+        self._listener: socket.socket | None = None
+        self._context: ssl.SSLContext | None = None
+        self.is_running = False
+        self.changing_role = threading.Lock()
+
+    def start(self) -> Address:
+        """Listen; returns the address, with the port that the system chose if it was to.
+
+        Raises:
+            ProgrammingError: the address is open to others and nobody would have to prove who he is.
+            LinkLost: the address cannot be listened on.
+        """
+        security = self.address.security
+        if not self.address.is_loopback and not security.knows_the_other_side:
+            raise ProgrammingError(
+                f"refusing to listen on {self.address.host} without a secret or TLS",
+                detail="Whoever can reach this address could read and change the database.",
+                hint="Give a secret file, or a certificate with the authority that clients' certificates come from.",
+            )
+        self._secret = security.secret
+        self._context = security.server_context()
+        self._listener = transport.listen(self.address.host, self.address.port)
+        self.address = self.address.with_port(self._listener.getsockname()[1])
+        self.system.identity.node = self._node_name or f"{self.address.host}:{self.address.port}"
+        if self.system.secondary is None:
+            self.system.found_cluster()
+        self.is_running = True
+        threading.Thread(target=self._accept, name=f"tandemdb node {self.address}", daemon=True).start()
+        log.info("%s listens on %s", self.system.identity.node, self.address)
+        return self.address
+
+    def stop(self) -> None:
+        """Close the port and all links."""
+        self.is_running = False
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            try:
+                listener.shutdown(socket.SHUT_RDWR)  # accept() in the other thread returns
+            except OSError:
+                pass  # Some systems do not shut a listener down; closing it is enough there.
+            listener.close()
+        link = self.system.link
+        if isinstance(link, Follower):
+            link.stop()
+        with self._lock:
+            channels = list(self._channels.values())
+        for channel in channels:
+            channel.close()
+
+    # What operators ask for.
+
+    def follow(self, address: Address, mode: Mode = "sync", overwrite: bool = False) -> None:
+        """Make this node's database a secondary of the one at `address`.
+
+        Raises:
+            ReplicationError: it has secondaries of its own, or holds data of another origin; the other one cannot be
+                reached, or is no successor of this primary.
+        """
+        successor = linking.find_epoch(self.system, address)
+        with self.changing_role:
+            if self.system.publisher is not None and successor > self.system.identity.epoch:
+                self.system.publisher.fence(successor)
+            link = self.system.link
+            if isinstance(link, Follower):
+                link.stop()
+                self.system.link = self.system.secondary = None
+            linking.follow(self.database, address, mode, overwrite=overwrite)
+
+    def promote(self) -> PromotionReport:
+        """Make this node's database a primary.
+
+        Raises:
+            ReplicationError: it is no secondary.
+        """
+        with self.changing_role:
+            report = promote(self.database)
+        log.warning("%s promoted: epoch %d from LSN %d", self.system.identity.node, report.epoch, report.lsn)
+        return report
+
+    def status(self) -> dict[str, Any]:
+        """Tell what this node is and how far it and its secondaries have come. Cost: no message sent."""
+        system, root = self.system, self.database.root
+        publisher, secondary = system.publisher, system.secondary
+        fenced = publisher is not None and publisher.core.fenced_by is not None
+        answer: dict[str, Any] = {
+            "node": system.identity.node,
+            "database": self.database.name,
+            "address": str(self.address),
+            "role": "secondary" if secondary is not None else "fenced" if fenced else "primary",
+            "epoch": system.identity.epoch,
+            "lsn": root.lsn,
+            "blocks": blocks.block_count(root),
+            "read_only": self.database.read_only is not None,
+            "cluster": system.identity.cluster.hex(),
+            "incarnation": system.identity.incarnation.hex(),
+            "uptime_seconds": round(time.time() - self.started_at, 3),
+            "process": os.getpid(),
+            "clients": sum(guest.purpose == "client" for guest in list(self.guests.values())),
+            "storage_only": self.sessions is None,
+            "modules": sorted(name for name in list(sys.modules) if name.startswith("tandemdb")),
+            "orphans": len(orphans(self.database)),
+            "secondaries": [entry._asdict() for entry in publisher.status()] if publisher is not None else [],
+        }
+        if secondary is not None:
+            answer["following"] = self._describe_following(root.lsn)
+        return answer
+
+    def interrupt(self, link: int, ticket: bytes) -> None:
+        """Ask the statement that another link's session is running to stop."""
+        guest = self.guests.get(link)
+        if guest is not None and guest.handler is not None and secrets.compare_digest(guest.ticket, ticket):
+            guest.handler.interrupt()
+
+    # Helpers, in call order.
+
+    def _describe_following(self, lsn: int) -> dict[str, Any]:
+        secondary, link = self.system.secondary, self.system.link
+        assert secondary is not None
+        staging = secondary.staging
+        return {
+            "state": secondary.state,
+            "mode": secondary.mode,
+            "primary": str(link.address) if isinstance(link, Follower) and link.address is not None else "",
+            "linked": isinstance(link, Follower) and link.is_linked,
+            "primary_lsn": secondary.primary_lsn,
+            "received": secondary.received_lsn,
+            "lag_commits": max(0, secondary.primary_lsn - lsn),
+            "blocks_received": len(staging.images) if staging is not None else 0,
+            "blocks_planned": staging.plan.estimated_blocks if staging is not None else 0,
+            "reason": (link.reason if isinstance(link, Follower) else "") or secondary.reason,
+        }
+
+    def _accept(self) -> None:
+        """Take connections until the node stops."""
+        while self.is_running:
+            listener = self._listener
+            if listener is None:
+                return
+            try:
+                connected, origin = listener.accept()
+            except OSError as error:
+                if self.is_running:
+                    # Out of file descriptors, say: those that are there go on, and some will close.
+                    log.error("unable to accept a connection: %s", error)
+                    time.sleep(ACCEPT_PAUSE_SECONDS)
+                continue
+            if self._connections >= CONNECTIONS_MAX:
+                log.warning("connection from %s refused: there are %d already", origin[0], self._connections)
+                connected.close()
+                continue
+            with self._lock:
+                self._connections += 1
+            threading.Thread(
+                target=self._serve, args=(connected, origin), name=f"tandemdb link from {origin[0]}", daemon=True
+            ).start()
+
+    def _serve(self, connected: socket.socket, origin: tuple[Any, ...]) -> None:
+        """Serve one connection from login to end; what goes wrong with it concerns no other."""
+        channel = None
+        link = 0
+        try:
+            transport.set_options(connected)
+            connected.settimeout(handshake.LOGIN_SECONDS)
+            if self._context is not None:
+                connected = self._context.wrap_socket(connected, server_side=True)
+            channel = transport.Channel(connected)
+            with self._lock:
+                self._links = link = self._links + 1
+                self._channels[link] = channel
+            ticket = secrets.token_bytes(16)
+            hello = handshake.admit(channel, self.system.identity, self._secret, self._check, link, ticket)
+            self._serve_purpose(channel, hello, link, ticket)
+        except (Refused, ProtocolError, ssl.SSLError) as error:
+            log.warning("connection from %s refused: %s", origin[0], error)
+        except (LinkLost, OSError) as error:
+            log.debug("connection from %s ended: %s", origin[0], error)
+        except ReplicationError as error:
+            log.warning("connection from %s failed: %s", origin[0], error)
+        finally:
+            guest = self.guests.pop(link, None)
+            if guest is not None and guest.handler is not None:
+                guest.handler.close()
+            if channel is not None:
+                channel.close()
+            connected.close()
+            with self._lock:
+                self._connections -= 1
+                self._channels.pop(link, None)
+
+    def _check(self, hello: Hello) -> None:
+        """Refuse what this node has not got, after the login."""
+        if hello.database != self.database.name:
+            raise Refused("database", f"unknown database: {hello.database}")
+        if hello.purpose == "client" and self.sessions is None:
+            raise Refused("purpose", "this node is storage only: it runs no SQL")
+        if hello.purpose == "secondary":
+            linking.check_primary(self.database, hello)
+        elif hello.purpose == "primary":
+            linking.check_secondary(self.database, hello)
+
+    def _serve_purpose(self, channel: transport.Channel, hello: Hello, link: int, ticket: bytes) -> None:
+        purpose = hello.purpose
+        if purpose in ("client", "operator"):
+            handshake.open_up(channel, calls.CALLS, calls.CALL_BYTES_MAX)
+            handler: Handler = Operator(self)
+            if purpose == "client" and self.sessions is not None:
+                handler = self.sessions(self.database)
+            self.guests[link] = Guest(purpose, hello.node, ticket, handler)
+            calls.serve_calls(channel, handler, lambda: self.is_running)
+            return
+        handshake.open_up(channel, None)
+        self.guests[link] = Guest(purpose, hello.node, ticket, None)
+        if purpose == "secondary":
+            mode: Mode = "sync" if hello.mode == "sync" else "async"
+            linking.accept_secondary(self.database, channel, hello.node, mode, self.limits).run()
+            return
+        with self.changing_role:
+            follower = linking.accept_primary(self.database, hello)
+        follower.serve(channel)
+
+
+def check_storage_only() -> None:
+    """Refuse to be storage only in a process that has SQL loaded already.
+
+    Raises:
+        OperationalError: it has.
+    """
+    loaded = [name for name in sys.modules if name.startswith("tandemdb.planner")]
+    if loaded:
+        raise OperationalError("this process has SQL loaded", detail=f"Among its modules is {loaded[0]}.")

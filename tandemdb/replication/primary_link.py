@@ -1,0 +1,134 @@
+"""A primary's link to a secondary in another process.
+
+    committing thread   pump: send what is ready     wait in poll() with the publisher     pump: take the answers
+    own thread (run)    the same, while nobody commits: POSITIONs, catch-up, late acknowledgements, heartbeats
+
+While commits follow each other the link's own thread sleeps in slices instead of waiting for the socket, or every
+acknowledgement would wake two threads that then fight for the interpreter. It ships blocks, which a committing thread
+never does.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from tandemdb.replication import wire
+from tandemdb.replication.errors import LinkLost, ProtocolError
+
+if TYPE_CHECKING:
+    from tandemdb.replication.link import Sender
+    from tandemdb.replication.peer import Peer
+    from tandemdb.replication.transport import Channel
+
+log = logging.getLogger("tandemdb.replication")
+
+SLICE_SECONDS = 0.02
+WAIT_SECONDS = 0.25
+SEND_BYTES = 1 << 17
+
+
+class PrimaryLink:
+    """The primary's side of one channel; `peer` is what its core knows of the secondary."""
+
+    def __init__(self, sender: Sender, name: str, channel: Channel, clock: Callable[[], float]) -> None:
+        self.publisher = self._sender = sender
+        self.name = name
+        self.channel = channel
+        self.peer: Peer | None = None
+        self.is_cut = False
+        self.promoted = False
+        self.reason = ""
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._committed_at = -1.0
+
+    def run(self) -> None:
+        """Look after the link until it is gone: what its own thread does."""
+        while not self.is_cut:
+            if self._clock() - self._committed_at < SLICE_SECONDS:
+                time.sleep(SLICE_SECONDS)
+            else:
+                try:
+                    self.channel.wait(WAIT_SECONDS)
+                except LinkLost as error:
+                    self.lose(error)
+                    return
+            if self._sender.database is None:
+                self.lose(LinkLost("the mirrored database is gone"))
+                return
+            self._sender.tick()
+            with self._lock:
+                self._pump(ships_blocks=True, receives=True)
+
+    def pump(self, tick: bool = True) -> bool:
+        """Send what is ready and, on a tick, take what has come; never waits. Returns whether anything moved."""
+        if self.is_cut:
+            return False
+        self._committed_at = self._clock()
+        with self._lock:
+            return self._pump(ships_blocks=False, receives=tick)
+
+    def due_at(self) -> float | None:
+        """Tell when the next frame arrives: nobody knows."""
+        return None
+
+    def fileno(self) -> int:
+        return self.channel.fileno()
+
+    def lose(self, error: Exception) -> None:
+        """End this link; its secondary stays registered and may come back by another."""
+        with self._lock:
+            if self.is_cut:
+                return
+            self.is_cut = True
+            self.reason = str(error)
+            self.channel.close()
+        log.warning("link to secondary %s lost: %s", self.name, error)
+        self._sender.disconnected(self.name, self)
+
+    def cut(self) -> None:
+        """Close the link."""
+        self.lose(LinkLost("the link was cut"))
+
+    def _pump(self, ships_blocks: bool, receives: bool) -> bool:
+        """Move frames; the lock is held."""
+        if self.is_cut:
+            return False
+        try:
+            moved = receives and self._take()
+            if ships_blocks or self.peer is None or self.peer.images is None:
+                moved = self._send() or moved
+            return moved
+        except (LinkLost, ProtocolError) as error:
+            self.lose(error)
+            return True
+
+    def _take(self) -> bool:
+        arrived = self.channel.receive()
+        moved = bool(arrived)
+        while arrived:
+            self._sender.receive(self.name, arrived.popleft())
+        return moved
+
+    def _send(self) -> bool:
+        channel, sender, name = self.channel, self._sender, self.name
+        moved = False
+        while not channel.is_clogged:
+            parts: list[bytes] = []
+            size = 0
+            while size < SEND_BYTES and (frame := sender.next_frame(name)) is not None:
+                parts.append(wire.encode(frame))
+                size += len(parts[-1])
+            if not parts:
+                break
+            moved = True
+            channel.send_bytes(b"".join(parts))
+            if size < SEND_BYTES:
+                break
+        if channel.has_unsent:
+            channel.flush()
+        return moved

@@ -1,0 +1,98 @@
+"""Roles: how a database becomes a primary, or a secondary, and what must be so before.
+
+    free            empty, or this cluster's own data         --> secondary
+    primary         secondaries of its own, not succeeded     refused
+    former primary  a newer epoch exists                      --> secondary; what only it has is set aside as orphans
+    other data      another cluster's, or never mirrored      refused, unless it may be overwritten
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tandemdb.replication import blocks
+from tandemdb.replication.errors import ReplicationError
+from tandemdb.replication.limits import Limits
+from tandemdb.replication.primary import Primary
+from tandemdb.replication.publisher import Publisher
+from tandemdb.replication.system import System
+
+if TYPE_CHECKING:
+    from tandemdb.storage import Database, Transaction
+
+
+def check_free(other: System, database: Database, cluster: bytes, overwrite: bool) -> None:
+    """Refuse to make a database the secondary of a cluster if that would lose what only it has.
+
+    Raises:
+        ReplicationError: it is a secondary already, a primary in office, or holds data of another origin.
+    """
+    if other.link is not None:
+        raise ReplicationError("this database is a secondary already", hint="Detach it first.")
+    if serves(other):
+        raise ReplicationError("this database has secondaries of its own", hint="Detach them first.")
+    if other.identity.cluster and other.identity.cluster == cluster:
+        return
+    if blocks.block_count(database.root) and not overwrite:
+        raise ReplicationError(
+            "the secondary holds data of its own",
+            detail="It was never a copy of this primary, and mirroring would replace all that it holds.",
+            hint="Attach an empty database, or pass overwrite=True.",
+        )
+    other.leave_cluster()
+
+
+def serves(system: System) -> bool:
+    """Tell whether a database is a primary that nobody has succeeded."""
+    publisher = system.publisher
+    if publisher is None or publisher.core.fenced_by is not None:
+        return False
+    return any(not link.promoted for link in publisher.links.values())
+
+
+def step_down(database: Database, system: System) -> None:
+    """Let a former primary take no more commits of its own; its log is kept to find out which of them are lost."""
+    publisher = system.publisher
+    if publisher is None:
+        return
+    publisher.retire()
+    with between_transactions(database):
+        database.observer = None
+    system.former_log = publisher.core.log
+    system.publisher = None
+
+
+def publisher_of(
+    primary: Database,
+    system: System,
+    limits: Limits,
+    timeout_seconds: float,
+    clock: Callable[[], float],
+    pause: Callable[[float], None] | None,
+) -> Publisher:
+    publisher = system.publisher
+    if publisher is not None and publisher.links and publisher.core.fenced_by is None:
+        return publisher
+    system.found_cluster()
+    first_transaction = int.from_bytes(os.urandom(4), "big") << 31 | 1
+    core = Primary(system.identity, primary.root, limits, first_transaction)
+    system.publisher = Publisher(primary, core, timeout_seconds, clock, pause)
+    return system.publisher
+
+
+@contextmanager
+def between_transactions(database: Database) -> Iterator[Transaction]:
+    """Hold the writer's place while a database's observer is changed, so that no transaction is observed by halves."""
+    try:
+        transaction = blocks.begin(database)
+    except blocks.LockTimeout as error:
+        raise ReplicationError(
+            "database is locked", detail=str(error), hint="End the open transaction before secondaries are changed."
+        ) from error
+    try:
+        yield transaction
+    finally:
+        transaction.rollback()

@@ -1,0 +1,245 @@
+"""Transport: frames over a TCP socket, with TLS or without. Blocking in the caller's thread; no event loop.
+
+    send(frames)   --> wire.encode --> [ unsent ] --> socket        what the socket does not take at once stays here
+    receive()      <-- wire.Decoder <---------------- socket        frames that are complete, without waiting
+    wait(seconds)  poll: something came, or the rest can go out
+
+Sockets do not block; whoever has nothing else to do calls `wait`. So a slow receiver holds up only its own link, and
+the committing thread itself waits for its acknowledgement (a hop to another thread and back costs more than the
+ping-pong). Every read is bounded in size by the decoder and in time: a frame that has begun must be whole within
+FRAME_SECONDS.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+import time
+from collections import deque
+from collections.abc import Iterable
+
+from tandemdb.replication import wire
+from tandemdb.replication.address import Address
+from tandemdb.replication.errors import LinkLost, ProtocolError
+from tandemdb.replication.messages import Frame
+
+CONNECT_SECONDS = 5.0
+FRAME_SECONDS = 30.0
+READ_BYTES = 1 << 18
+UNSENT_BYTES_MAX = 1 << 20
+KEEPALIVE_SECONDS = 5
+
+
+class Channel:
+    """A connected socket that carries frames. One thread at a time may use it."""
+
+    def __init__(self, connected: socket.socket, decoder: wire.Decoder | None = None) -> None:
+        self.socket = connected
+        self.decoder = decoder if decoder is not None else wire.Decoder()
+        self.arrived: deque[Frame] = deque()
+        self.is_closed = False
+        self.bytes_sent = 0
+        self.bytes_received = 0
+        self.heard_at = time.monotonic()
+        self._unsent = bytearray()
+        self._encrypted = isinstance(connected, ssl.SSLSocket)
+        self._began_at = 0.0
+        connected.setblocking(False)
+        self._poll = select.poll()
+        self._poll.register(connected, select.POLLIN)
+        self._polls_out = False
+
+    @property
+    def is_clogged(self) -> bool:
+        """Whether so much waits to be sent that no more should be put in."""
+        return len(self._unsent) > UNSENT_BYTES_MAX
+
+    @property
+    def has_unsent(self) -> bool:
+        return bool(self._unsent)
+
+    def send(self, frames: Iterable[Frame]) -> None:
+        """Send frames, as far as the socket takes them; `flush` sends the rest.
+
+        Raises:
+            LinkLost: the link is gone.
+        """
+        self.send_bytes(b"".join([wire.encode(frame) for frame in frames]))
+
+    def send_bytes(self, data: bytes) -> None:
+        """Send what `wire.encode` made."""
+        if self._unsent:
+            self._unsent += data
+            self.flush()
+            return
+        sent = self._write(data)
+        if sent < len(data):
+            self._unsent += data[sent:]
+
+    def flush(self) -> bool:
+        """Send what is left. Returns whether all of it is out.
+
+        Raises:
+            LinkLost: the link is gone.
+        """
+        while self._unsent:
+            sent = self._write(bytes(self._unsent[:READ_BYTES]))
+            if not sent:
+                return False
+            del self._unsent[:sent]
+        return True
+
+    def receive(self) -> deque[Frame]:
+        """Take what has come; whoever calls takes the frames out of the queue returned.
+
+        Raises:
+            LinkLost: the other side has closed the link, or it failed.
+            ProtocolError: what came is no frame, or has been incomplete for too long.
+        """
+        while True:
+            try:
+                data = self._read()
+            except LinkLost:
+                if not self.arrived:
+                    raise
+                break  # First what came before the end.
+            if data is None:
+                break
+            self.bytes_received += len(data)
+            self.heard_at = time.monotonic()
+            self.arrived.extend(self.decoder.feed(data))
+            if len(data) < READ_BYTES and not self._encrypted:
+                break
+        if not self.decoder.waiting:
+            self._began_at = 0.0
+        elif not self._began_at or self.arrived:
+            self._began_at = time.monotonic()
+        elif time.monotonic() - self._began_at > FRAME_SECONDS:
+            raise ProtocolError(f"a frame was not complete within {FRAME_SECONDS:.0f} s")
+        return self.arrived
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until something has come or, if something is left to send, can go out. Returns whether that is so."""
+        if self.is_closed:
+            raise LinkLost("the link is closed")
+        wants_out = bool(self._unsent)
+        if wants_out != self._polls_out:
+            self._poll.modify(self.socket, select.POLLIN | select.POLLOUT if wants_out else select.POLLIN)
+            self._polls_out = wants_out
+        try:
+            return bool(self._poll.poll(max(0.0, seconds) * 1000))
+        except (OSError, ValueError) as error:
+            raise LinkLost(f"the link is gone: {error}") from error
+
+    def exchange(self, frames: Iterable[Frame], seconds: float) -> Frame:
+        """Send frames and wait for one: a request and its answer.
+
+        Raises:
+            LinkLost: the link is gone, or nothing came in time.
+        """
+        self.send(frames)
+        return self.next_frame(seconds)
+
+    def next_frame(self, seconds: float) -> Frame:
+        """Wait for the next frame, sending what is left meanwhile.
+
+        Raises:
+            LinkLost: the link is gone, or nothing came in time.
+        """
+        if self.arrived:
+            return self.arrived.popleft()
+        deadline = time.monotonic() + seconds
+        while True:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                raise LinkLost(f"no answer within {seconds:g} s")
+            if self.wait(min(remaining, FRAME_SECONDS)) or self.decoder.waiting:
+                self.flush()
+                if self.receive():
+                    return self.arrived.popleft()
+
+    def fileno(self) -> int:
+        return self.socket.fileno()
+
+    def close(self) -> None:
+        """Close the socket; closing twice does no harm."""
+        self.is_closed = True
+        try:
+            # The other side learns of it even while another thread waits on this socket.
+            self.socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # It was not connected any more.
+        self.socket.close()
+
+    def _write(self, data: bytes) -> int:
+        try:
+            sent = self.socket.send(data)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return 0
+        except (OSError, ValueError) as error:
+            raise LinkLost(f"the link is gone: {error}") from error
+        self.bytes_sent += sent
+        return sent
+
+    def _read(self) -> bytes | None:
+        try:
+            data = self.socket.recv(READ_BYTES)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return None
+        except (OSError, ValueError) as error:
+            raise LinkLost(f"the link is gone: {error}") from error
+        if not data:
+            raise LinkLost("the other side has closed the link")
+        return data
+
+
+def connect(address: Address, timeout_seconds: float = CONNECT_SECONDS) -> Channel:
+    """Connect to a node; nothing is said yet.
+
+    Raises:
+        LinkLost: nobody listens there, or TLS could not be agreed on.
+    """
+    context = address.security.client_context()
+    try:
+        connected = socket.create_connection((address.host, address.port), timeout_seconds)
+    except OSError as error:
+        raise LinkLost(
+            f"unable to connect to {address}: {error.strerror or error}", hint="Is the node running and reachable?"
+        ) from error
+    try:
+        set_options(connected)
+        if context is not None:
+            connected = context.wrap_socket(connected, server_hostname=address.host)
+    except (OSError, ssl.SSLError) as error:
+        connected.close()
+        raise LinkLost(f"unable to begin TLS with {address}: {error}") from error
+    return Channel(connected, wire.Decoder())
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Open a listening socket.
+
+    Raises:
+        LinkLost: the address is taken or not this machine's.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        listener = socket.create_server((host, port), family=family, backlog=128)
+    except OSError as error:
+        raise LinkLost(f"unable to listen on {host}:{port}: {error.strerror or error}") from error
+    return listener
+
+
+def set_options(connected: socket.socket) -> None:
+    """Send small frames at once, and notice a machine that is gone."""
+    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (
+        ("TCP_KEEPIDLE", KEEPALIVE_SECONDS),
+        ("TCP_KEEPINTVL", 1),
+        ("TCP_KEEPCNT", 3),
+        ("TCP_USER_TIMEOUT", KEEPALIVE_SECONDS * 1000),
+    ):
+        if hasattr(socket, option):  # They differ from system to system.
+            connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
