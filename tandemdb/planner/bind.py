@@ -20,6 +20,7 @@ from tandemdb.planner import ast
 from tandemdb.planner.bind_expression import ExpressionBinder, order_key
 from tandemdb.planner.bound import (
     HOLDS_ANY,
+    AggregateRef,
     Column,
     CommonRows,
     Core,
@@ -32,7 +33,7 @@ from tandemdb.planner.bound import (
     SourceColumn,
     walk,
 )
-from tandemdb.planner.scope import Entry, Scope
+from tandemdb.planner.scope import NO_SCHEMA, Entry, Scope
 from tandemdb.planner.traits import affinity_of, collation_of
 from tandemdb.planner.user_functions import Questions, UserFunctions
 
@@ -56,6 +57,7 @@ class Binder:
         self.in_trigger = in_trigger
         self.common: list[dict[str, Any]] = []
         self.sources = 0
+        self.variables: set[str] = set()
         self.tables_read: dict[tuple[int, int], Any] = {}
         self.pinned: set[int] = set()
         self.user_calls = False
@@ -109,26 +111,28 @@ class Binder:
             self.bind_values(node, core, scope)
             return core, scope
         scope.window_definitions = {name.lower(): window for name, window in node.windows}
+        sources = FromBinder(self, scope)
         if node.source is not None:
-            FromBinder(self, scope).bind(node.source)
+            sources.bind_items(node.source)
         binder = ExpressionBinder(self, scope)
         self.bind_results(node, core, scope, binder)
         scope.windows_allowed = False
-        scope.aggregates = False
+        core.is_aggregate = scope.aggregates = core.is_aggregate or bool(node.group_by)
+        if node.having is not None:
+            if not core.is_aggregate:
+                raise OperationalError("HAVING clause on a non-aggregate query", code="SQLITE_ERROR")
+            core.having = binder.bind_scalar(node.having)
+        scope.place = "WHERE"
         if node.where is not None:
             core.conjuncts.extend(split_and(binder.bind_scalar(node.where)))
+        sources.bind_conditions()
+        # GROUP BY and ORDER BY don't see the queries around this one.
+        scope.parent = None
+        scope.aggregates = True
         scope.place = "GROUP BY"
         for term in node.group_by:
             core.group_by.append(self.bind_group_term(term, core, binder))
-        scope.place = ""
-        if node.having is not None:
-            scope.aggregates = True
-            core.having = binder.bind_scalar(node.having)
-            if not core.group_by and not core.is_aggregate:
-                raise OperationalError("HAVING clause on a non-aggregate query", code="SQLITE_ERROR")
-        if core.group_by:
-            core.is_aggregate = True
-        scope.aggregates = True
+        scope.place = "ORDER BY"
         scope.windows_allowed = True
         core.distinct = node.distinct
         return core, scope
@@ -145,68 +149,76 @@ class Binder:
     def bind_results(self, node: ast.SelectCore, core: Core, scope: Scope, binder: ExpressionBinder) -> None:
         scope.aggregates = True
         scope.windows_allowed = True
+        aliases: dict[str, Expr] = {}
         for item in node.columns:
             if isinstance(item.expression, ast.Star):
                 core.results.extend(self.expand_star(item.expression, scope))
                 continue
             expression = binder.bind_scalar(item.expression)
-            core.results.append(ResultColumn(expression, item.alias or column_name(item, expression, scope)))
+            name = item.alias or column_name(item, scope)
+            core.results.append(ResultColumn(expression, name, inner_name(item, len(core.results) + 1)))
             if item.alias is not None:
-                scope.aliases.setdefault(item.alias.lower(), expression)
+                aliases.setdefault(item.alias.lower(), expression)
+        scope.aliases = aliases  # Known behind the result list only.
         if len(core.results) > COLUMNS_MAX:
             raise OperationalError("too many columns in result set", code="SQLITE_ERROR")
 
     def expand_star(self, star: ast.Star, scope: Scope) -> list[ResultColumn]:
+        """The columns that `*` or `table.*` stands for."""
         found = []
-        matched = False
-        for entry in scope.entries:
-            if star.table is not None and entry.alias.lower() != star.table.lower():
+        completed = any(entry.join in ("RIGHT", "FULL") for entry in scope.entries)
+        for number, entry in enumerate(scope.entries):
+            if star.table is not None and entry.labels is None and entry.alias.lower() != star.table.lower():
                 continue
-            matched = True
-            for column in entry.columns:
-                if column.hidden or (column.merged and star.table is None):
+            later = scope.entries[number + 1 :]
+            for position, column in enumerate(entry.columns):
+                lowered = column.name.lower()
+                if star.table is not None:
+                    if entry.labels is not None and not entry.labels[position].matches(None, star.table, None):
+                        continue
+                elif column.merged or lowered in entry.using:
                     continue
-                found.append(ResultColumn(column.expression, column.name))
-        if not matched:
+                if column.hidden:
+                    continue
+                expression = column.expression
+                if completed and any(lowered in other.using for other in later):
+                    shared = scope.find_here(column.name, None, None)
+                    expression = expression if shared is None else shared.expression
+                elif len(scope.entries) > 1 and entry.labels is None:
+                    # Two tables of one name: what SQLite makes of the star is ambiguous.
+                    scope.find_here(column.name, entry.alias, entry.schema or NO_SCHEMA)
+                found.append(ResultColumn(expression, column.name))
+        if not found:
             text = "no tables specified" if star.table is None else f"no such table: {star.table}"
             raise OperationalError(text, code="SQLITE_ERROR")
         return found
 
     def bind_group_term(self, term: Any, core: Core, binder: ExpressionBinder) -> Expr:
         position = self.ordinal(term)
-        if position is not None:
-            if not 1 <= position <= len(core.results):
-                raise OperationalError(
-                    f"{nth(len(core.group_by) + 1)} GROUP BY term out of range - should be between 1 and "
-                    f"{len(core.results)}",
-                    code="SQLITE_ERROR",
-                )
-            bound = core.results[position - 1].expression
-            from tandemdb.planner.bound import AggregateRef
-
-            if any(isinstance(part, AggregateRef) for part in walk(bound)):
-                raise OperationalError("aggregate functions are not allowed in the GROUP BY clause",
-                                       code="SQLITE_ERROR")  # fmt: skip
-            return bound
-        return binder.bind_scalar(term)
+        if position is None:
+            return binder.bind_scalar(term)
+        if not 1 <= position <= len(core.results):
+            raise OperationalError(
+                f"{nth(len(core.group_by) + 1)} GROUP BY term out of range - should be between 1 and "
+                f"{len(core.results)}",
+                code="SQLITE_ERROR",
+            )
+        bound = core.results[position - 1].expression
+        if any(isinstance(part, AggregateRef) for part in walk(bound)):
+            raise OperationalError("aggregate functions are not allowed in the GROUP BY clause", code="SQLITE_ERROR")
+        return bound
 
     def ordinal(self, term: Any) -> int | None:
-        """The value of an integer literal that stands alone, as ORDER BY 2 has it."""
-        collate = term
-        while isinstance(collate, ast.Collate):
-            collate = collate.operand
-        if isinstance(collate, ast.Literal) and type(collate.value) is int:
-            self.pin(collate)
-            return collate.value
-        if (
-            isinstance(collate, ast.Unary)
-            and collate.operator == "-"
-            and isinstance(collate.operand, ast.Literal)
-            and type(collate.operand.value) is int
-        ):
-            self.pin(collate.operand)
-            return -collate.operand.value
-        return None
+        """The value of an integer literal of 32 bits that stands alone, as ORDER BY 2 has it."""
+        sign = 1
+        while isinstance(term, ast.Collate) or (isinstance(term, ast.Unary) and term.operator in "+-"):
+            if isinstance(term, ast.Unary) and term.operator == "-":
+                sign = -sign
+            term = term.operand
+        if not isinstance(term, ast.Literal) or type(term.value) is not int or term.value >= 2**31:
+            return None
+        self.pin(term)
+        return sign * term.value
 
     def pin(self, literal: ast.Literal) -> None:
         if literal.slot >= 0:
@@ -356,6 +368,7 @@ class Binder:
         source = Source(self.sources, alias, columns)
         self.sources += 1
         source.variable = variable_name(alias, source.number)
+        self.variables.add(source.variable)
         core.sources.append(source)
         return source
 
@@ -379,29 +392,25 @@ def split_and(expression: Expr) -> list[Expr]:
     return found
 
 
-def column_name(item: ast.ResultColumn, expression: Expr, scope: Scope) -> str:
+def column_name(item: ast.ResultColumn, scope: Scope) -> str:
     """The name sqlite3 gives an unaliased column: the table's own spelling for a column, else the source text."""
-    plain = item.expression
-    while isinstance(plain, ast.Collate):
-        plain = plain.operand
-    if isinstance(item.expression, ast.Name):
-        lowered = item.expression.column.lower()
-        for entry in scope.entries:
-            position = entry.by_name.get(lowered)
-            if position is not None and entry.columns[position].expression == expression:
-                return entry.columns[position].name
-        if isinstance(expression, Rowid):
-            return "rowid"
-        if isinstance(expression, Column) and item.expression.column.lower() in ("rowid", "oid", "_rowid_"):
-            return expression.source.columns[expression.position].name
-        here: Scope | None = scope.parent
-        while here is not None:
-            for entry in here.entries:
-                position = entry.by_name.get(lowered)
-                if position is not None and entry.columns[position].expression == expression:
-                    return entry.columns[position].name
-            here = here.parent
+    node = item.expression
+    if isinstance(node, ast.Name):
+        found = scope.look_up(node.column, node.table, node.schema)
+        if found is not None and found.name is not None:
+            return found.name
     return item.text
+
+
+def inner_name(item: ast.ResultColumn, number: int) -> str:
+    """The name of an unaliased column inside a subquery: a column as it is spelled there, any other by its text."""
+    if item.alias is not None:
+        return item.alias
+    node = item.expression
+    while isinstance(node, ast.Collate):
+        node = node.operand
+    name = node.column if isinstance(node, ast.Name) else item.text
+    return name if name.lower() not in ("true", "false") else f"column{number}"
 
 
 def result_columns(query: Query) -> list[SourceColumn]:

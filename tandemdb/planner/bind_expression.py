@@ -99,13 +99,13 @@ class ExpressionBinder:
             from tandemdb.planner.bind_window import misuse_of_alias
 
             misuse_of_alias(self.scope, alias_of(self.scope, found), walk(found))
-        if not self.scope.aggregates:
+        if not self.scope.aggregates or self.scope.place:
             for part in walk(found):
                 if isinstance(part, AggregateRef) and part.core is self.scope.core:
-                    name = part.core.aggregates[part.index].name
-                    raise OperationalError(f"misuse of aliased aggregate {alias_of(self.scope, found)}"
-                                           if alias_of(self.scope, found) else f"misuse of aggregate: {name}()",
-                                           code="SQLITE_ERROR")  # fmt: skip
+                    if not self.scope.aggregates:
+                        alias = alias_of(self.scope, found)
+                        raise OperationalError(f"misuse of aliased aggregate {alias}", code="SQLITE_ERROR")
+                    misplaced_aggregate(self.scope, part.core.aggregates[part.index].name)
         return found
 
     def bind_star(self, node: ast.Star) -> Expr:
@@ -251,15 +251,10 @@ class ExpressionBinder:
     def bind_aggregate(self, node: ast.Call, name: str, function: Any) -> Expr:
         scope = self.scope
         if not scope.aggregates or scope.in_aggregate:
-            if scope.parent is None or not self.reads_only_outside(node):
-                if scope.in_aggregate:
-                    shown = f"misuse of aggregate function {node.name}()"
-                elif scope.place == "GROUP BY":
-                    shown = "aggregate functions are not allowed in the GROUP BY clause"
-                else:
-                    shown = f"misuse of aggregate: {node.name}()"
-                raise OperationalError(shown, code="SQLITE_ERROR")
+            raise OperationalError(f"misuse of aggregate function {node.name}()", code="SQLITE_ERROR")
         owner = self.owner_of(node)
+        if owner.place:
+            misplaced_aggregate(owner, node.name)
         was, owner.in_aggregate = owner.in_aggregate, name
         inner = self if owner is scope else ExpressionBinder(self.binder, owner)
         try:
@@ -289,7 +284,7 @@ class ExpressionBinder:
             return scope
         outer: Scope | None = scope.parent
         while outer is not None:
-            if outer.aggregates and not outer.in_aggregate:
+            if outer.place == "WHERE" or (outer.aggregates and not outer.in_aggregate):
                 return outer
             outer = outer.parent
         return scope
@@ -327,6 +322,14 @@ WINDOW_ONLY = frozenset({
     "nth_value",
 })  # fmt: skip
 """Functions that need OVER."""
+
+
+def misplaced_aggregate(scope: Scope, name: str) -> None:
+    """Refuse an aggregate in a clause that is computed before there are groups."""
+    if scope.place == "GROUP BY":
+        raise OperationalError("aggregate functions are not allowed in the GROUP BY clause", code="SQLITE_ERROR")
+    if scope.place == "WHERE" or (not scope.core.is_aggregate and scope.core.sources):
+        raise OperationalError(f"misuse of aggregate: {name}()", code="SQLITE_ERROR")
 
 
 def alias_of(scope: Scope, expression: Expr) -> str:

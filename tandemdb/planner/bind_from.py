@@ -1,415 +1,253 @@
-"""Binding FROM: tables, views, subqueries and joins become the sources of a core and the entries of its scope.
+"""Binding FROM: items and joins become the sources of a core and the entries of its scope.
 
     FROM city c LEFT JOIN (SELECT code, name AS land FROM country) k USING (code)
 
     sources                                       entries
     0  c  table city      INNER                   c: id, name, code
-    1  k  query           LEFT  on code = code    k: code (merged), land
+    1  k  query           LEFT  on code = code    k: code, land      using {code}
 
-A subquery or view that only picks, renames and filters is merged into the core around it: its entry's columns are then
-expressions over the core's own sources. The left side of a RIGHT or FULL join, and a join in parentheses, is made to rows
-first and becomes one source, whose columns its old entries point to.
+First all items are bound, then - by `bind_conditions`, after the result columns - what stands behind ON, which may name
+any item. Conditions of inner joins become conjuncts like WHERE's, unless a RIGHT or FULL join follows: then they belong to
+its left side, and the order of FROM is kept.
+
+A join in parentheses with an outer join inside is made to rows first; any other is joined like the rest. Either way names see
+it as one entry (`nested_entry`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from tandemdb.errors import OperationalError
 from tandemdb.planner import ast
-from tandemdb.planner.bind_common import unique_names
 from tandemdb.planner.bind_expression import ExpressionBinder
-from tandemdb.planner.bound import (
-    HOLDS_ANY,
-    Column,
-    Core,
-    Expr,
-    FunctionCall,
-    Query,
-    ResultColumn,
-    Rowid,
-    Source,
-    SourceColumn,
-    sources_of,
-)
-from tandemdb.planner.scope import Entry, EntryColumn, Scope
-from tandemdb.planner.traits import affinity_of, collation_of
+from tandemdb.planner.bind_item import bind_item, new_query_source
+from tandemdb.planner.bound import Column, Core, Expr, Query, ResultColumn, Source, sources_of
+from tandemdb.planner.scope import Entry, EntryColumn, Label, Scope, first_that_is_there
 
 if TYPE_CHECKING:
     from tandemdb.planner.bind import Binder
 
-CATALOG_COLUMNS = ("type", "name", "tbl_name", "rootpage", "sql")
+OUTER = ("LEFT", "RIGHT", "FULL")
+
+
+class Link(NamedTuple):
+    """An item of FROM whose join has conditions that are bound later. `own` tells that they belong to its join alone."""
+
+    item: int
+    source: Source | None
+    equalities: Sequence[Expr]
+    on: ast.Expression | None
+    own: bool
 
 
 class FromBinder:
     """Binds the FROM clause of one scope."""
 
-    __slots__ = ("binder", "scope", "core")
+    __slots__ = ("binder", "scope", "core", "links", "completes")
 
     def __init__(self, binder: Binder, scope: Scope) -> None:
         self.binder = binder
         self.scope = scope
         self.core = scope.core
+        self.links: list[Link] = []
+        self.completes = False
 
     def bind(self, node: ast.Source) -> None:
-        """Add the sources and entries of a FROM clause to the scope."""
-        spine = []
-        while isinstance(node, ast.Join):
-            spine.append(node)
-            node = node.left
-        self.bind_item(node, "INNER")
-        for join in reversed(spine):
-            self.bind_join(join)
+        """Add the sources, entries and conditions of a FROM clause to the scope."""
+        self.bind_items(node)
+        self.bind_conditions()
 
     def bind_joined(self, node: ast.Source) -> None:
         """Add the FROM clause of an UPDATE, joined to the table that is there already."""
-        if isinstance(node, ast.Join):
-            spine = []
-            item: ast.Source = node
-            while isinstance(item, ast.Join):
-                spine.append(item)
-                item = item.left
-            self.bind_item(item, "INNER")
-            for join in reversed(spine):
-                self.bind_join(join)
+        self.bind(node)
+
+    def bind_items(self, node: ast.Source) -> None:
+        """Add the sources and entries of a FROM clause; what stands behind ON is kept for `bind_conditions`."""
+        links: list[tuple[ast.Source, ast.Join | None]] = []
+        while isinstance(node, ast.Join):
+            links.append((node.right, node))
+            node = node.left
+        links.append((node, None))
+        links.reverse()
+        last = max((i for i, (_, join) in enumerate(links) if join and join.kind in ("RIGHT", "FULL")), default=-1)
+        self.completes = last >= 0
+        for number, (item, join) in enumerate(links):
+            self.add(item, join, fixed=number <= last)
+
+    def add(self, item: ast.Source, join: ast.Join | None, *, fixed: bool) -> None:
+        """Add one item. `fixed`: a RIGHT or FULL join stands here or further on, so it keeps its place."""
+        kind = join.kind if join is not None and join.kind in OUTER else "INNER"
+        if join is not None and join.natural and (join.on is not None or join.using is not None):
+            raise fault("a NATURAL join may not have an ON or USING clause")
+        before = list(self.core.sources)
+        if isinstance(item, ast.Join):
+            self.bind_parenthesised(item, mergeable=kind == "INNER" and not fixed)
         else:
-            self.bind_item(node, "INNER")
+            bind_item(self, item, mergeable=kind == "INNER" and not fixed)
+        added = self.core.sources[len(before) :]
+        entry = self.scope.entries[-1]
+        entry.join = kind
+        equalities = [] if join is None else self.using(join, entry)
+        numbers = {other.number for other in before}
+        if fixed or kind != "INNER" or (join is not None and join.kind == "CROSS"):
+            for source in added:
+                source.requires |= numbers
+        if kind != "INNER":
+            added[0].join = kind
+            added[0].nullable = kind in ("LEFT", "FULL")
+            if kind != "LEFT":
+                for other in before:
+                    other.nullable = True
+        own = fixed or kind != "INNER"
+        if join is not None and (equalities or join.on is not None):
+            self.links.append(Link(len(self.scope.entries), added[-1] if own else None, equalities, join.on, own))
 
-    # ---- joins
+    def bind_conditions(self) -> None:
+        """Bind what stands behind ON, with all names of FROM in scope.
 
-    def bind_join(self, join: ast.Join) -> None:
-        if join.kind in ("RIGHT", "FULL"):
-            self.fold_left_side()
-        before_entries, before_sources = len(self.scope.entries), list(self.core.sources)
-        kind = "LEFT" if join.kind == "LEFT" else join.kind if join.kind in ("RIGHT", "FULL") else "INNER"
-        self.bind_item(join.right, kind)
-        added = self.core.sources[len(before_sources) :]
-        conditions = self.join_conditions(join, before_entries)
-        if kind == "INNER":
-            self.core.conjuncts.extend(conditions)
-            if join.kind == "CROSS":
-                for source in added:
-                    source.requires |= {other.number for other in before_sources}
-            return
-        source = added[0]
-        source.join = kind
-        source.on = conditions
-        source.requires |= {other.number for other in before_sources}
-        source.nullable = kind in ("LEFT", "FULL")
-        if kind in ("RIGHT", "FULL"):
-            for other in before_sources:
-                other.nullable = True
-
-    def join_conditions(self, join: ast.Join, before: int) -> list[Expr]:
+        Raises:
+            OperationalError: ON clause references tables to its right.
+        """
         from tandemdb.planner.bind import split_and
 
-        left, right = self.scope.entries[:before], self.scope.entries[before:]
+        expressions = ExpressionBinder(self.binder, self.scope)
+        for link in self.links:
+            conditions = list(link.equalities)
+            if link.on is not None:
+                conditions.extend(split_and(expressions.bind_scalar(link.on)))
+            if link.own or self.completes:
+                self.check_order(link, conditions)
+            if link.source is None:
+                self.core.conjuncts.extend(conditions)
+            else:
+                link.source.on = conditions
+        self.links = []
+
+    def check_order(self, link: Link, conditions: Sequence[Expr]) -> None:
+        later = {entry.source for entry in self.scope.entries[link.item :] if entry.source is not None}
+        if any(sources_of(condition) & later for condition in conditions):
+            raise fault("ON clause references tables to its right")
+
+    # ---- USING and NATURAL
+
+    def using(self, join: ast.Join, entry: Entry) -> list[Expr]:
+        """The equalities that USING or NATURAL asks for; the entry remembers the names."""
+        left = self.scope.entries[:-1]
         names = list(join.using or ())
         if join.natural:
-            known = {c.name.lower() for entry in left for c in entry.columns if not c.hidden and not c.merged}
-            for entry in right:
-                names.extend(c.name for c in entry.columns if c.name.lower() in known and not c.hidden)
-        conditions: list[Expr] = [self.using(name, left, right, join.kind) for name in names]
-        if join.on is not None:
-            conditions.extend(split_and(ExpressionBinder(self.binder, self.scope).bind_scalar(join.on)))
-        return conditions
+            names = [c.name for c in entry.columns if not c.hidden and self.holders(left, c.name)]
+        equalities: list[Expr] = []
+        for name in names:
+            position = entry.by_name.get(name.lower())
+            holders = self.holders(left, name, hidden=not join.natural)
+            if position is None or not holders:
+                raise fault(f"cannot join using column {name} - column not present in both tables")
+            equalities.append(ast.Binary("=", self.left_side(holders, name), entry.columns[position].expression))
+        entry.using = {name.lower(): name for name in names}
+        return equalities
 
-    def using(self, name: str, left: Sequence[Entry], right: Sequence[Entry], kind: str) -> Expr:
-        """The equality of a USING column; the right one is hidden, the left one stands for both."""
-        lowered = name.lower()
-        on_left = [(entry, entry.by_name[lowered]) for entry in left if lowered in entry.by_name]
-        on_left = [(entry, at) for entry, at in on_left if not entry.columns[at].merged]
-        on_right = [(entry, entry.by_name[lowered]) for entry in right if lowered in entry.by_name]
-        if not on_left or not on_right:
-            raise OperationalError(
-                f"cannot join using column {name} - column not present in both tables", code="SQLITE_ERROR"
-            )
-        if len(on_left) > 1:
-            raise OperationalError(f"ambiguous reference to {name} in USING()", code="SQLITE_ERROR")
-        (entry, at), (other, other_at) = on_left[0], on_right[0]
-        left_expression, right_expression = entry.columns[at].expression, other.columns[other_at].expression
-        other.columns[other_at] = other.columns[other_at]._replace(merged=True)
-        if kind in ("RIGHT", "FULL"):
-            self.share(entry, at, left_expression, right_expression)
-        return ast.Binary("=", left_expression, right_expression)
-
-    def share(self, entry: Entry, at: int, left: Expr, right: Expr) -> None:
-        """Make the unqualified name mean whichever side is there, keeping the qualified ones as they are."""
-        function = self.binder.scalar_function("coalesce", 2)
-        both = FunctionCall(function, "coalesce", (left, right))
-        name = entry.columns[at].name
-        entry.columns[at] = entry.columns[at]._replace(merged=True)
-        position = self.scope.entries.index(entry)
-        self.scope.entries.insert(position, Entry("", None, [EntryColumn(name, both)], None))
-
-    def fold_left_side(self) -> None:
-        """Make everything bound so far one source of rows, which the old entries then read."""
-        inner = Query()
-        core = Core()
-        core.sources, self.core.sources = self.core.sources, []
-        core.conjuncts, self.core.conjuncts = self.core.conjuncts, []
-        inner.cores = [core]
-        self.read_through(inner, core, self.scope.entries)
-
-    def read_through(self, query: Query, core: Core, entries: Sequence[Entry]) -> Source:
-        """A source over `query` whose columns are all the columns of `entries`, which are pointed to it."""
-        from tandemdb.planner.bind import result_columns
-
-        places: list[tuple[Entry, int]] = []
+    def holders(self, entries: Sequence[Entry], name: str, *, hidden: bool = False) -> list[tuple[Entry, Expr]]:
+        """The entries that have the column, from left to right, and it."""
+        found = []
         for entry in entries:
-            for at, column in enumerate(entry.columns):
-                core.results.append(ResultColumn(column.expression, column.name))
-                places.append((entry, at))
-            table = entry.source.table if entry.source is not None else None
-            if table is not None and not table.without_rowid:
-                from tandemdb.planner.scope import rowid_of
+            position = entry.by_name.get(name.lower())
+            if position is not None and (hidden or not entry.columns[position].hidden):
+                found.append((entry, entry.columns[position].expression))
+        return found
 
-                assert entry.source is not None
-                core.results.append(ResultColumn(rowid_of(entry.source), "rowid"))
-                entry.columns.append(EntryColumn("rowid", None, merged=False, hidden=True))
-                entry.by_name.setdefault("rowid", len(entry.columns) - 1)
-                places.append((entry, len(entry.columns) - 1))
-        query.columns = result_columns(query)
-        query.outer = {s for e in core.conjuncts for s in sources_of(e)} - set(core.sources)
-        source = self.binder.new_source("joined", query.columns, self.core)
-        source.query = query
-        self.scope.query.outer |= query.outer - set(self.core.sources)
-        for position, (entry, at) in enumerate(places):
-            entry.columns[at] = entry.columns[at]._replace(expression=Column(source, position))
-            entry.source = None
-        return source
+    def left_side(self, holders: Sequence[tuple[Entry, Expr]], name: str) -> Expr:
+        """The leftmost column of that name; where RIGHT or FULL joins are about, the first that is not NULL."""
+        if not self.completes or len(holders) == 1:
+            return holders[0][1]
+        if any(name.lower() not in entry.using for entry, _ in holders[1:]):
+            raise fault(f"ambiguous reference to {name} in USING()")
+        return first_that_is_there([expression for _, expression in holders])
 
-    # ---- items
+    # ---- joins in parentheses
 
-    def bind_item(self, node: ast.Source, join: str) -> None:
-        if isinstance(node, ast.Join):
-            self.bind_parenthesised(node, join)
-        elif isinstance(node, ast.SubquerySource):
-            self.bind_subquery(node.select, node.alias or "", join)
-        elif node.arguments is not None:
-            self.bind_table_function(node)
-        else:
-            self.bind_table(node, join)
-
-    def bind_parenthesised(self, node: ast.Join, join: str) -> None:
-        if join == "INNER" and only_inner(node):
-            spine = []
-            item: ast.Source = node
-            while isinstance(item, ast.Join):
-                spine.append(item)
-                item = item.left
-            self.bind_item(item, "INNER")
-            for link in reversed(spine):
-                self.bind_join(link)
+    def bind_parenthesised(self, node: ast.Join, *, mergeable: bool) -> None:
+        """One entry for the whole; its sources join this core's if nothing in it is an outer join."""
+        if mergeable and only_inner(node):
+            inner = Scope(self.scope.parent, self.core, self.scope.query)
+            FromBinder(self.binder, inner).bind(node)
+            self.scope.entries.append(nested_entry(inner, None))
             return
         query, core = Query(), Core()
         query.cores = [core]
-        scope = Scope(self.scope.parent, core, query)
-        FromBinder(self.binder, scope).bind(node)
-        self.read_through(query, core, scope.entries)
-        self.scope.entries.extend(scope.entries)
-
-    def bind_table(self, node: ast.TableSource, join: str) -> None:
-        if node.schema is None:
-            common = self.binder.find_common(node.name)
-            if common is not None:
-                self.bind_common(node, common)
-                return
-        found = self.catalog_source(node) or self.named_table(node, join)
-        if found is None:
-            return
-        self.scope.entries.append(found)
-
-    def bind_common(self, node: ast.TableSource, common: Any) -> None:
-        rows = common.use(self.binder)
-        source = self.binder.new_source(node.alias or node.name, rows.columns, self.core)
-        source.function = rows
-        self.scope.entries.append(source_entry(source, node.alias or node.name, None))
-
-    def catalog_source(self, node: ast.TableSource) -> Entry | None:
-        """sqlite_master and its other names: table 0 of the database."""
-        lowered = node.name.lower()
-        if lowered not in ("sqlite_master", "sqlite_schema", "sqlite_temp_master", "sqlite_temp_schema"):
-            return None
-        from tandemdb.planner.schema import catalog_table
-
-        names = self.binder.namespace.names
-        schema = node.schema or ("temp" if "temp" in lowered else "main")
-        position = next((i for i, name in enumerate(names) if name.lower() == schema.lower()), None)
-        if position is None:
-            if schema.lower() != "temp":
-                raise OperationalError(f"no such table: {schema}.{node.name}", code="SQLITE_ERROR")
-            position = 0
-            return self.table_entry(node, position, catalog_table(), empty=True)
-        return self.table_entry(node, position, catalog_table())
-
-    def named_table(self, node: ast.TableSource, join: str) -> Entry | None:
-        from tandemdb.planner.schema import View
-
-        found = self.binder.namespace.find_table(node.name, node.schema)
-        if found is None:
-            from tandemdb.planner.table_functions import is_table_function
-
-            if node.schema is None and is_table_function(node.name):
-                self.bind_table_function(node._replace(arguments=()))
-                return None
-        position, table = self.binder.namespace.require_table(node.name, node.schema)
-        if isinstance(table, View):
-            self.bind_view(node, table, join)
-            return None
-        return self.table_entry(node, position, table)
-
-    def table_entry(self, node: ast.TableSource, database: int, table: Any, *, empty: bool = False) -> Entry:
-        binder = self.binder
-        stored = binder.roots[database].tables[table.id]
-        binder.tables_read[(database, table.id)] = stored
-        columns = [
-            SourceColumn(column.name, column.affinity, column.collation, stored.classes[column.position], column.type_name)
-            for column in table.columns
-        ]
-        source = binder.new_source(node.alias or node.name, columns, self.core)
-        source.table = table
-        source.database = database
-        if node.index:
-            if not any(index.name.lower() == node.index.lower() for index in table.indexes):
-                raise OperationalError(f"no such index: {node.index}", code="SQLITE_ERROR")
-        source.index_hint = node.index
-        if empty:
-            self.core.conjuncts.append(ast.Literal(0))
-        schema = binder.namespace.names[database]
-        offered = [
-            EntryColumn(column.name, Column(source, column.position), hidden=bool(column.hidden == 1))
-            for column in table.columns
-        ]
-        return Entry(node.alias or table.name, schema if node.alias is None else None, offered, source, table.name)
-
-    def bind_view(self, node: ast.TableSource, view: Any, join: str) -> None:
-        binder = self.binder
-        if view.name.lower() in binder.views:
-            raise OperationalError(f"view {view.name} is circularly defined", code="SQLITE_ERROR")
-        binder.views.append(view.name.lower())
-        hidden, binder.common = binder.common, []
-        try:
-            self.bind_subquery(view.select, node.alias or node.name, join, names=view.columns, view=view.name)
-        finally:
-            binder.views.pop()
-            binder.common = hidden
-
-    def bind_subquery(
-        self, select: ast.Select, alias: str, join: str, *, names: Sequence[str] = (), view: str | None = None
-    ) -> None:
-        if join == "INNER" and is_mergeable(self.binder, select):
-            self.merge(select, alias, names, view)
-            return
-        binder = self.binder
-        query = binder.bind_select(select, self.scope.parent)
-        columns = [column._replace(classes=HOLDS_ANY) for column in query.columns]
-        if names:
-            check_view_width(view, names, len(columns))
-            columns = [column._replace(name=name) for column, name in zip(columns, names, strict=True)]
-        source = binder.new_source(alias or "subquery", unique_names(columns), self.core)
-        source.query = query
+        inner = Scope(self.scope.parent, core, query)
+        FromBinder(self.binder, inner).bind(node)
+        entry = nested_entry(inner, None)
+        core.results = [ResultColumn(column.expression, column.name) for column in entry.columns]
+        source = new_query_source(self, query, "joined")
+        query.outer |= {s for e in core.conjuncts for s in sources_of(e)} - set(core.sources)
+        query.outer |= {s for own in core.sources for e in own.on for s in sources_of(e)} - set(core.sources)
         self.scope.query.outer |= query.outer
-        self.scope.entries.append(source_entry(source, alias, view))
-
-    def merge(self, select: ast.Select, alias: str, names: Sequence[str], view: str | None) -> None:
-        """Bind a picking and filtering subquery into this very core."""
-        node = select.cores[0]
-        assert isinstance(node, ast.SelectCore)
-        inner = Scope(self.scope.parent, self.core, self.scope.query)
-        if node.source is not None:
-            FromBinder(self.binder, inner).bind(node.source)
-        held, self.core.results = self.core.results, []
-        self.binder.bind_results(node, self.core, inner, ExpressionBinder(self.binder, inner))
-        inner.aggregates = inner.windows_allowed = False
-        if node.where is not None:
-            from tandemdb.planner.bind import split_and
-
-            bound = ExpressionBinder(self.binder, inner).bind_scalar(node.where)
-            self.core.conjuncts.extend(split_and(bound))
-        results, self.core.results = self.core.results, held
-        columns = [
-            SourceColumn(result.name, affinity_of(result.expression), collation_name(result.expression), HOLDS_ANY)
-            for result in results
-        ]
-        if names:
-            check_view_width(view, names, len(columns))
-            columns = [column._replace(name=name) for column, name in zip(columns, names, strict=True)]
-        offered = [
-            EntryColumn(column.name, result.expression)
-            for column, result in zip(unique_names(columns), results, strict=True)
-        ]
-        self.scope.entries.append(Entry(alias, None, offered, None, view))
-
-    def bind_table_function(self, node: ast.TableSource) -> None:
-        from tandemdb.planner.table_functions import check_arguments, find_table_function
-
-        if node.arguments and self.binder.namespace.find_table(node.name, node.schema) is not None:
-            raise OperationalError(f"'{node.name}' is not a function", code="SQLITE_ERROR")
-        function = find_table_function(node.name)
-        check_arguments(function, node.name, len(node.arguments or ()))
-        binder = ExpressionBinder(self.binder, self.scope)
-        arguments = [binder.bind_scalar(item) for item in node.arguments or ()]
-        source = self.binder.new_source(node.alias or node.name, function.columns, self.core)
-        source.function = function
-        source.arguments = arguments
-        here = set(self.core.sources)
-        source.requires |= {s.number for item in arguments for s in sources_of(item) if s in here}
-        offered = [
-            EntryColumn(column.name, Column(source, i), hidden=i >= function.visible)
-            for i, column in enumerate(function.columns)
-        ]
-        self.scope.entries.append(Entry(node.alias or node.name, None, offered, source, node.name))
+        self.scope.entries.append(nested_entry(inner, source))
 
 
-def source_entry(source: Source, alias: str, origin: str | None) -> Entry:
-    offered = [EntryColumn(column.name, Column(source, i)) for i, column in enumerate(source.columns)]
-    return Entry(alias, None, offered, source, origin)
+def nested_entry(inner: Scope, source: Source | None) -> Entry:
+    """The entry of a join in parentheses: the columns of all its items, in front of each those that USING makes of several."""
+    names: list[str] = []
+    labels: list[Label] = []
+    offered: list[tuple[Expr, bool]] = []
+    for number, entry in enumerate(inner.entries):
+        following = inner.entries[number + 1 : number + 2]
+        shared = [name for later in following for name in later.using.values()]
+        for name in shared:
+            found = inner.find_here(name, None, None)
+            assert found is not None
+            names.append(name)
+            labels.append(Label("", "", name, True))
+            offered.append((found.expression, False))
+        for position, column in enumerate(entry.columns):
+            if column.hidden:
+                continue
+            expression = column.expression
+            if entry.labels is not None:
+                labels.append(entry.labels[position]._replace(shared=False))
+            else:
+                labels.append(Label(entry.schema or "*", entry.alias, column.name))
+                if sum(other.alias.lower() == entry.alias.lower() for other in inner.entries) > 1:
+                    named = inner.find_here(column.name, entry.alias, entry.schema or "*")
+                    expression = expression if named is None else named.expression
+            names.append(column.name)
+            folded = column.name.lower()
+            offered.append((expression, folded in entry.using or folded in map(str.lower, shared) or column.merged))
+    columns = []
+    taken: dict[str, bool] = {}
+    for at, (name, (expression, unseen), label) in enumerate(zip(names, offered, labels, strict=True)):
+        unique, collides = unique_name(name, taken)
+        taken[unique.lower()] = label.shared
+        value = Column(source, at) if source is not None else expression
+        columns.append(EntryColumn(unique, value, merged=unseen or collides))
+    made = Entry("(join)", None, columns, source)
+    made.labels = labels
+    return made
 
 
-def collation_name(expression: Expr) -> str:
-    found = collation_of(expression)
-    return found[0] if found else "BINARY"
-
-
-def check_view_width(view: str | None, names: Sequence[str], found: int) -> None:
-    if len(names) != found:
-        raise OperationalError(f"expected {len(names)} columns for '{view}' but got {found}", code="SQLITE_ERROR")
+def unique_name(name: str, taken: dict[str, bool]) -> tuple[str, bool]:
+    """The name made unique as SQLite does - x, x:1, x:2 - and whether it collided with one that USING shares."""
+    unique, number, shared = name, 0, False
+    while unique.lower() in taken:
+        shared = shared or taken[unique.lower()]
+        number += 1
+        stem = name.rstrip("0123456789")
+        unique = f"{stem[:-1] if stem.endswith(':') and stem != name else name}:{number}"
+    return unique, shared
 
 
 def only_inner(node: ast.Source) -> bool:
     while isinstance(node, ast.Join):
-        if node.kind not in ("INNER", "COMMA", "CROSS") or not only_inner(node.right):
+        if node.kind in OUTER or not only_inner(node.right):
             return False
         node = node.left
     return True
 
 
-def is_mergeable(binder: Binder, select: ast.Select) -> bool:
-    """Whether a subquery only picks, renames and filters, so that its expressions may stand in the query around it."""
-    node = select.cores[0]
-    if len(select.cores) > 1 or not isinstance(node, ast.SelectCore) or node.source is None:
-        return False
-    if select.limit is not None or select.with_ is not None or node.distinct or node.group_by or node.having:
-        return False
-    if select.order_by or node.windows or not only_inner(node.source):
-        return False
-    pending: list[Any] = [column.expression for column in node.columns]
-    while pending:
-        item = pending.pop()
-        if isinstance(item, (ast.Subquery, ast.Exists, ast.InSelect, ast.Parameter)):
-            return False
-        if isinstance(item, ast.Call):
-            name = item.name.lower()
-            count = 0 if item.star else len(item.arguments)
-            if item.over is not None or name in ("random", "randomblob"):
-                return False
-            if binder.users.scalar(name, count) is not None or binder.aggregate_function(name, count, item.star):
-                return False
-        if isinstance(item, (list, tuple)):
-            pending.extend(item)
-    return True
+def fault(message: str) -> OperationalError:
+    return OperationalError(message, code="SQLITE_ERROR")
 
 
-__all__ = ["CATALOG_COLUMNS", "FromBinder", "Rowid"]
+__all__ = ["FromBinder", "only_inner"]

@@ -46,12 +46,13 @@ class Source:
     """What a core reads rows from: a stored table, or a query whose rows are made once (`query`), or a row list made elsewhere.
 
     `variable` names its current row in the generated code; `uses_key` tells that the unique key is needed beside the record;
-    `nullable` that an outer join may put a row of NULLs in its place.
+    `nullable` that an outer join may put a row of NULLs in its place; `exact` that the plan serves this one text, so that
+    it may rest on the values of literals.
     """
 
     __slots__ = (
         "number", "alias", "columns", "table", "database", "query", "rows_name", "variable", "uses_key", "nullable",
-        "join", "on", "index_hint", "function", "arguments", "requires",
+        "join", "on", "index_hint", "function", "arguments", "requires", "exact",
     )  # fmt: skip
 
     def __init__(self, number: int, alias: str, columns: Sequence[SourceColumn]) -> None:
@@ -71,6 +72,7 @@ class Source:
         self.function: Any = None
         self.arguments: Sequence[Expr] = ()
         self.requires: set[int] = set()
+        self.exact = False
 
     @property
     def key_variable(self) -> str:
@@ -175,8 +177,11 @@ class OrderKey(NamedTuple):
 
 
 class ResultColumn(NamedTuple):
+    """A result and its name; `inner_name` is what a query around this one calls it, where that is another."""
+
     expression: Expr
     name: str
+    inner_name: str | None = None
 
 
 class Core:

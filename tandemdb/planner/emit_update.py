@@ -273,7 +273,7 @@ def bind_returning(
             found.extend((column.name, column.expression) for column in offered if not column.hidden)
             continue
         expression = binder.bind_scalar(item.expression)
-        found.append((item.alias or column_name(item, expression, scope), expression))
+        found.append((item.alias or column_name(item, scope), expression))
     return found
 
 

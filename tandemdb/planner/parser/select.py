@@ -208,7 +208,7 @@ class SelectParser(ExpressionParser):
 
     def joined_source(self, left: Source | None, operator: tuple[str, bool] | None, depth: int) -> Source:
         """Read one source with its ON or USING, and join it to what stands to the left of it."""
-        right = self.single_source(depth)
+        right = self.single_source(depth, first=left is None)
         on = None
         using = None
         if self.kind == "ON":
@@ -225,9 +225,9 @@ class SelectParser(ExpressionParser):
             return right
         return Join(left, right, operator[0], operator[1], on, using)
 
-    def single_source(self, depth: int) -> Source:
+    def single_source(self, depth: int, *, first: bool) -> Source:
         if self.kind == "(":
-            return self.source_in_parentheses(depth)
+            return self.source_in_parentheses(depth, first=first)
         if self.kind not in NAMES:
             self.fail()
         name = self.name()
@@ -244,7 +244,7 @@ class SelectParser(ExpressionParser):
         index = self.index_choice() if arguments is None else None
         return TableSource(name, schema, alias, index, arguments)
 
-    def source_in_parentheses(self, depth: int) -> Source:
+    def source_in_parentheses(self, depth: int, *, first: bool) -> Source:
         self.check_depth(depth + 4)
         self.advance()
         if self.kind in SELECT_STARTS:
@@ -254,12 +254,12 @@ class SelectParser(ExpressionParser):
         inner = self.source(depth + 2)
         self.expect(")")
         alias = self.alias()
-        if alias is None:
+        if alias is None and (first or isinstance(inner, Join)):
             return inner
         if isinstance(inner, Join):
             every = SelectCore((ResultColumn(Star(), None, "*"),), source=inner)
             return SubquerySource(Select((every,)), alias)
-        return inner._replace(alias=alias)
+        return inner._replace(alias=alias)  # As in SQLite, an alias inside the parentheses is lost.
 
     def index_choice(self) -> str | None:
         """Read INDEXED BY name or NOT INDEXED, if it is there."""
