@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from tandemdb.planner import ast
+from tandemdb.planner.access_computed import bound_column, is_same, is_usable
 from tandemdb.planner.bound import (
     HOLDS_BLOB,
     HOLDS_NULL,
@@ -62,6 +63,7 @@ class Path(NamedTuple):
     key: Any = None
     low: Term | None = None
     high: Term | None = None
+    node: Any = None
 
 
 def best_path(source: Source, conjuncts: Sequence[Expr], known: set[Source], roots: Sequence[Any]) -> Path:
@@ -75,7 +77,10 @@ def best_path(source: Source, conjuncts: Sequence[Expr], known: set[Source], roo
     terms = [term for conjunct in conjuncts for term in terms_of(conjunct, source, known)]
     paths = [scan_path(count)]
     if source.table is not None:
-        paths.extend(table_paths(source, terms, count, roots))
+        from tandemdb.planner.access_lookup import lookup_paths
+
+        paths.extend(table_paths(source, terms, conjuncts, count, roots))
+        paths.extend(lookup_paths(source, conjuncts, count, roots))
     equal = [term for term in terms if term.operator == "=" and not is_constant(term.expression)]
     if equal and source.function is None or equal and isinstance(source.function, CommonRows):
         matches = max(1.0, count * EQUAL_PART ** len(equal)) if count > 20 else 1.0
@@ -130,7 +135,9 @@ def unique_on(source: Source, equal: Sequence[Term]) -> bool:
 # ---- stored tables
 
 
-def table_paths(source: Source, terms: Sequence[Term], count: float, roots: Sequence[Any]) -> list[Path]:
+def table_paths(
+    source: Source, terms: Sequence[Term], conjuncts: Sequence[Expr], count: float, roots: Sequence[Any]
+) -> list[Path]:
     table = source.table
     assert table is not None
     paths = []
@@ -140,9 +147,7 @@ def table_paths(source: Source, terms: Sequence[Term], count: float, roots: Sequ
     for index in table.indexes:
         if source.index_hint == "" or (source.index_hint and source.index_hint.lower() != index.name.lower()):
             continue
-        if index.where is not None or any(column.position < 0 for column in index.columns):
-            continue
-        if index.id not in stored.keys:
+        if not is_usable(source, index, conjuncts, stored):
             continue
         path = index_path(source, index, terms, count, stored.keys[index.id])
         if path is not None:
@@ -230,23 +235,27 @@ def matching_share(equal: Sequence[Term], index: Any, key: Any, count: float) ->
         distinct = key.distinct_count
     else:
         distinct = key.distinct_prefix_count(len(equal))
-    return 1.0 / max(1.0, float(distinct))
+    share = 1.0 / max(1.0, float(distinct))
+    return min(share, SELECTIVE_PART) if all(is_constant(term.expression) for term in equal) else share
 
 
 def fits(term: Term, source: Source, column: Any) -> bool:
     """Whether the term compares the index's column as the index orders it."""
-    if not isinstance(term.key, Column) or term.key.position != column.position:
+    if column.position < 0:
+        if not is_same(source, bound_column(source, column), term.key):
+            return False
+    elif not isinstance(term.key, Column) or term.key.position != column.position:
         return False
     if comparison_collation(term.conjunct.left, term.conjunct.right) != column.collation.upper():
         return False
     own, _ = comparison_affinity(term.key, term.expression)
-    classes = source.columns[column.position].classes
+    classes = source.columns[column.position].classes if column.position >= 0 else HOLDS_TEXT
     return own is None or (own == "NUMERIC" and not classes & HOLDS_TEXT)
 
 
 def fits_range(term: Term, source: Source, column: Any) -> bool:
     """As `fits`; a range also needs all values of the column, NULLs aside, in the segment of the bound."""
-    if not fits(term, source, column):
+    if column.position < 0 or not fits(term, source, column):
         return False
     classes = source.columns[column.position].classes & ~HOLDS_NULL
     return classes & ~HOLDS_NUMBER == 0 or classes in (HOLDS_TEXT, HOLDS_BLOB)

@@ -16,6 +16,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from tandemdb.planner import runtime
+from tandemdb.planner.access_order import path_in_order
 from tandemdb.planner.bound import (
     HOLDS_ANY,
     HOLDS_BLOB,
@@ -23,13 +24,10 @@ from tandemdb.planner.bound import (
     HOLDS_INT,
     HOLDS_NULL,
     HOLDS_TEXT,
-    Column,
     Core,
     Expr,
     OrderKey,
     Query,
-    Rowid,
-    Source,
 )
 from tandemdb.planner.emit_collation import collation_function
 from tandemdb.planner.explain import Explanation
@@ -73,26 +71,24 @@ class OrderEmitter:
     # ---- order by path
 
     def with_order(self, plan: JoinPlan) -> JoinPlan:
-        """Mark the plan's only step to read in the order asked for, if its path can."""
+        """Let the plan's only step read in the order asked for, if a path can."""
         keys = self.keys
         if len(plan.steps) != 1 or not keys or self.core.is_aggregate or self.core.windows or self.core.distinct:
             return plan
-        step = plan.steps[0]
+        step, query = plan.steps[0], self.query
         source = step.source
-        if source.table is None or source.table.without_rowid or len(keys) != 1:
+        if source.table is None or source.table.without_rowid or source.join != "INNER" or query is None:
             return plan
-        key = keys[0]
-        expression = key.expression if key.position < 0 else self.core.results[key.position].expression
-        if not is_rowid(source, expression) or key.nulls_first == key.descending:
+        results = self.core.results
+        asked = [(k, k.expression if k.position < 0 else results[k.position].expression) for k in keys]
+        stored = self.queries.generator.roots[source.database].tables[source.table.id]
+        path = path_in_order(
+            source, step.path, asked, stored, filtered=bool(step.filters), limited=query.limit is not None
+        )
+        if path is None:
             return plan
-        if step.path.kind == "find":
-            self.sorted_by_path = True
-        elif step.path.kind in ("scan", "range"):
-            self.sorted_by_path = True
-            if key.descending:
-                reverse = step.path._replace(kind=f"{step.path.kind}_reversed")
-                return plan._replace(steps=[step._replace(path=reverse)])
-        return plan
+        self.sorted_by_path = True
+        return plan._replace(steps=[step._replace(path=path)])
 
     def explain(self, explanation: Explanation) -> None:
         if self.core.is_aggregate and self.core.group_by:
@@ -178,17 +174,6 @@ def write_sort(queries: QueryEmitter, rows: str, keys: list[OrderKey], places: l
 def collation_key(queries: QueryEmitter, collation: str) -> str:
     """The key function of a collation, as text; a collation of the connection's own is asked for at run time."""
     return str(collation_function(queries.generator, collation))
-
-
-def is_rowid(source: Source, expression: Expr) -> bool:
-    if isinstance(expression, Rowid):
-        return True
-    return (
-        isinstance(expression, Column)
-        and source.table is not None
-        and expression.source is source
-        and expression.position == source.table.rowid_position
-    )
 
 
 def limit_text(queries: QueryEmitter, query: Query) -> tuple[str, str] | None:

@@ -19,6 +19,8 @@ the function around it that has all they need.
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+from tandemdb.planner import runtime
 from tandemdb.planner.access import COST_SCAN
 from tandemdb.planner.bound import (
     HOLDS_ANY,
@@ -49,7 +51,6 @@ from tandemdb.planner.join_order import JoinPlan, Step, order_joins
 from tandemdb.planner.pipeline import Pipeline
 from tandemdb.planner.traits import affinity_of, comparison_collation
 from tandemdb.planner.writer import Code, Frame, Generator
-from tandemdb.planner import runtime
 
 
 class QueryEmitter:
@@ -127,6 +128,8 @@ class QueryEmitter:
             from tandemdb.planner.table_functions import take_constraints
 
             take_constraints(core)
+        for source in core.sources:
+            source.exact = self.generator.literal_base is None
         outside = self.outside(core)
         plan = order_joins(core, self.generator.roots, outside)
         if order is not None:

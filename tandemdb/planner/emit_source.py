@@ -5,7 +5,7 @@
     key      for city_0 in table_city_1.find_many(table_city_1.keys[7].equal(2, p0))
     range    for city_0 in chain(table_city_1.range_record_lists(p0, False, p1, True))
     hash     for city_0 in hash_1.get(k_1[2], ())            hash_1 made in the setup of the main function
-    scan     for city_0 in chain(table_city_1.record_lists())
+    scan     for city_0 in chain(context.watched(table_city_1.record_lists()))
 
 Where the unique key is needed beside the record, the loops bring both: `for city_0_key, city_0 in ...items()`.
 """
@@ -29,6 +29,7 @@ from tandemdb.planner.bound import (
     Expr,
     Source,
 )
+from tandemdb.planner.emit_lookup import READERS
 from tandemdb.planner.pipeline import Pipeline
 from tandemdb.planner.traits import comparison_affinity, comparison_collation
 from tandemdb.planner.writer import Code
@@ -60,6 +61,9 @@ class SourceReader:
             else:
                 self.pipeline.loop(source.variable, self.rows_text())
             return
+        if self.path.kind in READERS:
+            READERS[self.path.kind](self)
+            return
         {
             "scan": self.read_scan,
             "find": self.read_find,
@@ -70,6 +74,7 @@ class SourceReader:
             "primary_prefix": self.read_primary_prefix,
             "unique": self.read_unique,
             "key": self.read_key,
+            "key_reversed": self.read_key,
             "hash": lambda: self.read_hash(self.scan_text()),
         }[self.path.kind]()
 
@@ -90,21 +95,21 @@ class SourceReader:
         """An expression for the rows of a source that is not a stored table."""
         source = self.source
         if isinstance(source.function, CommonRows):
-            return self.queries.common_rows(source.function)
+            return f"context.watched_rows({self.queries.common_rows(source.function)})"
         if source.function is not None:
             arguments = ", ".join(self.queries.expressions.value(item).text for item in source.arguments)
             self.generator.needs_context = True
             name = self.generator.helper(source.function.rows, f"rows_of_{source.function.name}")
             return f"{name}(context, {arguments})"
         assert source.query is not None
-        return self.queries.materialized(source.query, source.alias)
+        return f"context.watched_rows({self.queries.materialized(source.query, source.alias)})"
 
     # ---- whole tables
 
     def scan_text(self) -> str:
         if self.source.uses_key:
-            return f"{self.table}.items()"
-        return f"{self.generator.helper(chain.from_iterable, 'chain')}({self.table}.record_lists())"
+            return f"context.watched_items({self.table})"
+        return f"{self.generator.helper(chain.from_iterable, 'chain')}(context.watched({self.table}.record_lists()))"
 
     def read_scan(self) -> None:
         self.pipeline.loop(self.target, self.scan_text())
@@ -133,7 +138,8 @@ class SourceReader:
             self.pipeline.loop(self.target, f"{self.table}.range_items({bounds})")
         else:
             flatten = self.generator.helper(chain.from_iterable, "chain")
-            self.pipeline.loop(self.target, f"{flatten}({self.table}.range_record_lists({bounds}))")
+            lists = f"{self.table}.range_record_lists({bounds})"
+            self.pipeline.loop(self.target, f"{flatten}(context.watched({lists}))")
 
     def read_range_reversed(self) -> None:
         bounds = self.bounds_text(self.path.low, self.path.high)
@@ -199,6 +205,8 @@ class SourceReader:
             keys = f"{key}.equal({rank}, {stored})"
         else:
             keys = self.range_of_key(key)
+        if path.kind == "key_reversed":
+            keys = f"{keys}[::-1]"
         self.pipeline.loop(self.target, f"{many}({keys})")
 
     def range_of_key(self, key: str) -> str:

@@ -8,11 +8,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tandemdb.planner.bound import Core
+from tandemdb.planner.bound import Core, Source
 
 if TYPE_CHECKING:
+    from tandemdb.planner.access import Path
     from tandemdb.planner.join_order import Step
 
 EXPLAIN_COLUMNS = ("id", "parent", "notused", "detail")
@@ -71,13 +72,46 @@ class Explanation:
             names = [column_label(term.key, source) for term in path.terms]
             tests = [f"{label}=?" for label in names]
             self.line(f"SEARCH {name} USING AUTOMATIC COVERING INDEX ({' AND '.join(tests)}){suffix}")
+        elif path.kind in LOOKUPS:
+            self.lookup(source, path, name, suffix)
         else:
-            columns = [source.columns[column.position].name for column in path.key.columns]
+            columns = [index_label(column, source) for column in path.key.columns]
             tests = [f"{column}=?" for column in columns[: len(path.terms)]]
             tests += [
                 f"{columns[len(path.terms)]}{term.operator[0]}?" for term in (path.low, path.high) if term is not None
             ]
             self.line(f"SEARCH {name} USING INDEX {path.key.name} ({' AND '.join(tests)}){suffix}")
+
+
+    def lookup(self, source: Source, path: Path, name: str, suffix: str) -> None:
+        """The lines of a path that looks several keys up, or reads in the order of a key."""
+        if path.kind.startswith("key_scan"):
+            self.line(f"SCAN {name} USING INDEX {path.key.name}{suffix}")
+        elif path.kind == "prefix":
+            column = index_label(path.key.columns[0], source)
+            self.line(f"SEARCH {name} USING INDEX {path.key.name} ({column}>? AND {column}<?){suffix}")
+        elif path.kind == "either":
+            self.open("MULTI-INDEX OR")
+            for number, branch in enumerate(path.node, 1):
+                self.open(f"INDEX {number}")
+                self.line(f"SEARCH {name} {equality_label(branch.key, source)}{suffix}")
+                self.close()
+            self.close()
+        else:
+            self.line(f"SEARCH {name} {equality_label(path.key, source)}{suffix}")
+
+
+LOOKUPS = frozenset({"members", "prefix", "either", "key_scan", "key_scan_reversed"})
+
+
+def equality_label(key: Any, source: Source) -> str:
+    if key is None:
+        return "USING INTEGER PRIMARY KEY (rowid=?)"
+    return f"USING INDEX {key.name} ({index_label(key.columns[0], source)}=?)"
+
+
+def index_label(column: Any, source: Source) -> str:
+    return source.columns[column.position].name if column.position >= 0 else "<expr>"
 
 
 def column_label(key: object, source: object) -> str:

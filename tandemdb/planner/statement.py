@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tandemdb.planner import ast
+from tandemdb.planner.access_computed import rests_on_literals
 from tandemdb.planner.namespace import Namespace
 from tandemdb.planner.plan import Plan
 from tandemdb.planner.tree import walk
@@ -150,6 +151,7 @@ def parse_statement(sql: str, namespace: Namespace, template: str, exact: bool) 
     kind = kind_of(parsed.node)
     has_tail = parsed.end < len(sql) and rest_has_statement(sql, parsed.end)
     lift = kind in LIFTED and not (exact or has_tail or parsed.structural or literals_matter(parsed.node))
+    lift = lift and not rests_on_literals(parsed.node, namespace)
     shape = Shape(parsed.node, kind, parsed.parameters, len(parsed.parameters) if lift else None)
     if lift:
         namespace.templates[template] = (shape, has_tail)

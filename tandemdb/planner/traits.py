@@ -55,11 +55,11 @@ def collation_of(expression: Expr) -> tuple[str, bool] | None:
     if isinstance(expression, ast.Collate):
         return expression.collation.upper(), True
     if isinstance(expression, Column):
-        return expression.source.columns[expression.position].collation, False
+        return expression.source.columns[expression.position].collation.upper(), False
     if isinstance(expression, Rowid):
         return "BINARY", False
     if isinstance(expression, Local):
-        return expression.collation, False
+        return expression.collation.upper(), False
     if isinstance(expression, ast.Cast) or (isinstance(expression, ast.Unary) and expression.operator == "+"):
         return collation_of(expression.operand)
     for part in children(expression):
