@@ -180,7 +180,14 @@ class Cursor:
         if self._stream is not None:
             self._end_stream()
         session = connection._session
-        if type(parameters) is tuple and connection._plain_rows and not binding.base_types_adapted:
+        shape = connection._shapes.get(sql)
+        if (
+            shape is not None
+            and not shape.is_dml
+            and type(parameters) is tuple
+            and connection._plain_rows
+            and not binding.base_types_adapted
+        ):
             # Seen before, and its plan checks the values itself: nothing else needs to look at them.
             ready = session.quick(sql, parameters) if connection._tracer is None else None
             if ready is not None:
@@ -189,7 +196,6 @@ class Cursor:
                 self._lastrowid = session.last_insert_rowid
                 return self
         try:
-            shape = connection._shapes.get(sql)
             if shape is None:
                 statement = connection._prepare_new(sql)
                 shape = connection._shapes[sql]

@@ -12,6 +12,7 @@ The session below is always in autocommit mode itself: a statement outside a tra
 
 from __future__ import annotations
 
+from _thread import get_ident
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -79,6 +80,11 @@ class TransactionControl(ConnectionState):
 
     def commit(self) -> None:
         """Commit the open transaction, if there is one."""
+        if self._owner == get_ident() and self._autocommit == LEGACY_TRANSACTION_CONTROL and not self._hooked:
+            session = self._session
+            if session.in_transaction:
+                session.commit()
+            return
         with self._guard():
             self._end("COMMIT")
 

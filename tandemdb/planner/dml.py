@@ -65,13 +65,17 @@ def run_dml(session: Session, statement: Statement, rows: Iterable[Sequence[Any]
     if not rows:
         return Result(iter(()), 0, None)
     key = plan_key(session)
+    gathers = len(rows) > 1
+    if gathers:
+        key = (*key, "rows")
     context = session.context
     context._now = None
     roots = session.roots()
     shape = statement.shape
     plan = shape.find_plan(roots, rows[0], key)
     if plan is None:
-        plan = compile_dml(session, shape.node, statement.namespace, roots, rows[0], shape.literal_base, statement.sql[:60])
+        plan = compile_dml(session, shape.node, statement.namespace, roots, rows[0], shape.literal_base, statement.sql[:60],
+                           gathers=gathers)  # fmt: skip
         plan.settings = key
         shape.add_plan(plan)
     statement.columns = plan.columns
@@ -168,9 +172,11 @@ def run_atomic(session: Session, plan: DmlPlan, roots: Sequence[Any], row: Any, 
 
 def compile_dml(
     session: Session, node: Any, namespace: Namespace, roots: Sequence[Any], params: Sequence[Any],
-    literal_base: int | None, name: str, layout: RowLayout | None = None,
+    literal_base: int | None, name: str, layout: RowLayout | None = None, gathers: bool = False,
 ) -> DmlPlan:  # fmt: skip
     """Compile an INSERT, UPDATE or DELETE; `layout` tells where NEW and OLD stand if it is part of a trigger.
+
+    `gathers`: it will be run for many sets of values at once, so that an INSERT should append its rows together.
 
     Raises:
         OperationalError: as sqlite3 words what is wrong with the statement.
@@ -180,6 +186,7 @@ def compile_dml(
     if node.with_ is not None:
         binder.enter_with(node.with_, outline, None)
     generator = new_generator(params, roots, literal_base)
+    generator.reserved = binder.variables
     if layout is not None:
         binder.locals = layout.names(generator)
     database, table = find_target(namespace, node.table, type(node).__name__)
@@ -191,7 +198,7 @@ def compile_dml(
     generator.main.arguments[1] = "many" if many else "params"
     queries = QueryEmitter(generator, generator.main, None)
     if isinstance(node, ast.Insert):
-        emitter: Any = InsertEmitter(queries, binder, node, table, database, session, many)
+        emitter: Any = InsertEmitter(queries, binder, node, table, database, session, many, gathers)
         emitter.check_upserts()
         emitter.write()
         atomic = many

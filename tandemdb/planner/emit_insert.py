@@ -52,7 +52,7 @@ class InsertEmitter:
     """Writes one INSERT statement into the generator's main function."""
 
     def __init__(self, queries: QueryEmitter, binder: Binder, node: ast.Insert, table: Table, database: int,
-                 session: Any, many: bool) -> None:  # fmt: skip
+                 session: Any, many: bool, gathers: bool = False) -> None:  # fmt: skip
         self.queries = queries
         self.binder = binder
         self.node = node
@@ -61,6 +61,7 @@ class InsertEmitter:
         self.session = session
         self.action = node.action
         self.many = many
+        self.gathers = gathers
         self.frame = queries.frame
         self.generator = queries.generator
         self.row = RowEmitter(queries, binder, table, database, node.action, session.settings)
@@ -146,9 +147,9 @@ class InsertEmitter:
         table, node = self.table, self.node
         plain = not (table.without_rowid or table.autoincrement or node.returning or node.upserts)
         plain = plain and not any(index.unique and (index.computed or index.conflict) for index in table.indexes)
-        plain = plain and not self.has_triggers() and node.action in (None, "ABORT", "FAIL")
+        plain = plain and not self.has_triggers() and node.action in (None, "ABORT")
         foreign = self.session.settings.foreign_keys and (table.foreign_keys or self.is_parent())
-        return plain and not foreign and (self.many or self.node.source is not None)
+        return plain and not foreign and (self.gathers if self.many else self.node.source is not None)
 
     def is_parent(self) -> bool:
         schema = self.binder.namespace.schemas[self.database]

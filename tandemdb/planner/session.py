@@ -22,11 +22,11 @@ from tandemdb.planner import ast
 from tandemdb.planner.connection_settings import Settings
 from tandemdb.planner.context import Context
 from tandemdb.planner.databases import Attached
+from tandemdb.planner.hooks import Hooks
 from tandemdb.planner.namespace import Namespace, Quick, QuickChange, namespace_of
 from tandemdb.planner.plan_settings import plan_key
 from tandemdb.planner.schema import load_schema
 from tandemdb.planner.statement import Statement, prepare
-from tandemdb.planner.user_functions import Entry, UserRegistry
 from tandemdb.storage import Database, Transaction
 
 NO_ROWS: tuple[()] = ()
@@ -44,14 +44,14 @@ class Result:
         self.columns = columns
 
 
-class Session:
+class Session(Hooks):
     """One connection's state: databases, transaction, settings, registered functions, counters."""
 
     def __init__(self, database: Database, *, timeout: float = 5.0) -> None:
+        super().__init__()
         self.databases = [Attached("main", database)]
         self.timeout = timeout
         self.settings = Settings()
-        self.users = UserRegistry()
         self.context = Context(self)
         self.in_transaction = False
         self.changes = 0
@@ -62,14 +62,8 @@ class Session:
         self.deferred_checks: list[Any] = []
         self.statement_checks: dict[Any, None] = {}
         self.firing: list[Any] = []
-        self.trace: Callable[[str], Any] | None = None
-        self.authorizer: Any = None
-        self.progress: Any = None
-        self.interrupted = False
         self.depth = 0
         self.main = self.databases[0]
-        self.watched = False
-        self.plan_settings: Any = None
         self._schema: Any = self
         self._namespace: Namespace | None = None
         self._quick: dict[str, Quick] = {}
@@ -123,8 +117,8 @@ class Session:
         Raises:
             DatabaseError: as sqlite3 names the failure; nothing of the statement remains then.
         """
-        if self.trace is not None:
-            self.trace(statement.sql)
+        if self.watched:
+            self.watch_start(statement)
         if statement.kind == "select":
             if statement.namespace is not self.namespace():
                 statement = self.prepare(statement.sql)
@@ -158,7 +152,7 @@ class Session:
         run, columns, count, settings, literals = ready
         if len(values) != count or settings is not self.plan_settings:
             return None
-        rows = run((root,), (*values, *literals) if literals else values, None)
+        rows = run((root,), (*values, *literals) if literals else values, self.context)
         return None if rows is None else (columns, iter(rows))
 
     def quick_change(self, sql: str, values: Sequence[Any]) -> int | None:
@@ -212,7 +206,6 @@ class Session:
         shape = statement.shape
         key = self.plan_settings
         self.context._now = None
-        self.interrupted = False
         found = shape.run_plan(roots, params, self.context, key)
         if found is None:
             plan = self.compile_select(statement, roots, params, key)
@@ -257,7 +250,7 @@ class Session:
         Raises:
             DatabaseError: at the first set that fails; the sets before it stay done.
         """
-        if self.trace is not None or not statement.is_dml:
+        if self.watched or not statement.is_dml:
             changes = 0
             for values in rows:
                 result = self.run(statement, values)
@@ -396,48 +389,7 @@ class Session:
             raise
         self.deferred_checks = []
 
-    # ---- functions, hooks and the end
-
-    def create_function(
-        self, name: str, narg: int, function: Callable[..., Any] | None, deterministic: bool = False
-    ) -> None:
-        """Register a scalar function, or remove it with None."""
-        self.register(name, narg, None if function is None else Entry("scalar", function, bool(deterministic)))
-
-    def create_aggregate(self, name: str, narg: int, aggregate: Any) -> None:
-        """Register an aggregate class with step() and finalize(), or remove it with None."""
-        self.register(name, narg, None if aggregate is None else Entry("aggregate", aggregate))
-
-    def create_window_function(self, name: str, narg: int, aggregate: Any) -> None:
-        """Register an aggregate class with step(), inverse(), value() and finalize(), or remove it with None."""
-        self.register(name, narg, None if aggregate is None else Entry("window", aggregate))
-
-    def create_collation(self, name: str, compare: Callable[[str, str], int] | None) -> None:
-        """Register a collation, or remove it with None."""
-        self.users.register_collation(name, compare)
-        self.plan_settings = self.users.registrations
-
-    def register(self, name: str, count: int, entry: Entry | None) -> None:
-        self.users.register(name, count, entry)
-        self.plan_settings = self.users.registrations
-
-    def set_trace_callback(self, callback: Callable[[str], Any] | None) -> None:
-        """Call back with the text of each statement that runs."""
-        self.trace = callback
-        self.watched = self.trace is not None or self.authorizer is not None
-
-    def set_authorizer(self, callback: Any) -> None:
-        """Ask before a statement is compiled; kept for the statements that support it."""
-        self.authorizer = callback
-        self.watched = self.trace is not None or self.authorizer is not None
-
-    def set_progress_handler(self, callback: Any, instructions: int = 0) -> None:
-        """Call back every so often while a statement runs."""
-        self.progress = callback
-
-    def interrupt(self) -> None:
-        """Ask the running statement to stop."""
-        self.interrupted = True
+    # ---- databases and the end
 
     def close(self) -> None:
         """Roll back what is open and let go of the databases."""
