@@ -30,6 +30,7 @@ BELOW: dict[str, set[str]] = {
     "": {"errors", "storage", "replication", "planner", "dbapi"},
     # From here on, users of the package: they come in through its front door.
     "dialect": {"errors", "dbapi", ""},
+    "django": {"errors", "dbapi", ""},
     "cli": {"errors", "dbapi", "planner", ""},  # of planner, the splitter of scripts
 }
 # Arrows that point back, each with its reason.
