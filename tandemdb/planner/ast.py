@@ -377,7 +377,7 @@ class ForeignKey(NamedTuple):
 
 
 class Check(NamedTuple):
-    """`text` is the source between the parentheses, which the error message quotes if there is no name."""
+    """`text` is what the error message quotes if there is no name: the source between the parentheses, or part of it."""
 
     expression: Expression
     text: str

@@ -10,6 +10,7 @@ table's own.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from tandemdb.errors import OperationalError
@@ -28,12 +29,14 @@ from tandemdb.planner.ast import (
     UniqueConstraint,
 )
 from tandemdb.planner.keywords import IDENTIFIERS, JOIN_WORDS, NAMES, TIME_WORDS
+from tandemdb.planner.lexer import dequote
 from tandemdb.planner.parser.core import LITERAL_KINDS
 from tandemdb.planner.parser.dml import DmlParser
 from tandemdb.planner.parser.expressions import LOOSEST, SELECT_STARTS
 from tandemdb.planner.parser.limits import COLUMNS_MAX
 
 TABLE_CONSTRAINT_STARTS = frozenset(["CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"])
+QUOTED = re.compile(r"""\[[^]]*\]|(["'`])(?:(?!\1).|\1\1)*\1""", re.DOTALL)
 
 
 class TableParser(DmlParser):
@@ -277,7 +280,9 @@ class TableParser(DmlParser):
         expression = self.expression(LOOSEST, 8)
         text = self.text_between(first, self.position)
         self.expect(")")
-        return Check(expression, text, self.constraint_name)
+        # SQLite takes the text for a name, and of one that begins with a quoted name or string keeps just that.
+        quoted = QUOTED.match(text)
+        return Check(expression, dequote(quoted[0]) if quoted else text, self.constraint_name)
 
     def foreign_key(self) -> ForeignKey:
         self.expect_all("KEY")
