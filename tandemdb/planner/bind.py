@@ -283,7 +283,7 @@ class Binder:
             except OperationalError:
                 continue
             for index, column in enumerate(core.results):
-                if column.expression == expression and type(column.expression) is type(expression):
+                if without_slots(column.expression) == without_slots(expression):
                     return self.order_position(query, index, term, collation)
         raise OperationalError(
             f"{nth(number)} ORDER BY term does not match any column in the result set", code="SQLITE_ERROR"
@@ -379,8 +379,20 @@ def variable_name(alias: str, number: int) -> str:
     return f"{cleaned or 'row'}_{number}" if not cleaned[:1].isdigit() else f"t{cleaned}_{number}"
 
 
+def without_slots(expression: Expr) -> Expr:
+    """The expression in a form that compares equal for the same text: literals by value and type, wherever they stand."""
+    if isinstance(expression, ast.Literal):
+        return type(expression.value), expression.value
+    if isinstance(expression, (tuple, list)):
+        return type(expression).__name__, *map(without_slots, expression)
+    return expression
+
+
 def split_and(expression: Expr) -> list[Expr]:
-    """The terms of a conjunction."""
+    """The terms of a conjunction, with those that all arms of an OR have in common drawn out.
+
+    `(a = b AND c) OR (a = b AND d)` also says `a = b`, which may find rows by a key or join two tables.
+    """
     pending, found = [expression], []
     while pending:
         node = pending.pop()
@@ -389,6 +401,33 @@ def split_and(expression: Expr) -> list[Expr]:
             pending.append(node.left)
         else:
             found.append(node)
+            if isinstance(node, ast.Binary) and node.operator == "OR":
+                found.extend(common_terms(node))
+    return found
+
+
+def common_terms(node: Expr) -> list[Expr]:
+    """The conjuncts that stand in every arm of an OR."""
+    arms = chain_of(node, "OR")
+    common = chain_of(arms[0], "AND")
+    for arm in arms[1:]:
+        terms = chain_of(arm, "AND")
+        common = [term for term in common if any(type(term) is type(other) and term == other for other in terms)]
+        if not common:
+            break
+    return common
+
+
+def chain_of(node: Expr, operator: str) -> list[Expr]:
+    """The operands of a chain of AND or of OR, in their order."""
+    pending, found = [node], []
+    while pending:
+        item = pending.pop()
+        if isinstance(item, ast.Binary) and item.operator == operator:
+            pending.append(item.right)
+            pending.append(item.left)
+        else:
+            found.append(item)
     return found
 
 

@@ -4,6 +4,7 @@
                           +-- now()                       one time for the whole statement
                           +-- user_function('rev', 1)     functions of create_function
                           +-- collation_key('FR', x)      collations of create_collation
+                          +-- watched(lists)              the blocks of a scan, which may be stopped between two
                           +-- writable(0, 5)              table 5 of main, in the session's transaction
                           +-- changed(3, rowid)           counts for changes(), last_insert_rowid()
 """
@@ -12,7 +13,8 @@ from __future__ import annotations
 
 import datetime
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from tandemdb.errors import OperationalError
@@ -22,6 +24,10 @@ from tandemdb.planner.user_functions import UserRegistry, checked_result
 if TYPE_CHECKING:
     from tandemdb.planner.session import Session
     from tandemdb.storage.table import Table
+
+
+ROWS_UNWATCHED = 512
+"""So many rows are read without a look at who wants to stop."""
 
 
 class Context:
@@ -84,6 +90,37 @@ class Context:
     def call_aggregate(self, name: str, count: int, rows: Sequence[Sequence[Any]]) -> Any:
         return self.session.users.aggregate_rows(name, count, rows)
 
+    # ---- long reads
+
+    def watched(self, lists: list[list[Any]]) -> Iterable[list[Any]]:
+        """The blocks of a scan, with a look between them whether to go on.
+
+        Raises:
+            OperationalError: interrupted.
+        """
+        session = self.session
+        if session.progress is None and len(lists) <= 1 and not session.interrupted:
+            return lists
+        return self.watching(lists)
+
+    def watching(self, lists: Iterable[list[Any]]) -> Iterator[list[Any]]:
+        check = self.session.check
+        for records in lists:
+            check(len(records))
+            yield records
+
+    def watched_items(self, table: Table) -> Iterator[tuple[Any, Any]]:
+        """As `watched`, of a table's pairs of unique key and record."""
+        blocks = self.watched(table.record_lists())
+        return chain.from_iterable(map(zip, table.key_lists(), blocks))
+
+    def watched_rows(self, rows: Sequence[Any]) -> Iterable[Any]:
+        """As `watched`, of rows made before."""
+        session = self.session
+        if session.progress is None and not session.interrupted and len(rows) <= ROWS_UNWATCHED:
+            return rows
+        return chain.from_iterable(self.watching(slices(rows)))
+
     # ---- writing
 
     def writable(self, database: int, table_id: int) -> Table:
@@ -92,6 +129,11 @@ class Context:
 
     def changed(self, count: int, last_rowid: int | None = None) -> None:
         self.session.count_changes(count, last_rowid)
+
+
+def slices(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(rows), ROWS_UNWATCHED):
+        yield rows[start : start + ROWS_UNWATCHED]
 
 
 __all__ = ["Context", "UserRegistry", "checked_result"]

@@ -52,6 +52,6 @@ def recursive_rows(queries: QueryEmitter, common: CommonRows) -> None:
     distinct = "UNION" in common.operators
     loop = generator.helper(runtime.recurse)
     listed = ", ".join(steps)
-    frame.emit(f"return {loop}({setup}(), ({listed},), {distinct}, ({order}{',' if order else ''}), {start}, {stop})")
+    frame.emit(f"return {loop}(context, {setup}(), ({listed},), {distinct}, ({order}{',' if order else ''}), {start}, {stop})")
     home.emit_setup_lines(["    " + line for line in frame.source()])
     home.emit_setup(f"{rows} = {frame.name}()")

@@ -114,6 +114,7 @@ def compile_select(
     binder = Binder(namespace, roots, users)
     query = binder.bind_select(node, None)
     generator = new_generator(params, roots, literal_base)
+    generator.reserved = binder.variables
     emitter = QueryEmitter(generator, generator.main, None)
     form = write_top(emitter, query)
     joins = sum(len(core.sources) for core in query.cores) > 1 or len(binder.tables_read) > 1
@@ -235,7 +236,7 @@ def write_stream(emitter: QueryEmitter, core: Core) -> str:
     element = emitter.element(core, order)
     first = pipeline.clauses[0] if pipeline.clauses else None
     lists = None
-    if first is not None and first.kind == "for" and first.text.startswith("chain(") and first.text.endswith("())"):
+    if first is not None and first.kind == "for" and first.text.startswith("chain(") and first.text.endswith(".record_lists()))"):
         lists = first.text[len("chain(") : -1]
     if lists is None or not pipeline.is_comprehension:
         rows = pipeline.collect(generator, frame, element)

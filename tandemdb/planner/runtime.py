@@ -5,6 +5,7 @@ Each is a plain function over SQL values (None, int, float, str, bytes) and rows
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from tandemdb.planner import values
 
 Row = tuple[Any, ...]
 NUMERIC = ("INTEGER", "REAL", "NUMERIC")
+ROWS_MAX = sys.maxsize // 2
+"""More rows than there can be: what a slice takes is no greater."""
 
 
 def fold_chain(parts: tuple[tuple[Any, Any], ...]) -> Any:
@@ -187,7 +190,7 @@ def limit_number(value: Any, default: int | None) -> int | None:
             value = int(value)
         if type(value) is not int:
             raise IntegrityError("datatype mismatch", code="SQLITE_MISMATCH")
-    return default if value < 0 else value
+    return default if value < 0 else min(value, ROWS_MAX)
 
 
 def first_distinct(rows: list[Row]) -> list[Row]:
@@ -223,17 +226,18 @@ def combine_collated(operator: str, left: list[Row], right: list[Row], keys: Seq
     found = {}
     if operator == "UNION":
         for row in (*left, *right):
-            found.setdefault(key_of(row), row)
+            found[key_of(row)] = row
         return list(found.values())
     others = {key_of(row) for row in right}
     for row in left:
         key = key_of(row)
         if (key in others) == (operator == "INTERSECT"):
-            found.setdefault(key, row)
+            found[key] = row
     return list(found.values())
 
 
 def recurse(
+    context: Any,
     queue: list[Row],
     steps: Sequence[Callable[[list[Row]], list[Row]]],
     distinct: bool,
@@ -254,6 +258,7 @@ def recurse(
             given, queue = queue[:1], queue[1:]
         else:
             given, queue = queue, []
+        context.session.check(len(given))
         rows.extend(given)
         for step in steps:
             made = step(given)

@@ -87,6 +87,7 @@ class Generator:
         self.bound: dict[str, Any] = {}
         self.sensitive: set[int] = set()
         self.names: dict[str, int] = {}
+        self.reserved: set[str] = set()  # the variables of sources
         self.hoisted: dict[str, Code] = {}
         self.constants: set[str] = set()
         self.tables: dict[tuple[int, int], str] = {}
@@ -99,6 +100,8 @@ class Generator:
     def name(self, prefix: str) -> str:
         """A name not used before in this statement: `hash_1`, `hash_2` ..."""
         number = self.names.get(prefix, 0) + 1
+        while f"{prefix}_{number}" in self.reserved:
+            number += 1
         self.names[prefix] = number
         return f"{prefix}_{number}"
 
