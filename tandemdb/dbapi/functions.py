@@ -67,7 +67,7 @@ def wrap_aggregate(factory: Callable[[], Any] | None) -> type:
         """One group's run of the user's aggregate."""
 
         __slots__ = ()
-        make = staticmethod(factory)
+        make = staticmethod(factory)  # type: ignore[arg-type]  # None fails when called, as in sqlite3
 
     return Aggregate
 
