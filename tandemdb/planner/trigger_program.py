@@ -87,7 +87,11 @@ class RowLayout:
 
 
 def layout_of(table: Table, event: str) -> RowLayout:
-    columns = [RowColumn(column.name, column.affinity, column.collation) for column in table.columns]
+    """A table's rows. As in SQLite, NEW.x and OLD.x have the collation of x but no affinity, unless x is the rowid."""
+    columns = [
+        RowColumn(column.name, "INTEGER" if column.position == table.rowid_position else None, column.collation)
+        for column in table.columns
+    ]
     return RowLayout(columns, event, rowid_position=table.rowid_position, rowid=not table.without_rowid)
 
 

@@ -3,9 +3,9 @@
     UPDATE recent SET title = 'x' WHERE id = 3
 
     rows_1 = [(id, title, 'x') ...]               the view's columns, then the new values
-    for row in rows_1:
+    for number, row in enumerate(rows_1, 1):
         new = (row[0], row[2])
-        fire(context, None, row[:2], None, new)
+        fire(context, number, row[:2], number, new)
 
 The view itself never changes, so nothing is counted; what the triggers change is counted in total_changes().
 """
@@ -94,6 +94,8 @@ class ViewEmitter:
         if isinstance(node, ast.Update):
             assigned = {name.lower() for assignment in node.assignments for name in assignment.columns}
         layout = layout_of(self.table, self.event)
+        # The rowid is -1 for a new row, else the number of the row among those that change.
+        layout.rowid = True
         fire = triggers_for(target_of(self), "INSTEAD OF", self.event, assigned, self.action, layout)
         if fire is None:
             raise fault(f"cannot modify {view.name} because it is a view")
@@ -113,10 +115,11 @@ class ViewEmitter:
         if self.node.returning:
             frame.emit("returned = []")
         frame.emit("context.changed(0)")
-        frame.emit(f"for row in {rows}:")
+        frame.emit(f"for number, row in enumerate({rows}, 1):")
         frame.depth += 1
         frame.emit(f"new = {new}")
-        frame.emit(f"if {self.fire}(context, None, {old}, None, new):")
+        key = "-1" if old == "None" else "number"
+        frame.emit(f"if {self.fire}(context, {key}, {old}, {key}, new):")
         if self.node.returning:
             if new == "None":
                 frame.emit("    new = row")

@@ -2,20 +2,22 @@
 
     compare("CREATE TABLE t (a) | INSERT INTO t VALUES (1) | ...")      statements are divided by " | "
 
-After each statement: its rows, or its error's class, text and code; changes(), total_changes(), last_insert_rowid(), whether
-a transaction is open. In the end, and after an error: all rows of all tables, in rowid order.
+After each statement: its rows, or its error's class, text and code; changes(), total_changes(), last_insert_rowid(),
+whether a transaction is open. In the end, and after an error: all rows of all tables, in rowid order.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from tandemdb.planner.session import Session
 from tandemdb.storage import Database
 from tandemdb.storage.check import check_root
 
+SCRIPTS = Path(__file__).parent / "scripts"
 TABLES = "SELECT name FROM {} WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
 
 
@@ -69,9 +71,22 @@ def contents(engine: Ours | Theirs) -> dict[str, Any]:
     return found
 
 
+def read_scripts(name: str) -> list[tuple[str, list[str]]]:
+    """The scripts of a file beside the tests: each one's name, from its first line, and statements, one a line."""
+    scripts = []
+    for block in (SCRIPTS / name).read_text(encoding="utf-8").split("\n\n")[1:]:
+        title, *statements = block.strip().splitlines()
+        scripts.append((title.removeprefix("-- "), statements))
+    return scripts
+
+
+def split(script: str) -> list[str]:
+    return [part.strip() for part in script.split(" | ") if part.strip()]
+
+
 def compare(script: str, *, counters: bool = True) -> None:
     """Run a script on both and compare."""
-    compare_statements([part.strip() for part in script.split(" | ") if part.strip()], counters=counters)
+    compare_statements(split(script), counters=counters)
 
 
 def compare_statements(statements: Sequence[str], *, counters: bool = True) -> None:

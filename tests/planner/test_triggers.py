@@ -1,0 +1,44 @@
+"""Triggers beside sqlite3: scripts whose every outcome, counter and row must be the same."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tests.planner.script_compare import Ours, compare, compare_statements, read_scripts, split
+
+TABLES = (
+    "CREATE TABLE t (id INTEGER PRIMARY KEY, a, b TEXT) | CREATE TABLE log (n INTEGER PRIMARY KEY, m) | "
+    "CREATE TABLE u (k UNIQUE, v) | "
+)
+
+
+@pytest.mark.parametrize(("name", "statements"), read_scripts("triggers.sql"))
+def test_like_sqlite(name: str, statements: list[str]) -> None:
+    compare_statements([*split(TABLES), *statements])
+
+
+def test_recursion_ends_at_a_thousand() -> None:
+    start = TABLES + "PRAGMA recursive_triggers = ON | "
+    limit = sys.getrecursionlimit()
+    trigger = "CREATE TRIGGER r {} INSERT ON t WHEN NEW.a < {} BEGIN INSERT INTO t (a) VALUES (NEW.a + 1); END | "
+    for time in ("AFTER", "BEFORE"):
+        compare(start + trigger.format(time, 998) + "INSERT INTO t (a) VALUES (0) | SELECT count(*) FROM t")
+        compare(start + trigger.format(time, 999999) + "INSERT INTO t (a) VALUES (0) | SELECT count(*) FROM t")
+    assert sys.getrecursionlimit() == limit
+
+
+def test_programs_are_compiled_once() -> None:
+    """Firing for many rows compiles nothing: the program belongs to the plan."""
+    ours = Ours()
+    ours.rows("CREATE TABLE t (a INTEGER)")
+    ours.rows("CREATE TABLE log (a INTEGER, b INTEGER)")
+    ours.rows("CREATE TRIGGER r AFTER INSERT ON t BEGIN INSERT INTO log VALUES (NEW.a, NEW.rowid); END")
+    ours.rows("INSERT INTO t VALUES (1), (2), (3)")
+    (program,) = [p for p in ours.session.namespace().programs.values() if hasattr(p, "steps")]
+    plans = list(program.steps[0].plans)
+    ours.rows("INSERT INTO t VALUES (4), (5), (6)")
+    ours.rows("INSERT INTO t SELECT a FROM t")
+    assert program.steps[0].plans == plans
+    assert ours.rows("SELECT count(*), max(b) FROM log") == [(12, 12)]
