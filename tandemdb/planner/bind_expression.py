@@ -179,8 +179,10 @@ class ExpressionBinder:
         either = None
         for item in node.items:
             other = self.bind(item)
-            if row_items(other) is None:
-                raise OperationalError("row value misused", code="SQLITE_ERROR")
+            found = row_items(other) or [other]
+            if len(found) != len(items):
+                counted = "1 term" if len(found) == 1 else f"{len(found)} terms"
+                raise OperationalError(f"IN(...) element has {counted} - expected {len(items)}", code="SQLITE_ERROR")
             equal = self.bind_comparison("=", operand, other)
             either = equal if either is None else ast.Binary("OR", either, equal)
         return ast.Unary("NOT", either) if node.negated else either
@@ -205,7 +207,10 @@ class ExpressionBinder:
 
     def bind_case(self, node: ast.Case) -> Expr:
         otherwise = None if node.otherwise is None else self.bind_scalar(node.otherwise)
-        operand = None if node.operand is None else self.bind_scalar(node.operand)
+        operand = None if node.operand is None else self.bind(node.operand)
+        if operand is not None and row_items(operand) is not None:
+            equal = [(self.bind_comparison("=", operand, self.bind(when)), then) for when, then in node.whens]
+            return ast.Case(None, [(when, self.bind_scalar(then)) for when, then in equal], otherwise)
         whens = [(self.bind_scalar(when), self.bind_scalar(then)) for when, then in node.whens]
         return ast.Case(operand, whens, otherwise)
 

@@ -4,7 +4,8 @@
     UNION        sorted and without duplicates, as SQLite's temporary b-tree brings them
     EXCEPT, INTERSECT likewise
 
-Rows are compared as tuples: 1 and 1.0 are the same, NULL equals NULL, which is what SQL's set operations ask for.
+Rows are compared as tuples: 1 and 1.0 are the same, NULL equals NULL, which is what SQL's set operations ask for. Of rows that
+are the same the last one stays, for SQLite's b-tree is written over.
 """
 
 from __future__ import annotations
@@ -80,13 +81,13 @@ def combine(queries: QueryEmitter, operator: str, left: str, right: str, keys: s
         function = generator.helper(runtime.combine_collated)
         frame.emit(f"{left} = {function}({operator!r}, {left}, {right}, {keys})")
     elif operator == "UNION":
-        frame.emit(f"{left} = list(dict.fromkeys([*{left}, *{right}]))")
+        frame.emit(f"{left} = list(dict.fromkeys([*reversed({right}), *reversed({left})]))")
     elif operator == "EXCEPT":
         frame.emit(f"{right} = set({right})")
-        frame.emit(f"{left} = [row for row in dict.fromkeys({left}) if row not in {right}]")
+        frame.emit(f"{left} = [row for row in dict.fromkeys(reversed({left})) if row not in {right}]")
     else:
         frame.emit(f"{right} = set({right})")
-        frame.emit(f"{left} = [row for row in dict.fromkeys({left}) if row in {right}]")
+        frame.emit(f"{left} = [row for row in dict.fromkeys(reversed({left})) if row in {right}]")
 
 
 def finish(queries: QueryEmitter, query: Query, result: str) -> str:

@@ -44,6 +44,7 @@ from tandemdb.planner.bound import (
 from tandemdb.planner.emit_aggregate import AggregateSink
 from tandemdb.planner.emit_collation import collation_function
 from tandemdb.planner.emit_expression import ExpressionEmitter
+from tandemdb.planner.emit_extreme import explain_extreme, extreme_code, find_extreme
 from tandemdb.planner.emit_join import emit_step
 from tandemdb.planner.emit_order import OrderEmitter, limit_text, limited_collect
 from tandemdb.planner.explain import Explanation
@@ -91,6 +92,10 @@ class QueryEmitter:
         order = OrderEmitter(self, core, query)
         if core.values is not None:
             return order.finish(self.values_rows(core))
+        if core.is_aggregate and (extreme := find_extreme(core, self.generator.roots)) is not None:
+            self.explanation.line(explain_extreme(extreme))
+            self.frame.sources.update(core.sources)
+            return order.finish(AggregateSink(self, core, Pipeline(), order).known_row(extreme_code(self, extreme)))
         pipeline, plan = self.pipeline(core, order)
         if core.is_aggregate:
             return order.finish(AggregateSink(self, core, pipeline, order).rows())
@@ -471,8 +476,8 @@ def scalar_classes(query: Query, position: int) -> int:
         if isinstance(expression, Column):
             return expression.source.columns[expression.position].classes | HOLDS_NULL
         if isinstance(expression, AggregateRef):
-            name = query.cores[0].aggregates[expression.index].name
-            if name == "count" and not query.cores[0].group_by:
+            name = expression.core.aggregates[expression.index].name
+            if name == "count" and expression.core is query.cores[0] and not expression.core.group_by:
                 return HOLDS_INT
     return HOLDS_ANY
 

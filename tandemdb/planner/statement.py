@@ -185,6 +185,10 @@ def literals_matter(node: Any) -> bool:
         elif isinstance(part, ast.OrderTerm):
             if is_ordinal(part.expression):
                 return True
+        elif isinstance(part, ast.Select) and len(part.cores) > 1:
+            # ORDER BY of a compound finds its column by being the same expression.
+            if any(isinstance(x, ast.Literal) for term in part.order_by for x in walk(term)):
+                return True
         elif isinstance(part, ast.SelectCore):
             if any(is_ordinal(term) for term in part.group_by):
                 return True
