@@ -70,6 +70,13 @@ class AggregateSink:
         self.frame.emit(f"{rows} = [{element}]" if test == "True" else f"{rows} = [{element}] if {test} else []")
         return self.with_windows(rows)
 
+    def known_row(self, value: Code) -> str:
+        """The one row of a core whose only aggregate is known without its rows; the name of the list that holds it."""
+        rows = self.generator.name("rows")
+        self.set_aggregate(0, value)
+        self.frame.emit(f"{rows} = [{self.element()}]")
+        return rows
+
     def count_of_table(self) -> str | None:
         """count(*) of a whole table is known without reading it."""
         core, clauses = self.core, self.pipeline.clauses

@@ -44,7 +44,7 @@ from tandemdb.planner.bound import (
 from tandemdb.planner.emit_aggregate import AggregateSink
 from tandemdb.planner.emit_collation import collation_function
 from tandemdb.planner.emit_expression import ExpressionEmitter
-from tandemdb.planner.emit_extreme import explain_extreme, extreme_code, find_extreme
+from tandemdb.planner.emit_extreme import explain_extreme, find_extreme, write_extreme
 from tandemdb.planner.emit_join import emit_step
 from tandemdb.planner.emit_order import OrderEmitter, limit_text, limited_collect
 from tandemdb.planner.explain import Explanation
@@ -95,7 +95,7 @@ class QueryEmitter:
         if core.is_aggregate and (extreme := find_extreme(core, self.generator.roots)) is not None:
             self.explanation.line(explain_extreme(extreme))
             self.frame.sources.update(core.sources)
-            return order.finish(AggregateSink(self, core, Pipeline(), order).known_row(extreme_code(self, extreme)))
+            return order.finish(AggregateSink(self, core, Pipeline(), order).known_row(write_extreme(self, core, extreme)))
         pipeline, plan = self.pipeline(core, order)
         if core.is_aggregate:
             return order.finish(AggregateSink(self, core, pipeline, order).rows())

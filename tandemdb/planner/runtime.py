@@ -198,8 +198,8 @@ def first_distinct(rows: list[Row]) -> list[Row]:
 
 
 def extreme_item(items: Sequence[Any], column: Sequence[Any], greatest: bool, key: Callable[[Any], Any] | None) -> Any:
-    """The item whose value in `column` is the greatest or least, NULLs aside; the first item if all are NULL."""
-    best_place, best = 0, None
+    """The item whose value in `column` is the greatest or least, NULLs aside; the last item if all are NULL."""
+    best_place, best = len(items) - 1, None
     for place, value in enumerate(column):
         if value is None:
             continue

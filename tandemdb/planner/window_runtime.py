@@ -13,6 +13,7 @@ All functions of one partition, order and frame are computed together. Frames th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -384,7 +385,7 @@ def play(tape: Tape, accumulator: Any, given: Sequence[tuple[Any, ...]], passed:
             if passed is None or passed[place]:
                 act(*given[place])
     if isinstance(accumulator, Registered):
-        accumulator.finalize()
+        accumulator.end_partition()
     return made
 
 
@@ -426,6 +427,11 @@ class Registered:
 
     def inverse(self, *arguments: Any) -> None:
         self.instance.inverse(*arguments)
+
+    def end_partition(self) -> None:
+        """Call finalize, as SQLite does when it lets the accumulator go: nobody reads what it gives or raises."""
+        with suppress(Exception):
+            self.instance.finalize()
 
     def value(self) -> Any:
         from tandemdb.planner.context import checked_result
