@@ -180,22 +180,23 @@ class Cursor:
         if self._stream is not None:
             self._end_stream()
         session = connection._session
-        shape = connection._shapes.get(sql)
+        ready = session.ready.get(sql)
         if (
-            shape is not None
-            and not shape.is_dml
+            ready is not None
             and type(parameters) is tuple
             and connection._plain_rows
+            and connection._tracer is None
             and not binding.base_types_adapted
         ):
             # Seen before, and its plan checks the values itself: nothing else needs to look at them.
-            ready = session.quick(sql, parameters) if connection._tracer is None else None
-            if ready is not None:
-                self._columns, self._rows = ready
+            found = session.quick(ready, parameters)
+            if found is not None:
+                self._columns, self._rows = found
                 self._rowcount = -1
                 self._lastrowid = session.last_insert_rowid
                 return self
         try:
+            shape = connection._shapes.get(sql)
             if shape is None:
                 statement = connection._prepare_new(sql)
                 shape = connection._shapes[sql]
@@ -214,7 +215,8 @@ class Cursor:
             if connection._tracer is not None:
                 connection._tracer.note(sql, shape, parameters)
             elif shape.is_dml:
-                changes = session.quick_change(sql, parameters)
+                ready = session.ready_changes.get(sql)
+                changes = None if ready is None else session.quick_change(ready, parameters)
                 if changes is not None:
                     self._columns = None
                     self._rows = NO_ROWS

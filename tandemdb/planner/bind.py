@@ -27,6 +27,7 @@ from tandemdb.planner.bound import (
     Expr,
     OrderKey,
     Query,
+    QueryValue,
     ResultColumn,
     Rowid,
     Source,
@@ -464,6 +465,8 @@ def result_columns(query: Query) -> list[SourceColumn]:
             type_name = expression.source.columns[expression.position].type_name
         elif isinstance(expression, Rowid):
             type_name = "INTEGER"
+        elif isinstance(expression, QueryValue):
+            type_name = expression.query.columns[expression.position].type_name
         columns.append(SourceColumn(result.name, affinity, compound_collation(query, index), HOLDS_ANY, type_name))
     return columns
 

@@ -46,6 +46,7 @@ from tandemdb.planner.schema import Table
 from tandemdb.planner.scope import ROWID_NAMES, Entry, EntryColumn, Scope
 from tandemdb.planner.triggers import triggers_on
 from tandemdb.planner.writer import Code
+from tandemdb.storage import DuplicateKey
 
 
 class InsertEmitter:
@@ -297,6 +298,8 @@ class InsertEmitter:
             frame.emit("    keys, records = [], []")
             frame.emit(f"if {row.key} > {ROWID_MAX}:")
             frame.emit(f"    {row.key} = {self.generator.helper(next_rowid)}({row.writable})")
+        if self.storage_checks():
+            return
         found = self.generator.name("found")
         self.conflict(None, f"{row.writable}.find({row.key}) is not None", row.key, row.action_of(
             self.table.primary_conflict), row.key_error)  # fmt: skip
@@ -305,6 +308,16 @@ class InsertEmitter:
                 test = row.unique_test(index, found)
                 action = row.action_of(index.conflict)
                 self.conflict(index, test, found, action, lambda act, index=index: row.index_error(index, act))
+
+    def storage_checks(self) -> bool:
+        """Whether storage's own refusal of a key that is taken says all: no other key, nothing to do but raise."""
+        table = self.table
+        action = self.row.action_of(table.primary_conflict)
+        return (
+            action not in ("IGNORE", "REPLACE")
+            and not self.node.upserts
+            and not any(index.unique and index.id >= 0 for index in table.indexes)
+        )
 
     def conflict(self, index: Any, test: str, found: str, action: str, error: Any) -> None:
         """What to do when another row has the same key: upsert, raise, skip or replace it."""
@@ -327,7 +340,13 @@ class InsertEmitter:
         row, frame = self.row, self.frame
         record = self.generator.name("record")
         frame.emit(f"{record} = {row.record}")
-        frame.emit(f"{row.writable}.insert({row.key}, {record})")
+        if self.storage_checks():
+            frame.emit("try:")
+            frame.emit(f"    {row.writable}.insert({row.key}, {record})")
+            frame.emit(f"except {self.generator.helper(DuplicateKey)}:")
+            frame.emit(f"    raise {row.key_error(row.action_of(self.table.primary_conflict))} from None")
+        else:
+            frame.emit(f"{row.writable}.insert({row.key}, {record})")
         if self.session.settings.foreign_keys:
             self.call_foreign_keys(record)
         frame.emit("changes += 1")
@@ -375,7 +394,8 @@ class InsertEmitter:
         return len(node.source.cores) > 1 or not isinstance(core, ast.Values) or len(core.rows) > 1
 
     def has_triggers(self) -> bool:
-        return bool(triggers_on(self.binder.namespace, self.table, self.database))
+        found = triggers_on(self.binder.namespace, self.table, self.database)
+        return any(trigger.event == "INSERT" for _, trigger in found)
 
     # ---- upsert
 

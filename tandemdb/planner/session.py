@@ -66,8 +66,8 @@ class Session(Hooks):
         self.main = self.databases[0]
         self._schema: Any = self
         self._namespace: Namespace | None = None
-        self._quick: dict[str, Quick] = {}
-        self._quick_changes: dict[str, QuickChange] = {}
+        self.ready: dict[str, Quick] = {}
+        self.ready_changes: dict[str, QuickChange] = {}
 
     # ---- preparing
 
@@ -94,8 +94,8 @@ class Session(Hooks):
                 return self._namespace  # type: ignore[return-value]
             self._schema = schema
             namespace = self._namespace = namespace_of(("main",), (schema,))
-            self._quick = namespace.quick
-            self._quick_changes = namespace.quick_changes
+            self.ready = namespace.quick
+            self.ready_changes = namespace.quick_changes
             return namespace
         self._schema = self  # `quick` and `quick_change` are for one database
         schemas = [load_schema(attached.root()) for attached in self.databases]
@@ -134,8 +134,8 @@ class Session(Hooks):
 
         return run_command(self, statement, values)
 
-    def quick(self, sql: str, values: Sequence[Any]) -> tuple[tuple[str, ...], Iterator[tuple[Any, ...]]] | None:
-        """Column names and rows of a SELECT whose plan is at hand; None sends the caller the ordinary way.
+    def quick(self, ready: Quick, values: Sequence[Any]) -> tuple[tuple[str, ...], Iterator[tuple[Any, ...]]] | None:
+        """Column names and rows of a SELECT that `ready` holds by its text; None sends the caller the ordinary way.
 
         Only for plans that check tables and values themselves (`Plan.checks_all`) and make all rows at once, so that
         nothing is looked at twice.
@@ -146,22 +146,19 @@ class Session(Hooks):
             root = self.main.database.root
         if root.schema is not self._schema or self.watched:
             return None
-        ready = self._quick.get(sql)
-        if ready is None:
-            return None
         run, columns, count, settings, literals = ready
         if len(values) != count or settings is not self.plan_settings:
             return None
         rows = run((root,), (*values, *literals) if literals else values, self.context)
         return None if rows is None else (columns, iter(rows))
 
-    def quick_change(self, sql: str, values: Sequence[Any]) -> int | None:
-        """Rows changed by a statement whose plan is at hand; None sends the caller the ordinary way.
+    def quick_change(self, ready: QuickChange, values: Sequence[Any]) -> int | None:
+        """Rows changed by a statement that `ready_changes` holds by its text; None sends the caller the ordinary way.
 
         Only for plans that change a row at a time with all checks before it (`DmlPlan.atomic`), on one database.
         """
-        ready = self._quick_changes.get(sql)
-        if ready is None or self.watched or self.main.root().schema is not self._schema:
+        root = self.main.root()
+        if root.schema is not self._schema or self.watched:
             return None
         run, key, literals, many = ready
         if key != plan_key(self):
@@ -171,7 +168,7 @@ class Session(Hooks):
         context._now = None
         before = self.total_changes
         try:
-            done = run((self.main.root(),), (params,) if many else params, context)
+            done = run((root,), (params,) if many else params, context)
         except BaseException as error:
             self.changes = 0
             self.undo({}, getattr(error, "conflict_action", None))
@@ -298,7 +295,15 @@ class Session(Hooks):
         """
         if not self.in_transaction:
             raise OperationalError("cannot commit - no transaction is active", code="SQLITE_ERROR")
-        self.end_transaction(commit=True)
+        main = self.main
+        transaction = main.transaction
+        if transaction is None or transaction.closed or len(self.databases) > 1 or self.savepoints or self.deferred_checks:
+            self.end_transaction(commit=True)
+            return
+        # The usual case of what `end_transaction` does, without its loops.
+        transaction.commit()
+        main.transaction = main.snapshot = None
+        self.in_transaction = self.settings.defer_foreign_keys = False
 
     def rollback(self) -> None:
         """ROLLBACK.

@@ -11,7 +11,7 @@ import re
 import sqlite3
 import warnings
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import tandemdb
 from tandemdb.planner.lexer import split_script
@@ -63,11 +63,8 @@ def find_parameters(sql: str) -> tuple[str | None, ...]:
 class SqliteSession:
     """The methods of a planner session, by a connection in autocommit mode."""
 
-    def quick(self, sql: str, values: Any) -> None:
-        """The road for statements seen before: not built here."""
-
-    def quick_change(self, sql: str, values: Any) -> None:
-        """The same for statements that change rows."""
+    ready: ClassVar[dict[str, Any]] = {}
+    ready_changes: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, database: Any, *, timeout: float = 5.0) -> None:
         self.real = sqlite3.connect(":memory:", timeout=timeout, isolation_level=None, check_same_thread=False)
