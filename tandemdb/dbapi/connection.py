@@ -184,7 +184,7 @@ class Connection(TransactionControl, Callbacks, Copying, Beyond):
             cursor._connection = self
             cursor._stream = None
             cursor.row_factory = self.row_factory
-            return cursor._execute(self, sql, parameters)
+            return cursor.execute(sql, parameters)
         with self._guard():
             return new_cursor(self)._execute(self, sql, parameters)
 
@@ -286,19 +286,10 @@ def open_session(store: Database, timeout: float) -> Any:
 
 
 def open_remote(target: Target, timeout: float) -> tuple[Any, Any]:
-    """Open a session on a node.
+    """Open a session on a node."""
+    from tandemdb.dbapi import remote
 
-    Raises:
-        NotSupportedError: this version has no remote sessions.
-    """
-    try:
-        from tandemdb.dbapi import remote  # type: ignore[attr-defined]
-    except ImportError:
-        raise errors.NotSupportedError(
-            f"remote databases are not there yet: {target.name}",
-            hint="Open the database in this process: :memory:, :memory:NAME or a file: URI with mode=memory.",
-        ) from None
-    return remote.open_session(target.name, timeout)  # type: ignore[no-any-return]
+    return remote.open_session(target.name, timeout)
 
 
 def warn_of_positions(arguments: tuple[Any, ...], what: str) -> None:

@@ -174,27 +174,22 @@ class Cursor:
         if connection._owner != get_ident():
             with connection._guard():
                 return self._execute(connection, sql, parameters)
+        # Written out here, for a call costs 0.08 us of 1.3: a text seen before, whose plan checks the values itself.
+        session = connection._session
+        ready = session.ready.get(sql)
+        if ready is not None and type(parameters) is tuple and connection._plain_rows and self._stream is None:
+            found = session.quick(ready, parameters)
+            if found is not None and connection._tracer is None and not binding.base_types_adapted:
+                self._columns, self._rows = found
+                self._rowcount = -1
+                self._lastrowid = session.last_insert_rowid
+                return self
         return self._execute(connection, sql, parameters)
 
     def _execute(self, connection: Connection, sql: str, parameters: Any) -> Self:
         if self._stream is not None:
             self._end_stream()
         session = connection._session
-        ready = session.ready.get(sql)
-        if (
-            ready is not None
-            and type(parameters) is tuple
-            and connection._plain_rows
-            and connection._tracer is None
-            and not binding.base_types_adapted
-        ):
-            # Seen before, and its plan checks the values itself: nothing else needs to look at them.
-            found = session.quick(ready, parameters)
-            if found is not None:
-                self._columns, self._rows = found
-                self._rowcount = -1
-                self._lastrowid = session.last_insert_rowid
-                return self
         try:
             shape = connection._shapes.get(sql)
             if shape is None:
@@ -332,9 +327,10 @@ class Cursor:
         if connection._owner != get_ident():
             with connection._guard():
                 return next(self, None)
+        if self.row_factory is None:
+            return next(self._rows, None)
         for row in self._rows:
-            factory = self.row_factory
-            return row if factory is None else make_factory(factory, self)(row)
+            return make_factory(self.row_factory, self)(row)
         return None
 
     def __next__(self) -> Any:

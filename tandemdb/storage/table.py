@@ -283,6 +283,10 @@ class Table(TableReading):
             page = location.pages[page_index]
             block_index = bisect_left(page.highs, key)
             keys = page.blocks[block_index].keys
+            if type(key) is int:
+                index = key - keys[0]
+                if -1 < index < len(keys) and keys[index] == key:
+                    return page_index, block_index, index
             index = bisect_left(keys, key)
             if keys[index] == key:
                 return page_index, block_index, index
