@@ -160,8 +160,8 @@ class Session(Hooks):
         root = self.main.root()
         if root.schema is not self._schema or self.watched:
             return None
-        run, key, literals, many = ready
-        if key != plan_key(self):
+        run, key, literals, many, count = ready
+        if len(values) != count or key != plan_key(self):
             return None
         params = (*values, *literals) if literals else values
         context = self.context
