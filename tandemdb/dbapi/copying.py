@@ -66,7 +66,8 @@ class Copying(ConnectionState):
             if real:
                 copy_to_real(connect_to_root(root), target)
             else:
-                with target._guard():
+                target._check_open()
+                with target._lock:  # of any thread: sqlite3 asks for no particular one either
                     take_root(target, root)
             if progress is not None:
                 progress(SQLITE_DONE, 0, count_blocks(root))
