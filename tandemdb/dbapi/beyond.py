@@ -134,13 +134,16 @@ class Beyond(ConnectionState):
         """Mirror every commit of this database to another one.
 
         Args:
-            target: a connection whose database becomes the mirror; its content is replaced and it turns read-only.
+            target: a connection, or the URL of a node (tandemdb://HOST:PORT/NAME?secret_file=...), whose database
+                becomes the mirror; its content is replaced and it turns read-only.
             mode: "sync": a commit returns when the mirror has it; "async": it returns at once.
             options: those of `tandemdb.replication.attach`: name, overwrite, timeout_seconds, limits.
         Returns:
-            The `tandemdb.replication.Replica`.
+            The `tandemdb.replication.Replica`, or for a node the `RemoteReplica`, which mends a broken link.
         Cost: the first copy is O(blocks).
         """
+        if isinstance(target, str):
+            return self._replicate_to_node(target, mode, **options)
         attach = find_replication("attach")
         if not isinstance(target, ConnectionState):
             raise ProgrammingError(
@@ -154,13 +157,32 @@ class Beyond(ConnectionState):
         """Tell how far each mirror of this database has come, in the order they were added."""
         status = find_replication("status")
         with self._guard():
+            if self._target.kind == "remote":
+                return self._database.status()["secondaries"]  # type: ignore[attr-defined]
             return status(self._database)
 
     def promote(self) -> Any:
         """Make this mirror a primary: it takes writes from now on, in a new epoch."""
         promote = find_replication("promote")
         with self._guard():
+            if self._target.kind == "remote":
+                return self._database.promote()  # type: ignore[attr-defined]
             return promote(self._database)
+
+    def _replicate_to_node(self, url: str, mode: str, **options: Any) -> Any:
+        """Mirror this database to a node."""
+        from tandemdb.replication.address import read_address
+        from tandemdb.replication.linking import replicate_to
+
+        if mode not in ("sync", "async"):
+            raise ProgrammingError(f"unknown mode of mirroring: {mode!r}", hint='It is "sync" or "async".')
+        with self._guard():
+            if self._target.kind == "remote":
+                raise NotSupportedError(
+                    "this connection's database is on a node itself",
+                    hint="Start the other node with --secondary-of this one's address.",
+                )
+            return replicate_to(self._database, read_address(url), "sync" if mode == "sync" else "async", **options)
 
     def _open_root(self, root: Root) -> Connection:
         """Open a private connection on a root, with this connection's settings."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from itertools import count
 from typing import TYPE_CHECKING, Any, ClassVar, cast
+from urllib.parse import quote, urlencode
 
 from sqlalchemy import pool, util
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
@@ -85,7 +86,9 @@ class TandemDialect(SQLiteDialect_pysqlite):
     def _store_name(self, url: URL, query: dict[str, Any], options: dict[str, Any]) -> str:
         if url.host:
             port = f":{url.port}" if url.port else ""
-            return f"tandemdb://{url.host}{port}/{url.database or ''}"
+            host = f"[{url.host}]" if ":" in url.host else url.host
+            security = f"?{urlencode(query)}" if query else ""
+            return f"tandemdb://{host}{port}/{quote(url.database or '')}{security}"
         if not self._is_url_file_db(url):
             return f":memory:engine {next(_private_store_numbers)}"
         name = str(url.database)
@@ -94,6 +97,10 @@ class TandemDialect(SQLiteDialect_pysqlite):
         if options.get("uri") and query:
             name += "?" + "&".join(f"{key}={query[key]}" for key in sorted(query))
         return name
+
+    def on_connect_url(self, url: URL) -> Any:
+        """Return what is done with a new connection: on a node, nothing, for it takes no functions of this process."""
+        return None if url.host else super().on_connect_url(url)
 
     def do_begin(self, dbapi_connection: PoolProxiedConnection) -> None:
         """Begin a transaction, unless the connection commits each statement or its transactions are someone else's."""

@@ -1,6 +1,6 @@
 """A secondary's link to its primary in another process: connects, logs in, applies, and connects again.
 
-    run()  connect --> log in --> serve --link lost--> wait 0.05 s, 0.1 s ... 2 s, by chance up to twice that --> connect
+    run()  connect --> log in --> serve --link lost--> wait 0.05 s, 0.1 s ... 2 s, times 1 to 2 by chance --> connect
                  '--- refused for good (another cluster's data): stays refused, keeps what it has
     serve(channel)     frames in --> Secondary --> acknowledgements out, in one thread: the shortest way
 

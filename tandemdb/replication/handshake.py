@@ -141,6 +141,7 @@ def refuse(channel: Channel, code: str, reason: str, identity: Identity) -> None
 
 
 def bound_login(channel: Channel, kinds: frozenset[int]) -> None:
+    channel.is_logging_in = True
     decoder = channel.decoder
     decoder.kinds = kinds
     decoder.body_bytes_max = decoder.part_bytes_max = LOGIN_BYTES_MAX
@@ -152,6 +153,8 @@ def open_up(channel: Channel, kinds: frozenset[int] | None, body_bytes_max: int 
     decoder.kinds = kinds
     decoder.part_bytes_max = wire.PART_BYTES_MAX
     decoder.body_bytes_max = body_bytes_max
+    channel.is_logging_in = False
+    channel.arrived.extend(decoder.feed(b""))
 
 
 def send(channel: Channel, sequence: int, message: Message) -> None:

@@ -98,7 +98,8 @@ def accept_primary(database: Database, hello: Hello) -> Follower:
 def takes_up_again(system: System, hello: Hello) -> bool:
     """Tell whether this is the primary that this database follows already, back after its link was lost."""
     link = system.link
-    return isinstance(link, Follower) and link.address is None and hello.cluster == system.identity.cluster
+    ours = system.identity.cluster
+    return isinstance(link, Follower) and link.address is None and (not ours or hello.cluster == ours)
 
 
 def begin_following(database: Database, name: str, mode: Mode, address: Address | None) -> Follower:

@@ -18,6 +18,7 @@ import ssl
 import time
 from collections import deque
 from collections.abc import Iterable
+from itertools import islice
 
 from tandemdb.replication import wire
 from tandemdb.replication.address import Address
@@ -39,6 +40,7 @@ class Channel:
         self.decoder = decoder if decoder is not None else wire.Decoder()
         self.arrived: deque[Frame] = deque()
         self.is_closed = False
+        self.is_logging_in = False
         self.bytes_sent = 0
         self.bytes_received = 0
         self.heard_at = time.monotonic()
@@ -108,7 +110,11 @@ class Channel:
                 break
             self.bytes_received += len(data)
             self.heard_at = time.monotonic()
-            self.arrived.extend(self.decoder.feed(data))
+            if self.is_logging_in:
+                # What follows the login in the same read is decoded when its limits hold: see `open_up`.
+                self.arrived.extend(islice(self.decoder.feed(data), 1))
+            else:
+                self.arrived.extend(self.decoder.feed(data))
             if len(data) < READ_BYTES and not self._encrypted:
                 break
         if not self.decoder.waiting:
@@ -123,6 +129,8 @@ class Channel:
         """Wait until something has come or, if something is left to send, can go out. Returns whether that is so."""
         if self.is_closed:
             raise LinkLost("the link is closed")
+        if self.arrived:
+            return True
         wants_out = bool(self._unsent)
         if wants_out != self._polls_out:
             self._poll.modify(self.socket, select.POLLIN | select.POLLOUT if wants_out else select.POLLIN)
@@ -147,6 +155,8 @@ class Channel:
         Raises:
             LinkLost: the link is gone, or nothing came in time.
         """
+        if self.is_logging_in:
+            self.arrived.extend(islice(self.decoder.feed(b""), 1))
         if self.arrived:
             return self.arrived.popleft()
         deadline = time.monotonic() + seconds

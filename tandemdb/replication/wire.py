@@ -76,6 +76,11 @@ def changes_bytes(changes: Sequence[Change]) -> int:
     return len(_codec().encode(changes))
 
 
+def rows_bytes(rows: Sequence[tuple[Any, ...]]) -> int:
+    """Tell how many bytes these rows take in a body."""
+    return len(_codec().encode(rows))
+
+
 class Decoder:
     """Collects received bytes and yields whole frames; after an error the link must be dropped."""
 

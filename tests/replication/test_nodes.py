@@ -18,7 +18,7 @@ from tandemdb.replication.calls import Caller
 from tandemdb.replication.errors import LinkLost, ProtocolError, Refused, ReplicationError
 from tandemdb.replication.identity import Identity
 from tandemdb.replication.linking import replicate_to
-from tandemdb.replication.messages import Authenticate, Epoch, Frame, Heartbeat, Hello
+from tandemdb.replication.messages import Epoch, Frame, Heartbeat, Hello
 from tandemdb.replication.node import Node
 from tandemdb.storage import Database
 

@@ -1,0 +1,399 @@
+"""Remote sessions, of `connect("tandemdb://HOST:PORT/NAME")`: a planner's session, at the other end of a link.
+
+    Cursor.execute --> RemoteSession.run --CALL run--> node: the session itself (serving.py)
+                   <-- RemoteResult.rows <--REPLY-----  first rows; the next batch is fetched when these are used up
+
+    prepare(sql)       asked for once a text: what is kept (kind, parameters) is the same under any schema
+    begin("DEFERRED")  goes with the next statement: it cannot fail, and costs no round trip of its own
+
+A connection whose link is lost stays lost, for its transaction is: open another. Functions, collations and hooks are
+Python code of this process and cannot run on the node: they are refused.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from tandemdb.errors import NotSupportedError
+from tandemdb.replication import handshake, transport
+from tandemdb.replication.address import Address, read_address
+from tandemdb.replication.calls import ANSWERS, Caller
+from tandemdb.replication.errors import CommitInDoubt, LinkLost
+from tandemdb.replication.identity import Identity
+
+if TYPE_CHECKING:
+    from tandemdb.replication.messages import Reply
+
+STATEMENTS_MAX = 1024
+MANY_ROWS_FIRST = 256
+MANY_ROWS_MAX = 10_000
+MANY_BYTES = 1 << 20
+OPERATOR_SECONDS = 30.0
+
+Row = tuple[Any, ...]
+
+
+def open_session(url: str, timeout: float) -> tuple[RemoteSession, RemoteDatabase]:
+    """Connect to a node as a client; `timeout` is how long a writer waits there for another.
+
+    Raises:
+        ProgrammingError: the URL is not a database's address.
+        OperationalError: nobody listens there, the secrets differ, there is no such database...
+    """
+    session = RemoteSession(read_address(url))
+    session.call("set_timeout", float(timeout))
+    return session, RemoteDatabase(session)
+
+
+def open_operator(url: str) -> Caller:
+    """Connect to a node as its operator: see `tandemdb.replication.operator` for what may be called."""
+    caller, _, _ = log_in(read_address(url), "operator")
+    return caller
+
+
+def log_in(address: Address, purpose: str) -> tuple[Caller, int, bytes]:
+    """Connect and log in; returns the caller, and the link's number and ticket for `interrupt`."""
+    channel = transport.connect(address)
+    try:
+        me = Identity(b"", "", b"")
+        _, welcome = handshake.log_in(channel, me, address.security.secret, address.name, purpose)
+    except BaseException:
+        channel.close()
+        raise
+    handshake.open_up(channel, ANSWERS)
+    return Caller(channel), welcome.link, welcome.ticket
+
+
+class RemoteStatement:
+    """A text that the node has prepared; `columns` are those of its last run."""
+
+    __slots__ = ("column_types", "columns", "has_tail", "is_dml", "is_read_only", "kind", "parameters", "sql")
+
+    def __init__(self, sql: str, described: Sequence[Any]) -> None:
+        """Take over what the node says of the text."""
+        self.sql = sql
+        self.kind, self.is_dml, self.is_read_only, parameters, self.has_tail = described
+        self.parameters: tuple[str | None, ...] = tuple(parameters)
+        self.columns: tuple[str, ...] | None = None
+        self.column_types: tuple[str | None, ...] | None = None
+
+
+class RemoteResult:
+    """What a statement gave."""
+
+    __slots__ = ("changes", "columns", "rows")
+
+    def __init__(self, rows: Iterator[Row], changes: int, columns: tuple[str, ...] | None) -> None:
+        """Hold the rows, fetched as they are asked for."""
+        self.rows = rows
+        self.changes = changes
+        self.columns = columns
+
+
+class RemoteSession:
+    """A session on a node, with the methods and attributes of the planner's."""
+
+    def __init__(self, address: Address) -> None:
+        """Connect and log in."""
+        self.address = address
+        self.in_transaction = False
+        self.changes = 0
+        self.total_changes = 0
+        self.last_insert_rowid = 0
+        self.trace: Callable[[str], Any] | None = None
+        # The planner's short cuts for texts seen before: there are none over a link.
+        self.ready: dict[str, Any] = {}
+        self.ready_changes: dict[str, Any] = {}
+        self._statements: OrderedDict[str, RemoteStatement] = OrderedDict()
+        self._begin = ""
+        self.dropped: list[int] = []
+        self._caller, self._link, self._ticket = log_in(address, "client")
+
+    # Statements.
+
+    def prepare(self, sql: str) -> RemoteStatement:
+        """Return the statement of a text; the node is asked the first time."""
+        statement = self._statements.get(sql)
+        if statement is None:
+            statement = RemoteStatement(sql, self.call("prepare", sql).value[4])
+            self._statements[sql] = statement
+            if len(self._statements) > STATEMENTS_MAX:
+                self._statements.popitem(last=False)
+        return statement
+
+    def run(self, statement: RemoteStatement, values: Sequence[Any] = ()) -> RemoteResult:
+        """Run a statement on the node.
+
+        Raises:
+            DatabaseError: what the node's session raised.
+            CommitInDoubt: the link was lost before the answer to a change came.
+            LinkLost: it was lost before the answer to a query came.
+        """
+        if self.trace is not None:
+            self.trace(statement.sql)
+        dropped, self.dropped = self.dropped, []
+        begin, self._begin = self._begin, ""
+        knows = statement.columns is not None
+        arguments = (statement.sql, tuple(values), begin, knows, dropped)
+        commits = statement.kind == "commit" or not (self.in_transaction or statement.is_read_only)
+        reply = self.call("run", *arguments, commits=commits)
+        changes, columns, cursor = reply.value[4]
+        if columns is None:
+            statement.columns = None
+        elif columns is not True:
+            statement.columns = tuple(columns[0])
+            statement.column_types = None if columns[1] is None else tuple(columns[1])
+        rows: Iterator[Row] = iter(reply.rows)
+        if cursor:
+            rows = chain(rows, chain.from_iterable(Batches(self, cursor)))
+        return RemoteResult(rows, changes, statement.columns)
+
+    def run_many(self, statement: RemoteStatement, rows: Iterable[Sequence[Any]]) -> int:
+        """Run a statement for each row of values, sent in batches; the number of rows changed."""
+        if self.trace is not None:
+            self.trace(statement.sql)
+        remaining = iter(rows)
+        size = MANY_ROWS_FIRST
+        changes = 0
+        commits = not self.in_transaction
+        while batch := [tuple(values) for values in islice(remaining, size)]:
+            begin, self._begin = self._begin, ""
+            sent = self._caller.channel.bytes_sent
+            changes += self.call("run_many", statement.sql, batch, begin, commits=commits).value[4]
+            sent = max(1, self._caller.channel.bytes_sent - sent)
+            size = max(1, min(MANY_ROWS_MAX, len(batch) * MANY_BYTES // sent))
+        return changes
+
+    def run_script(self, sql: str) -> None:
+        """Run the statements of a script."""
+        if self.trace is not None:
+            self.trace(sql)
+        begin, self._begin = self._begin, ""
+        self.call("run_script", sql, begin, commits=True)
+
+    def split(self, sql: str) -> Iterator[tuple[str, int]]:
+        """Each statement of a script and its offset; found out here."""
+        from tandemdb.planner.lexer import split_script
+
+        return split_script(sql)
+
+    # Transactions.
+
+    def begin(self, kind: str = "DEFERRED") -> None:
+        """BEGIN; a deferred one goes with the next statement."""
+        if kind == "DEFERRED" and not self.in_transaction and not self._caller.channel.is_closed:
+            self._begin = kind
+            self.in_transaction = True
+        else:
+            self.call("begin", kind)
+
+    def commit(self) -> None:
+        """COMMIT."""
+        self._end("commit")
+
+    def rollback(self) -> None:
+        """ROLLBACK."""
+        self._end("rollback")
+
+    def close(self) -> None:
+        """Close the link; the node rolls back what is open."""
+        self.in_transaction = False
+        self._begin = ""
+        self._caller.close()
+
+    def interrupt(self) -> None:
+        """Ask the node, over another link, to stop what this session is running."""
+        operator, _, _ = log_in(self.address, "operator")
+        try:
+            operator.call("interrupt", self._link, self._ticket, seconds=OPERATOR_SECONDS)
+        finally:
+            operator.close()
+
+    # What is Python code of this process.
+
+    def create_function(self, name: str, narg: int, function: Any, deterministic: bool = False) -> None:
+        """Refuse; see `refuse_code`."""
+        refuse_code("functions")
+
+    def create_aggregate(self, name: str, narg: int, aggregate: Any) -> None:
+        """Refuse; see `refuse_code`."""
+        refuse_code("aggregates")
+
+    def create_window_function(self, name: str, narg: int, aggregate: Any) -> None:
+        """Refuse; see `refuse_code`."""
+        refuse_code("window functions")
+
+    def create_collation(self, name: str, compare: Any) -> None:
+        """Refuse; see `refuse_code`."""
+        refuse_code("collations")
+
+    def set_authorizer(self, callback: Any) -> None:
+        """Refuse one; none is what there is."""
+        if callback is not None:
+            refuse_code("authorizers")
+
+    def set_progress_handler(self, callback: Any, instructions: int = 0) -> None:
+        """Refuse one; none is what there is."""
+        if callback is not None:
+            refuse_code("progress handlers")
+
+    def set_trace_callback(self, callback: Callable[[str], Any] | None) -> None:
+        """Call back with the text of each statement before it is sent."""
+        self.trace = callback
+
+    @property
+    def databases(self) -> NoReturn:
+        """Refuse; see `refuse_blocks`."""
+        refuse_blocks()
+
+    # Helpers, in call order.
+
+    def call(self, method: str, *arguments: Any, commits: bool = False) -> Reply:
+        """Call the node, and keep its session's state."""
+        try:
+            reply = self._caller.call(method, *arguments)
+        except LinkLost as error:
+            self.in_transaction = False
+            self._begin = ""
+            if commits:
+                raise CommitInDoubt(
+                    "commit in doubt: the link to the node was lost before its answer came",
+                    0,
+                    detail=str(error),
+                    hint="Connect again, to whichever node leads, and look whether the change is there.",
+                ) from error
+            raise
+        except Exception as error:
+            state = getattr(error, "remote_state", None)
+            if state is not None:
+                self._take_state(state)
+            raise
+        self._take_state(reply.value)
+        return reply
+
+    def _take_state(self, state: Sequence[Any]) -> None:
+        self.in_transaction = state[0] or bool(self._begin)
+        self.changes, self.total_changes, self.last_insert_rowid = state[1], state[2], state[3]
+
+    def _end(self, method: str) -> None:
+        if self._begin:
+            # Nothing was done since BEGIN, and the node has not heard of it.
+            self._begin = ""
+            self.in_transaction = False
+            return
+        self.call(method, commits=method == "commit")
+
+
+class Batches:
+    """A cursor's further rows, fetched as they are asked for. If the rest is not wanted, the node hears it later."""
+
+    __slots__ = ("_more", "cursor", "session")
+
+    def __init__(self, session: RemoteSession, cursor: int) -> None:
+        """Fetch nothing yet."""
+        self.session = session
+        self.cursor = cursor
+        self._more = True
+
+    def __iter__(self) -> Batches:
+        return self
+
+    def __next__(self) -> tuple[Row, ...]:
+        if not self._more:
+            raise StopIteration
+        self._more = False  # An error ends the cursor on the node, too.
+        reply = self.session.call("fetch", self.cursor)
+        self._more = bool(reply.value[4])
+        return reply.rows
+
+    def __del__(self) -> None:
+        if self._more:
+            self.session.dropped.append(self.cursor)
+
+
+class RemoteRoot:
+    """What is known here of a root on a node."""
+
+    __slots__ = ("epoch", "lsn")
+
+    def __init__(self, lsn: int, epoch: int) -> None:
+        """Hold its numbers."""
+        self.lsn = lsn
+        self.epoch = epoch
+
+
+class RemoteDatabase:
+    """A database on a node, as far as a connection asks its database for more than SQL."""
+
+    observer = None
+
+    def __init__(self, session: RemoteSession) -> None:
+        """Use the session's link."""
+        self.session = session
+        self.name = session.address.name
+
+    @property
+    def root(self) -> RemoteRoot:
+        """The numbers of the newest root. Cost: a round trip."""
+        lsn, epoch = self.session.call("describe").value[4]
+        return RemoteRoot(lsn, epoch)
+
+    def digest(self) -> int:
+        """Return the digest of the newest root; the node computes it."""
+        return int(self.session.call("digest").value[4])
+
+    def keep_history(self, commits: int) -> None:
+        """Keep the states after the last commits, on the node."""
+        self.session.call("keep_history", commits)
+
+    def snapshot(self) -> NoReturn:
+        """Refuse: see `refuse_blocks`."""
+        refuse_blocks()
+
+    def root_at(self, lsn: int) -> NoReturn:
+        """Refuse: see `refuse_blocks`."""
+        refuse_blocks()
+
+    def status(self) -> dict[str, Any]:
+        """Return the node's status."""
+        return dict(self._operate("status"))
+
+    def promote(self) -> dict[str, Any]:
+        """Promote the node."""
+        return dict(self._operate("promote"))
+
+    def _operate(self, method: str) -> Any:
+        operator, _, _ = log_in(self.session.address, "operator")
+        try:
+            return operator.call(method, seconds=OPERATOR_SECONDS).value
+        finally:
+            operator.close()
+
+
+def refuse_blocks() -> NoReturn:
+    """Refuse what needs roots and blocks: they are in the node's memory.
+
+    Raises:
+        NotSupportedError: always.
+    """
+    raise NotSupportedError(
+        "this needs the database in this process, not on a node",
+        hint="Copy it with SQL, or let a database of this process follow the node.",
+    )
+
+
+def refuse_code(what: str) -> NoReturn:
+    """Refuse to register Python code.
+
+    Raises:
+        NotSupportedError: always.
+    """
+    raise NotSupportedError(
+        f"{what} cannot be registered on a remote connection: they are Python code of this process, "
+        "and statements run on the node",
+        hint="Open the database in this process and let a node mirror it: connection.replicate_to(url).",
+    )
+
