@@ -128,7 +128,12 @@ class Context:
         return self.session.write(database).table(table_id)
 
     def changed(self, count: int, last_rowid: int | None = None) -> None:
-        self.session.count_changes(count, last_rowid)
+        """Count what a statement changed."""
+        session = self.session
+        session.changes = count
+        session.total_changes += count
+        if last_rowid is not None:
+            session.last_insert_rowid = last_rowid
 
 
 def slices(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:

@@ -328,4 +328,4 @@ def before_drop_table(session: Session, database: int, table: Table) -> None:
         deleted = 0
         raise
     finally:
-        session.count_changes(deleted, None)
+        session.context.changed(deleted)

@@ -77,6 +77,10 @@ class Session(Hooks):
         Raises:
             OperationalError: a syntax error.
         """
+        if self.authorizer is not None:
+            from tandemdb.planner.authorization import prepare_authorized
+
+            return prepare_authorized(self, sql)
         namespace = self.namespace()
         found = namespace.plans.get(sql)
         if found is None:
@@ -190,7 +194,7 @@ class Session(Hooks):
 
     def make_quick(self, statement: Statement, plan: Any) -> None:
         """Let `quick` find the plan of a text."""
-        if plan.flat and plan.checks_all and not plan.uses_context and not any(statement.parameters):
+        if self.authorizer is None and plan.flat and plan.checks_all and not plan.uses_context and not any(statement.parameters):
             if len(self.databases) == 1 and plan.suits(self.plan_settings):
                 count = len(statement.parameters)
                 statement.namespace.quick[statement.sql] = (
@@ -229,8 +233,9 @@ class Session(Hooks):
 
         shape = statement.shape
         plan = compile_select(
-            shape.node, statement.namespace, roots, params, self.users, shape.literal_base, statement.sql[:60]
-        )
+            shape.node, statement.namespace, roots, params, self.users, shape.literal_base, statement.sql[:60],
+            shape.authority,
+        )  # fmt: skip
         plan.settings = key
         shape.add_plan(plan)
         return plan
@@ -341,12 +346,6 @@ class Session(Hooks):
         if marks is not None and database not in marks:
             marks[database] = transaction.mark()
         return transaction
-
-    def count_changes(self, count: int, last_rowid: int | None) -> None:
-        self.changes = count
-        self.total_changes += count
-        if last_rowid is not None:
-            self.last_insert_rowid = last_rowid
 
     def atomic(self, work: Callable[[], Any]) -> Any:
         """Run `work` as one statement: undone if it raises, committed by itself outside a transaction.
