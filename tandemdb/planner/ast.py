@@ -38,7 +38,7 @@ class Literal(NamedTuple):
 class Parameter(NamedTuple):
     """A placeholder; `index` is its zero-based place in the list of bound values."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody asks of a node
 
 
 class Name(NamedTuple):
@@ -235,7 +235,7 @@ class TableSource(NamedTuple):
     name: str
     schema: str | None = None
     alias: str | None = None
-    index: str | None = None
+    index: str | None = None  # type: ignore[assignment]  # hides tuple.index
     arguments: Sequence[Expression] | None = None
 
 
@@ -306,7 +306,7 @@ class TableName(NamedTuple):
     name: str
     schema: str | None = None
     alias: str | None = None
-    index: str | None = None
+    index: str | None = None  # type: ignore[assignment]  # hides tuple.index
 
 
 class Assignment(NamedTuple):

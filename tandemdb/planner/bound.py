@@ -107,12 +107,12 @@ class UserCall(NamedTuple):
 
 class AggregateRef(NamedTuple):
     core: Core
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody asks of a node
 
 
 class WindowRef(NamedTuple):
     core: Core
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody asks of a node
 
 
 class QueryValue(NamedTuple):

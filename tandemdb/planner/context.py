@@ -47,7 +47,7 @@ class Context:
     def now(self) -> datetime.datetime:
         """The time in UTC, naive; read when a statement first asks, through `datetime` so that tests may freeze it."""
         if self._now is None:
-            self._now = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
+            self._now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
         return self._now
 
     @property

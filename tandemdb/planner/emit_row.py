@@ -105,7 +105,9 @@ class RowEmitter:
         pending = [column for column in self.table.columns if column.generated is not None]
         while pending:
             waiting = {column.name.lower() for column in pending}
-            ready = [c for c in pending if not names_read(c.generated.expression) & (waiting - {c.name.lower()})]
+            ready = [
+                c for c in pending if c.generated and not names_read(c.generated.expression) & (waiting - {c.name.lower()})
+            ]
             for column in ready or pending:
                 assert column.generated is not None
                 name = self.names[column.position]

@@ -212,13 +212,13 @@ class SourceReader:
     def range_of_key(self, key: str) -> str:
         path = self.path
         if len(path.key.columns) == 1 or not path.terms:
-            rank = self.segment_rank()
-            low, high = self.segment_bound(path.low, rank), self.segment_bound(path.high, rank)
+            segment = self.segment_rank()
+            low, high = self.segment_bound(path.low, segment), self.segment_bound(path.high, segment)
             if len(path.key.columns) == 1:
-                return f"{key}.range_keys({rank}, {low or 'None'}, {is_open(path.low)}, {high or 'None'}, {is_open(path.high)})"
+                return f"{key}.range_keys({segment}, {low or 'None'}, {is_open(path.low)}, {high or 'None'}, {is_open(path.high)})"
             low_text = prefix_bound(low, above=is_open(path.low))
             high_text = prefix_bound(high, above=not is_open(path.high))
-            return f"{key}.range_keys({rank}, {low_text}, False, {high_text}, True)"
+            return f"{key}.range_keys({segment}, {low_text}, False, {high_text}, True)"
         # A composite key: the bounds are prefixes of its flat tuples, and (9,) lies above every continuation.
         prefix: list[str] = []
         rank_text = ""
@@ -231,14 +231,12 @@ class SourceReader:
                 prefix.extend((rank, text))
         # Behind the prefix come a rank and a value: 0 for NULL, 9 above all.
         low_parts, high_parts = [*prefix, "0.5" if path.low or path.high else "0"], [*prefix, "9"]
-        for term in (path.low, path.high):
-            if term is None:
-                continue
-            rank, text, _ = self.component(term, len(path.terms))
-            if term is path.low:
-                low_parts = [*prefix, rank, text, *(["9"] if is_open(term) else [])]
-            else:
-                high_parts = [*prefix, rank, text, *([] if is_open(term) else ["9"])]
+        if path.low is not None:
+            rank, text, _ = self.component(path.low, len(path.terms))
+            low_parts = [*prefix, rank, text, *(["9"] if is_open(path.low) else [])]
+        if path.high is not None:
+            rank, text, _ = self.component(path.high, len(path.terms))
+            high_parts = [*prefix, rank, text, *([] if is_open(path.high) else ["9"])]
         return f"{key}.range_keys({rank_text}, ({', '.join(low_parts)}), False, ({', '.join(high_parts)}), True)"
 
     def segment_rank(self) -> int:

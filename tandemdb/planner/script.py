@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -58,7 +58,7 @@ def collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def insert_rows(session: Session, prefix: str, rows: list[tuple[object, ...]]) -> int:
+def insert_rows(session: Session, prefix: str, rows: Sequence[tuple[object, ...]]) -> int:
     """Run a bulk INSERT as one statement: all rows or none; how many were inserted."""
     width = len(rows[0])
     statement = session.prepare(f"{prefix} ({', '.join('?' * width)})")
