@@ -108,7 +108,8 @@ def run_ddl(session: Session, node: Any, values: Sequence[Any]) -> None:
     home = find_home(node, session.namespace())
     if home is None:
         return
-    if home == 1 and getattr(node, "temporary", False):
+    named = getattr(node, "schema", None) or ""
+    if home == 1 and (getattr(node, "temporary", False) or named.lower() == "temp"):
         home = session.temp_database()
     transaction = session.write(home)
     database = session.databases[home].name

@@ -128,12 +128,19 @@ class InsertEmitter:
     def write_end(self) -> None:
         frame = self.frame
         frame.emit("finally:")
-        if self.appends:
-            frame.emit("    if keys:")
-            frame.emit(f"        changes += {self.append_text()}")
         if self.table.autoincrement:
             frame.emit(f"    {self.row.sequence}.store()")
-        frame.emit("    context.changed(changes, last)")
+        if self.appends:
+            frame.emit("    try:")
+            frame.emit("        if keys:")
+            frame.emit(f"            changes += {self.append_text()}")
+            frame.emit("    except Exception as error:")
+            frame.emit("        last = getattr(error, 'last_key', None)")
+            frame.emit("        raise")
+            frame.emit("    finally:")
+            frame.emit("        context.changed(changes, last)")
+        else:
+            frame.emit("    context.changed(changes, last)")
         frame.emit("return (returned,)" if self.node.returning else "return ()")
 
     def append_text(self) -> str:

@@ -37,6 +37,7 @@ def append_batch(table: Any, keys: list[Any], records: list[Any], uniques: Seque
 
 
 def insert_each(table: Any, keys: list[Any], records: list[Any], uniques: Sequence[tuple[int, str, str]]) -> int:
+    last = None
     for key, record in zip(keys, records, strict=True):
         for key_id, message, code in uniques:
             secondary = table.keys[key_id]
@@ -44,6 +45,9 @@ def insert_each(table: Any, keys: list[Any], records: list[Any], uniques: Sequen
             if None in [record[column.position] for column in secondary.definition.columns]:
                 continue
             if secondary.first(rank, stored) is not None:
-                raise unique_error(message, code, "ABORT")
+                error = unique_error(message, code, "ABORT")
+                error.last_key = last  # type: ignore[attr-defined]
+                raise error
         table.insert(key, record)
+        last = key
     return len(keys)

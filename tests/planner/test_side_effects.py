@@ -100,7 +100,11 @@ def script(draw: Any) -> list[str]:
     changes = draw(st.lists(change(), min_size=3, max_size=8))
     if draw(st.booleans()):
         changes = ["BEGIN", *changes[:3], "COMMIT", *changes[3:]]
-    return statements + changes
+    statements += changes
+    if foreign and triggers:
+        # SQLite 3.40 misses violations that a trigger's statement leaves under an outer OR REPLACE.
+        statements = [statement.replace(" OR REPLACE", "") for statement in statements]
+    return statements
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
