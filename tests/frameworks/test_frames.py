@@ -113,7 +113,9 @@ def test_polars_on_engines() -> None:
         engine = sqlalchemy.create_engine(url)
         with engine.begin() as connection:
             connection.exec_driver_sql("CREATE TABLE t (a INTEGER, b TEXT, c REAL, d BLOB)")
-            connection.exec_driver_sql("INSERT INTO t VALUES (1, 'x', 0.5, NULL), (2, NULL, NULL, x'00'), (3, 'ü', 1, '')")
+            connection.exec_driver_sql(
+                "INSERT INTO t VALUES (1, 'x', 0.5, NULL), (2, NULL, NULL, x'00'), (3, 'ü', 1, '')"
+            )
         logs.append(log_of(play_polars, engine))
         engine.dispose()
     assert logs[0] == logs[1]
