@@ -3,16 +3,14 @@
     INSERT INTO t (a, b) VALUES (1, 'x'), (2, 'it''s'), (3, NULL);
     prefix                     | rows: [(1, 'x'), (2, "it's"), (3, None)]
 
-Dumps consist of these. One expression checks that every row has the same number of items and finds the end of
-the statement; a second cuts out all rows at once, as tuples of texts; then whole columns are converted, for a column's
-literals are mostly of one kind.
+Dumps consist of these. One expression finds the end of the rows, a second cuts all of them into items at once; then whole
+columns are converted, for a column's literals are mostly of one kind.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 from tandemdb.planner.ast import Value
@@ -39,10 +37,11 @@ _HEAD = re.compile(
 )
 # Looks like a literal; `convert` finds out whether it is one. Checking here would cost 14 ms a width to compile.
 _ITEM = r"'[^']*+(?:''[^']*+)*+'|[0-9A-Za-z_.+-]++(?:'[^']*+')?+"
-_FIRST_ROW = re.compile(rf"{_SPACE}\({_GAP}((?:{_ITEM}){_GAP}(?:,{_GAP}(?:{_ITEM}){_GAP})*+)\)")
-_FIRST_ITEMS = re.compile(_ITEM)
+_ROW = rf"\({_GAP}(?:{_ITEM}){_GAP}(?:,{_GAP}(?:{_ITEM}){_GAP})*+\)"
+_LEAD = re.compile(_SPACE)
+_ROWS = re.compile(rf"{_ROW}(?:{_GAP},{_GAP}{_ROW})*+")
+_TOKENS = re.compile(rf"{_ITEM}|\)")
 _END = re.compile(rf"{_SPACE}(?:;|\Z)")
-COLUMNS_MAX = 90  # Wider rows are parsed: the expressions would take too long to compile.
 
 
 class InsertValues(NamedTuple):
@@ -65,31 +64,22 @@ def read_insert_values(sql: str, start: int = 0) -> InsertValues | None:
     head = _HEAD.match(sql, start)
     if head is None:
         return None
-    first = _FIRST_ROW.match(sql, head.end())
-    if first is None:
-        return None
-    width = len(_FIRST_ITEMS.findall(first[1]))
-    if width > COLUMNS_MAX:
-        return None
-    all_rows, row = row_expressions(width)
-    body = all_rows.match(sql, head.end())
+    lead = _LEAD.match(sql, head.end())
+    body = _ROWS.match(sql, lead.end() if lead else head.end())
     end = _END.match(sql, body.end()) if body else None
     if body is None or end is None:
         return None
-    texts = row.findall(sql, body.start(), body.end())
-    columns = [texts] if width == 1 else zip(*texts, strict=True)
+    # Each row is its items and a closing parenthesis: columns are slices, and so is the proof that all rows are as wide.
+    tokens = _TOKENS.findall(sql, body.start(), body.end())
+    width = tokens.index(")")
+    rows, rest = divmod(len(tokens), width + 1)
+    if rest or tokens[width :: width + 1] != [")"] * rows:
+        return None
+    columns = [tokens[place :: width + 1] for place in range(width)]
     try:
         return InsertValues(head[0], list(zip(*map(convert, columns), strict=True)), end.end())
     except ValueError:
         return None
-
-
-@lru_cache(maxsize=128)
-def row_expressions(width: int) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Return the expression of all rows of so many items, and of one row with a group for each."""
-    row = rf"\({_GAP}(?:{_ITEM}){_GAP}(?:,{_GAP}(?:{_ITEM}){_GAP}){{{width - 1}}}\)"
-    groups = rf"{_GAP},{_GAP}".join([f"({_ITEM})"] * width)
-    return re.compile(rf"{_SPACE}{row}(?:{_GAP},{_GAP}{row})*+"), re.compile(rf"\({_GAP}{groups}{_GAP}\)")
 
 
 def convert(texts: Sequence[str]) -> Sequence[Value]:
