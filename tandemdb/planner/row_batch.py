@@ -29,10 +29,8 @@ def append_batch(table: Any, keys: list[Any], records: list[Any], uniques: Seque
     """
     if len(keys) < BATCH_MIN:
         return insert_each(table, keys, records, uniques)
-    for key_id, _, _ in uniques:
-        if not table.keys[key_id].has_room_for(keys, records):
-            return insert_each(table, keys, records, uniques)
-    table.append_many(keys, records)
+    if not table.append_many(keys, records, [key_id for key_id, _, _ in uniques]):
+        return insert_each(table, keys, records, uniques)
     return len(keys)
 
 

@@ -20,7 +20,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from itertools import chain, repeat
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeAlias
 
 from tandemdb.storage.block import BLOCK_RECORDS_MAX, Block, Stamp
 from tandemdb.storage.definition import Entry, KeyDefinition, entry_function, stored_function
@@ -34,6 +34,10 @@ SAMPLES = 32
 """Entries looked at to estimate how many distinct values there are."""
 DISTINCT_STEPS_MAX = 100
 """Up to so many distinct values are counted one by one; beyond, a sample of blocks gives an estimate."""
+
+
+Entries: TypeAlias = "list[list[tuple[Any, Key]]]"
+"""(stored value, unique key) of many records, a list for each rank."""
 
 
 class SecondaryKey:
@@ -207,7 +211,11 @@ class SecondaryKey:
 
     def add_many(self, keys: list[Key], records: list[Record]) -> None:
         """Add the entries of many records, their unique keys in ascending order."""
-        for rank, pairs in enumerate(self.list_entries(keys, records)):
+        self.add_entries(self.list_entries(keys, records))
+
+    def add_entries(self, entries: Entries) -> None:
+        """Add what `list_entries` listed."""
+        for rank, pairs in enumerate(entries):
             if not pairs:
                 continue
             segment = self.own_segment(rank)
@@ -226,9 +234,9 @@ class SecondaryKey:
                 self.count += len(pairs)
                 self.segments[rank] = merge(segment, pairs, self.stamp)
 
-    def list_entries(self, keys: list[Key], records: list[Record]) -> list[list[tuple[Any, Key]]]:
+    def list_entries(self, keys: list[Key], records: list[Record]) -> Entries:
         """List (stored value, unique key) of each record by rank."""
-        entries: list[list[tuple[Any, Key]]] = [[] for _ in range(RANKS)]
+        entries: Entries = [[] for _ in range(RANKS)]
         whole = self.list_plain_entries(keys, records)
         if whole is not None:
             entries[whole[0]] = whole[1]
@@ -262,19 +270,18 @@ class SecondaryKey:
             return lead_rank, list(zip(parts[0], keys))  # noqa: B905 - a repeat() has no length of its own
         return lead_rank, list(zip(zip(*parts), keys))  # noqa: B905
 
-    def has_room_for(self, keys: list[Key], records: list[Record]) -> bool:
-        """Tell whether records not yet in the table would keep the key unique: no two equal, none equal to an entry.
+    def has_room_for(self, entries: Entries) -> bool:
+        """Tell whether entries yet to be added would keep the key unique: no two equal, none equal to one that is there.
 
-        Entries with a NULL are unlike all others. Cost: about 0.6 µs a record.
+        Those with a NULL are unlike all others. Cost: about 0.2 µs an entry.
         """
-        several = len(self.definition.columns) > 1
-        whole = self.list_plain_entries(keys, records)
-        for rank, pairs in enumerate(self.list_entries(keys, records)) if whole is None else [whole]:
+        for rank, pairs in enumerate(entries):
             if not rank or not pairs:
                 continue
             stored = [value for value, _ in pairs]
-            if several and (whole is None or 0 in stored[0][1::2]):
-                stored = [value for value in stored if 0 not in value[1::2]]
+            for place in range(1, 2 * len(self.definition.columns) - 1, 2):
+                if 0 in set(map(itemgetter(place), stored)):
+                    stored = [value for value in stored if value[place]]
             if len(set(stored)) != len(stored):
                 return False
             highs = self.segments[rank].page_highs

@@ -15,7 +15,7 @@ an emptied block is freed, and its number never used again.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from operator import itemgetter, lt
 
@@ -140,28 +140,37 @@ class Table(TableReading):
 
     # Many records ----------------------------------------------------------------------------------------------
 
-    def append_many(self, keys: list[Key], records: list[Record]) -> None:
+    def append_many(self, keys: list[Key], records: list[Record], unique: Sequence[int] = ()) -> bool:
         """Add records whose unique keys ascend and lie above all that the table holds.
 
+        Args:
+            unique: ids of secondary keys that must stay unique.
+        Returns:
+            False if one of those would not; nothing has changed then.
         Raises:
-            DuplicateKey: they do not; `key` is the first that is out of order. Nothing has changed.
+            DuplicateKey: the keys do not ascend; `key` is the first that is out of order. Nothing has changed.
         Cost: 0.1 to 0.2 µs a record, and 0.5 to 1.5 µs for each secondary key.
         """
         if self.writer.stamp != self.stamp:
             raise StaleTable(self.id)
         if not keys:
-            return
+            return True
         last = self.last_key()
         if last is not None and keys[0] <= last:
             raise DuplicateKey(self.id, keys[0])
         if not all(map(lt, keys, keys[1:])):
             raise DuplicateKey(self.id, next(high for low, high in pairwise(keys) if not low < high))
+        listed = {key_id: self.keys[key_id].list_entries(keys, records) for key_id in unique}
+        if not all(self.keys[key_id].has_room_for(entries) for key_id, entries in listed.items()):
+            return False
         self.grow_classes(widen_classes_by_records(self.classes, records))
         self.fill_blocks(keys, records)
         self.count += len(keys)
         if self.keys:
             for secondary in self.own_keys():
-                secondary.add_many(keys, records)
+                entries = listed.get(secondary.definition.id)
+                secondary.add_entries(secondary.list_entries(keys, records) if entries is None else entries)
+        return True
 
     def insert_many(self, pairs: Iterable[tuple[Key, Record]]) -> None:
         """Add records in any order.
