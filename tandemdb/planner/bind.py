@@ -39,6 +39,7 @@ from tandemdb.planner.traits import affinity_of, collation_of
 from tandemdb.planner.user_functions import Questions, UserFunctions
 
 if TYPE_CHECKING:
+    from tandemdb.planner.authorization import Authority
     from tandemdb.planner.functions.registry import ScalarFunction
     from tandemdb.planner.namespace import Namespace
 
@@ -48,6 +49,8 @@ COLUMNS_MAX = 2000
 
 class Binder:
     """Binds the statements of one namespace; one object per compilation."""
+
+    authority: Authority | None = None
 
     def __init__(
         self, namespace: Namespace, roots: Sequence[Any], users: UserFunctions, *, in_trigger: bool = False
@@ -63,6 +66,7 @@ class Binder:
         self.pinned: set[int] = set()
         self.user_calls = False
         self.views: list[str] = []
+        self.home: str | None = None
         self.locals: Callable[[ast.Name], Expr | None] | None = None
 
     # ---- queries

@@ -49,18 +49,25 @@ class CommonDefinition:
         self.rows = CommonRows(self.table.name)
         self.binding = True
         hidden, binder.common = binder.common, binder.common[: self.depth]
+        if binder.authority is not None:
+            binder.authority.path.append(self.table.name)
         try:
-            recursive = reads_itself(self.table)
-            if recursive:
-                self.bind_recursive(binder, self.rows)
+            first = first_step(self.table)
+            if first is not None:
+                self.bind_recursive(binder, self.rows, first)
             else:
                 self.rows.query = binder.bind_select(self.table.select, self.parent)
                 self.rows.columns = self.named_columns(self.rows.query)
         finally:
+            if binder.authority is not None:
+                binder.authority.path.pop()
             binder.common = hidden
             self.binding = False
         self.rows.uses += 1
         self.owner.common.append(self.rows)
+        for query in (self.rows.query, self.rows.setup, *self.rows.steps):
+            if query is not None:
+                self.owner.outer |= query.outer
         return self.rows
 
     def named_columns(self, query: Query) -> list[SourceColumn]:
@@ -75,18 +82,21 @@ class CommonDefinition:
             columns = [column._replace(name=name) for column, name in zip(columns, names, strict=True)]
         return unique_names(columns)
 
-    def bind_recursive(self, binder: Binder, rows: CommonRows) -> None:
-        """Split the compound where it first reads itself: what stands before sets up, the rest are the steps."""
+    def bind_recursive(self, binder: Binder, rows: CommonRows, first: int) -> None:
+        """Bind what stands before the core `first` as the setup, the rest as the steps."""
         select = self.table.select
-        first = next(i for i, core in enumerate(select.cores) if core_reads(core, self.table.name))
-        if first == 0:
-            raise OperationalError(f"circular reference: {self.table.name}", code="SQLITE_ERROR")
         setup = ast.Select(select.cores[:first], select.operators[: first - 1], with_=select.with_)
         rows.setup = binder.bind_select(setup, self.parent)
         rows.columns = self.named_columns(rows.setup)
         rows.recursive = True
         for core in select.cores[first:]:
             rows.steps.append(binder.bind_select(ast.Select([core], with_=select.with_), self.parent))
+            if rows.steps[-1].cores[0].is_aggregate:
+                raise OperationalError("recursive aggregate queries not supported", code="SQLITE_ERROR")
+            if rows.steps[-1].cores[0].windows:
+                raise OperationalError("cannot use window functions in recursive queries", code="SQLITE_ERROR")
+        if binder.authority is not None:
+            binder.authority.recursive()
         rows.operators = list(select.operators[first - 1 :])
         for step in rows.steps:
             if len(step.columns) != len(rows.columns):
@@ -124,22 +134,57 @@ def unique_names(columns: list[SourceColumn]) -> list[SourceColumn]:
     return found
 
 
-def reads_itself(table: ast.CommonTable) -> bool:
-    return any(core_reads(core, table.name) for core in table.select.cores)
+def first_step(table: ast.CommonTable) -> int | None:
+    """The place of the first core that reads the table itself, as a recursive one must; None if it is not recursive.
+
+    The steps are the last cores, joined by one and the same UNION or UNION ALL, whose FROM names the table once.
+
+    Raises:
+        OperationalError: the table is named twice in a step.
+    """
+    cores, operators = table.select.cores, table.select.operators
+    first = None
+    for place in range(len(cores) - 1, 0, -1):
+        if operators[place - 1] != operators[-1] or operators[-1] not in ("UNION", "UNION ALL"):
+            break
+        core = cores[place]
+        direct = sum(names_table(item, table.name) for item in items_of(core))
+        if direct > 1:
+            raise OperationalError(f"multiple references to recursive table: {table.name}", code="SQLITE_ERROR")
+        if not direct:
+            break
+        first = place
+    if first is not None and any(count_references(core, table.name) > 1 for core in cores[first:]):
+        raise OperationalError(f"multiple recursive references: {table.name}", code="SQLITE_ERROR")
+    return first
 
 
-def core_reads(core: ast.SelectCore | ast.Values, name: str) -> bool:
-    """Whether the FROM clause of a core, or a subquery anywhere in it, names the table."""
-    lowered = name.lower()
+def items_of(core: ast.SelectCore | ast.Values) -> list[ast.Source]:
+    """The items of FROM, those in parentheses as one."""
+    found: list[ast.Source] = []
+    item = core.source if isinstance(core, ast.SelectCore) else None
+    while isinstance(item, ast.Join):
+        found.append(item.right)
+        item = item.left
+    return found if item is None else [*found, item]
+
+
+def names_table(node: object, name: str) -> bool:
+    return isinstance(node, ast.TableSource) and node.schema is None and node.name.lower() == name.lower()
+
+
+def count_references(core: ast.SelectCore | ast.Values, name: str) -> int:
+    """How often the table is named, in subqueries too, unless they have a WITH of their own for it."""
+    count = 0
     pending: list[object] = [core]
     while pending:
         node = pending.pop()
-        if isinstance(node, ast.TableSource) and node.schema is None and node.name.lower() == lowered:
-            return True
-        if isinstance(node, ast.Select) and node.with_ is not None and any(
-            table.name.lower() == lowered for table in node.with_.tables
+        if names_table(node, name):
+            count += 1
+        elif isinstance(node, ast.Select) and node.with_ is not None and any(
+            table.name.lower() == name.lower() for table in node.with_.tables
         ):
             continue
-        if isinstance(node, (list, tuple)):
+        elif isinstance(node, (list, tuple)):
             pending.extend(node)
-    return False
+    return count

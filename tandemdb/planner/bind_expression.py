@@ -77,7 +77,8 @@ class ExpressionBinder:
     def bind_name(self, node: ast.Name) -> Expr:
         found = self.scope.resolve(node.column, node.table, node.schema)
         if found is not None:
-            return self.checked_use(found)
+            authority = self.binder.authority
+            return self.checked_use(found if authority is None else authority.read(found))
         if node.table is not None and self.binder.locals is not None:
             local = self.binder.locals(node)
             if local is not None:
@@ -131,6 +132,8 @@ class ExpressionBinder:
 
     def bind_operator(self, operator: str, left: Expr, right: Any) -> Expr:
         if operator in ("->", "->>"):
+            if self.binder.authority is not None and not self.binder.authority.function(operator):
+                return NULL
             function = self.binder.scalar_function(operator, 2)
             return FunctionCall(function, operator, (left, self.bind_scalar(right)))
         return ast.Binary(operator, left, self.bind_scalar(right))
@@ -154,6 +157,8 @@ class ExpressionBinder:
         return ast.Unary("NOT", both) if node.negated else both
 
     def bind_like(self, node: ast.Like) -> Expr:
+        if self.binder.authority is not None and not self.binder.authority.function(node.operator.lower()):
+            return NULL
         operand, pattern = self.bind_scalar(node.operand), self.bind_scalar(node.pattern)
         escape = None if node.escape is None else self.bind_scalar(node.escape)
         name = node.operator.lower()
@@ -232,6 +237,8 @@ class ExpressionBinder:
     # ---- calls
 
     def bind_call(self, node: ast.Call) -> Expr:
+        if self.binder.authority is not None and not self.binder.authority.function(node.name.lower()):
+            return NULL
         if node.over is not None:
             from tandemdb.planner.bind_window import bind_window_call
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from tandemdb.planner.bind import Binder
     from tandemdb.planner.bind_from import FromBinder
 
+TEMP = 1
+"""The place of the temporary database; its views may name tables of any."""
+
 
 def bind_item(place: FromBinder, node: ast.Source, *, mergeable: bool) -> None:
     """Add the item's sources to the core and one entry to the scope.
@@ -62,10 +65,11 @@ def bind_named(place: FromBinder, node: ast.TableSource, mergeable: bool) -> Non
     if bind_catalog(place, node):
         return
     namespace = place.binder.namespace
-    if node.schema is None and namespace.find_table(node.name, None) is None and is_table_function(node.name):
+    schema = node.schema or place.binder.home
+    if node.schema is None and namespace.find_table(node.name, schema) is None and is_table_function(node.name):
         bind_table_function(place, node._replace(arguments=()))
         return
-    position, table = namespace.require_table(node.name, node.schema)
+    position, table = namespace.require_table(node.name, schema)
     if isinstance(table, View):
         bind_view(place, node, table, position, mergeable)
     else:
@@ -119,12 +123,19 @@ def bind_view(place: FromBinder, node: ast.TableSource, view: Any, database: int
     if node.index:
         raise OperationalError(f"no such index: {node.index}", code="SQLITE_ERROR")
     binder.views.append(view.name.lower())
+    if binder.authority is not None:
+        binder.authority.path.append(view.name)
     hidden, binder.common = binder.common, []
+    home, binder.home = binder.home, None if database == TEMP else binder.namespace.names[database]
     try:
         bind_subquery(place, view.select, node.alias or view.name, mergeable, names=view.columns, view=view.name)
     finally:
         binder.views.pop()
-        binder.common = hidden
+        binder.common, binder.home = hidden, home
+        if binder.authority is not None:
+            binder.authority.path.pop()
+    if binder.authority is not None:
+        binder.authority.views[place.core.sources[-1].number] = (view.name, database)
     place.scope.entries[-1].schema = binder.namespace.names[database]
 
 
@@ -138,7 +149,7 @@ def bind_subquery(
     view: str | None = None,
 ) -> None:
     """A subquery, or with `view` the query of a view of that name whose columns are called `names`."""
-    if mergeable and is_mergeable(place.binder, select):
+    if mergeable and place.binder.authority is None and is_mergeable(place.binder, select):
         merge(place, select, alias or "", names, view)
         return
     parent = None if view is not None else place.scope.parent

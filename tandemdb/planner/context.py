@@ -103,7 +103,7 @@ class Context:
             return lists
         return self.watching(lists)
 
-    def watching(self, lists: Iterable[list[Any]]) -> Iterator[list[Any]]:
+    def watching(self, lists: Iterable[Any]) -> Iterator[Any]:
         check = self.session.check
         for records in lists:
             check(len(records))
@@ -117,7 +117,9 @@ class Context:
     def watched_rows(self, rows: Sequence[Any]) -> Iterable[Any]:
         """As `watched`, of rows made before."""
         session = self.session
-        if session.progress is None and not session.interrupted and len(rows) <= ROWS_UNWATCHED:
+        if type(rows) is not list or (
+            session.progress is None and not session.interrupted and len(rows) <= ROWS_UNWATCHED
+        ):
             return rows
         return chain.from_iterable(self.watching(slices(rows)))
 

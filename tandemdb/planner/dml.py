@@ -25,7 +25,7 @@ from tandemdb.planner.emit_query import QueryEmitter
 from tandemdb.planner.emit_update import bind_returning
 from tandemdb.planner.foreign_keys import check_statement
 from tandemdb.planner.namespace import Namespace
-from tandemdb.planner.plan import Plan, checks_values, finish_plan, guard_here, new_generator
+from tandemdb.planner.plan import Plan, checks_values, finish_plan, guard_here, new_binder, new_generator
 from tandemdb.planner.plan_settings import plan_key
 from tandemdb.planner.schema import CATALOG_NAMES, Table, View
 
@@ -70,6 +70,7 @@ def run_dml(session: Session, statement: Statement, rows: Iterable[Sequence[Any]
     context._now = None
     roots = session.roots()
     shape = statement.shape
+    session.authority = shape.authority
     plan = shape.find_plan(roots, rows[0], key)
     if plan is None:
         plan = compile_dml(session, shape.node, statement.namespace, roots, rows[0], shape.literal_base, statement.sql[:60],
@@ -77,7 +78,7 @@ def run_dml(session: Session, statement: Statement, rows: Iterable[Sequence[Any]
         plan.settings = key
         shape.add_plan(plan)
     statement.columns = plan.columns
-    if plan.atomic and plan.checks_all and plan.columns is None and len(roots) == 1 and not many:
+    if session.authorizer is None and plan.atomic and plan.checks_all and plan.columns is None and len(roots) == 1 and not many:
         statement.namespace.quick_changes[statement.sql] = (
             plan.run, key, literals, plan.takes_many, len(statement.parameters),
         )  # fmt: skip
@@ -181,7 +182,8 @@ def compile_dml(
     Raises:
         OperationalError: as sqlite3 words what is wrong with the statement.
     """
-    binder = Binder(namespace, roots, session.users, in_trigger=layout is not None)
+    authority = session.authority if layout is None else None
+    binder = new_binder(namespace, roots, session.users, authority, in_trigger=layout is not None)
     outline = Query()
     if node.with_ is not None:
         binder.enter_with(node.with_, outline, None)

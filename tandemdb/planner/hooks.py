@@ -18,6 +18,7 @@ from tandemdb.errors import OperationalError
 from tandemdb.planner.user_functions import Entry, Registrations, UserRegistry
 
 if TYPE_CHECKING:
+    from tandemdb.planner.authorization import Authority
     from tandemdb.planner.statement import Statement
 
 STATEMENT_STEPS, RECORD_STEPS = 8, 4
@@ -38,6 +39,7 @@ class Hooks:
         self.interrupted = False
         self.watched = False
         self.authorized: dict[str, Statement] = {}
+        self.authority: Authority | None = None
 
     # ---- functions
 
@@ -76,9 +78,13 @@ class Hooks:
         self.find_out_who_watches()
 
     def set_authorizer(self, callback: Callable[..., int] | None) -> None:
-        """Ask about each access as a statement is prepared; statements prepared before are asked about again."""
+        """Ask about each access as a statement is prepared; statements prepared before are asked about again.
+
+        With None nobody is asked any more, but as in sqlite3 a statement that was prepared goes on as it was allowed.
+        """
         self.authorizer = callback
-        self.authorized.clear()
+        if callback is not None:
+            self.authorized.clear()
         self.find_out_who_watches()
 
     def set_progress_handler(self, callback: Callable[[], Any] | None, instructions: int = 0) -> None:
@@ -94,9 +100,8 @@ class Hooks:
         self.watched = True
 
     def find_out_who_watches(self) -> None:
-        self.watched = (
-            self.trace is not None or self.authorizer is not None or self.progress is not None or self.interrupted
-        )
+        callbacks = (self.trace, self.authorizer, self.progress)
+        self.watched = any(callback is not None for callback in callbacks) or self.interrupted or bool(self.authorized)
 
     # ---- while a statement runs
 

@@ -15,16 +15,20 @@ from __future__ import annotations
 import builtins
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tandemdb.planner import ast
 from tandemdb.planner.bind import Binder, UserFunctions
-from tandemdb.planner.bound import Core, Query
+from tandemdb.planner.bound import CommonRows, Core, Query
 from tandemdb.planner.emit_order import OrderEmitter
 from tandemdb.planner.emit_query import QueryEmitter, is_whole_record
 from tandemdb.planner.namespace import Namespace
+from tandemdb.planner.recursion import in_batches
 from tandemdb.planner.user_functions import NOTHING, REGISTRATIONS_MAX
 from tandemdb.planner.writer import Generator, compile_source
+
+if TYPE_CHECKING:
+    from tandemdb.planner.authorization import Authority
 
 INTEGER_MIN, INTEGER_MAX = -(2**63), 2**63 - 1
 SIZE_FACTOR, SIZE_SLACK = 8, 256
@@ -103,6 +107,7 @@ def compile_select(
     users: UserFunctions,
     literal_base: int | None,
     name: str,
+    authority: Authority | None = None,
 ) -> Plan:
     """Compile a SELECT for the tables of `roots` and values of the classes of `params`.
 
@@ -111,7 +116,7 @@ def compile_select(
     Raises:
         OperationalError: as sqlite3 words what is wrong with the statement.
     """
-    binder = Binder(namespace, roots, users)
+    binder = new_binder(namespace, roots, users, authority)
     query = binder.bind_select(node, None)
     generator = new_generator(params, roots, literal_base)
     generator.reserved = binder.variables
@@ -180,6 +185,17 @@ def has_surrogates(text: str) -> bool:
     return False
 
 
+def new_binder(
+    namespace: Namespace, roots: Sequence[Any], users: UserFunctions, authority: Authority | None, **options: bool
+) -> Binder:
+    """A binder; with an authority, one that reads NULL where an authorizer said so."""
+    if authority is None:
+        return Binder(namespace, roots, users, **options)
+    from tandemdb.planner.authorization import AuthorizedBinder
+
+    return AuthorizedBinder(namespace, roots, users, authority, **options)
+
+
 def new_generator(params: Sequence[Any], roots: Sequence[Any], literal_base: int | None) -> Generator:
     generator = Generator([type(value) for value in params], roots)
     generator.literal_base = literal_base
@@ -228,6 +244,11 @@ def can_stream(query: Query, core: Core) -> bool:
     )
 
 
+def reads_growing(core: Core) -> bool:
+    """Whether a recursive table is read, which need not have an end."""
+    return any(isinstance(source.function, CommonRows) and source.function.recursive for source in core.sources)
+
+
 def write_stream(emitter: QueryEmitter, core: Core) -> str:
     """Rows that need nothing but the loops: a batch for each block of the outermost table."""
     frame, generator = emitter.frame, emitter.generator
@@ -238,6 +259,10 @@ def write_stream(emitter: QueryEmitter, core: Core) -> str:
     lists = None
     if first is not None and first.kind == "for" and first.text.startswith("chain(") and first.text.endswith(".record_lists()))"):
         lists = first.text[len("chain(") : -1]
+    if lists is None and pipeline.is_comprehension and reads_growing(core):
+        rows = pipeline.comprehension(element, "(", ")")
+        frame.emit(f"return {generator.helper(in_batches)}({rows})")
+        return "stream"
     if lists is None or not pipeline.is_comprehension:
         rows = pipeline.collect(generator, frame, element)
         frame.emit(f"return {rows}")

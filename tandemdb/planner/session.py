@@ -77,10 +77,12 @@ class Session(Hooks):
         Raises:
             OperationalError: a syntax error.
         """
-        if self.authorizer is not None:
+        if self.authorizer is not None or self.authorized:
             from tandemdb.planner.authorization import prepare_authorized
 
-            return prepare_authorized(self, sql)
+            authorized = prepare_authorized(self, sql)
+            if authorized is not None:
+                return authorized
         namespace = self.namespace()
         found = namespace.plans.get(sql)
         if found is None:

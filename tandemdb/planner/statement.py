@@ -50,6 +50,8 @@ class Shape:
 
     __slots__ = ("node", "kind", "parameters", "literal_base", "plans")
 
+    authority: Any = None
+
     def __init__(self, node: Any, kind: str, parameters: Sequence[str | None], literal_base: int | None) -> None:
         self.node = node
         self.kind = kind
