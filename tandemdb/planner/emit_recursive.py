@@ -2,20 +2,18 @@
 
     WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 9) ...
 
-    rows_1, queue_1 = [], [...setup...]
-    while queue_1:
-        rows_1.extend(queue_1)
-        queue_1 = step_1(queue_1)
+    def setup_query_1(): ...                       the rows to begin with
+    def step_query_1(queue): ...                   the rows that some rows lead to
+    common_rows_1 = recurse(context, setup_query_1(), (step_query_1,), False, (), 0, None)
 
-Rows that the steps make from one generation are the next one. UNION drops rows seen before. With ORDER BY the queue is a
-sorted list that gives its first row to the steps each time; LIMIT ends the loop.
+How the queue works stands in `recursion`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tandemdb.planner import runtime
+from tandemdb.planner import recursion
 from tandemdb.planner.bound import CommonRows
 from tandemdb.planner.emit_order import collation_key, limit_text
 from tandemdb.planner.writer import Frame
@@ -50,7 +48,7 @@ def recursive_rows(queries: QueryEmitter, common: CommonRows) -> None:
         for key in common.query.order_by
     )
     distinct = "UNION" in common.operators
-    loop = generator.helper(runtime.recurse)
+    loop = generator.helper(recursion.recurse)
     listed = ", ".join(steps)
     frame.emit(f"return {loop}(context, {setup}(), ({listed},), {distinct}, ({order}{',' if order else ''}), {start}, {stop})")
     home.emit_setup_lines(["    " + line for line in frame.source()])
