@@ -101,8 +101,8 @@ def script(draw: Any) -> list[str]:
     if draw(st.booleans()):
         changes = ["BEGIN", *changes[:3], "COMMIT", *changes[3:]]
     statements += changes
-    if foreign and triggers:
-        # SQLite 3.40 misses violations that a trigger's statement leaves under an outer OR REPLACE.
+    if any("SET NULL" in statement for statement in statements):
+        # SQLite 3.40 does not check new rows of a foreign key whose SET NULL it has just compiled for OR REPLACE.
         statements = [statement.replace(" OR REPLACE", "") for statement in statements]
     return statements
 
