@@ -4,6 +4,7 @@
     run.py        tandemdb run: scripts, results, errors with file and line
     shell.py      tandemdb shell: statements and dot commands typed in
     demo.py       tandemdb demo: a primary, its standby, a death, a promotion
+    serve.py      tandemdb serve, promote, follow, status, verify; their arguments in node_arguments.py
     script.py     a script's statements and where each stands
     output.py     results as table, csv, json or line
     progress.py   a bar on standard error, for long scripts at a terminal

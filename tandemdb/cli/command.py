@@ -7,6 +7,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+from tandemdb.cli.node_arguments import add_node_commands
+
 FORMATS = ("table", "csv", "json", "line")
 INTERRUPTED = 130  # what shells report for a program ended by Ctrl-C
 
@@ -34,6 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_shell(commands)
     demo = commands.add_parser("demo", help="see a database lose its primary and nothing else")
     demo.set_defaults(command=demonstrate)
+    add_node_commands(commands)
     return parser
 
 

@@ -51,6 +51,7 @@ class SecondaryStatus(NamedTuple):
     lag_bytes: int
     lag_seconds: float
     blocks_shipped: int
+    blocks_planned: int
     plans: tuple[str, ...]
     reason: str
 
@@ -344,6 +345,7 @@ class Publisher:
             self.core.log.bytes_after(applied) if applied < last else 0,
             max(0.0, now - lacking_since) if applied < last else 0.0,
             peer.blocks_shipped,
+            peer.blocks_planned,
             tuple(peer.plans),
             peer.reason,
         )

@@ -1,0 +1,81 @@
+"""The arguments of the commands about nodes: serve, promote, follow, status, verify."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+Commands = Any  # argparse's _SubParsersAction[ArgumentParser], which has no public name
+
+
+def add_node_commands(commands: Commands) -> None:
+    """Add the parsers of all commands about nodes."""
+    add_serve(commands)
+    add_operator(commands, "promote", "make a secondary the primary, and say what that may lose")
+    follow = add_operator(commands, "follow", "make a running node a secondary of another")
+    follow.add_argument("primary", metavar="PRIMARY_URL", help="whom it is to follow")
+    add_secondary(follow)
+    status = add_operator(commands, "status", "print what a node is and how far its secondaries are")
+    status.add_argument("--json", action="store_true", help="print all there is, as JSON")
+    verify = commands.add_parser("verify", help="compare two nodes, down to blocks and rows")
+    verify.add_argument("first", metavar="URL")
+    verify.add_argument("second", metavar="URL")
+    verify.add_argument(
+        "--wait", type=float, default=5.0, metavar="SECONDS", help="for both to be at one LSN (default: 5)"
+    )
+    add_security(verify)
+    verify.set_defaults(command=call("verify"))
+
+
+def add_serve(commands: Commands) -> None:
+    serve = commands.add_parser(
+        "serve", help="run a node", description="Serve a database to clients and to other nodes, until a signal."
+    )
+    serve.add_argument(
+        "--listen", default="127.0.0.1:7432", metavar="HOST:PORT", help="where to listen (default: 127.0.0.1:7432)"
+    )
+    serve.add_argument("--name", required=True, help="name of the database")
+    serve.add_argument("--node", default="", help="name of this node (default: the address it listens on)")
+    serve.add_argument("--secondary-of", default="", metavar="URL", help="follow this primary, tandemdb://HOST:PORT/NAME")
+    add_secondary(serve)
+    serve.add_argument("--load", default="", metavar="SCRIPT.sql", help="run a script before listening")
+    serve.add_argument("--storage-only", action="store_true", help="mirror and be promoted, but run no SQL")
+    add_security(serve)
+    serve.set_defaults(command=call("serve"))
+
+
+def add_operator(commands: Commands, name: str, text: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text)
+    parser.add_argument("url", metavar="URL", help="the node's, tandemdb://HOST:PORT/NAME")
+    add_security(parser)
+    parser.set_defaults(command=call(name))
+    return parser
+
+
+def add_secondary(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--mode", choices=("sync", "async"), default="sync", help="of a secondary: commits wait for it, or do not"
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="let a secondary lose data of its own that is of another origin"
+    )
+
+
+def add_security(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--secret-file", default="", metavar="FILE", help="holds what both sides of a link must know")
+    parser.add_argument("--tls-cert", default="", metavar="FILE", help="this side's certificate, PEM")
+    parser.add_argument("--tls-key", default="", metavar="FILE", help="its key")
+    parser.add_argument("--tls-ca", default="", metavar="FILE", help="the authority that the other side's comes from")
+
+
+def call(name: str) -> Callable[[argparse.Namespace], int]:
+    """Return the command, which imports its module when it is called."""
+
+    def command(options: argparse.Namespace) -> int:
+        from tandemdb.cli import serve
+
+        status: int = getattr(serve, name)(options)
+        return status
+
+    return command

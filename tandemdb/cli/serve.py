@@ -1,0 +1,208 @@
+"""`tandemdb serve`, `promote`, `follow`, `status`, `verify`: nodes, and what their operators ask of them.
+
+    serve     loads a script if told to, listens, prints one line when it is ready, and runs until a signal
+    promote   states what may be lost, and does it               follow   makes a running node a secondary
+    status    what a node is and how far its secondaries are     verify   0: equal at one LSN, 1: the differences
+
+Exit status: 0 done, 1 not done or not equal, 2 the command line is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import signal
+import sqlite3
+import sys
+import threading
+from typing import Any
+
+from tandemdb.cli.output import write_table
+
+BAR_CHARACTERS = 30
+
+
+def serve(options: argparse.Namespace) -> int:
+    """Run a node until SIGTERM or Ctrl-C."""
+    from tandemdb.dbapi import nodes
+
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    if options.load and (options.secondary_of or options.storage_only):
+        tell("--load needs a primary that runs SQL: its secondaries get the data from it")
+        return 2
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    store = None
+    try:
+        if options.load:
+            store = load(options.name, options.load)
+            if store is None:
+                return 1
+        node = nodes.serve(
+            options.name,
+            options.listen,
+            secondary_of=options.secondary_of,
+            mode=options.mode,
+            security=security_of(options),
+            storage_only=options.storage_only,
+            overwrite=options.overwrite,
+            node=options.node,
+        )
+    except sqlite3.Error as error:
+        return fail(error)
+    role = f"secondary of {options.secondary_of.partition('?')[0]}" if options.secondary_of else "primary"
+    print(f"listening on {node.address} as {role}", flush=True)
+    stopped.wait()
+    node.stop()
+    if store is not None:
+        store.close()
+    return 0
+
+
+def load(name: str, path: str) -> Any:
+    """Run a script on the store that will be served; returns the connection that holds it, None if it failed."""
+    from tandemdb.cli import engine
+    from tandemdb.cli.run import RunOptions, Tally, run_script
+
+    connection = engine.connect(name)
+    tally = Tally()
+    run_script(connection, path, RunOptions(name), tally)
+    if tally.failures:
+        return None
+    return connection
+
+
+def promote(options: argparse.Namespace) -> int:
+    """Promote a secondary."""
+    from tandemdb.dbapi import nodes
+
+    try:
+        operator = nodes.operate(options.url, security_of(options))
+        following = operator.call("status").value.get("following")
+        if following is not None:
+            print(describe_risk(following), flush=True)
+        report = operator.call("promote").value
+        operator.close()
+    except sqlite3.Error as error:
+        return fail(error)
+    print(f"promoted: epoch {report['epoch']} begins after LSN {report['lsn']}, digest {report['digest']:016x}")
+    if report["pending_installed"]:
+        print(f"LSN {report['pending_installed']} was acknowledged and not yet shown: it stands")
+    if report["commits_missing"]:
+        print(f"{report['commits_missing']} commits that the former primary had announced are not here")
+    return 0
+
+
+def describe_risk(following: dict[str, Any]) -> str:
+    """Say what a promotion may lose."""
+    known, here = following["primary_lsn"], following["received"]
+    place = f"This secondary holds LSN {here}; the last it has heard of is {max(known, here)}."
+    if following["linked"]:
+        place += " Its primary is still linked: it will take no more writes."
+    if following["mode"] == "sync":
+        return (
+            f"{place} It is synchronous: no commit that its primary has acknowledged can be missing, unless the "
+            "primary was told to continue alone, or other secondaries acknowledged in its place."
+        )
+    return f"{place} It is asynchronous: commits that its primary acknowledged after LSN {here} are lost."
+
+
+def follow(options: argparse.Namespace) -> int:
+    """Make a running node a secondary of another."""
+    from tandemdb.dbapi import nodes
+
+    try:
+        nodes.ask(options.url, security_of(options), "follow", options.primary, options.mode, options.overwrite)
+    except sqlite3.Error as error:
+        return fail(error)
+    print(f"{options.url.partition('?')[0]} follows {options.primary.partition('?')[0]}")
+    return 0
+
+
+def status(options: argparse.Namespace) -> int:
+    """Print a node's status."""
+    from tandemdb.dbapi import nodes
+
+    try:
+        found = nodes.ask(options.url, security_of(options), "status")
+    except sqlite3.Error as error:
+        return fail(error)
+    if options.json:
+        print(json.dumps(found, indent=2))
+        return 0
+    say("{address}: {role}, epoch {epoch}, LSN {lsn}, {blocks:,} blocks", found)
+    say("node {node}, process {process}, {clients} clients, cluster {cluster:.8}", found)
+    following = found.get("following")
+    if following:
+        following["link"] = "linked" if following["linked"] else "not linked"
+        following["primary"] = following["primary"] or "a primary that connects"
+        say("follows {primary}: {mode}, {state}, {link}, {lag_commits} commits behind", following)
+        if following["state"] == "copying":
+            print(draw_bar(following["blocks_received"], following["blocks_planned"]))
+        if following["reason"]:
+            print(f"  {following['reason']}")
+    for entry in found["secondaries"]:
+        say("secondary {name}: {mode}, {state}, LSN {applied}, {lag_commits} commits, {lag_bytes:,} bytes, "
+            "{lag_seconds:.1f} s behind", entry)  # fmt: skip
+        if entry["state"] == "copying":
+            print(draw_bar(entry["blocks_shipped"], entry["blocks_planned"]))
+    if found["orphans"]:
+        print(f"{found['orphans']} orphans: commits of its time as primary that its successor lacks")
+    return 0
+
+
+def verify(options: argparse.Namespace) -> int:
+    """Compare two nodes."""
+    from tandemdb.dbapi import nodes
+
+    try:
+        found = nodes.verify(options.first, options.second, security_of(options), options.wait)
+    except sqlite3.Error as error:
+        return fail(error)
+    if found.are_equal:
+        print(f"equal at LSN {found.lsns[0]}: digest {found.digests[0]:016x}")
+        return 0
+    print(f"first:  LSN {found.lsns[0]}, epoch {found.epochs[0]}, digest {found.digests[0]:016x}")
+    print(f"second: LSN {found.lsns[1]}, epoch {found.epochs[1]}, digest {found.digests[1]:016x}")
+    if found.differences:
+        rows = [
+            (one.name, one.block, repr(one.key), one.kind, repr(one.first), repr(one.second))
+            for one in found.differences
+        ]
+        write_table(("table", "block", "key", "difference", "first", "second"), iter(rows), sys.stdout, True)
+    if found.has_more:
+        print("... and more")
+    return 1
+
+
+def say(text: str, values: dict[str, Any]) -> None:
+    """Print a line with values in it."""
+    print(text.format_map(values))
+
+
+def draw_bar(done: int, total: int) -> str:
+    """Draw how much of a transfer is there."""
+    share = min(1.0, done / total) if total else 0.0
+    filled = round(share * BAR_CHARACTERS)
+    return f"  [{'#' * filled}{'.' * (BAR_CHARACTERS - filled)}] {done:,} of {total:,} blocks"
+
+
+def security_of(options: argparse.Namespace) -> Any:
+    """Return what the options say about secret and certificates."""
+    from tandemdb.dbapi.nodes import make_security
+
+    return make_security(options.secret_file, options.tls_ca, options.tls_cert, options.tls_key)
+
+
+def fail(error: Exception) -> int:
+    """Print an error and its notes; returns the exit status."""
+    tell(str(error))
+    for note in getattr(error, "__notes__", ()):
+        tell(f"  {note}")
+    return 1
+
+
+def tell(text: str) -> None:
+    print(f"tandemdb: {text}", file=sys.stderr, flush=True)

@@ -1,0 +1,121 @@
+"""Nodes as programs and operators handle them: `serve` one, ask one, compare two.
+
+    serve("shop", ...) -> Node     the store ":memory:shop" of this process, behind a port
+    operate(url)       -> Caller   status, promote, follow ... of a node
+    verify(url, url)   -> Comparison
+
+Importing this loads no SQL: a storage-only node is made of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tandemdb.dbapi import names
+from tandemdb.dbapi.names import Target
+from tandemdb.errors import ProgrammingError
+from tandemdb.replication import handshake, linking, transport
+from tandemdb.replication.address import Security, read_address, read_listener
+from tandemdb.replication.calls import ANSWERS, Caller
+from tandemdb.replication.comparison import Comparison, compare
+from tandemdb.replication.identity import Identity
+from tandemdb.replication.node import Node
+
+if TYPE_CHECKING:
+    from tandemdb.storage import Database
+
+ANSWER_SECONDS = 60.0
+
+
+def serve(
+    name: str,
+    listen: str = "127.0.0.1:0",
+    *,
+    secondary_of: str = "",
+    mode: str = "sync",
+    security: Security | None = None,
+    storage_only: bool = False,
+    overwrite: bool = False,
+    node: str = "",
+) -> Node:
+    """Serve the store `name` of this process to clients and other nodes; `Node.stop()` ends it.
+
+    Args:
+        name: what stands after ":memory:" in this process, and at the end of the node's URL.
+        listen: "HOST:PORT"; port 0 lets the system choose, `Node.address` then tells.
+        secondary_of: URL of the primary to follow; empty: this node is a primary.
+        mode: "sync" or "async", of a secondary.
+        security: secret and certificates; needed for any host but loopback.
+        storage_only: take no SQL clients, and load no SQL.
+        overwrite: let a secondary lose data of its own that is of another origin.
+        node: its name among the others; the address it listens on unless told otherwise.
+    Raises:
+        ProgrammingError: arguments that do not fit; a host open to others, without secret or certificates.
+        OperationalError: the address is taken; a file is missing; the store holds data that would be lost.
+    """
+    if mode not in ("sync", "async"):
+        raise ProgrammingError(f"unknown mode of mirroring: {mode!r}", hint='It is "sync" or "async".')
+    security = security or Security()
+    host, port = read_listener(listen)
+    primary = read_address(secondary_of, security) if secondary_of else None
+    sessions: Any = None
+    if not storage_only:
+        from tandemdb.dbapi.serving import open_handler
+
+        sessions = open_handler
+    served = Node(keep_store(name), host, port, node=node, security=security, sessions=sessions)
+    served.start()
+    if primary is not None:
+        try:
+            linking.follow(served.database, primary, "sync" if mode == "sync" else "async", overwrite=overwrite)
+        except BaseException:
+            served.stop()
+            raise
+    return served
+
+
+def make_security(secret_file: str = "", tls_ca: str = "", tls_cert: str = "", tls_key: str = "") -> Security:
+    """Say by which files links are secured; empty for none."""
+    return Security(secret_file, tls_ca, tls_cert, tls_key)
+
+
+def operate(url: str, security: Security | None = None) -> Caller:
+    """Connect to a node as its operator; see `tandemdb.replication.operator` for what may be called.
+
+    Raises:
+        ProgrammingError: the URL is none. OperationalError: the node cannot be reached, or refuses.
+    """
+    address = read_address(url, security)
+    channel = transport.connect(address)
+    try:
+        handshake.log_in(channel, Identity(b"", "", b""), address.security.secret, address.name, "operator")
+    except BaseException:
+        channel.close()
+        raise
+    handshake.open_up(channel, ANSWERS)
+    return Caller(channel)
+
+
+def ask(url: str, security: Security | None, method: str, *arguments: Any) -> Any:
+    """Call one method of a node's operator and return its value."""
+    operator = operate(url, security)
+    try:
+        return operator.call(method, *arguments, seconds=ANSWER_SECONDS).value
+    finally:
+        operator.close()
+
+
+def verify(first: str, second: str, security: Security | None = None, wait_seconds: float = 5.0) -> Comparison:
+    """Compare two nodes down to blocks and rows, waiting so long for them to be at the same LSN."""
+    sides = [operate(url, security) for url in (first, second)]
+    try:
+        return compare(sides[0], sides[1], wait_seconds)
+    finally:
+        for side in sides:
+            side.close()
+
+
+def keep_store(name: str) -> Database:
+    """Return the database of the named store, which stays without connections."""
+    names.keep(name)
+    return names.open_database(Target("shared", name))

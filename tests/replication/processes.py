@@ -1,0 +1,110 @@
+"""Node processes for tests: started as an operator would, waited for, and ended whatever happens."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import tandemdb
+from tandemdb.dbapi import nodes
+
+START_SECONDS = 20.0
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class NodeProcess:
+    """`tandemdb serve` in a process of its own."""
+
+    def __init__(self, *arguments: str, name: str = "shop", listen: str = "127.0.0.1:0") -> None:
+        command = [sys.executable, "-m", "tandemdb.cli", "serve", "--name", name, "--listen", listen, *arguments]
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+        self.log: list[str] = []
+        self._lines: queue.Queue[str] = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+        threading.Thread(target=self._read_log, daemon=True).start()
+        try:
+            self.line = self._lines.get(timeout=START_SECONDS)
+        except queue.Empty:
+            self.line = ""
+        if not self.line.startswith("listening on "):
+            self.stop()
+            raise AssertionError(f"the node did not start: {self.line} {''.join(self.log)}")
+        self.url = self.line.split()[2]
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._lines.put(line)
+        self._lines.put("")
+
+    def _read_log(self) -> None:
+        assert self.process.stderr is not None
+        self.log.extend(self.process.stderr)
+
+    @property
+    def listen(self) -> str:
+        return self.url.removeprefix("tandemdb://").partition("/")[0]
+
+    def connect(self, **options: Any) -> tandemdb.Connection:
+        return tandemdb.connect(self.url, **options)
+
+    def ask(self, method: str, *arguments: Any) -> Any:
+        return nodes.ask(self.url, None, method, *arguments)
+
+    def status(self) -> dict[str, Any]:
+        return dict(self.ask("status"))
+
+    def kill(self) -> None:
+        """End it as a power failure would."""
+        self.process.kill()
+        self.process.wait(10)
+
+    def suspend(self) -> None:
+        os.kill(self.process.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        os.kill(self.process.pid, signal.SIGCONT)
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.terminate()
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait(5)
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    """Run a command to its end; exit status and all that it printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tandemdb.cli", *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=30,
+    )
+    return done.returncode, done.stdout
+
+
+def until(condition: Callable[[], bool], what: str, seconds: float = 15.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.01)
+
+
+def in_step(primary: NodeProcess, count: int = 1) -> bool:
+    return sum(entry["state"] == "in step" for entry in primary.status()["secondaries"]) == count

@@ -1,0 +1,259 @@
+"""Real processes: killed at random moments, promoted, brought back. No acknowledged commit is lost."""
+
+from __future__ import annotations
+
+import random
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+import tandemdb
+from tandemdb.replication.errors import ReplicationError
+
+from .processes import NodeProcess, in_step, run, until
+
+SCRIPT = """\
+CREATE TABLE account (id INTEGER PRIMARY KEY, owner TEXT NOT NULL, money INTEGER NOT NULL);
+CREATE TABLE entry (number INTEGER PRIMARY KEY, account INTEGER REFERENCES account (id), amount INTEGER);
+CREATE INDEX entry_account ON entry (account);
+INSERT INTO account VALUES (1, 'Ada', 1000), (2, 'Bo', 1000), (3, 'Cy', 1000);
+"""
+KILLS = 20
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    path = tmp_path / "script.sql"
+    path.write_text(SCRIPT)
+    return path
+
+
+@pytest.fixture
+def running() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+def start(running: ExitStack, *arguments: str, **options: str) -> NodeProcess:
+    node = NodeProcess(*arguments, **options)
+    running.callback(node.stop)
+    return node
+
+
+class Clerk(threading.Thread):
+    """Books transfers on a node, one commit each, and remembers which of them were acknowledged."""
+
+    def __init__(self, node: NodeProcess, first: int) -> None:
+        super().__init__(daemon=True)
+        self.connection = node.connect(isolation_level=None, check_same_thread=False)
+        self.acknowledged: list[int] = []
+        self.doubtful: int | None = None
+        self.number = first
+        self.refused = 0
+        self.stopping = False
+
+    def run(self) -> None:
+        self.book()
+        self.connection.close()
+
+    def book(self) -> None:
+        connection = self.connection
+        while not self.stopping:
+            number = self.number
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute("INSERT INTO entry VALUES (?, ?, ?)", (number, number % 3 + 1, 5))
+                connection.execute("UPDATE account SET money = money - 5 WHERE id = ?", (number % 3 + 1,))
+                connection.execute("UPDATE account SET money = money + 5 WHERE id = ?", ((number + 1) % 3 + 1,))
+            except tandemdb.Error:
+                return
+            try:
+                connection.execute("COMMIT")
+            except tandemdb.Error:
+                self.doubtful = number
+                return
+            self.acknowledged.append(number)
+            self.number += 1
+
+
+def check(node: NodeProcess, clerk: Clerk, before: int) -> None:
+    """All that was acknowledged is there, and nothing by halves."""
+    connection = node.connect()
+    numbers = [number for (number,) in connection.execute("SELECT number FROM entry WHERE number >= ?", (before,))]
+    extra = set(numbers) - set(clerk.acknowledged)
+    assert set(clerk.acknowledged) <= set(numbers), "an acknowledged commit is lost"
+    assert extra <= {clerk.doubtful}
+    assert connection.execute("SELECT sum(money) FROM account").fetchone() == (3000,)
+    count = connection.execute("SELECT count(*) FROM entry").fetchone()[0]
+    moved = connection.execute("SELECT sum(amount) FROM entry").fetchone()[0] or 0
+    assert moved == 5 * count
+    connection.close()
+
+
+def test_the_primary_is_killed_again_and_again(running: ExitStack, script: Path) -> None:
+    chance = random.Random(11)
+    primary = start(running, "--load", str(script))
+    secondary = start(running, "--secondary-of", primary.url)
+    number = 1
+    for _ in range(KILLS):
+        until(partial(in_step, primary), "in step")
+        clerk = Clerk(primary, number)
+        clerk.start()
+        time.sleep(0.05 + chance.random() * 0.25)
+        primary.kill()
+        clerk.join(10)
+        assert not clerk.is_alive() and clerk.acknowledged
+        report = secondary.ask("promote")
+        assert report["commits_missing"] == 0
+        check(secondary, clerk, number)
+        number = clerk.number + 10
+        # The dead one starts again, empty, and becomes the secondary.
+        primary, secondary = secondary, start(running, "--secondary-of", secondary.url)
+    until(lambda: in_step(primary), "in step")
+    status, text = run("verify", primary.url, secondary.url)
+    assert status == 0, text
+    assert primary.status()["epoch"] == KILLS + 1
+
+
+def test_the_secondary_is_killed_again_and_again(running: ExitStack, script: Path) -> None:
+    chance = random.Random(12)
+    primary = start(running, "--load", str(script))
+    number = 1
+    for _ in range(3):
+        secondary = start(running, "--secondary-of", primary.url, "--node", "standby")
+        until(lambda: in_step(primary), "in step")
+        clerk = Clerk(primary, number)
+        clerk.start()
+        time.sleep(0.05 + chance.random() * 0.2)
+        secondary.kill()
+        clerk.join(10)
+        assert not clerk.is_alive()
+        # Without it, commits are refused; what was acknowledged stands, what was in doubt was undone.
+        connection = primary.connect()
+        with pytest.raises(ReplicationError):
+            with connection:
+                connection.execute("INSERT INTO entry VALUES (?, 1, 1)", (1_000_000,))
+        connection.close()
+        check(primary, clerk, number)
+        number = clerk.number + 10
+    secondary = start(running, "--secondary-of", primary.url, "--node", "standby")
+    until(lambda: in_step(primary), "in step")
+    with primary.connect() as connection:
+        connection.execute("INSERT INTO entry VALUES (?, 1, 5)", (1_000_000,))
+    assert run("verify", primary.url, secondary.url)[0] == 0
+
+
+def test_storage_only_has_no_sql(running: ExitStack, script: Path) -> None:
+    primary = start(running, "--load", str(script))
+    secondary = start(running, "--secondary-of", primary.url, "--storage-only")
+    until(lambda: in_step(primary), "in step")
+    with primary.connect() as connection:
+        connection.execute("UPDATE account SET money = 0")
+    until(lambda: secondary.status()["lsn"] == primary.status()["lsn"], "level")
+    found = secondary.status()
+    assert found["storage_only"] and "tandemdb.replication.node" in found["modules"]
+    assert not [name for name in found["modules"] if name.startswith("tandemdb.planner")]
+    assert not [name for name in found["modules"] if name in ("tandemdb.dbapi.remote", "tandemdb.dbapi.serving")]
+    with pytest.raises(ReplicationError, match="storage only"):
+        secondary.connect()
+    assert run("verify", primary.url, secondary.url)[0] == 0
+    primary.kill()
+    status, text = run("promote", secondary.url)
+    assert status == 0 and "epoch 2" in text
+    assert secondary.status()["role"] == "primary"
+
+
+def test_a_suspended_primary_is_fenced_when_it_wakes(running: ExitStack, script: Path) -> None:
+    primary = start(running, "--load", str(script))
+    secondary = start(running, "--secondary-of", primary.url)
+    until(lambda: in_step(primary), "in step")
+    clerk = Clerk(primary, 1)
+    clerk.start()
+    time.sleep(0.2)
+    primary.suspend()
+    assert secondary.ask("promote")["epoch"] == 2
+    with secondary.connect() as connection:
+        connection.execute("INSERT INTO account VALUES (4, 'Di', 0)")
+    primary.resume()
+    clerk.join(10)
+    assert not clerk.is_alive()
+    check(secondary, clerk, 1)
+    until(lambda: primary.status()["role"] == "fenced", "fenced")
+    with pytest.raises(tandemdb.OperationalError):
+        with primary.connect() as connection:
+            connection.execute("INSERT INTO account VALUES (5, 'Ed', 0)")
+    status, text = run("follow", primary.url, secondary.url)
+    assert status == 0, text
+    until(lambda: in_step(secondary), "in step")
+    assert run("verify", secondary.url, primary.url)[0] == 0
+
+
+def test_an_asynchronous_primary_s_orphans_come_back(running: ExitStack, script: Path) -> None:
+    primary = start(running, "--load", str(script))
+    secondary = start(running, "--secondary-of", primary.url, "--mode", "async")
+    until(lambda: secondary.status()["lsn"] == primary.status()["lsn"], "level")
+    secondary.suspend()
+    connection = primary.connect(isolation_level=None)
+    for number in range(5):
+        connection.execute("INSERT INTO entry VALUES (?, 1, 1)", (number,))
+    primary.suspend()  # What is on its way may arrive; here nothing can be known of it.
+    secondary.resume()
+    report = secondary.ask("promote")
+    primary.resume()
+    until(lambda: primary.status()["role"] == "fenced", "fenced")
+    assert run("follow", primary.url, secondary.url)[0] == 0
+    until(lambda: in_step(secondary), "in step")
+    lost = primary.status()["orphans"]
+    assert lost == 5 - (report["lsn"] - 4)
+    assert run("verify", secondary.url, primary.url)[0] == 0
+
+
+def test_verify_lists_what_differs(running: ExitStack, tmp_path: Path, script: Path) -> None:
+    other = tmp_path / "other.sql"
+    other.write_text(SCRIPT.replace("'Bo', 1000", "'Bo', 999"))
+    first, second = start(running, "--load", str(script)), start(running, "--load", str(other))
+    status, text = run("verify", first.url, second.url)
+    assert status == 1
+    assert "account" in text and "(2, 'Bo', 1000)" in text and "(2, 'Bo', 999)" in text and "Ada" not in text
+    status, text = run("verify", first.url, second.url + "x")
+    assert status == 1 and "unknown database" in text
+
+
+def test_commands_say_what_is_wrong(running: ExitStack, script: Path, tmp_path: Path) -> None:
+    node = start(running, "--load", str(script))
+    status, text = run("promote", node.url)
+    assert status == 1 and "not a secondary" in text
+    status, text = run("status", node.url)
+    assert status == 0 and "primary, epoch 1" in text
+    status, text = run("serve", "--name", "x", "--listen", "0.0.0.0:0")
+    assert status == 1 and "without a secret or TLS" in text
+    status, text = run("serve", "--name", "x", "--listen", node.listen)
+    assert status == 1 and "unable to listen" in text
+    bad = tmp_path / "bad.sql"
+    bad.write_text("SELECT 1;\nSELEC 2;\n")
+    status, text = run("serve", "--name", "x", "--listen", "127.0.0.1:0", "--load", str(bad))
+    assert status == 1 and "bad.sql:2" in text
+    with socket.create_connection(tuple(node.listen.split(":")), 5) as connected:  # type: ignore[arg-type]
+        connected.sendall(random.Random(1).randbytes(10_000))
+    assert node.status()["role"] == "primary"
+
+
+def test_with_a_secret(running: ExitStack, script: Path, tmp_path: Path) -> None:
+    secret, wrong = tmp_path / "secret", tmp_path / "wrong"
+    secret.write_text("correct horse battery staple")
+    wrong.write_text("incorrect horse battery")
+    primary = start(running, "--load", str(script), "--secret-file", str(secret))
+    secondary = start(running, "--secondary-of", primary.url, "--secret-file", str(secret))
+    connection = tandemdb.connect(f"{primary.url}?secret_file={secret}", isolation_level=None)
+    connection.execute("UPDATE account SET money = 1")
+    for url in (primary.url, f"{primary.url}?secret_file={wrong}"):
+        with pytest.raises(ReplicationError, match="authentication failed"):
+            tandemdb.connect(url)
+    assert run("status", primary.url)[0] == 1
+    assert run("verify", primary.url, secondary.url, "--secret-file", str(secret))[0] == 0
