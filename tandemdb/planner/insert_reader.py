@@ -42,6 +42,8 @@ _LEAD = re.compile(_SPACE)
 _ROWS = re.compile(rf"{_ROW}(?:{_GAP},{_GAP}{_ROW})*+")
 _TOKENS = re.compile(rf"{_ITEM}|\)")
 _END = re.compile(rf"{_SPACE}(?:;|\Z)")
+_SINGLE = re.compile(rf"{_GAP}({_ROW}){_GAP};{_GAP}")
+RUN_STATEMENTS_MIN = 4
 
 
 class InsertValues(NamedTuple):
@@ -69,15 +71,48 @@ def read_insert_values(sql: str, start: int = 0) -> InsertValues | None:
     end = _END.match(sql, body.end()) if body else None
     if body is None or end is None:
         return None
-    # Each row is its items and a closing parenthesis: columns are slices, and so is the proof that all rows are as wide.
-    tokens = _TOKENS.findall(sql, body.start(), body.end())
+    rows = rows_of(_TOKENS.findall(sql, body.start(), body.end()))
+    return None if rows is None else InsertValues(head[0], rows, end.end())
+
+
+def read_insert_run(sql: str, start: int = 0) -> InsertValues | None:
+    """Read the INSERTs from `start` on that begin with the very same words and have one row of literals each.
+
+    Returns:
+        One row for each statement; None if they are few, or if one of them is not what it looked like.
+    Cost: linear; some 1.5 us a statement.
+    """
+    head = _HEAD.match(sql, start)
+    if head is None:
+        return None
+    prefix = head[0].lstrip()
+    position = head.end() - len(prefix)
+    length, texts = len(prefix), []
+    single, starts = _SINGLE.match, sql.startswith
+    while starts(prefix, position):
+        found = single(sql, position + length)
+        if found is None:
+            break
+        texts.append(found[1])
+        position = found.end()
+    if len(texts) < RUN_STATEMENTS_MIN:
+        return None
+    rows = rows_of(_TOKENS.findall("".join(texts)))
+    return None if rows is None else InsertValues(prefix, rows, position)
+
+
+def rows_of(tokens: list[str]) -> list[tuple[Value, ...]] | None:
+    """The rows of the items of all rows; None if their widths differ or one is no literal.
+
+    Each row is its items and a closing parenthesis: columns are slices, and so is the proof that all rows are as wide.
+    """
     width = tokens.index(")")
     rows, rest = divmod(len(tokens), width + 1)
     if rest or tokens[width :: width + 1] != [")"] * rows:
         return None
     columns = [tokens[place :: width + 1] for place in range(width)]
     try:
-        return InsertValues(head[0], list(zip(*map(convert, columns), strict=True)), end.end())
+        return list(zip(*map(convert, columns), strict=True))
     except ValueError:
         return None
 

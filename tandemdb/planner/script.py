@@ -1,7 +1,8 @@
 """Scripts: statements one after the other, with a fast road for dumps.
 
 An INSERT whose VALUES are all literals is not parsed row by row: `insert_reader` reads the rows in one pass, and the
-statement runs as if it had been prepared with placeholders and executed for each row, as one statement.
+statement runs as if it had been prepared with placeholders and executed for each row, as one statement. INSERTs of one row
+each that follow one another into the same table are read and run together, as an executemany.
 """
 
 from __future__ import annotations
@@ -26,13 +27,19 @@ def run_script(session: Session, sql: str) -> None:
     Raises:
         DatabaseError: at the first statement that fails; those before it stay done.
     """
-    from tandemdb.planner.insert_reader import read_insert_values
+    from tandemdb.planner.insert_reader import read_insert_run, read_insert_values
     from tandemdb.planner.lexer import is_blank, statement_end
 
     position, length = 0, len(sql)
+    joins = not session.watched and session.authorizer is None
     while position < length:
         if INSERT.match(sql, position):
             with collector_paused():
+                run = read_insert_run(sql, position) if joins else None
+                if run is not None:
+                    insert_run(session, run.prefix, run.rows)
+                    position = run.end
+                    continue
                 bulk = read_insert_values(sql, position)
                 if bulk is not None and bulk.end - position >= BULK_CHARACTERS_MIN:
                     insert_rows(session, bulk.prefix, bulk.rows)
@@ -56,6 +63,17 @@ def collector_paused() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+def insert_run(session: Session, prefix: str, rows: Sequence[tuple[object, ...]]) -> None:
+    """Run an INSERT of one row for each row; the last alone, for its changes() is what a later statement sees."""
+    statement = session.prepare(f"{prefix} ({', '.join('?' * len(rows[0]))})")
+    try:
+        session.run_many(statement, rows[:-1])
+        session.run_many(statement, rows[-1:])
+    except BaseException:
+        session.changes = 0
+        raise
 
 
 def insert_rows(session: Session, prefix: str, rows: Sequence[tuple[object, ...]]) -> int:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import tandemdb
 from tandemdb.planner.insert_reader import read_insert_values
 from tandemdb.planner.lexer import split_script
 from tests.shared_data import MISSING, shared_files
@@ -19,7 +20,7 @@ from tests.shared_data import MISSING, shared_files
     [
         ("INSERT INTO t VALUES (1)", [(1,)]),
         ("insert or ignore into main.t (a, [b c]) values\n(1, 'x') , ( -2 ,\t'it''s');", [(1, "x"), (-2, "it's")]),
-        ("REPLACE INTO \"t\" VALUES (NULL, Null, 1.5, -.5, +3)", [(None, None, 1.5, -0.5, 3)]),
+        ('REPLACE INTO "t" VALUES (NULL, Null, 1.5, -.5, +3)', [(None, None, 1.5, -0.5, 3)]),
         ("INSERT INTO t VALUES (x'0aFF', '')", [(b"\x0a\xff", "")]),
         ("INSERT INTO t VALUES (1), ('a'), (2.5), (NULL), (x'')", [(1,), ("a",), (2.5,), (None,), (b"",)]),
         ("INSERT INTO t VALUES (9223372036854775807), (9223372036854775808)", [(2**63 - 1,), (2.0**63,)]),
@@ -59,7 +60,7 @@ def test_reads(sql: str, rows: list[tuple[object, ...]]) -> None:
         "INSERT INTO t VALUES (x'1')",
         "INSERT INTO t VALUES (-'a')",
         "INSERT INTO t VALUES (-NULL)",
-        "INSERT INTO t VALUES (\"a\")",
+        'INSERT INTO t VALUES ("a")',
         "INSERT INTO t VALUES (1), (1, 2)",
         "INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING",
         "INSERT INTO t VALUES (1) RETURNING a",
@@ -129,3 +130,33 @@ def test_a_dump_is_read_as_sqlite_loads_it() -> None:
     assert len(tables) == 11
     for name_, rows in tables.items():
         assert sorted(map(repr, connection.execute(f"SELECT * FROM {name_}"))) == sorted(rows)
+
+
+RUN_SCRIPTS = [
+    "INSERT INTO t VALUES (1, 'a'); INSERT INTO t VALUES (2, 'b''c');\nINSERT INTO t VALUES (3, NULL);"
+    " INSERT INTO t VALUES (4, x'00'); INSERT INTO t VALUES (5, 1.5), (6, 2); INSERT INTO t VALUES (7, 'INSERT INTO t VALUES (8)');",
+    "".join(f"INSERT INTO t VALUES ({n % 7}, 'n{n}');" for n in range(9)),
+    "BEGIN;" + "".join(f"INSERT INTO t VALUES ({n % 7}, 'n{n}');" for n in range(9)) + "COMMIT",
+    "".join(f"INSERT OR IGNORE INTO t VALUES ({n % 7}, 'n{n}');" for n in range(8)) + "INSERT INTO t VALUES (50, changes());",
+    "".join(f"INSERT OR REPLACE INTO t VALUES ({n % 7}, 'n{n}');" for n in range(9)) + "UPDATE t SET b = changes();",
+    "".join(f"INSERT INTO t VALUES ({n});" for n in range(9)),
+    "".join(f"INSERT INTO t VALUES ({n}, {n}{', 1' if n == 6 else ''});" for n in range(9)),
+    "".join(f"INSERT INTO t VALUES ({n}, 0x1{'zz' if n == 6 else ''});" for n in range(9)),
+    "".join(f"INSERT INTO t VALUES ({n}, 'open{'' if n == 6 else chr(39)});" for n in range(9)),
+]
+
+
+@pytest.mark.parametrize("text", RUN_SCRIPTS)
+def test_runs_of_inserts_in_scripts_are_as_in_sqlite3(text: str) -> None:
+    found = []
+    for module in (sqlite3, tandemdb):
+        connection = module.connect(":memory:")
+        connection.execute("CREATE TABLE t (a INTEGER PRIMARY KEY, b)")
+        error = None
+        try:
+            connection.executescript(text)
+        except Exception as raised:
+            error = (type(raised).__name__, str(raised))
+        found.append((error, connection.in_transaction, connection.total_changes,
+                      connection.execute("SELECT *, changes(), last_insert_rowid() FROM t").fetchall()))  # fmt: skip
+    assert found[0] == found[1]
