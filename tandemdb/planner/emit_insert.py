@@ -10,8 +10,8 @@
             changes += 1
         context.changed(changes, key_1)
 
-Rows that ascend behind the table's last key, of a table whose only unique key is its rowid, are gathered and appended in
-whole blocks: keys_1, records_1 and one `append_many` at the end.
+Rows that ascend behind the table's last key, of a table whose only unique key is its rowid, are gathered and appended
+in whole blocks: keys_1, records_1 and one `append_many` at the end.
 """
 
 from __future__ import annotations

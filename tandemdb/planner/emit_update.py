@@ -124,7 +124,8 @@ class UpdateRow:
         for index in table.indexes:
             if not index.unique or index.id < 0:
                 continue
-            if not index.computed and not any(c.position in assigned or is_generated(table, c.position) for c in index.columns):
+            changed = (c.position in assigned or is_generated(table, c.position) for c in index.columns)
+            if not index.computed and not any(changed):
                 continue
             test = f"{row.unique_test(index, found)} and {found} != {key}"
             action = row.action_of(index.conflict)
@@ -178,7 +179,7 @@ class UpdateRow:
 
 def kept_classes(column: Any, stored: Sequence[int]) -> int:
     """What an unchanged column may hold: its own classes, to which its affinity has been applied."""
-    return stored[column.position]
+    return int(stored[column.position])
 
 
 def is_generated(table: Table, position: int) -> bool:

@@ -3,8 +3,8 @@
     keys     [101, 102, 103]          ascending, above all in the table
     records  [r101, r102, r103]       affinity applied, NOT NULL and CHECK passed
 
-One look at all rows decides for each unique index; only if two would clash are they inserted one by one, up to the row that
-must be refused.
+One look at all rows decides for each unique index; only if two would clash are they inserted one by one, up to the row
+that must be refused.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from tandemdb.planner.row_errors import unique_error
-
 
 BATCH_MIN = 4
 """Fewer rows than this cost less one by one."""
