@@ -12,6 +12,8 @@ Knows blocks and records, no SQL: a secondary runs without the planner.
 
 from __future__ import annotations
 
+import logging
+
 from tandemdb.replication.errors import (
     CommitInDoubt,
     PrimaryFenced,
@@ -34,6 +36,9 @@ from tandemdb.replication.replica import (
     wait_for,
 )
 from tandemdb.replication.system import Orphan
+
+# Silent unless the application asks for it: logging would print what nobody handles.
+logging.getLogger("tandemdb").addHandler(logging.NullHandler())
 
 __all__ = [
     "LSN",
