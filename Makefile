@@ -7,7 +7,7 @@
 # PYTHON=/path/to/python3.12 names the interpreter to make it with.
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint sqlalchemy-2.0 bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -19,8 +19,15 @@ help:
 demo: $(VENV)/installed
 	@$(BIN)/tandemdb demo
 
-test: lint
+test: lint sqlalchemy-2.0
 	$(BIN)/python -m pytest -n $(WORKERS) --slt-full $(PYTEST_ARGS)
+
+# The environment has the newest SQLAlchemy; the dialect's tests run on the series before it as well.
+sqlalchemy-2.0: $(VENV)/sqlalchemy-2.0
+	PYTHONPATH=$(VENV)/sqlalchemy-2.0 $(BIN)/python -m pytest -q -n $(WORKERS) tests/dialect
+
+$(VENV)/sqlalchemy-2.0: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target $@ 'sqlalchemy<2.1'
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
