@@ -68,15 +68,24 @@ def run_dml(session: Session, statement: Statement, rows: Iterable[Sequence[Any]
         key = (*key, "rows")
     context = session.context
     context._now = None
-    roots = session.roots()
-    shape = statement.shape
-    session.authority = shape.authority
-    plan = shape.find_plan(roots, rows[0], key)
-    if plan is None:
-        plan = compile_dml(session, shape.node, statement.namespace, roots, rows[0], shape.literal_base, statement.sql[:60],
-                           gathers=gathers)  # fmt: skip
-        plan.settings = key
-        shape.add_plan(plan)
+    position = 0 if len(session.databases) == 1 else find_target(statement.namespace, statement.shape.node.table, "")[0]
+    attached = session.databases[position]
+    unread = attached.transaction is None and attached.snapshot is None
+    plan, roots = read_and_plan(session, statement, rows[0], key, gathers)
+    if unread:
+        # What it changes must be what it has read: other writers are shut out before it reads, and once more if one of
+        # them was quicker. Only now, for a statement that cannot be compiled waits for nobody.
+        attached.snapshot = None
+        session.write(position)
+        if attached.root() is not roots[position]:
+            try:
+                if statement.namespace is not session.namespace():
+                    statement = session.prepare(statement.sql)
+                plan, roots = read_and_plan(session, statement, rows[0], key, gathers)
+            except BaseException:
+                if not session.in_transaction:
+                    attached.end(commit=False)
+                raise
     statement.columns = plan.columns
     if session.authorizer is None and plan.atomic and plan.checks_all and plan.columns is None and len(roots) == 1 and not many:
         statement.namespace.quick_changes[statement.sql] = (
@@ -86,11 +95,25 @@ def run_dml(session: Session, statement: Statement, rows: Iterable[Sequence[Any]
     if plan.takes_many:
         batches = run_inserts(session, plan, roots, rows, context)
     else:
-        batches = run_each(session, statement, plan, roots, rows, context, key)
+        batches = run_each(session, statement, plan, roots, rows, context, key, position)
     changes = session.total_changes - before
     if len(rows) > 1:
         session.changes = changes
     return Result(chain.from_iterable(batches), changes, plan.columns)
+
+
+def read_and_plan(session: Session, statement: Statement, row: Any, key: Any, gathers: bool) -> tuple[Any, list[Any]]:
+    """The statement's plan for the roots as they are now, and these."""
+    roots = session.roots()
+    shape = statement.shape
+    session.authority = shape.authority
+    plan = shape.find_plan(roots, row, key)
+    if plan is None:
+        plan = compile_dml(session, shape.node, statement.namespace, roots, row, shape.literal_base, statement.sql[:60],
+                           gathers=gathers)  # fmt: skip
+        plan.settings = key
+        shape.add_plan(plan)
+    return plan, roots
 
 
 def run_inserts(session: Session, plan: DmlPlan, roots: Sequence[Any], rows: Sequence[Any], context: Any) -> Any:
@@ -111,11 +134,13 @@ def run_inserts(session: Session, plan: DmlPlan, roots: Sequence[Any], rows: Seq
 
 
 def run_each(
-    session: Session, statement: Statement, plan: DmlPlan, roots: Sequence[Any], rows: Sequence[Any], context: Any, key: Any
-) -> Any:
+    session: Session, statement: Statement, plan: DmlPlan, roots: Sequence[Any], rows: Sequence[Any], context: Any,
+    key: Any, position: int,
+) -> Any:  # fmt: skip
     batches: Any = ()
     for number, row in enumerate(rows):
         if number:
+            session.write(position)
             roots = session.roots()
             if not plan.fits(roots, row):
                 shape = statement.shape

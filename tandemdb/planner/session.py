@@ -163,11 +163,18 @@ class Session(Hooks):
 
         Only for plans that change a row at a time with all checks before it (`DmlPlan.atomic`), on one database.
         """
-        root = self.main.root()
-        if root.schema is not self._schema or self.watched:
-            return None
         run, key, literals, many, count = ready
-        if len(values) != count or key != plan_key(self):
+        if len(values) != count or self.watched or key != plan_key(self):
+            return None
+        main = self.main
+        # Nothing is read before other writers are shut out, for it must still be so when it is changed.
+        began = main.transaction is None and main.snapshot is None
+        if began:
+            self.write()
+        root = main.root()
+        if root.schema is not self._schema:
+            if began:
+                main.end(commit=False)
             return None
         params = (*values, *literals) if literals else values
         context = self.context
@@ -180,6 +187,8 @@ class Session(Hooks):
             self.undo({}, getattr(error, "conflict_action", None))
             raise
         if done is None:
+            if began:
+                main.end(commit=False)
             return None
         if not self.in_transaction:
             self.commit_statement()

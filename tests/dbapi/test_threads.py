@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 import threading
 from collections.abc import Callable
 from types import ModuleType
@@ -140,3 +141,37 @@ def test_an_abandoned_connection_frees_the_database() -> None:
     del second
     first.execute("insert into t values(2)")
     assert first.execute("select a from t").fetchall() == [(2,)]
+
+
+@pytest.mark.parametrize("level", [None, "", "IMMEDIATE"])
+def test_no_update_is_lost(level: str | None) -> None:
+    """Whatever a change was computed from is still so when it is made; waiting for other writers is no error."""
+    name = f":memory:counting {level}"
+    anchor = tandemdb.connect(name)
+    anchor.executescript("CREATE TABLE t (id INTEGER PRIMARY KEY, n); INSERT INTO t VALUES (1, 0), (2, 0)")
+    failures: list[Exception] = []
+
+    def count() -> None:
+        con = tandemdb.connect(name, isolation_level=level)
+        try:
+            for _ in range(100):
+                con.execute("UPDATE t SET n = n + 1 WHERE id = ?", (1,))
+                con.commit()
+                con.executemany("UPDATE t SET n = (SELECT n FROM t WHERE id = 2) + ? WHERE id = 2", [(1,), (1,)])
+                con.commit()
+        except Exception as error:
+            failures.append(error)
+        con.close()
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        threads = [threading.Thread(target=count) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert not failures
+    assert anchor.execute("SELECT n FROM t").fetchall() == [(400,), (800,)]
