@@ -3,8 +3,8 @@
     INSERT INTO t (a, b) VALUES (1, 'x'), (2, 'it''s'), (3, NULL);
     prefix                     | rows: [(1, 'x'), (2, "it's"), (3, None)]
 
-Dumps consist of these. One expression finds the end of the rows, a second cuts all of them into items at once; then whole
-columns are converted, for a column's literals are mostly of one kind.
+Dumps consist of these. One expression finds the end of the rows, a second cuts all of them into items at once; then
+whole columns are converted, for a column's literals are mostly of one kind.
 """
 
 from __future__ import annotations

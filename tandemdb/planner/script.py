@@ -1,8 +1,8 @@
 """Scripts: statements one after the other, with a fast road for dumps.
 
 An INSERT whose VALUES are all literals is not parsed row by row: `insert_reader` reads the rows in one pass, and the
-statement runs as if it had been prepared with placeholders and executed for each row, as one statement. INSERTs of one row
-each that follow one another into the same table are read and run together, as an executemany.
+statement runs as if it had been prepared with placeholders and executed for each row, as one statement. INSERTs of
+one row each that follow one another into the same table are read and run together, as an executemany.
 """
 
 from __future__ import annotations

@@ -134,10 +134,12 @@ def test_a_dump_is_read_as_sqlite_loads_it() -> None:
 
 RUN_SCRIPTS = [
     "INSERT INTO t VALUES (1, 'a'); INSERT INTO t VALUES (2, 'b''c');\nINSERT INTO t VALUES (3, NULL);"
-    " INSERT INTO t VALUES (4, x'00'); INSERT INTO t VALUES (5, 1.5), (6, 2); INSERT INTO t VALUES (7, 'INSERT INTO t VALUES (8)');",
+    " INSERT INTO t VALUES (4, x'00'); INSERT INTO t VALUES (5, 1.5), (6, 2);"
+    " INSERT INTO t VALUES (7, 'INSERT INTO t VALUES (8)');",
     "".join(f"INSERT INTO t VALUES ({n % 7}, 'n{n}');" for n in range(9)),
     "BEGIN;" + "".join(f"INSERT INTO t VALUES ({n % 7}, 'n{n}');" for n in range(9)) + "COMMIT",
-    "".join(f"INSERT OR IGNORE INTO t VALUES ({n % 7}, 'n{n}');" for n in range(8)) + "INSERT INTO t VALUES (50, changes());",
+    "".join(f"INSERT OR IGNORE INTO t VALUES ({n % 7}, 'n{n}');" for n in range(8))
+    + "INSERT INTO t VALUES (50, changes());",
     "".join(f"INSERT OR REPLACE INTO t VALUES ({n % 7}, 'n{n}');" for n in range(9)) + "UPDATE t SET b = changes();",
     "".join(f"INSERT INTO t VALUES ({n});" for n in range(9)),
     "".join(f"INSERT INTO t VALUES ({n}, {n}{', 1' if n == 6 else ''});" for n in range(9)),

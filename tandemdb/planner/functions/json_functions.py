@@ -22,6 +22,7 @@ from tandemdb.planner.functions.json_document import (
     value_of,
     write,
 )
+from tandemdb.planner.functions.json_quick import OTHERWISE, quick_value
 from tandemdb.planner.functions.registry import JsonText, ScalarFunction, plain
 from tandemdb.planner.values import to_text, until_nul
 from tandemdb.storage.values import HOLDS_INT, HOLDS_NULL, HOLDS_TEXT, Value
@@ -92,7 +93,12 @@ def json_extract(*arguments: Value) -> Value:
     if len(arguments) < 2 or arguments[0] is None:
         return None
     if len(arguments) == 2:
-        node = node_at(arguments[0], arguments[1])
+        value, path = arguments
+        if type(value) is str and type(path) is str:
+            found = quick_value(value, path)
+            if found is not OTHERWISE:
+                return found  # type: ignore[return-value]
+        node = node_at(value, path)
         return None if node is None else value_of(node)
     pieces = []
     for path in arguments[1:]:
@@ -109,7 +115,12 @@ def arrow(value: Value, path: Value) -> JsonText | None:
 
 def double_arrow(value: Value, path: Value) -> Value:
     """X ->> PATH: as an SQL value."""
-    node = node_at(value, full_path(path))
+    path = full_path(path)
+    if type(value) is str and type(path) is str:
+        found = quick_value(value, path)
+        if found is not OTHERWISE:
+            return found  # type: ignore[return-value]
+    node = node_at(value, path)
     return None if node is None else plain(value_of(node))
 
 
