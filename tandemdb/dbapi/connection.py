@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from tandemdb import errors
+from tandemdb.dbapi.attaching import equip_session
 from tandemdb.dbapi.beyond import Beyond
 from tandemdb.dbapi.callbacks import Callbacks
 from tandemdb.dbapi.constants import LEGACY_TRANSACTION_CONTROL
@@ -112,6 +113,7 @@ class Connection(TransactionControl, Callbacks, Copying, Beyond):
         else:
             store = open_database(target, timeout)
             session = open_session(store, timeout)
+            equip_session(session, uri, timeout)
             if target.kind == "file":
                 session.databases[0].file = store.name
         self._attach(target, store, session, check_same_thread)

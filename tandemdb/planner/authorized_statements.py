@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tandemdb.planner import ast
-from tandemdb.planner.authorization import SQLITE_SELECT, AuthorizedBinder, Authority
+from tandemdb.planner.authorization import SQLITE_SELECT, Authority, AuthorizedBinder
 from tandemdb.planner.bind_expression import ExpressionBinder
 from tandemdb.planner.bind_from import FromBinder
 from tandemdb.planner.bound import HOLDS_ANY, Core, Expr, Local, Query
@@ -360,7 +360,8 @@ ASK: dict[type, Callable[[Asker, Any], Any]] = {
     ast.Select: Asker.select, ast.Insert: Asker.insert, ast.Update: Asker.update, ast.Delete: Asker.delete,
     ast.CreateTable: Asker.create_table, ast.CreateIndex: Asker.create_index, ast.CreateView: Asker.create_view,
     ast.CreateTrigger: Asker.create_trigger, ast.CreateVirtualTable: Asker.create_virtual_table, ast.Drop: Asker.drop,
-    ast.RenameTable: Asker.alter, ast.RenameColumn: Asker.alter, ast.AddColumn: Asker.alter, ast.DropColumn: Asker.alter,
+    ast.RenameTable: Asker.alter, ast.RenameColumn: Asker.alter, ast.AddColumn: Asker.alter,
+    ast.DropColumn: Asker.alter,
     ast.Begin: Asker.begin, ast.Commit: Asker.commit, ast.Rollback: Asker.rollback, ast.Savepoint: Asker.savepoint,
     ast.Release: Asker.release, ast.Pragma: Asker.pragma, ast.Attach: Asker.attach, ast.Detach: Asker.detach,
     ast.Analyze: Asker.analyze, ast.Reindex: Asker.reindex,

@@ -34,6 +34,10 @@ def run_command(session: Session, statement: Statement, values: Sequence[Any]) -
         answer = runner(session, statement.shape.node)
     elif statement.kind == "explain":
         answer = explain(session, statement, values)
+    elif statement.kind in ("attach", "detach", "vacuum"):
+        from tandemdb.planner import attachments
+
+        answer = getattr(attachments, statement.kind)(session, statement.shape.node, values)
     else:
         answer = session.atomic(lambda: run_ddl(session, statement.shape.node, values))
     statement.columns = None
@@ -208,33 +212,19 @@ def pragma(session: Session, node: ast.Pragma) -> Any:
 
 
 def nothing(session: Session, node: Any) -> None:
-    """A statement without effect here: an empty text, ANALYZE (row counts are exact, key statistics kept up)."""
+    """An empty text."""
+
+
+def analyze(session: Session, node: ast.Analyze) -> None:
+    from tandemdb.planner import analyze as analysis
+
+    session.atomic(lambda: analysis.analyze(session, node))
 
 
 def reindex(session: Session, node: ast.Reindex) -> None:
-    """Keys are always in order; only an unknown name is an error."""
-    if node.name is None or session.users.has_collation(node.name):
-        return
-    lowered = node.name.lower()
-    for schema in session.namespace().schemas:
-        if schema is not None and (lowered in schema.tables or lowered in schema.indexes):
-            return
-    raise OperationalError("unable to identify the object to be reindexed", code="SQLITE_ERROR")
+    from tandemdb.planner import analyze as analysis
 
-
-def vacuum(session: Session, node: ast.Vacuum) -> None:
-    if session.in_transaction:
-        raise OperationalError("cannot VACUUM from within a transaction", code="SQLITE_ERROR")
-    if node.into is not None:
-        raise NotSupportedError("tandemdb does not support VACUUM INTO yet")
-
-
-def attach(session: Session, node: ast.Attach) -> None:
-    raise NotSupportedError("tandemdb does not support ATTACH yet")
-
-
-def detach(session: Session, node: ast.Detach) -> None:
-    raise NotSupportedError("tandemdb does not support DETACH yet")
+    analysis.reindex(session, node)
 
 
 def explain(session: Session, statement: Statement, values: Sequence[Any]) -> Any:
@@ -265,10 +255,7 @@ RUNNERS: dict[str, Callable[[Session, Any], Any]] = {
     "savepoint": savepoint,
     "release": release,
     "pragma": pragma,
-    "vacuum": vacuum,
-    "attach": attach,
-    "detach": detach,
     "reindex": reindex,
-    "analyze": nothing,
+    "analyze": analyze,
     "empty": nothing,
 }

@@ -11,16 +11,26 @@ fails with `database is locked` if another connection has committed since.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from tandemdb.errors import OperationalError
 from tandemdb.storage import Database, LockTimeout, ReadOnly, SnapshotTooOld, Transaction
 
 
+class Opened(NamedTuple):
+    """What ATTACH is given: `release` gives the database back, `file` is where it is kept, "" if nowhere."""
+
+    database: Database
+    release: Callable[[], None] | None = None
+    file: str = ""
+    read_only: bool = False
+
+
 class Attached:
     """One database as a session sees it."""
 
-    __slots__ = ("name", "database", "transaction", "snapshot", "file")
+    __slots__ = ("name", "database", "transaction", "snapshot", "file", "release", "read_only")
 
     def __init__(self, name: str, database: Database, file: str = "") -> None:
         self.name = name
@@ -28,6 +38,8 @@ class Attached:
         self.transaction: Transaction | None = None
         self.snapshot: Any = None
         self.file = file
+        self.release: Callable[[], None] | None = None
+        self.read_only = False
 
     def root(self) -> Any:
         """The root that the session's next statement reads."""
@@ -42,6 +54,8 @@ class Attached:
             OperationalError: database is locked; attempt to write a readonly database.
         """
         if self.transaction is None:
+            if self.read_only:
+                raise OperationalError("attempt to write a readonly database", code="SQLITE_READONLY")
             try:
                 self.transaction = self.database.begin(timeout, self.snapshot)
             except LockTimeout as error:
@@ -74,3 +88,21 @@ class Attached:
             else:
                 transaction.rollback()
         self.snapshot = None
+
+    def close(self) -> None:
+        """Give the database back to whoever opened it."""
+        release, self.release = self.release, None
+        if release is not None:
+            release()
+
+
+def end_all(databases: Sequence[Attached], *, commit: bool) -> None:
+    """End the transaction on each database: all commit, or the error leaves them all as they are.
+
+    Only a database with an observer (a mirror, a file) may refuse to commit, so those go first. Where two of them were
+    written to, the second may still fail when the first is done: as in SQLite without a rollback journal.
+    """
+    if commit and len(databases) > 1:
+        databases = sorted(databases, key=lambda attached: attached.database.observer is None)
+    for attached in databases:
+        attached.end(commit=commit)

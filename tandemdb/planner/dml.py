@@ -87,7 +87,9 @@ def run_dml(session: Session, statement: Statement, rows: Iterable[Sequence[Any]
                     attached.end(commit=False)
                 raise
     statement.columns = plan.columns
-    if session.authorizer is None and plan.atomic and plan.checks_all and plan.columns is None and len(roots) == 1 and not many:
+    if session.in_transaction and len(roots) > 1:
+        session.hold_snapshots(plan, roots)
+    if not session.watched and plan.atomic and plan.checks_all and plan.columns is None and len(roots) == 1 and not many:
         statement.namespace.quick_changes[statement.sql] = (
             plan.run, key, literals, plan.takes_many, len(statement.parameters),
         )  # fmt: skip
@@ -226,7 +228,6 @@ def compile_dml(
     queries = QueryEmitter(generator, generator.main, None)
     if isinstance(node, ast.Insert):
         emitter: Any = InsertEmitter(queries, binder, node, table, database, session, many, gathers)
-        emitter.check_upserts()
         emitter.write()
         atomic = many
     elif isinstance(node, ast.Update):

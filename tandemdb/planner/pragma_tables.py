@@ -220,10 +220,10 @@ def show_foreign_keys(call: Call) -> Rows:
 
 
 def show_databases(call: Call) -> Rows:
-    """The databases in use; temp only once it holds something."""
+    """The databases in use; temp only once it was written to."""
     rows: Rows = []
     for position, attached in enumerate(call.session.databases):
-        if attached.name != "temp" or attached.root().tables[0].count:
+        if attached.name != "temp" or attached.root().lsn or attached.root().tables[0].count:
             rows.append((position, attached.name, attached.file))
     return rows
 

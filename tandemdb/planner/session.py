@@ -21,13 +21,13 @@ from tandemdb.errors import OperationalError, ProgrammingError
 from tandemdb.planner import ast
 from tandemdb.planner.connection_settings import Settings
 from tandemdb.planner.context import Context
-from tandemdb.planner.databases import Attached
+from tandemdb.planner.databases import Attached, Opened, end_all
 from tandemdb.planner.hooks import Hooks
 from tandemdb.planner.namespace import Namespace, Quick, QuickChange, namespace_of
 from tandemdb.planner.plan_settings import plan_key
 from tandemdb.planner.schema import load_schema
 from tandemdb.planner.statement import Statement, prepare
-from tandemdb.storage import Database, Transaction
+from tandemdb.storage import Database, Root, Transaction
 
 NO_ROWS: tuple[()] = ()
 from_iterable = chain.from_iterable
@@ -63,8 +63,11 @@ class Session(Hooks):
         self.statement_checks: dict[Any, None] = {}
         self.firing: list[Any] = []
         self.depth = 0
+        self.opener: Callable[[str], Opened] | None = None
+        self.exporter: Callable[[Root, str], None] | None = None
         self.main = self.databases[0]
         self._schema: Any = self
+        self._schemas: tuple[Any, ...] = ()
         self._namespace: Namespace | None = None
         self.ready: dict[str, Quick] = {}
         self.ready_changes: dict[str, QuickChange] = {}
@@ -87,7 +90,7 @@ class Session(Hooks):
         found = namespace.plans.get(sql)
         if found is None:
             found = prepare(sql, namespace)
-        return found  # type: ignore[no-any-return]
+        return found
 
     def namespace(self) -> Namespace:
         """The schemas of all databases as this session sees them now."""
@@ -103,17 +106,27 @@ class Session(Hooks):
             self.ready = namespace.quick
             self.ready_changes = namespace.quick_changes
             return namespace
-        self._schema = self  # `quick` and `quick_change` are for one database
-        schemas = [load_schema(attached.root()) for attached in self.databases]
-        return namespace_of([attached.name for attached in self.databases], schemas)
+        schemas = tuple([load_schema(attached.root()) for attached in self.databases])
+        if schemas != self._schemas:
+            self._schema = self  # `quick` and `quick_change` are for one database
+            self._schemas = schemas
+            self._namespace = namespace_of([attached.name for attached in self.databases], schemas)
+        return self._namespace  # type: ignore[return-value]
 
     def roots(self) -> list[Any]:
         """The root of each database that a statement reads; inside BEGIN they stay the same until written to."""
-        if self.in_transaction:
-            for attached in self.databases:
-                if attached.transaction is None and attached.snapshot is None:
-                    attached.snapshot = attached.database.root
+        if self.in_transaction and len(self.databases) == 1:
+            main = self.main
+            if main.transaction is None and main.snapshot is None:
+                main.snapshot = main.database.root
         return [attached.root() for attached in self.databases]
+
+    def hold_snapshots(self, plan: Any, roots: Sequence[Any]) -> None:
+        """Inside BEGIN, go on reading the roots that a statement over several databases has read."""
+        for place in {database for database, _, _ in plan.guards}:
+            attached = self.databases[place]
+            if attached.transaction is None and attached.snapshot is None:
+                attached.snapshot = roots[place]
 
     # ---- running
 
@@ -205,7 +218,7 @@ class Session(Hooks):
 
     def make_quick(self, statement: Statement, plan: Any) -> None:
         """Let `quick` find the plan of a text."""
-        if self.authorizer is None and plan.flat and plan.checks_all and not plan.uses_context and not any(statement.parameters):
+        if not self.watched and plan.flat and plan.checks_all and not plan.uses_context and not any(statement.parameters):
             if len(self.databases) == 1 and plan.suits(self.plan_settings):
                 count = len(statement.parameters)
                 statement.namespace.quick[statement.sql] = (
@@ -224,6 +237,8 @@ class Session(Hooks):
             batches = plan.run(roots, params, self.context)
         else:
             plan, batches = found
+        if self.in_transaction and len(roots) > 1:
+            self.hold_snapshots(plan, roots)
         if statement.columns is not plan.columns:
             statement.columns = plan.columns
             statement.column_types = plan.column_types
@@ -299,7 +314,13 @@ class Session(Hooks):
         if self.in_transaction:
             raise OperationalError("cannot start a transaction within a transaction", code="SQLITE_ERROR")
         if kind != "DEFERRED":
-            self.databases[0].begin(self.timeout)
+            try:
+                for attached in self.databases:
+                    if not attached.read_only:
+                        attached.begin(self.timeout)
+            except BaseException:
+                end_all(self.databases, commit=False)
+                raise
         self.in_transaction = True
 
     def commit(self) -> None:
@@ -336,8 +357,7 @@ class Session(Hooks):
             from tandemdb.planner.foreign_keys import check_deferred
 
             check_deferred(self)
-        for attached in self.databases:
-            attached.end(commit=commit)
+        end_all(self.databases, commit=commit)
         self.in_transaction = False
         if self.savepoints:
             self.savepoints.clear()
@@ -394,12 +414,9 @@ class Session(Hooks):
                 from tandemdb.planner.foreign_keys import check_deferred
 
                 check_deferred(self)
-            for attached in self.databases:
-                if attached.transaction is not None:
-                    attached.end(commit=True)
+            end_all(self.databases, commit=True)
         except BaseException:
-            for attached in self.databases:
-                attached.end(commit=False)
+            end_all(self.databases, commit=False)
             self.deferred_checks = []
             raise
         self.deferred_checks = []
@@ -410,6 +427,8 @@ class Session(Hooks):
         """Roll back what is open and let go of the databases."""
         if self.databases and (self.in_transaction or any(a.transaction for a in self.databases)):
             self.end_transaction(commit=False)
+        for attached in self.databases[1:]:
+            attached.close()
         self.databases = self.databases[:1]
 
     def find_database(self, name: str) -> int:
@@ -427,7 +446,12 @@ class Session(Hooks):
         """The position of temp, which is made when first needed."""
         if len(self.databases) == 1 or self.databases[1].name != "temp":
             self.databases.insert(1, Attached("temp", Database("temp")))
+            self.databases_changed()
         return 1
+
+    def databases_changed(self) -> None:
+        """Look the namespace up anew: a database has come or gone."""
+        self._schema, self._schemas = self, ()
 
 
 __all__ = ["ProgrammingError", "Result", "Session", "ast"]
