@@ -27,23 +27,20 @@ from tandemdb.planner.bound import (
     HOLDS_ANY,
     HOLDS_INT,
     HOLDS_NULL,
-    Column,
     Core,
     Expr,
-    Local,
     Query,
-    Source,
-    SourceColumn,
 )
 from tandemdb.planner.ddl import unique_text
 from tandemdb.planner.emit_query import QueryEmitter
 from tandemdb.planner.emit_row import RowEmitter
-from tandemdb.planner.emit_update import UpdateRow, emit_remover, emit_triggers, returning_element, target_of
+from tandemdb.planner.emit_update import emit_remover, emit_triggers, returning_element, target_of
+from tandemdb.planner.emit_upsert import Upserts
 from tandemdb.planner.row_batch import append_batch
 from tandemdb.planner.row_errors import index_code, integer_key
 from tandemdb.planner.row_keys import ROWID_MAX, next_rowid
 from tandemdb.planner.schema import Table
-from tandemdb.planner.scope import ROWID_NAMES, Entry, EntryColumn, Scope
+from tandemdb.planner.scope import ROWID_NAMES, Scope
 from tandemdb.planner.triggers import triggers_on
 from tandemdb.planner.writer import Code
 from tandemdb.storage import DuplicateKey
@@ -68,6 +65,7 @@ class InsertEmitter:
         self.row = RowEmitter(queries, binder, table, database, node.action, session.settings)
         self.targets, self.rowid_at = self.find_targets()
         self.appends = False
+        self.upserts = Upserts(self)
 
     # ---- the columns named
 
@@ -272,7 +270,7 @@ class InsertEmitter:
         for place, (position, code) in enumerate(zip(self.targets, given, strict=self.node.source is not None)):
             if place == self.rowid_at:
                 rowid = code
-            if position >= 0 and position not in named:
+            if position >= 0 and (position not in named or position == self.table.rowid_position):
                 codes[position] = code
                 named.add(position)
         for column in self.table.columns:
@@ -292,7 +290,7 @@ class InsertEmitter:
         return self.queries.expressions.value(bound)
 
     def check_unique(self) -> None:
-        """The unique key first, then each unique index; an upsert clause that matches goes before the action."""
+        """Each unique key in SQLite's order; an upsert clause that matches goes before the action."""
         row, frame = self.row, self.frame
         if self.appends:
             frame.emit(f"if high < {row.key} < {ROWID_MAX}:")
@@ -309,10 +307,11 @@ class InsertEmitter:
         if self.storage_checks():
             return
         found = self.generator.name("found")
-        self.conflict(None, f"{row.writable}.find({row.key}) is not None", row.key, row.action_of(
-            self.table.primary_conflict), row.key_error)  # fmt: skip
-        for index in self.table.indexes:
-            if index.unique and index.id >= 0:
+        for index in self.upserts.order(self.row.action):
+            if index is None:
+                test, action = f"{row.writable}.find({row.key}) is not None", row.action_of(self.table.primary_conflict)
+                self.conflict(None, test, row.key, action, row.key_error)
+            else:
                 test = row.unique_test(index, found)
                 action = row.action_of(index.conflict)
                 self.conflict(index, test, found, action, lambda act, index=index: row.index_error(index, act))
@@ -332,9 +331,9 @@ class InsertEmitter:
         frame = self.frame
         frame.emit(f"if {test}:")
         frame.depth += 1
-        upsert = self.find_upsert(index)
+        upsert = self.upserts.find(index)
         if upsert is not None:
-            self.write_upsert(upsert, found)
+            self.upserts.write(upsert, found)
         elif action == "IGNORE":
             frame.emit("continue")
         elif action == "REPLACE":
@@ -404,86 +403,6 @@ class InsertEmitter:
     def has_triggers(self) -> bool:
         found = triggers_on(self.binder.namespace, self.table, self.database)
         return any(trigger.event == "INSERT" for _, trigger in found)
-
-    # ---- upsert
-
-    def find_upsert(self, index: Any) -> ast.Upsert | None:
-        """The first ON CONFLICT clause that is for this unique key (`index` None: the rowid or primary key)."""
-        for upsert in self.node.upserts:
-            if upsert.target is None or self.upsert_matches(upsert, index):
-                return upsert
-        return None
-
-    def upsert_matches(self, upsert: ast.Upsert, index: Any) -> bool:
-        assert upsert.target is not None
-        names = []
-        for term in upsert.target:
-            expression = term.expression
-            while isinstance(expression, ast.Collate):
-                expression = expression.operand
-            if not isinstance(expression, ast.Name):
-                return index is not None and index.computed
-            names.append(expression.column.lower())
-        table = self.table
-        if index is None:
-            if table.without_rowid:
-                return sorted(names) == sorted(table.columns[at].name.lower() for at in table.primary_key)
-            own = table.columns[table.rowid_position].name.lower() if table.rowid_position >= 0 else "rowid"
-            return names == [own] or (len(names) == 1 and names[0] in ROWID_NAMES)
-        return sorted(names) == sorted(table.columns[c.position].name.lower() for c in index.columns if c.position >= 0)
-
-    def check_upserts(self) -> None:
-        """Every target must be a unique key of the table."""
-        candidates = [None, *(index for index in self.table.indexes if index.unique and index.id >= 0)]
-        if self.table.without_rowid:
-            candidates = [None, *(i for i in self.table.indexes if i.unique)]
-        for upsert in self.node.upserts:
-            if upsert.target is not None and not any(self.upsert_matches(upsert, index) for index in candidates):
-                raise OperationalError(
-                    "ON CONFLICT clause does not match any PRIMARY KEY or UNIQUE constraint", code="SQLITE_ERROR"
-                )
-
-    def write_upsert(self, upsert: ast.Upsert, found: str) -> None:
-        frame, row = self.frame, self.row
-        if upsert.assignments is None:
-            frame.emit("continue")
-            return
-        old = self.generator.name("old")
-        frame.emit(f"{old} = {row.writable}.find({found})")
-        scope = self.upsert_scope(old, found)
-        binder = ExpressionBinder(self.binder, scope)
-        if upsert.where is not None:
-            test = self.queries.expressions.true(binder.bind_scalar(upsert.where))
-            frame.emit(f"if not ({test}):")
-            frame.emit("    continue")
-        from tandemdb.planner.emit_update import bind_assignments
-
-        assigned = bind_assignments(self.table, upsert.assignments, binder)
-        change = UpdateRow(self.queries, self.binder, self.table, self.database, None, self.session)
-        change.row.writable = row.writable
-        change.action = "ABORT"
-        codes = {position: self.queries.expressions.value(item) for position, item in assigned.items()}
-        change.write(found, old, codes, self.node.returning)
-        frame.emit("continue")
-
-    def upsert_scope(self, old: str, key: str) -> Scope:
-        """The row that is there under the table's name, the one that was to be inserted as `excluded`."""
-        scope = Scope(None, Core(), Query())
-        table = self.table
-        stored = self.generator.roots[self.database].tables[table.id]
-        columns = [SourceColumn(c.name, c.affinity, c.collation, HOLDS_ANY, c.type_name) for c in table.columns]
-        source = Source(9999, self.node.table.alias or table.name, columns)
-        source.table, source.variable, source.database = table, old, self.database
-        del stored
-        offered = [EntryColumn(c.name, Column(source, c.position)) for c in table.columns]
-        offered.append(EntryColumn("rowid", Local(key, HOLDS_INT, "INTEGER"), hidden=True))
-        scope.entries.append(Entry(self.node.table.alias or table.name, None, offered, None))
-        given = []
-        for column, name in zip(table.columns, self.row.names, strict=True):
-            text = self.row.key if column.position == table.rowid_position else name
-            given.append(EntryColumn(column.name, Local(text, HOLDS_ANY, column.affinity, column.collation)))
-        scope.entries.append(Entry("excluded", None, [c._replace(merged=True) for c in given], None))
-        return scope
 
 
 __all__ = ["Expr", "InsertEmitter"]

@@ -27,16 +27,19 @@ from tandemdb.planner.bound import (
     Expr,
     Local,
     Query,
+    QueryExists,
+    QueryIn,
     QueryValue,
     Source,
     SourceColumn,
+    walk,
 )
 from tandemdb.planner.emit_query import QueryEmitter
 from tandemdb.planner.emit_row import RowEmitter
 from tandemdb.planner.schema import Table
 from tandemdb.planner.scope import ROWID_NAMES, Entry, EntryColumn, Scope
 from tandemdb.planner.triggers import Target, triggers_for
-from tandemdb.planner.writer import Code
+from tandemdb.planner.writer import Code, Frame, Generator
 
 
 class UpdateRow:
@@ -198,10 +201,12 @@ def bind_assignments(
     for assignment in assignments:
         positions = [assignment_target(table, name) for name in assignment.columns]
         bound = binder.bind(assignment.expression)
-        if len(positions) == 1 and row_items(bound) is None:
+        items = row_items(bound)
+        if len(positions) == 1 and not isinstance(assignment.expression, ast.RowValue) and items is None:
             assigned[positions[0]] = bound
             continue
-        items = row_items(bound)
+        if len(positions) == 1 and isinstance(bound, ast.RowValue):
+            raise OperationalError("row value misused", code="SQLITE_ERROR")
         if items is None or len(items) != len(positions):
             found = 1 if items is None else len(items)
             raise OperationalError(f"{len(positions)} columns assigned {found} values", code="SQLITE_ERROR")
@@ -248,8 +253,40 @@ def emit_remover(emitter: Any) -> str:
 def returning_element(emitter: Any, record: str, key: str, returning: Sequence[ast.ResultColumn] | None = None) -> str:
     """The result row of RETURNING, over the record just written."""
     bound = bind_returning(emitter, record, key, emitter.node.returning if returning is None else returning)
-    texts = [emitter.queries.expressions.value(item).text for _, item in bound]
+    expressions = [item for _, item in bound]
+    if any(isinstance(node, (QueryValue, QueryExists, QueryIn)) for item in expressions for node in walk(item)):
+        return element_after_change(emitter, record, key, expressions)
+    texts = [emitter.queries.expressions.value(item).text for item in expressions]
     return f"({', '.join(texts)},)"
+
+
+def element_after_change(emitter: Any, record: str, key: str, expressions: Sequence[Expr]) -> str:
+    """As `returning_element`, for expressions with subqueries: those see the tables as the first change left them.
+
+        def returning_1(roots):               called behind the first change
+            table_city_1 = roots[0].tables[5]
+            ...                               subqueries that need no record are run here
+            def element_1(record): ...
+            return element_1
+    """
+    generator: Generator = emitter.generator
+    names = [name for name in (record, key) if name.isidentifier() and name != "None"]
+    outer = Frame(generator.name("returning"), ["roots"], generator.main)
+    inner = Frame(generator.name("element"), names, outer)
+    held = generator.main, generator.tables, generator.hoisted
+    generator.main, generator.tables, generator.hoisted = outer, {}, {}
+    try:
+        queries = QueryEmitter(generator, inner, None)
+        texts = [queries.expressions.value(item).text for item in expressions]
+    finally:
+        generator.main, generator.tables, generator.hoisted = held
+    inner.emit(f"return ({', '.join(texts)},)")
+    outer.emit_setup_lines(["    " + line for line in inner.source()])
+    outer.emit(f"return {inner.name}")
+    generator.main.emit_setup_lines(["    " + line for line in outer.source()])
+    generator.main.emit_setup(f"make_{inner.name} = None")
+    made = f"(make_{inner.name} or (make_{inner.name} := {outer.name}(context.session.roots())))"
+    return f"{made}({', '.join(names)})"
 
 
 def bind_returning(
@@ -262,9 +299,12 @@ def bind_returning(
     source.table, source.variable, source.database = table, record, emitter.database
     scope = Scope(None, Core(), Query())
     offered = [EntryColumn(c.name, Column(source, c.position), hidden=c.hidden == 1) for c in table.columns]
-    if not table.without_rowid:
-        offered.append(EntryColumn("rowid", Local(key, HOLDS_INT, "INTEGER"), hidden=True))
-    scope.entries.append(Entry(table.name, None, offered, None))
+    entry = Entry(table.name, None, offered, None)
+    if table.rowid_position >= 0:
+        entry.rowid = lambda: Column(source, table.rowid_position)
+    elif not table.without_rowid:
+        entry.rowid = lambda: Local(key, HOLDS_INT, "INTEGER")
+    scope.entries.append(entry)
     binder = ExpressionBinder(emitter.binder, scope)
     found: list[tuple[str, Expr]] = []
     for item in returning:
