@@ -124,6 +124,8 @@ class ExpressionBinder:
             spine.append(left)
             left = left.left
         if node.operator in COMPARISONS:
+            if node.operator in ("IS", "IS NOT") and self.is_truth_word(node.right):
+                return self.bind_truth(node)
             return self.bind_comparison(node.operator, self.bind(node.left), self.bind(node.right))
         bound = self.bind_scalar(left)
         for link in reversed(spine):
@@ -137,6 +139,24 @@ class ExpressionBinder:
             function = self.binder.scalar_function(operator, 2)
             return FunctionCall(function, operator, (left, self.bind_scalar(right)))
         return ast.Binary(operator, left, self.bind_scalar(right))
+
+    def is_truth_word(self, node: Any) -> bool:
+        """Whether an operand is the word TRUE or FALSE, and no column of that name."""
+        while isinstance(node, ast.Collate):
+            node = node.operand
+        if not isinstance(node, ast.Name) or node.table is not None or node.quoted:
+            return False
+        return node.column.lower() in ("true", "false") and self.scope.resolve(node.column, None, None) is None
+
+    def bind_truth(self, node: ast.Binary) -> Expr:
+        """x IS [NOT] TRUE or FALSE: a test of x as a condition, never NULL."""
+        word = node.right
+        while isinstance(word, ast.Collate):
+            word = word.operand
+        operand = self.bind_scalar(node.left)
+        condition = operand if word.column.lower() == "true" else ast.Unary("NOT", operand)
+        holds = node.operator == "IS"
+        return ast.Case(None, [(condition, ast.Literal(int(holds)))], ast.Literal(int(not holds)))
 
     def bind_comparison(self, operator: str, left: Expr, right: Expr) -> Expr:
         left_items, right_items = row_items(left), row_items(right)
@@ -178,6 +198,10 @@ class ExpressionBinder:
         items = row_items(operand)
         if items is None:
             bound = [self.bind_scalar(item) for item in node.items]
+            if len(bound) == 1 and isinstance(bound[0], ast.Collate):
+                # SQLite makes `x = +y` of a list of one constant, whose COLLATE then counts.
+                equal = ast.Binary("=", operand, ast.Unary("+", bound[0]))
+                return ast.Unary("NOT", equal) if node.negated else equal
             return ast.InList(operand, bound, node.negated)
         if not node.items:
             return ast.Literal(1 if node.negated else 0)

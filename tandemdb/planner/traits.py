@@ -44,7 +44,7 @@ def affinity_of(expression: Expr) -> str | None:
     if isinstance(expression, ast.Cast):
         from tandemdb.planner.schema import affinity_of as affinity_of_type
 
-        return affinity_of_type(expression.type_name)
+        return affinity_of_type(expression.type_name) if expression.type_name.strip('"') else "NUMERIC"
     if isinstance(expression, QueryValue):
         return expression.query.columns[expression.position].affinity
     return None
