@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tandemdb.errors import DatabaseError, OperationalError
+from tandemdb.errors import DatabaseError, NotSupportedError, OperationalError
 from tandemdb.planner import ast
 from tandemdb.planner.bind import Binder
 from tandemdb.planner.bound import Column, CommonRows, Expr, Query, Rowid, expressions_of, queries_in, walk
@@ -44,7 +44,7 @@ class Ignored(Exception):
 class Authority:
     """Asks the authorizer, or recalls what it answered once `callback` is None. `path`: views, triggers around."""
 
-    __slots__ = ("callback", "answers", "path", "views", "names", "later", "depth")
+    __slots__ = ("callback", "answers", "path", "views", "names", "later", "depth", "in_trigger")
 
     def __init__(self, callback: Callable[..., int], names: Sequence[str]) -> None:
         self.callback: Callable[..., int] | None = callback
@@ -54,6 +54,7 @@ class Authority:
         self.names = names
         self.later: list[Callable[[], None]] = []
         self.depth = 0
+        self.in_trigger = False
 
     def ask(
         self, action: int, first: str | None = None, second: str | None = None, database: str | None = None,
@@ -72,6 +73,10 @@ class Authority:
             raise DatabaseError(refusal, code="SQLITE_AUTH")
         if answer not in (OK, IGNORE):
             raise OperationalError("authorizer malfunction", code="SQLITE_ERROR")
+        if answer == IGNORE and self.in_trigger:
+            raise NotSupportedError(
+                "tandemdb cannot ignore what a trigger does", hint="Answer SQLITE_OK or SQLITE_DENY for it."
+            )
         return answer == OK
 
     def require(
@@ -101,11 +106,15 @@ class Authority:
 
     def ask_column(self, table: str, column: str, database: int) -> bool:
         name = self.names[database]
-        shown = f"{table}.{column}" if len(self.names) <= 1 and not database else f"{name}.{table}.{column}"
+        several = database or any(other not in ("main", "temp") for other in self.names)
+        shown = f"{name}.{table}.{column}" if several else f"{table}.{column}"
         return self.ask(SQLITE_READ, table, column, name, f"access to {shown} is prohibited")
 
     def function(self, name: str) -> bool:
-        return self.ask(SQLITE_FUNCTION, None, name, None, f"not authorized to use function: {name}")
+        try:
+            return self.ask(SQLITE_FUNCTION, None, name)
+        except DatabaseError as error:
+            raise OperationalError(f"not authorized to use function: {name}", code="SQLITE_ERROR") from error
 
     def recursive(self) -> None:
         """Ask, later, whether a common table may read itself."""

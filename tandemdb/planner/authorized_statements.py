@@ -175,7 +175,8 @@ class Asker:
             of_columns = [name.lower() for name in trigger.node.columns]
             if trigger.event != event or trigger in self.firing or (of_columns and not set(of_columns) & set(columns)):
                 continue
-            held = self.locals, self.namespace
+            held = self.locals, self.namespace, self.authority.in_trigger
+            self.authority.in_trigger = True
             self.firing.add(trigger)
             self.authority.path.append(trigger.name)
             self.locals, self.namespace = self.row_names(table, database), body_namespace(self.namespace, home)
@@ -185,7 +186,7 @@ class Asker:
                 for statement in trigger.node.body:
                     ASK[type(statement)](self, statement)
             finally:
-                self.locals, self.namespace = held
+                self.locals, self.namespace, self.authority.in_trigger = held
                 self.authority.path.pop()
                 self.firing.discard(trigger)
 

@@ -121,6 +121,9 @@ def view_columns(session: PragmaSession, view: View, call: Call) -> list[tuple[s
     roots = [attached.root() for attached in session.databases]
     namespace = namespace_of([attached.name for attached in session.databases], [load_schema(root) for root in roots])
     binder = Binder(namespace, roots, session.users)
+    for name, schema in zip(namespace.names, namespace.schemas, strict=True):
+        if name != "temp" and schema is not None and view in schema.views.values():
+            binder.home = name
     columns = binder.bind_select(view.select, None).columns
     names = view.columns or [column.name for column in columns]
     return [(name, column.type_name or "") for name, column in zip(names, columns, strict=True)]
