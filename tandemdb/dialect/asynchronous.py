@@ -141,7 +141,7 @@ class AsyncConnection(AdaptedConnection):
 
     def commit(self) -> None:
         """Commit, waiting for whoever holds a file's lock."""
-        self.wait_for(self._connection.commit)
+        self.wait_for(cast("tandemdb.Connection", self._connection).commit)
 
     def rollback(self) -> None:
         """Roll back."""
