@@ -95,11 +95,12 @@ def bound_terms(source: Source, where: ast.Expression) -> list[Expr]:
 
 def bind_over(source: Source, expression: ast.Expression) -> Expr:
     """An expression of the schema, bound to the source's columns."""
-    from tandemdb.planner.bind import Binder, UserFunctions
+    from tandemdb.planner.bind import Binder
     from tandemdb.planner.bind_expression import ExpressionBinder
     from tandemdb.planner.bound import Core, Query
     from tandemdb.planner.namespace import Namespace
     from tandemdb.planner.scope import Entry, EntryColumn, Scope
+    from tandemdb.planner.user_functions import AssumedFunctions
 
     assert source.table is not None
     scope = Scope(None, Core(), Query())
@@ -107,5 +108,5 @@ def bind_over(source: Source, expression: ast.Expression) -> Expr:
     if not source.table.without_rowid and source.table.rowid_position < 0:
         offered.append(EntryColumn("rowid", Rowid(source), hidden=True))
     scope.entries.append(Entry(source.table.name, None, offered, None))
-    binder = Binder(Namespace((), ()), (), UserFunctions())
+    binder = Binder(Namespace((), ()), (), AssumedFunctions())
     return ExpressionBinder(binder, scope).bind_scalar(expression)

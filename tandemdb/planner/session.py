@@ -137,7 +137,7 @@ class Session(Hooks):
             DatabaseError: as sqlite3 names the failure; nothing of the statement remains then.
         """
         if self.watched:
-            self.watch_start(statement)
+            self.start_watched(statement)
         if statement.kind == "select":
             if statement.namespace is not self.namespace():
                 statement = self.prepare(statement.sql)
@@ -224,6 +224,14 @@ class Session(Hooks):
                 statement.namespace.quick[statement.sql] = (
                     plan.run, plan.columns, count, self.plan_settings, statement.literals,
                 )  # fmt: skip
+
+    def start_watched(self, statement: Statement) -> None:
+        try:
+            self.watch_start(statement)
+        except OperationalError:
+            if self.in_transaction and (statement.is_dml or statement.kind == "ddl"):
+                self.end_transaction(commit=False)
+            raise
 
     def run_select(self, statement: Statement, values: Sequence[Any]) -> Result:
         roots = self.roots()

@@ -57,6 +57,15 @@ class UserFunctions:
         raise OperationalError(f"no such function: {name}", code="SQLITE_ERROR")
 
 
+class AssumedFunctions(UserFunctions):
+    """Stands for whatever connection made an index: a name that is no built-in function was one of its own."""
+
+    def scalar(self, name: str, count: int) -> bool | None:
+        from tandemdb.planner.functions.registry import AGGREGATES, SCALARS
+
+        return None if name.lower() in SCALARS or name.lower() in AGGREGATES else True
+
+
 class Entry(NamedTuple):
     """One registered function: `kind` is "scalar", "aggregate", "window", or "removed"."""
 
