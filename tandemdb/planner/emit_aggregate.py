@@ -26,9 +26,21 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tandemdb.planner import runtime
-from tandemdb.planner.bound import HOLDS_ANY, HOLDS_INT, HOLDS_NULL, HOLDS_NUMBER, Aggregate, Core, Rowid, walk
+from tandemdb.planner.bound import (
+    HOLDS_ANY,
+    HOLDS_FLOAT,
+    HOLDS_INT,
+    HOLDS_NULL,
+    HOLDS_NUMBER,
+    Aggregate,
+    Core,
+    Rowid,
+    walk,
+)
 from tandemdb.planner.emit_collation import collated_call
+from tandemdb.planner.emit_gather import gathered_rows
 from tandemdb.planner.emit_order import PLAIN_CLASSES, OrderEmitter, collation_key
+from tandemdb.planner.functions.aggregates import average_numbers, sum_integers, sum_reals
 from tandemdb.planner.pipeline import Pipeline
 from tandemdb.planner.traits import collation_of
 from tandemdb.planner.writer import Code
@@ -52,6 +64,9 @@ class AggregateSink:
 
     def rows(self) -> str:
         """Write the groups and their results; the name of the list of result rows."""
+        gathered = gathered_rows(self)
+        if gathered is not None:
+            return gathered
         return self.grouped_rows() if self.core.group_by else self.single_row()
 
     # ---- one group of all rows
@@ -225,6 +240,10 @@ class AggregateSink:
             return Code(f"len({values_text})", HOLDS_INT)
         if call.name in ("min", "max") and argument.classes in PLAIN_CLASSES and self.collation(call) == "None":
             return Code(f"{call.name}({values_text}, default=None)", argument.classes | HOLDS_NULL)
+        direct = DIRECT.get((call.name, argument.classes))
+        if direct is not None:
+            classes = argument.classes if call.name == "sum" else HOLDS_FLOAT
+            return Code(f"{self.generator.helper(direct)}({values_text})", classes | HOLDS_NULL)
         function = call.function
         assert function is not None
         found = collation_of(call.arguments[0]) if call.arguments else None
@@ -247,13 +266,14 @@ class AggregateSink:
         if call.order_by:
             return self.ordered(call, element, items, condition), argument
         text = f"[{element} for {self.target} in {items}{condition}]"
-        if call.distinct:
-            key = self.collation(call)
-            if key == "None":
-                text = f"list(dict.fromkeys({text}))"
-            else:
-                text = f"{self.generator.helper(runtime.distinct_values)}({text}, {key})"
-        return text, argument
+        return self.without_repeats(call, text) if call.distinct else text, argument
+
+    def without_repeats(self, call: Aggregate, text: str) -> str:
+        """DISTINCT: the first of equal values."""
+        key = self.collation(call)
+        if key == "None":
+            return f"list(dict.fromkeys({text}))"
+        return f"{self.generator.helper(runtime.distinct_values)}({text}, {key})"
 
     def ordered(self, call: Aggregate, element: str, items: str, condition: str) -> str:
         expressions = self.queries.expressions
@@ -297,5 +317,14 @@ class AggregateSink:
         pipeline.loop(f"({', '.join(names)},)", rows)
         return window_rows(self.queries, self.core, pipeline, self.order)
 
+
+DIRECT = {
+    ("sum", HOLDS_FLOAT): sum_reals,
+    ("sum", HOLDS_INT): sum_integers,
+    ("avg", HOLDS_FLOAT): average_numbers,
+    ("avg", HOLDS_INT): average_numbers,
+    ("avg", HOLDS_NUMBER): average_numbers,
+}
+"""What need not look at the classes of its values first."""
 
 __all__ = ["AggregateSink", "HOLDS_NULL", "Rowid"]

@@ -61,6 +61,8 @@ GENERIC_ARITHMETIC = {
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 CHAIN_MAX = 24
 """A chain of the same operator longer than this is folded by a loop: Python's own parser refuses deep nesting."""
+NAME_LENGTH_MAX = 40
+"""What is longer is computed once, not written twice."""
 NEST_MAX = 60
 """Expressions nested deeper than this are moved into local functions, for the same reason."""
 
@@ -68,13 +70,15 @@ NEST_MAX = 60
 class ExpressionEmitter:
     """Writes expressions for one frame. `queries` writes the subqueries found inside them."""
 
-    __slots__ = ("generator", "frame", "queries", "aggregates")
+    __slots__ = ("generator", "frame", "queries", "aggregates", "known")
 
     def __init__(self, generator: Generator, frame: Frame, queries: QueryEmitter | None) -> None:
         self.generator = generator
         self.frame = frame
         self.queries = queries
         self.aggregates: dict[tuple[int, int], Code] = {}
+        self.known: list[tuple[Expr, Code]] = []
+        """Expressions whose values are there already: what is grouped by, where only a group's key is at hand."""
 
     # ---- values
 
@@ -88,6 +92,9 @@ class ExpressionEmitter:
 
     def raw_value(self, node: Expr) -> Code:
         """As `value`, but NaN may still stand for NULL, which comparisons don't mind."""
+        for expression, code in self.known:
+            if type(expression) is type(node) and expression == node:
+                return code
         if type(node) in HOISTABLE and is_constant(node):
             return self.generator.hoist(EMITTERS[type(node)](self, node))
         return EMITTERS[type(node)](self, node)
@@ -216,8 +223,14 @@ class ExpressionEmitter:
     def division(self, operator: str, left: Code, right: Code) -> Code:
         left, right = self.settled(left), self.settled(right)
         function = self.use(GENERIC_ARITHMETIC[operator])
-        if left.classes == HOLDS_INT and right.classes == HOLDS_INT:
-            return Code(f"{function}({left.text}, {right.text})", HOLDS_NUMBER | HOLDS_NULL)
+        if left.classes == HOLDS_INT and right.classes == HOLDS_INT and operator == "%":
+            if not (left.atomic and right.atomic) or len(left.text) > NAME_LENGTH_MAX:
+                return Code(f"{function}({left.text}, {right.text})", HOLDS_INT | HOLDS_NULL)
+            divisor = self.generator.bound.get(right.text)
+            positive = type(divisor) is int and divisor > 0
+            test = f"{left.text} >= 0" if positive else f"{left.text} >= 0 < {right.text}"
+            text = f"({left.text} % {right.text} if {test} else {function}({left.text}, {right.text}))"
+            return Code(text, HOLDS_INT if positive else HOLDS_INT | HOLDS_NULL, True)
         return Code(f"{function}({left.text}, {right.text})", HOLDS_NUMBER | HOLDS_NULL)
 
     def concatenate(self, left: Code, right: Code) -> Code:

@@ -169,7 +169,7 @@ class QueryEmitter:
         """The result row of the current variables, with the hidden columns that ORDER BY needs behind it."""
         hidden = order.hidden_expressions()
         results = [result.expression for result in core.results]
-        if not hidden and is_whole_record(core, results):
+        if not hidden and not self.expressions.known and is_whole_record(core, results):
             for position, item in enumerate(results):
                 order.note_classes(position, self.expressions.value(item))
             return core.sources[0].variable

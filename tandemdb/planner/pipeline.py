@@ -94,6 +94,8 @@ class Pipeline:
             if any(clause.kind == "if" for clause in self.clauses):
                 frame.emit(f"{name} = []")
             self.write(frame, [f"{name} = [{element}]"])
+        elif len(self.clauses) == 1 and self.clauses[0].target == element:
+            frame.emit(f"{name} = list({self.clauses[0].text})")
         elif self.is_comprehension:
             frame.emit(f"{name} = {self.comprehension(element)}")
         else:

@@ -11,9 +11,11 @@ overflow.
 from __future__ import annotations
 
 import operator
+import sys
 from collections import deque
-from collections.abc import Callable, Sequence
-from functools import partial, reduce
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from itertools import accumulate
 from typing import Any
 
 from tandemdb.errors import OperationalError
@@ -21,6 +23,9 @@ from tandemdb.planner.functions.numeric import numeric_argument
 from tandemdb.planner.functions.registry import HOLDS_NUMBER, AggregateFunction
 from tandemdb.planner.values import INTEGER_MAX, INTEGER_MIN, as_real, decode, encode, sort_key, to_text
 from tandemdb.storage.values import HOLDS_FLOAT, HOLDS_INT, HOLDS_NULL, HOLDS_TEXT, Value
+
+SUM_IS_PLAIN = sys.version_info < (3, 12)
+"""Whether Python's `sum` adds reals without compensation."""
 
 # ---- whole groups ----
 
@@ -36,16 +41,27 @@ def finish_sum(values: Sequence[Value]) -> int | float | None:
     if kinds == {int}:
         return sum_integers(values)  # type: ignore[arg-type]
     if kinds == {float}:
-        total: float = reduce(operator.add, values, 0.0)
-        return total if total == total else None
+        return sum_reals(values)  # type: ignore[arg-type]
     state = Sum()
     for value in values:
-        state.step(value)
+        state.step(None if value != value else value)
     return state.value()
 
 
-def sum_integers(values: Sequence[int]) -> int:
+def sum_reals(values: Sequence[float]) -> float | None:
+    """Add reals; a NaN among them is NULL, and so is the sum of none."""
+    if not values:
+        return None
+    total = add_in_order(values)
+    if total != total and (numbers := [value for value in values if value == value]) != values:
+        return sum_reals(numbers)
+    return total if total == total else None
+
+
+def sum_integers(values: Sequence[int]) -> int | None:
     """Add integers; like SQLite, refuse if a partial sum needs more than 64 bits, even if the whole does not."""
+    if not values:
+        return None
     if max(max(values), -min(values)) * len(values) <= INTEGER_MAX:
         return sum(values)
     total = 0
@@ -54,6 +70,13 @@ def sum_integers(values: Sequence[int]) -> int:
         if not INTEGER_MIN <= total <= INTEGER_MAX:
             raise integer_overflow()
     return total
+
+
+def add_in_order(values: Iterable[float]) -> float:
+    """Add numbers as reals one after the other, as C does."""
+    if SUM_IS_PLAIN:
+        return sum(values, 0.0)
+    return deque(accumulate(values, initial=0.0), 1)[0]
 
 
 def integer_overflow() -> OperationalError:
@@ -73,13 +96,24 @@ def finish_average(values: Sequence[Value]) -> float | None:
     return total / count if count and total == total else None
 
 
+def average_numbers(values: Sequence[float]) -> float | None:
+    """avg(X) of numbers alone."""
+    if not values:
+        return None
+    total = add_in_order(values)
+    return total / len(values) if total == total else finish_average(values)
+
+
 def add_reals(values: Sequence[Value]) -> tuple[float, int]:
-    """Add values as reals in their order; also count those that are not NULL."""
+    """Add values as reals in their order; also count those that are not NULL. A NaN is NULL."""
     kinds = set(map(type, values))
-    if kinds <= {int, float}:
-        return reduce(operator.add, values, 0.0), len(values)
-    numbers = [as_real(value) for value in values if value is not None]
-    return reduce(operator.add, numbers, 0.0), len(numbers)
+    if not kinds <= {int, float}:
+        values = [as_real(value) for value in values if value is not None]
+    total = add_in_order(values)  # type: ignore[arg-type]
+    if total != total and float in kinds:
+        values = [value for value in values if value == value]
+        total = add_in_order(values)  # type: ignore[arg-type]
+    return total, len(values)
 
 
 def extreme(values: Sequence[Any], choose: Callable[..., Any]) -> Any:
