@@ -202,7 +202,8 @@ def test_autocommit_and_functions() -> None:
             await connection.execute(text("INSERT INTO t VALUES (:a)"), [{"a": 1}, {"a": 2}])
             raw = await connection.get_raw_connection()
             seen = [raw.driver_connection.in_transaction, type(raw.driver_connection) is tandemdb.Connection]
-            seen.append((await connection.scalars(text("SELECT twice(a) FROM t WHERE CAST(a AS TEXT) REGEXP '1|2'"))).all())
+            matching = text("SELECT twice(a) FROM t WHERE CAST(a AS TEXT) REGEXP '1|2'")
+            seen.append((await connection.scalars(matching)).all())
         return seen
 
     assert run(story) == [False, True, [2, 4]]

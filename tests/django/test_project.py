@@ -28,8 +28,13 @@ def play(engine: str) -> dict[str, Any]:
     """Return the results of all scenes on an engine by name."""
     played = subprocess.run(
         [sys.executable, "-m", "tests.django.run", engine],
-        capture_output=True, text=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0"}, timeout=100, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0"},
+        timeout=100,
+        check=False,
+    )
     assert played.returncode == 0, played.stderr
     lines = [json.loads(line) for line in played.stdout.splitlines()]
     return {line.pop("scene"): line for line in lines}

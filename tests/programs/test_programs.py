@@ -31,8 +31,13 @@ def played(module: str) -> tuple[dict[str, Any], Path]:
     root = HERE.parents[1]
     run = subprocess.run(
         [sys.executable, "-m", "tests.programs.run", module, str(directory)],
-        capture_output=True, text=True, cwd=root, env={**os.environ, "PYTHONPATH": str(root), "PYTHONHASHSEED": "0"}, timeout=110, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root), "PYTHONHASHSEED": "0"},
+        timeout=110,
+        check=False,
+    )
     assert run.returncode == 0, run.stderr
     lines = [json.loads(line) for line in run.stdout.splitlines() if line.startswith('{"program"')]
     return {line.pop("program"): line for line in lines}, directory
