@@ -44,7 +44,7 @@ PLAIN_CLASSES = frozenset({HOLDS_INT, HOLDS_FLOAT, HOLDS_INT | HOLDS_FLOAT, HOLD
 class OrderEmitter:
     """The end of one core: `query` None leaves only its DISTINCT."""
 
-    __slots__ = ("queries", "core", "query", "codes", "sorted_by_path", "limited")
+    __slots__ = ("queries", "core", "query", "codes", "sorted_by_path", "limited", "limit")
 
     def __init__(self, queries: QueryEmitter, core: Core, query: Query | None) -> None:
         self.queries = queries
@@ -53,6 +53,7 @@ class OrderEmitter:
         self.codes: dict[int, int] = {}
         self.sorted_by_path = False
         self.limited = False
+        self.limit: tuple[str, str] | None = None
 
     @property
     def keys(self) -> list[OrderKey]:
@@ -108,7 +109,7 @@ class OrderEmitter:
         if self.keys and not self.sorted_by_path:
             self.sort(rows)
         if self.query is not None and not self.limited:
-            limit = limit_text(self.queries, self.query)
+            limit = self.limit or limit_text(self.queries, self.query)
             if limit is not None:
                 frame.emit(f"{rows} = {rows}[{limit[0]}:{limit[1]}]")
         return rows
@@ -128,23 +129,27 @@ class OrderEmitter:
         self.queries.frame.emit(f"{rows} = {function}({rows}, ({', '.join(keys)},), {width})")
 
     def sort(self, rows: str) -> None:
-        frame, generator = self.queries.frame, self.queries.generator
+        frame = self.queries.frame
         width = len(self.core.results)
-        places = []
-        hidden = 0
-        for key in self.keys:
-            if key.position >= 0:
-                places.append(key.position)
-            else:
-                places.append(width + hidden)
-                hidden += 1
+        places = self.places()
         write_sort(self.queries, rows, self.keys, places, self.codes)
-        if hidden:
+        if places and max(places) >= width:
             if width == 1:
                 frame.emit(f"{rows} = [(row[0],) for row in {rows}]")
             else:
                 frame.emit(f"{rows} = [row[:{width}] for row in {rows}]")
-        del generator
+
+    def places(self) -> list[int]:
+        """Where each sort key stands in the rows: among the result columns, or behind them."""
+        places = []
+        hidden = len(self.core.results)
+        for key in self.keys:
+            if key.position >= 0:
+                places.append(key.position)
+            else:
+                places.append(hidden)
+                hidden += 1
+        return places
 
 
 def write_sort(queries: QueryEmitter, rows: str, keys: list[OrderKey], places: list[int], codes: dict[int, int]) -> None:

@@ -47,6 +47,7 @@ from tandemdb.planner.emit_expression import ExpressionEmitter
 from tandemdb.planner.emit_extreme import explain_extreme, find_extreme, write_extreme
 from tandemdb.planner.emit_join import emit_step
 from tandemdb.planner.emit_order import OrderEmitter, limit_text, limited_collect
+from tandemdb.planner.emit_top import top_rows
 from tandemdb.planner.explain import Explanation
 from tandemdb.planner.join_order import JoinPlan, Step, order_joins
 from tandemdb.planner.pipeline import Pipeline
@@ -110,6 +111,10 @@ class QueryEmitter:
             limited = limited_collect(self, pipeline, element, query)
             if limited is not None:
                 return limited
+        if query is not None and query.limit is not None and query.order_by and not core.distinct:
+            first = None if order.sorted_by_path else top_rows(self, order, pipeline, element, query)
+            if first is not None:
+                return order.finish(first)
         return order.finish(pipeline.collect(self.generator, self.frame, element))
 
     def values_rows(self, core: Core) -> str:
