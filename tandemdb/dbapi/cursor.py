@@ -186,7 +186,7 @@ class Cursor:
                         self._lastrowid = session.last_insert_rowid
                         return self
             elif sql in session.ready_changes and is_plain(parameters):
-                if connection._begin and not session.in_transaction:
+                if not session.in_transaction and connection._begin:
                     connection._begin_implicitly()
                 changes = session.quick_change(session.ready_changes[sql], parameters)
                 if changes is not None:

@@ -208,6 +208,7 @@ def pragma(session: Session, node: ast.Pragma) -> Any:
     from tandemdb.planner.pragma import run_pragma
 
     answer = session.atomic(lambda: run_pragma(session, node))
+    session.change_key = None  # It may have changed what plans depend on.
     return answer
 
 

@@ -127,7 +127,11 @@ class Context:
 
     def writable(self, database: int, table_id: int) -> Table:
         """A table of the session's write transaction, which begins here if it has not."""
-        return self.session.write(database).table(table_id)
+        session = self.session
+        transaction = session.databases[database].transaction
+        if transaction is None or session.marks is not None:
+            transaction = session.write(database)
+        return transaction.table(table_id)
 
     def changed(self, count: int, last_rowid: int | None = None) -> None:
         """Count what a statement changed."""

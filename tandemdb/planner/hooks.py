@@ -31,6 +31,7 @@ class Hooks:
     def __init__(self) -> None:
         self.users = UserRegistry()
         self.plan_settings: Registrations | None = None
+        self.change_key: tuple[Any, ...] | None = None
         self.trace: Callable[[str], Any] | None = None
         self.authorizer: Callable[..., int] | None = None
         self.progress: Callable[[], Any] | None = None
@@ -68,6 +69,7 @@ class Hooks:
 
     def functions_changed(self) -> None:
         self.plan_settings = self.users.registrations
+        self.change_key = None
         self.authorized.clear()
 
     # ---- callbacks

@@ -9,8 +9,11 @@ if TYPE_CHECKING:
 
 
 def plan_key(session: Session) -> tuple[Any, ...]:
-    """What a plan that changes rows depends on besides the schema."""
-    settings = session.settings
-    return (
-        settings.foreign_keys, settings.recursive_triggers, settings.ignore_check_constraints, session.plan_settings,
-    )  # fmt: skip
+    """What a plan that changes rows depends on besides the schema; kept until a PRAGMA or a registration changes it."""
+    key = session.change_key
+    if key is None:
+        settings = session.settings
+        key = session.change_key = (
+            settings.foreign_keys, settings.recursive_triggers, settings.ignore_check_constraints, session.plan_settings,
+        )  # fmt: skip
+    return key

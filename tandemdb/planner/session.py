@@ -177,7 +177,7 @@ class Session(Hooks):
         Only for plans that change a row at a time with all checks before it (`DmlPlan.atomic`), on one database.
         """
         run, key, literals, many, count = ready
-        if len(values) != count or self.watched or key != plan_key(self):
+        if len(values) != count or self.watched or key != (self.change_key or plan_key(self)):
             return None
         main = self.main
         # Nothing is read before other writers are shut out, for it must still be so when it is changed.

@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 
 from tandemdb.storage.block import BLOCK_RECORDS_MAX, Block, Stamp
 
-PAGE_BLOCKS_MAX = 128
+PAGE_BLOCKS_MAX = 64
 
 Slice: TypeAlias = tuple[Block, int, int]
 

@@ -76,7 +76,9 @@ class Transaction:
         root = self.root
         stamp = self.stamp
         if root.stamp != stamp:
-            root = self.own_root()
+            if self.closed:
+                raise TransactionClosed("the transaction has ended")
+            root = self.root = root.copy(stamp)
         try:
             table = root.tables[table_id]
         except KeyError:
