@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
     from tandemdb.storage import CommitObserver, Root, Transaction
 
+_inherited: list[sqlite3.Connection] = []
+"""Connections of a parent process, never to be used or closed here."""
+
 
 class FileDatabase(Database):
     """A database that writes its commits into a file. An observer, set by replication, is told of them as ever."""
@@ -56,7 +59,7 @@ class FileDatabase(Database):
 class File:
     """The file as the database's commit observer. `root` is what it holds; `next` whoever observes besides."""
 
-    def __init__(self, database: FileDatabase, real: sqlite3.Connection) -> None:
+    def __init__(self, database: FileDatabase, real: sqlite3.Connection, timeout: float) -> None:
         """Load the file into the database, which is empty.
 
         Raises:
@@ -65,6 +68,8 @@ class File:
         """
         self.database = database
         self.real = real
+        self.timeout_seconds = timeout
+        self.process = os.getpid()
         self.next: Any = None
         self.changed_elsewhere = False
         self.root = load(real)
@@ -112,9 +117,10 @@ class File:
 
     def write(self, root: Root) -> None:
         """Begin a transaction of the file and write what is new; `finish` or `undo` ends it."""
+        self.leave_parent()
         try:
             self.real.execute("BEGIN IMMEDIATE")
-            if self.read_version() != self.version:
+            if self.changed_elsewhere or self.read_version() != self.version:
                 self.changed_elsewhere = True
                 self.real.execute("ROLLBACK")
                 raise errors.OperationalError(
@@ -145,9 +151,19 @@ class File:
         if self.real.in_transaction:
             self.real.execute("ROLLBACK")
 
+    def leave_parent(self) -> None:
+        """After a fork, open the file anew: SQLite's connections belong to the process that opened them."""
+        if self.process != os.getpid():
+            _inherited.append(self.real)
+            self.real = connect(self.database.name, "rw", self.timeout_seconds)
+            self.process = os.getpid()
+            self.changed_elsewhere = True  # perhaps; what the parent writes can't be told from the rest
+
     def refresh(self) -> None:
         """Load the file again if another program has changed it and nobody writes here just now."""
-        if self.read_version() != self.version and self.database.lock.acquire(False):
+        self.leave_parent()
+        changed = self.changed_elsewhere or self.read_version() != self.version
+        if changed and self.database.lock.acquire(False):
             try:
                 self.reload()
             finally:
@@ -188,22 +204,11 @@ def open_file(path: str, mode: str, timeout: float) -> FileDatabase:
         OperationalError: unable to open database file.
         DatabaseError: file is not a database.
     """
-    stdlib = standard_library()
-    access = "rwc" if mode == "rwc" else "rw"  # SQLite opens for reading what it may not write
+    real = connect(path, "rwc" if mode == "rwc" else "rw", timeout)  # SQLite opens for reading what it may not write
     try:
-        real = stdlib.connect(
-            f"file:{quote(os.fsencode(path))}?mode={access}", uri=True, isolation_level=None,
-            check_same_thread=False, timeout=timeout,
-        )  # fmt: skip
-    except stdlib.Error as error:
-        reraise(error)
-    try:
-        # Rows come checked; keys to rows that are not there are the affair of whoever wrote them.
-        real.execute("PRAGMA ignore_check_constraints = 1")
-        real.execute("PRAGMA foreign_keys = 0")
         database = FileDatabase(path)
-        File(database, real)
-    except stdlib.Error as error:
+        File(database, real, timeout)
+    except standard_library().Error as error:
         real.close()
         reraise(error)
     except BaseException:
@@ -212,6 +217,25 @@ def open_file(path: str, mode: str, timeout: float) -> FileDatabase:
     if not os.access(path, os.W_OK):
         database.read_only = f"the file {path} may not be written"
     return database
+
+
+def connect(path: str, access: str, timeout: float) -> sqlite3.Connection:
+    """Connect to the file. Rows come checked; keys to rows that are not there are the affair of whoever wrote them."""
+    stdlib = standard_library()
+    try:
+        real: sqlite3.Connection = stdlib.connect(
+            f"file:{quote(os.fsencode(path))}?mode={access}", uri=True, isolation_level=None,
+            check_same_thread=False, timeout=timeout,
+        )  # fmt: skip
+        try:
+            real.execute("PRAGMA ignore_check_constraints = 1")
+            real.execute("PRAGMA foreign_keys = 0")
+        except BaseException:
+            real.close()
+            raise
+    except stdlib.Error as error:
+        reraise(error)
+    return real
 
 
 def load(real: sqlite3.Connection) -> Root:

@@ -212,6 +212,40 @@ def test_backup_restore_and_forks(path: Path) -> None:
     assert real.execute("SELECT a FROM t").fetchall() == []
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_opens_the_file_for_itself(path: Path) -> None:
+    connection = tandemdb.connect(path)
+    connection.executescript("CREATE TABLE t (a); INSERT INTO t VALUES (1)")
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            own = tandemdb.connect(path)
+            with own:
+                own.execute("INSERT INTO t SELECT max(a) + 1 FROM t")
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
+    with pytest.raises(tandemdb.OperationalError, match="database is locked"), connection:
+        connection.execute("INSERT INTO t VALUES (3)")
+    with connection:
+        connection.execute("INSERT INTO t SELECT max(a) + 1 FROM t")
+    assert sqlite3.connect(path).execute("SELECT a FROM t").fetchall() == [(1,), (2,), (3,)]
+
+
+def test_statistics_stay_out_of_the_file(path: Path) -> None:
+    connection = tandemdb.connect(path)
+    connection.executescript("CREATE TABLE t (a); CREATE INDEX i ON t (a); INSERT INTO t VALUES (1); ANALYZE")
+    assert connection.execute("SELECT count(*) FROM sqlite_stat1").fetchone() == (1,)
+    real = sqlite3.connect(path)
+    assert real.execute("SELECT name FROM sqlite_master").fetchall() == [("t",), ("i",)]
+    real.execute("ANALYZE")
+    connection.close()
+    assert tandemdb.connect(path).execute("SELECT a FROM t").fetchall() == [(1,)]
+
+
 def refusals(module: Any, directory: Path) -> list[str]:
     """Log what the module says to paths that lead nowhere, to other things than databases, and to writing."""
     directory.mkdir()
