@@ -10,7 +10,7 @@ a higher one were changed later. No block needs to know its LSN for that.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -73,8 +73,10 @@ def begin(database: Database) -> Transaction:
     return database.begin(APPLY_TIMEOUT_SECONDS, applying=True)
 
 
-def apply(transaction: Transaction, change: Change) -> None:
-    storage.apply(transaction, change)
+def apply_all(transaction: Transaction, changes: Iterable[Change]) -> None:
+    apply = storage.apply
+    for change in changes:
+        apply(transaction, change)
 
 
 def commit(transaction: Transaction, lsn: LSN, epoch: Epoch) -> None:

@@ -12,19 +12,21 @@ Blocks are shipped from a root that is held meanwhile, so the primary goes on; t
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from tandemdb.replication import blocks
 from tandemdb.replication.identity import common_end
-from tandemdb.replication.log import ChangeLog, LogEntry
+from tandemdb.replication.log import ChangeLog
 from tandemdb.replication.messages import (
     LSN,
     BlockDigests,
     BlockImage,
     DigestRequest,
     Layout,
+    LogEntry,
     Message,
     Position,
     SnapBegin,
@@ -48,19 +50,34 @@ class CommitMark(NamedTuple):
 
 
 class CommitMarks:
-    """The marks of the last commits, oldest dropped first."""
+    """The marks of the last commits, in runs of LSNs and transactions that follow each other; oldest dropped first.
 
-    def __init__(self, marks_max: int = COMMIT_MARKS_MAX) -> None:
-        self._marks: dict[int, CommitMark] = {}
-        self.marks_max = marks_max
+    A run's stamp is that of its first commit: what has changed since a later one is among what has changed since then.
+    """
 
-    def note(self, lsn: LSN, mark: CommitMark) -> None:
-        self._marks[lsn] = mark
-        if len(self._marks) > self.marks_max:
-            del self._marks[next(iter(self._marks))]
+    def __init__(self, runs_max: int = COMMIT_MARKS_MAX) -> None:
+        self._starts: list[int] = []
+        self._runs: list[tuple[int, CommitMark]] = []
+        self.runs_max = runs_max
+
+    def note(self, lsn: LSN, mark: CommitMark, count: int = 1) -> None:
+        """Note a commit, or the first of `count` that follow each other."""
+        if self._starts and self._starts[-1] >= lsn:
+            place = bisect_left(self._starts, lsn)
+            del self._starts[place:], self._runs[place:]
+        self._starts.append(lsn)
+        self._runs.append((count, mark))
+        if len(self._starts) > self.runs_max:
+            half = self.runs_max // 2
+            del self._starts[:half], self._runs[:half]
 
     def find(self, lsn: LSN) -> CommitMark | None:
-        return self._marks.get(lsn)
+        place = bisect_right(self._starts, lsn) - 1
+        if place < 0:
+            return None
+        start = self._starts[place]
+        count, mark = self._runs[place]
+        return CommitMark(mark.transaction + lsn - start, mark.stamp) if lsn - start < count else None
 
 
 class Decision(NamedTuple):

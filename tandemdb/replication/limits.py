@@ -14,6 +14,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 GATHER_SECONDS = 0.001
+# Of the log, in one message.
+BATCH_COMMITS_MAX = 1024
+BATCH_BYTES_MAX = 1 << 18
 
 
 @dataclass
@@ -29,3 +32,5 @@ class Limits:
     # keeping digests up costs a commit about 3 µs for each record it changes.
     digest_every: int | None = None
     update_batch: int = 32
+    # How long after the last message a transaction's first change waits: most are complete by then, and go whole.
+    gather_seconds: float = 0.0

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 class Sender(Protocol):
     """What a link needs of the primary's driver."""
 
+    is_awaiting: bool
+
     @property
     def database(self) -> Database | None: ...
     def receive(self, name: str, frame: Frame) -> None: ...

@@ -20,7 +20,7 @@ from weakref import ref
 from tandemdb.replication import blocks, handshake, transport
 from tandemdb.replication.errors import LinkLost, ProtocolError, Refused, ReplicationError
 from tandemdb.replication.follower import RETRY_SECONDS, RETRY_SECONDS_MAX, Follower
-from tandemdb.replication.limits import Limits
+from tandemdb.replication.limits import GATHER_SECONDS, Limits
 from tandemdb.replication.messages import Epoch
 from tandemdb.replication.primary_link import PrimaryLink
 from tandemdb.replication.publisher import READ_ONLY, Publisher, SecondaryStatus
@@ -301,7 +301,8 @@ def replicate_to(
     system = system_of(database)
     if system.secondary is not None and not serves(system):
         raise ReplicationError("this database is a secondary itself", hint="Let the node follow it instead.")
-    replica = RemoteReplica(database, address, mode, Limits(**limits))  # type: ignore[arg-type]
+    bounds = Limits(**{"gather_seconds": GATHER_SECONDS, **limits})  # type: ignore[arg-type]
+    replica = RemoteReplica(database, address, mode, bounds)
     threading.Thread(target=replica.run, name=f"tandemdb primary of {address}", daemon=True).start()
     replica.await_link(timeout_seconds)
     return replica

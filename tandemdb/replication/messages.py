@@ -11,6 +11,8 @@
        |  <-------------------------------------- ACK |   the commit returns
        |  HEARTBEAT (stable_lsn) -------------------> |   the secondary shows it
        |                                            |
+       |  TXN_WHOLE --------------------------------> |   the same for one that was done before it could be sent
+       |                                            |
        |  TXN_LOG ----------------------------------> |   loose sequencing: whole, after the commit returned
        |  <-------------------------- BACKUP_COMPLETE |   the primary may drop its log
 
@@ -144,15 +146,36 @@ class TxnAbort(NamedTuple):
     transaction: int
 
 
-class TxnLog(NamedTuple):
-    """A whole committed transaction: begin, changes and completion in one."""
+class TxnWhole(NamedTuple):
+    """A transaction that was complete before any of it was sent: begin, changes and completion in one."""
 
     transaction: int
+    base_lsn: LSN
     lsn: LSN
     changes: tuple[Change, ...]
     root: int | None
     stable_lsn: LSN
     time: float
+
+
+class LogEntry(NamedTuple):
+    """One committed transaction; `root` is the digest after it, if it was computed, `bytes` its size on the wire, known
+    or estimated, `total_bytes` the size of all commits logged up to and with it."""
+
+    lsn: LSN
+    transaction: int
+    changes: tuple[Change, ...]
+    root: int | None
+    bytes: int
+    total_bytes: int
+    time: float
+
+
+class TxnLog(NamedTuple):
+    """Whole committed transactions, one LSN after the other: begin, changes and completion of each."""
+
+    entries: tuple[LogEntry, ...]
+    stable_lsn: LSN
 
 
 class Ack(NamedTuple):
@@ -270,6 +293,7 @@ Message = (
     | TxnCommit
     | TxnAbort
     | TxnLog
+    | TxnWhole
     | Ack
     | BackupComplete
     | Nack
@@ -315,6 +339,7 @@ KINDS: dict[int, type[Message]] = {
     25: Call,
     26: Reply,
     27: Failure,
+    28: TxnWhole,
 }
 KIND_NUMBERS: dict[type[Message], int] = {kind: number for number, kind in KINDS.items()}
 

@@ -28,7 +28,7 @@ from tandemdb.replication.address import Address, Security
 from tandemdb.replication.calls import Handler
 from tandemdb.replication.errors import LinkLost, ProtocolError, Refused, ReplicationError
 from tandemdb.replication.follower import Follower
-from tandemdb.replication.limits import Limits
+from tandemdb.replication.limits import GATHER_SECONDS, Limits
 from tandemdb.replication.operator import Operator
 from tandemdb.replication.replica import PromotionReport, orphans, promote
 from tandemdb.replication.system import system_of
@@ -73,7 +73,7 @@ class Node:
         self.system = system_of(database)
         self.address = Address(host, port, database.name, security or Security())
         self.sessions = sessions
-        self.limits = limits if limits is not None else Limits()
+        self.limits = limits if limits is not None else Limits(gather_seconds=GATHER_SECONDS)
         self.started_at = time.time()
         self.guests: dict[int, Guest] = {}
         self._node_name = node

@@ -13,11 +13,21 @@ A session lasts from one POSITION to the next; what was sent in an earlier one i
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tandemdb.replication.messages import LSN, Change, Epoch, Frame, Message
+from tandemdb.replication.messages import (
+    LSN,
+    Change,
+    Epoch,
+    Frame,
+    Heartbeat,
+    Message,
+    Rewind,
+    TxnBegin,
+    Updates,
+)
 
 Mode = Literal["sync", "async"]
 State = Literal["asking", "walking", "copying", "following", "in step", "lost", "refused"]
@@ -75,7 +85,43 @@ class Peer:
         self.sent_at = now
         return frame
 
+    def stream(self, transaction: int, base_lsn: LSN, changes: Sequence[Change]) -> None:
+        """Queue what an open transaction has changed, or taken back, since the last time."""
+        if self.streamed is None:
+            self.forget_stability()
+            self.queue.append(TxnBegin(transaction, base_lsn))
+            self.streamed = []
+        streamed = self.streamed
+        keep = common_length(streamed, changes)
+        if keep < len(streamed):
+            self.queue.append(Rewind(transaction, keep))
+            del streamed[keep:]
+        fresh = changes[keep:]
+        if fresh:
+            self.queue.append(Updates(transaction, keep, tuple(fresh)))
+            streamed.extend(fresh)
+
+    def forget_stability(self) -> None:
+        """Take back a heartbeat that only says what the next transaction's begin says, too."""
+        if self.queue and isinstance(self.queue[-1], Heartbeat) and not self.queue[-1].answer:
+            self.queue.pop()
+
     @property
     def attentive(self) -> bool:
         """Whether frames sent now would be taken."""
         return self.state in ("following", "in step")
+
+
+def common_length(streamed: Sequence[Change], changes: Sequence[Change]) -> int:
+    """Count how many changes at the beginning are the very same objects: a rewind replaces all from some point on."""
+    length = min(len(streamed), len(changes))
+    if length == 0 or streamed[length - 1] is changes[length - 1]:
+        return length
+    low, high = 0, length - 1
+    while low < high:
+        middle = (low + high) // 2
+        if streamed[middle] is changes[middle]:
+            low = middle + 1
+        else:
+            high = middle
+    return low

@@ -24,7 +24,7 @@ from tandemdb.replication import blocks
 from tandemdb.replication.catch_up import CommitMark, CommitMarks, DigestWalk, decide, images, prefer_snapshot
 from tandemdb.replication.errors import ReplicationError
 from tandemdb.replication.identity import Identity
-from tandemdb.replication.limits import GATHER_SECONDS, Limits
+from tandemdb.replication.limits import BATCH_BYTES_MAX, BATCH_COMMITS_MAX, GATHER_SECONDS, Limits
 from tandemdb.replication.log import ChangeLog
 from tandemdb.replication.messages import (
     LSN,
@@ -40,14 +40,12 @@ from tandemdb.replication.messages import (
     Plan,
     Position,
     Refuse,
-    Rewind,
     SnapEnd,
     TableDigests,
     TxnAbort,
-    TxnBegin,
     TxnCommit,
     TxnLog,
-    Updates,
+    TxnWhole,
 )
 from tandemdb.replication.peer import Mode, Peer
 
@@ -145,9 +143,10 @@ class Primary:
             if peer.state != "in step" or peer.mode != "sync":
                 continue
             streamed = peer.streamed
-            unsent = len(changes) - len(streamed) if streamed is not None else self.limits.update_batch
-            if not 0 <= unsent < self.limits.update_batch or now - peer.sent_at >= GATHER_SECONDS:
-                self._stream(peer, changes)
+            unsent = len(changes) - len(streamed) if streamed is not None else len(changes)
+            quiet = now - peer.sent_at >= (self.limits.gather_seconds if streamed is None else GATHER_SECONDS)
+            if quiet or not 0 <= unsent < self.limits.update_batch:
+                peer.stream(self.transaction, LSN(self.root.lsn), changes)
                 sent = True
         return sent
 
@@ -187,6 +186,16 @@ class Primary:
                 peer.queue.append(Heartbeat(lsn, lsn, None, False))
             elif peer.state == "in step":
                 peer.state = "following"
+
+    def installed_many(self, roots: list[Root], commits: list[Sequence[Change]], change_bytes: int, now: float) -> None:
+        """Take over commits that follow each other, of a primary whose secondaries all follow its log."""
+        if roots[0].lsn != self.log.last_lsn + 1:
+            self._jump(roots[-1])
+            return
+        self.marks.note(LSN(roots[0].lsn), CommitMark(self.transaction, roots[0].stamp), len(roots))
+        self.log.extend(commits, self.transaction, change_bytes, now)
+        self.transaction += len(commits)
+        self.root = roots[-1]
 
     def _jump(self, root: Root) -> None:
         """Begin the log anew: this system, itself a secondary, was given blocks instead of commits."""
@@ -267,35 +276,19 @@ class Primary:
 
     # Helpers, in call order.
 
-    def _stream(self, peer: Peer, changes: Sequence[Change]) -> None:
-        if peer.streamed is None:
-            peer.queue.append(TxnBegin(self.transaction, LSN(self.root.lsn)))
-            peer.streamed = []
-        streamed = peer.streamed
-        keep = _common_length(streamed, changes)
-        if keep < len(streamed):
-            peer.queue.append(Rewind(self.transaction, keep))
-            del streamed[keep:]
-        fresh = changes[keep:]
-        if fresh:
-            peer.queue.append(Updates(self.transaction, keep, tuple(fresh)))
-            streamed.extend(fresh)
-
     def _send_pending(self, peer: Peer) -> None:
         pending = self.pending
         if pending is None or peer.completed:
             return
-        self._stream(peer, pending.changes)
-        peer.queue.append(
-            TxnCommit(
-                pending.transaction,
-                pending.lsn,
-                len(pending.changes),
-                pending.root,
-                LSN(self.root.lsn),
-                pending.time,
-            )
-        )
+        number, lsn, changes, stable = pending.transaction, pending.lsn, pending.changes, LSN(self.root.lsn)
+        if peer.streamed is None:
+            peer.forget_stability()
+            whole = TxnWhole(number, stable, lsn, tuple(changes), pending.root, stable, pending.time)
+            peer.queue.append(whole)
+            peer.streamed = list(changes)
+        else:
+            peer.stream(number, stable, changes)
+            peer.queue.append(TxnCommit(number, lsn, len(changes), pending.root, stable, pending.time))
         peer.sent_lsn = pending.lsn
         peer.completed = True
 
@@ -459,11 +452,9 @@ class Primary:
             return Nack("behind", self.log.base.lsn, peer.sent_lsn, "the log was dropped at its size limit")
         if self.log.bytes_after(peer.applied_lsn) - self.log.bytes_after(peer.sent_lsn) > self.limits.window_bytes:
             return None
-        entry = self.log.find(LSN(peer.sent_lsn + 1))
-        if entry is None:
-            return None
-        peer.sent_lsn = entry.lsn
-        return TxnLog(entry.transaction, entry.lsn, tuple(entry.changes), entry.root, LSN(self.root.lsn), entry.time)
+        entries = self.log.run_after(peer.sent_lsn, BATCH_COMMITS_MAX, BATCH_BYTES_MAX)
+        peer.sent_lsn = entries[-1].lsn
+        return TxnLog(entries, LSN(self.root.lsn))
 
     def _next_image(self, peer: Peer) -> Message | None:
         assert peer.images is not None
@@ -483,17 +474,3 @@ class Primary:
         else:
             self.log.keep_above(self.log.last_lsn)
 
-
-def _common_length(streamed: Sequence[Change], changes: Sequence[Change]) -> int:
-    """Count how many changes at the beginning are the very same objects: a rewind replaces all from some point on."""
-    length = min(len(streamed), len(changes))
-    if length == 0 or streamed[length - 1] is changes[length - 1]:
-        return length
-    low, high = 0, length - 1
-    while low < high:
-        middle = (low + high) // 2
-        if streamed[middle] is changes[middle]:
-            low = middle + 1
-        else:
-            high = middle
-    return low

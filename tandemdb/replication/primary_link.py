@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("tandemdb.replication")
 
-SLICE_SECONDS = 0.02
+SLICE_SECONDS = 0.01
 WAIT_SECONDS = 0.25
 SEND_BYTES = 1 << 17
 
@@ -62,7 +62,9 @@ class PrimaryLink:
                 return
             self._sender.tick()
             with self._lock:
-                self._pump(ships_blocks=True, receives=True)
+                # A committing thread waits for its answer at the socket: taken here, it would wait on.
+                awaited = self._sender.is_awaiting and self.peer is not None and self.peer.mode == "sync"
+                self._pump(ships_blocks=True, receives=not awaited)
 
     def pump(self, tick: bool = True) -> bool:
         """Send what is ready and, on a tick, take what has come; never waits. Returns whether anything moved."""

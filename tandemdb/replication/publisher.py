@@ -20,15 +20,18 @@ import select
 import threading
 import time
 import weakref
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from tandemdb.replication import blocks, wire
-from tandemdb.replication.errors import CommitInDoubt, PrimaryFenced, ReplicationError, SecondaryLost
+from tandemdb.replication.errors import CommitInDoubt, ReplicationError, SecondaryLost
 from tandemdb.replication.link import AnyLink
 from tandemdb.replication.messages import LSN, Change, Epoch, Frame
+from tandemdb.replication.observers import LooseObserver, StreamingObserver, fenced
 from tandemdb.replication.peer import Mode, Peer
 from tandemdb.replication.primary import Primary
+from tandemdb.storage.changes import APPEND
 
 if TYPE_CHECKING:
     from tandemdb.storage import CommitObserver, Database, Root, Transaction
@@ -83,9 +86,14 @@ class Publisher:
         self._lock = threading.RLock()
         self._arrived = threading.Condition(self._lock)
         self.pause = pause if pause is not None else self._wait_for_arrival
+        # Commits that the core has not heard of yet: it does before it is asked anything.
+        self.backlog: deque[tuple[Root, Sequence[Change] | None]] = deque()
+        self._change_bytes = 32
         self._open: Sequence[Change] | None = None
         self._digest: int | None = None
         self._woken = False
+        # Whether a committing thread waits for acknowledgements.
+        self.is_awaiting = False
         self._wake: queue.SimpleQueue[bool] | None = None
         # Kept up by `_refresh`, for the hot path to look at plain attributes.
         self._tight = False
@@ -113,9 +121,13 @@ class Publisher:
         if not self._tight:
             return
         self._check_secondaries()
-        with self._lock:
-            self.core.complete(LSN(lsn), changes, self._digest, self.clock())
-        self._await_release()
+        self.is_awaiting = True
+        try:
+            with self._lock:
+                self.core.complete(LSN(lsn), changes, self._digest, self.clock())
+            self._await_release()
+        finally:
+            self.is_awaiting = False
 
     def installed(self, root: Root) -> None:
         changes, self._open = self._open, None
@@ -123,9 +135,10 @@ class Publisher:
             changes = ()
         size_bytes = wire.changes_bytes(changes)
         with self._lock:
+            self.drain()
             self.core.installed(root, changes, self._digest, size_bytes, self.clock())
-        if self._tight:
-            self._pump(self._tight_links, tick=not self._files)
+        if self._tight and not self._files:
+            self._pump(self._tight_links)
         if self._wake is not None and not self._woken:
             self.wake()
 
@@ -155,10 +168,13 @@ class Publisher:
 
     def observer(self) -> CommitObserver:
         """Return what storage is to call: with `changed` only if a secondary follows change by change."""
-        return StreamingObserver(self) if self._tight else self
+        if self._tight:
+            return StreamingObserver(self)
+        return self if self.core.limits.digest_every else LooseObserver(self)
 
     def add(self, link: AnyLink, mode: Mode) -> Peer:
         with self._lock:
+            self.drain()
             peer = self.core.add(link.name, mode, self.clock())
             self.links[link.name] = link
             self._refresh()
@@ -182,6 +198,7 @@ class Publisher:
 
     def remove(self, name: str) -> None:
         with self._lock:
+            self.drain()
             self.core.remove(name)
             del self.links[name]
             self._refresh()
@@ -195,13 +212,20 @@ class Publisher:
 
     def wake(self) -> None:
         """Let the background thread look after the asynchronous links."""
-        if self._wake is not None and not self._woken:
+        wake = self._wake
+        if wake is not None and not self._woken:
             self._woken = True
-            self._wake.put(True)
+            wake.put(True)
+
+    def relieve(self) -> None:
+        """Take over commits in the writer's own thread: the background one does not get to it."""
+        with self._lock:
+            self.drain()
 
     def retire(self) -> None:
         """Stop serving: a secondary of this system was promoted and is the primary now."""
         with self._lock:
+            self.drain()
             if self._wake is not None:
                 self._wake.put(False)
                 self._wake = None
@@ -214,6 +238,7 @@ class Publisher:
 
     def status(self) -> list[SecondaryStatus]:
         with self._lock:
+            self.drain()
             now = self.clock()
             return [self._status_of(peer, now) for peer in self.core.peers.values()]
 
@@ -221,6 +246,8 @@ class Publisher:
 
     def receive(self, name: str, frame: Frame) -> None:
         with self._lock:
+            if self.backlog:
+                self.drain()
             self.core.receive(name, frame, self.clock())
             if self.core.fenced_by is not None:
                 self.fence(self.core.fenced_by)
@@ -229,6 +256,7 @@ class Publisher:
     def fence(self, epoch: Epoch) -> None:
         """Take no more writes: this newer epoch has begun elsewhere."""
         with self._lock:
+            self.drain()
             self.core.fence(epoch)
             database = self._database()
             if database is not None and database.read_only is None:
@@ -237,6 +265,8 @@ class Publisher:
 
     def next_frame(self, name: str) -> Frame | None:
         with self._lock:
+            if self.backlog:
+                self.drain()
             return self.core.next_frame(name, self.clock())
 
     def disconnected(self, name: str, link: AnyLink | None = None) -> None:
@@ -249,9 +279,42 @@ class Publisher:
 
     def tick(self) -> None:
         with self._lock:
-            self.core.tick(self.clock())
+            now = self.clock()
+            self.core.tick(now)
+            changes = self._open
+            if changes and self._files:
+                # What was gathered of a transaction that stays open after all.
+                self.core.changed(changes, now)
+
+    def drain(self) -> None:
+        """Let the core hear of the commits that have happened; the lock is held."""
+        backlog = self.backlog
+        roots: list[Root] = []
+        commits: list[Sequence[Change]] = []
+        expected = self.core.log.last_lsn + 1
+        while backlog:
+            root, changes = backlog.popleft()
+            if changes and changes[0][0] != APPEND and root.lsn == expected:
+                roots.append(root)
+                commits.append(changes)
+                expected += 1
+                continue
+            self._hand_over(roots, commits)
+            known = changes if changes is not None else ()
+            self.core.installed(root, known, None, wire.changes_bytes(known), self.clock())
+            expected = self.core.log.last_lsn + 1
+        self._hand_over(roots, commits)
 
     # Helpers, in call order.
+
+    def _hand_over(self, roots: list[Root], commits: list[Sequence[Change]]) -> None:
+        if not roots:
+            return
+        # One commit of each batch is measured: to encode them all would cost as much as to send them.
+        self._change_bytes = max(8, (7 * self._change_bytes + wire.changes_bytes(commits[0]) // len(commits[0])) // 8)
+        self.core.installed_many(roots, commits, self._change_bytes, self.clock())
+        roots.clear()
+        commits.clear()
 
     def _check_secondaries(self) -> None:
         """Refuse the commit at once when too few synchronous secondaries are in step; nothing was sent yet."""
@@ -388,34 +451,6 @@ class Publisher:
                 and peer.state != "refused"
             ]
         return self._until_due() if behind else None
-
-
-class StreamingObserver:
-    """A publisher that also hears of every change as it is made: tight sequencing."""
-
-    def __init__(self, publisher: Publisher) -> None:
-        self.publisher = publisher
-        self.started = publisher.started
-        self.committing = publisher.committing
-        self.installed = publisher.installed
-        self.aborted = publisher.aborted
-
-    def changed(self, transaction: Transaction, change: Change) -> None:
-        if transaction.changes is not None:
-            self.publisher.stream(transaction.changes)
-
-    def rewound(self, transaction: Transaction, count: int) -> None:
-        if transaction.changes is not None:
-            self.publisher.stream(transaction.changes)
-
-
-def fenced(core: Primary) -> PrimaryFenced:
-    """Make the error of a primary whose epoch is over."""
-    return PrimaryFenced(
-        "this system is no longer the primary",
-        detail=f"Its epoch {core.identity.epoch} ended when a secondary was promoted to epoch {core.fenced_by}.",
-        hint="Write to the new primary; attach this system to it to rejoin.",
-    )
 
 
 def _follow(publisher: weakref.ref[Publisher], wake: queue.SimpleQueue[bool]) -> None:

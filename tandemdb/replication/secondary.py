@@ -36,6 +36,7 @@ from tandemdb.replication.messages import (
     Frame,
     Heartbeat,
     Layout,
+    LogEntry,
     Message,
     Nack,
     Plan,
@@ -50,6 +51,7 @@ from tandemdb.replication.messages import (
     TxnBegin,
     TxnCommit,
     TxnLog,
+    TxnWhole,
     Updates,
 )
 from tandemdb.replication.peer import SESSION_MODULUS, Mode
@@ -222,6 +224,8 @@ class Secondary:
             self._update(message, now)
         elif isinstance(message, TxnLog):
             self._apply_log(message, now)
+        elif isinstance(message, TxnWhole):
+            self._take_whole(message, now)
         elif isinstance(message, TxnBegin):
             self._begin(message, now)
         elif isinstance(message, TxnCommit):
@@ -308,8 +312,7 @@ class Secondary:
             found = len(overlay.changes) if overlay is not None else -1
             self._restart("updates", message.first, found, "updates do not continue the transaction", now)
             return
-        for change in message.changes:
-            blocks.apply(overlay.transaction, change)
+        blocks.apply_all(overlay.transaction, message.changes)
         overlay.changes.extend(message.changes)
         self.overlay_updates += len(message.changes)
         if len(overlay.changes) - (overlay.marks[-1][0] if overlay.marks else 0) >= MARK_EVERY_UPDATES:
@@ -331,8 +334,7 @@ class Secondary:
             overlay.transaction.rollback()
             overlay.transaction = blocks.begin(self.database)
         del overlay.changes[message.keep :]
-        for change in overlay.changes[start:]:
-            blocks.apply(overlay.transaction, change)
+        blocks.apply_all(overlay.transaction, overlay.changes[start:])
 
     def _complete(self, message: TxnCommit, now: float) -> None:
         overlay = self.overlay
@@ -349,26 +351,42 @@ class Secondary:
         self.primary_lsn = LSN(max(self.primary_lsn, message.lsn))
         self._send_ack(message.root)
 
+    def _take_whole(self, message: TxnWhole, now: float) -> None:
+        self._begin(TxnBegin(message.transaction, message.base_lsn), now)
+        if self.overlay is not None and self.overlay.number == message.transaction:
+            self._update(Updates(message.transaction, 0, message.changes), now)
+            count = len(message.changes)
+            self._complete(TxnCommit(message.transaction, message.lsn, count, message.root, LSN(0), 0.0), now)
+
     def _apply_log(self, message: TxnLog, now: float) -> None:
-        if message.lsn <= self.lsn:
-            return
-        if self.overlay is not None and self.overlay.number == message.transaction and self.overlay.lsn == message.lsn:
-            self._install()
-            self._send(BackupComplete(message.transaction, message.lsn, message.root))
-            return
-        if message.lsn != self.lsn + 1:
-            self._restart("lsn", self.lsn + 1, message.lsn, "a commit is missing", now)
-            return
+        last: LogEntry | None = None
+        lsn = self.lsn
+        for entry in message.entries:
+            if entry.lsn <= lsn:
+                continue
+            overlay = self.overlay
+            if overlay is not None and overlay.number == entry.transaction and overlay.lsn == entry.lsn:
+                self._install()
+            elif entry.lsn != lsn + 1:
+                self._restart("lsn", lsn + 1, entry.lsn, "a commit is missing", now)
+                return
+            elif not self._apply_entry(entry, now):
+                return
+            lsn, last = entry.lsn, entry
+        if last is not None:
+            self.primary_lsn = LSN(max(self.primary_lsn, message.stable_lsn))
+            self._send(BackupComplete(last.transaction, last.lsn, last.root))
+
+    def _apply_entry(self, entry: LogEntry, now: float) -> bool:
+        """Apply one transaction of the log and show it."""
         self._drop_overlay()
-        overlay = self.overlay = Overlay(message.transaction, blocks.begin(self.database))
-        for change in message.changes:
-            blocks.apply(overlay.transaction, change)
-        if not self._digest_fits(overlay.transaction, message.root, now):
-            return
-        overlay.lsn = message.lsn
+        overlay = self.overlay = Overlay(entry.transaction, blocks.begin(self.database))
+        blocks.apply_all(overlay.transaction, entry.changes)
+        if not self._digest_fits(overlay.transaction, entry.root, now):
+            return False
+        overlay.lsn = entry.lsn
         self._install()
-        self.primary_lsn = LSN(max(self.primary_lsn, message.stable_lsn))
-        self._send(BackupComplete(message.transaction, message.lsn, message.root))
+        return True
 
     def _digest_fits(self, transaction: Transaction, root: int | None, now: float) -> bool:
         if root is None:

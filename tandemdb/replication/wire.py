@@ -23,8 +23,10 @@ from tandemdb.replication.messages import (
     Change,
     Epoch,
     Frame,
+    LogEntry,
     Message,
     TxnLog,
+    TxnWhole,
     Updates,
 )
 from tandemdb.storage.changes import APPEND, SPLIT
@@ -206,7 +208,9 @@ class _Codec:
 
 def _check_values(message: Message) -> Message:
     """Refuse what msgpack can carry and a record cannot (maps, booleans, deeper lists); make lists tuples again."""
-    if isinstance(message, Updates | TxnLog):
+    if isinstance(message, TxnLog):
+        return message._replace(entries=tuple([_check_entry(entry) for entry in message.entries]))
+    if isinstance(message, Updates | TxnWhole):
         return message._replace(changes=tuple([_change(*change) for change in message.changes]))
     if isinstance(message, BlockImage):
         if len(message.keys) != len(message.records):
@@ -216,6 +220,11 @@ def _check_values(message: Message) -> Message:
         for value in (*message.keys, *message.records):
             _values(value)
     return message
+
+
+def _check_entry(entry: LogEntry) -> LogEntry:
+    lsn, transaction, changes, root, size, total, time = entry
+    return LogEntry(lsn, transaction, tuple([_change(*change) for change in changes]), root, size, total, time)
 
 
 def _change(operation: int, table: int, block: int, key: Any, record: Any) -> Change:

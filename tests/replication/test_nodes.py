@@ -135,6 +135,7 @@ def test_an_emptied_primary_does_not_empty_its_secondary(nodes: list[Node]) -> N
     secondary.follow(primary.address, "sync")
     until(lambda: in_step(primary), "in step")
     put(primary.database, table, 7, "kept")
+    until(lambda: level(primary, secondary), "level")
     digest, port = primary.database.digest(), primary.address.port
     primary.stop()
     start(nodes, port=port)

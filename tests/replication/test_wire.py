@@ -16,6 +16,7 @@ from tandemdb.replication.messages import (
     Epoch,
     Frame,
     Heartbeat,
+    LogEntry,
     Position,
     Term,
     TxnLog,
@@ -46,7 +47,7 @@ def message_types(message: object) -> str:
 def test_changes_come_back_as_they_were(changes: list[tuple[object, ...]], piece: int, part: int) -> None:
     frames = [
         Frame(3, Epoch(7), 11, Updates(5, 0, tuple(changes))),  # type: ignore[arg-type]
-        Frame(3, Epoch(7), 12, TxnLog(5, LSN(9), tuple(changes), 1 << 63, LSN(8), 0.5)),  # type: ignore[arg-type]
+        Frame(3, Epoch(7), 12, TxnLog((LogEntry(LSN(9), 5, tuple(changes), 1 << 63, 7, 70, 0.5),), LSN(8))),  # type: ignore[arg-type]
     ]
     data = b"".join(wire.encode(frame, part) for frame in frames)
     decoder = wire.Decoder()
