@@ -187,7 +187,10 @@ class Cursor:
                         return self
             elif sql in session.ready_changes and is_plain(parameters):
                 if not session.in_transaction and connection._begin:
-                    connection._begin_implicitly()
+                    if connection._begin == "BEGIN " and not connection._hooked:
+                        session.in_transaction = True  # all that begin("DEFERRED") does
+                    else:
+                        connection._begin_implicitly()
                 changes = session.quick_change(session.ready_changes[sql], parameters)
                 if changes is not None:
                     self._columns = None

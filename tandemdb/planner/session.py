@@ -183,8 +183,9 @@ class Session(Hooks):
         # Nothing is read before other writers are shut out, for it must still be so when it is changed.
         began = main.transaction is None and main.snapshot is None
         if began:
-            self.write()
-        root = main.root()
+            root = self.write().root
+        else:
+            root = main.root()
         if root.schema is not self._schema:
             if began:
                 main.end(commit=False)
