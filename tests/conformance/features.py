@@ -9,8 +9,8 @@
                                                "supported" | "differs" | "refused"
 
 `# differs: REASON` and `# refused` under a feature's name say what is expected of it; nothing means supported.
-A statement goes on over indented lines. Statements must succeed on sqlite3 unless `!` says that they fail, lest an
-error in the table pass for a feature that both engines have. `plan SELECT ...` compares the words of EXPLAIN QUERY PLAN.
+A statement goes on over indented lines; `plan SELECT ...` compares the words of EXPLAIN QUERY PLAN. Statements must
+succeed on sqlite3 unless `!` says that they fail, lest an error in the table pass for a feature that both engines have.
 """
 
 from __future__ import annotations
