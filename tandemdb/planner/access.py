@@ -29,7 +29,13 @@ from tandemdb.planner.bound import (
     Source,
     sources_of,
 )
-from tandemdb.planner.traits import affinity_of, comparison_affinity, comparison_collation, is_constant
+from tandemdb.planner.traits import (
+    affinity_of,
+    canonical_collation,
+    comparison_affinity,
+    comparison_collation,
+    is_constant,
+)
 
 FLIPPED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 COST_SCAN, COST_FIND, COST_KEY, COST_KEY_ROW, COST_BUILD, COST_PROBE, COST_MATCH = 0.04, 0.55, 0.9, 0.5, 0.13, 0.08, 0.04
@@ -246,7 +252,7 @@ def fits(term: Term, source: Source, column: Any) -> bool:
             return False
     elif not isinstance(term.key, Column) or term.key.position != column.position:
         return False
-    if comparison_collation(term.conjunct.left, term.conjunct.right) != column.collation.upper():
+    if comparison_collation(term.conjunct.left, term.conjunct.right) != canonical_collation(column.collation):
         return False
     own, _ = comparison_affinity(term.key, term.expression)
     classes = source.columns[column.position].classes if column.position >= 0 else HOLDS_TEXT

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from tandemdb.planner import access, ast
 from tandemdb.planner.access_computed import is_usable
 from tandemdb.planner.bound import HOLDS_NULL, HOLDS_TEXT, Column, Expr, QueryIn, Rowid, Source, sources_of
-from tandemdb.planner.traits import collation_of, comparison_collation, is_constant
+from tandemdb.planner.traits import canonical_collation, collation_of, comparison_collation, is_constant
 
 QUERY_MEMBERS = 10
 """Assumed rows of a subquery behind IN."""
@@ -116,7 +116,7 @@ def leading_indexes(source: Source, operand: Expr, collation: str, conjuncts: Se
         index
         for index in source.table.indexes
         if index.columns[0].position == operand.position
-        and index.columns[0].collation.upper() == collation
+        and canonical_collation(index.columns[0].collation) == collation
         and (not source.index_hint or source.index_hint.lower() == index.name.lower())
         and is_usable(source, index, conjuncts, stored)
     ]

@@ -17,6 +17,7 @@ from tandemdb.planner.access import Path
 from tandemdb.planner.access_computed import is_usable
 from tandemdb.planner.access_lookup import is_rowid
 from tandemdb.planner.bound import Column, Expr, OrderKey, Source
+from tandemdb.planner.traits import canonical_collation
 
 
 def path_in_order(
@@ -74,6 +75,7 @@ def covers(source: Source, index: Any, start: int, keys: Sequence[tuple[OrderKey
         column = columns[place]
         if column.descending or not isinstance(item, Column) or item.source is not source:
             return False
-        if item.position != column.position or key.collation.upper() != column.collation.upper():
+        same = canonical_collation(key.collation) == canonical_collation(column.collation)
+        if item.position != column.position or not same:
             return False
     return True

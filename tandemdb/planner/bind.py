@@ -35,7 +35,7 @@ from tandemdb.planner.bound import (
     walk,
 )
 from tandemdb.planner.scope import NO_SCHEMA, Entry, Scope
-from tandemdb.planner.traits import affinity_of, collation_of
+from tandemdb.planner.traits import affinity_of, canonical_collation, collation_of
 from tandemdb.planner.user_functions import Questions, UserFunctions
 
 if TYPE_CHECKING:
@@ -240,7 +240,7 @@ class Binder:
         collation = None
         if isinstance(term.expression, ast.Collate):
             self.check_collation(term.expression.collation)
-            collation = term.expression.collation.upper()
+            collation = canonical_collation(term.expression.collation)
         position = self.ordinal(term.expression)
         if position is not None:
             if not 1 <= position <= width:
@@ -269,6 +269,7 @@ class Binder:
     def order_position(self, query: Query, index: int, term: ast.OrderTerm, collation: str | None) -> OrderKey:
         if collation is None:
             collation = compound_collation(query, index)
+            self.check_collation(collation)
         return order_key(None, index, term, collation)
 
     def bind_compound_term(

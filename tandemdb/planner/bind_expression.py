@@ -33,7 +33,7 @@ from tandemdb.planner.bound import (
     walk,
 )
 from tandemdb.planner.scope import Scope
-from tandemdb.planner.traits import collation_of
+from tandemdb.planner.traits import collation_of, comparison_collation
 
 if TYPE_CHECKING:
     from tandemdb.planner.bind import Binder
@@ -161,6 +161,7 @@ class ExpressionBinder:
     def bind_comparison(self, operator: str, left: Expr, right: Expr) -> Expr:
         left_items, right_items = row_items(left), row_items(right)
         if left_items is None and right_items is None:
+            self.binder.check_collation(comparison_collation(left, right))
             return ast.Binary(operator, left, right)
         if left_items is None or right_items is None or len(left_items) != len(right_items):
             raise OperationalError("row value misused", code="SQLITE_ERROR")

@@ -116,6 +116,7 @@ def run_ddl(session: Session, node: Any, values: Sequence[Any]) -> None:
     if home == 1 and (getattr(node, "temporary", False) or named.lower() == "temp"):
         home = session.temp_database()
     transaction = session.write(home)
+    session.users.offer_collations()
     database = session.databases[home].name
     runner = DDL.get(type(node))
     if runner is None:

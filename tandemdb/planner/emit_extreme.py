@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tandemdb.planner.access_computed import is_usable
 from tandemdb.planner.access_lookup import is_rowid
 from tandemdb.planner.bound import HOLDS_ANY, HOLDS_INT, HOLDS_NULL, Column, Core, Rowid, Source, walk
-from tandemdb.planner.traits import collation_of
+from tandemdb.planner.traits import canonical_collation, collation_of
 from tandemdb.planner.writer import Code
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ def find_extreme(core: Core, roots: Any) -> Extreme | None:
     stored = roots[source.database].tables[table.id]
     for index in table.indexes:
         first = index.columns[0]
-        if index.where is None and first.position == argument.position and first.collation.upper() == collation:
+        same = canonical_collation(first.collation) == collation
+        if index.where is None and first.position == argument.position and same:
             if is_usable(source, index, (), stored):
                 return Extreme(source, index, argument.position, greatest)
     return None

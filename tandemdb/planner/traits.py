@@ -53,13 +53,13 @@ def affinity_of(expression: Expr) -> str | None:
 def collation_of(expression: Expr) -> tuple[str, bool] | None:
     """The collation's name and whether COLLATE asked for it; None where the expression brings none."""
     if isinstance(expression, ast.Collate):
-        return expression.collation.upper(), True
+        return canonical_collation(expression.collation), True
     if isinstance(expression, Column):
-        return expression.source.columns[expression.position].collation.upper(), False
+        return canonical_collation(expression.source.columns[expression.position].collation), False
     if isinstance(expression, Rowid):
         return "BINARY", False
     if isinstance(expression, Local):
-        return expression.collation.upper(), False
+        return canonical_collation(expression.collation), False
     if isinstance(expression, ast.Cast) or (isinstance(expression, ast.Unary) and expression.operator == "+"):
         return collation_of(expression.operand)
     for part in children(expression):
@@ -67,6 +67,12 @@ def collation_of(expression: Expr) -> tuple[str, bool] | None:
         if found is not None and found[1]:
             return found
     return None
+
+
+def canonical_collation(name: str) -> str:
+    """BINARY, NOCASE and RTRIM in upper case; a collation of the connection's own as written, for the error's sake."""
+    upper = name.upper()
+    return upper if upper in ("BINARY", "NOCASE", "RTRIM") else name
 
 
 def comparison_collation(left: Expr, right: Expr) -> str:

@@ -217,10 +217,14 @@ class UserRegistry(UserFunctions):
         if compare is None:
             self.collations.pop(upper, None)
         else:
-            collation = self.collations[upper] = Collation(compare)
-            # Keys of tables made from now on are ordered by this one; those made before keep theirs.
-            collation_keys[upper] = collation.text_key
+            self.collations[upper] = Collation(compare)
+            self.offer_collations()
         self.changed()
+
+    def offer_collations(self) -> None:
+        """Have storage order the keys that are made next by these; it knows one of each name, keys keep theirs."""
+        for name, collation in self.collations.items():
+            collation_keys[name] = collation.text_key
 
     def changed(self) -> None:
         self.registrations = registrations_of(self.entries, self.collations)

@@ -135,7 +135,7 @@ def test_changes_over_databases() -> None:
         PRAGMA aux.table_info(t)
         PRAGMA table_info(t)
         ANALYZE aux
-        SELECT * FROM aux.sqlite_stat1
+        SELECT * FROM aux.sqlite_stat1 ORDER BY tbl
         REINDEX aux.t
     """)])  # fmt: skip
 
