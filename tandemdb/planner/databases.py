@@ -5,8 +5,8 @@
            1  temp   Database ""          None               None
            2  aux    Database "archive"   None               Root at LSN 17     read since BEGIN
 
-Reading inside BEGIN ... COMMIT holds the root that was first read; writing begins a storage transaction on top of it, which
-fails with `database is locked` if another connection has committed since.
+Reading inside BEGIN ... COMMIT holds the root that was first read; writing begins a storage transaction on top of it,
+which fails with `database is locked` if another connection has committed since.
 """
 
 from __future__ import annotations

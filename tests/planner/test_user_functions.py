@@ -45,7 +45,8 @@ def test_arity_and_replacement() -> None:
         function("f", 2, None), "SELECT f(1, 2)", "SELECT f(1), f(1, 2, 3)",
         function("abs", 1, lambda x: "own"), "SELECT abs(-1)", "SELECT abs(-1, 2)",
         function("count", 1, lambda x: "own"), "SELECT count(1)", "SELECT count(*)",
-        "SELECT f(DISTINCT 1)", "SELECT f(1) FILTER (WHERE 1)", "SELECT f(1) OVER ()", "SELECT nosuch(1)", "SELECT f(*)",
+        "SELECT f(DISTINCT 1)", "SELECT f(1) FILTER (WHERE 1)", "SELECT f(1) OVER ()", "SELECT nosuch(1)",
+        "SELECT f(*)",
         function("like", 2, lambda pattern, text: 7), "SELECT 'a' LIKE 'b', 'a' NOT LIKE 'b'",
         function("regexp", 2, lambda pattern, text: pattern in text), "SELECT 'abc' REGEXP 'b', 'abc' NOT REGEXP 'b'",
     ])  # fmt: skip
