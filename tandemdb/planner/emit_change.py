@@ -79,6 +79,7 @@ class ChangeEmitter:
         self.frame = queries.frame
         self.generator = queries.generator
         self.single = False
+        self.new_classes: list[int] = []
 
     def write_update(self) -> bool:
         """Write an UPDATE; True if it changes one row at most."""
@@ -101,6 +102,12 @@ class ChangeEmitter:
         frame.depth += 1
         key, old = self.generator.name("key"), self.generator.name("old")
         names = [self.generator.name("new") for _ in positions]
+        change.gathers = not (late or replaces or reads or self.has_side_effects()) and self.may_gather(assigned)
+        if change.gathers:
+            # In the order of their keys, which WHERE may have found in another.
+            frame.emit(f"{rows}.sort(key={self.generator.helper(FIRST, 'first')})")
+            frame.emit("keys, records = [], []")
+            frame.emit("add_key, add_record = keys.append, records.append")
         if late:
             key, old = source.key_variable, source.variable
             frame.emit(f"for {key}, {old} in {rows}:")
@@ -114,13 +121,35 @@ class ChangeEmitter:
             if replaces:
                 frame.emit(f"if {change.row.writable}.find({key}) is None:")
                 frame.emit("    continue")
-        codes = {position: Code(name, 31, True) for position, name in zip(positions, names, strict=True)}
+        classes = self.new_classes if not late and len(self.new_classes) == len(names) else [HOLDS_ANY] * len(names)
+        codes = {
+            position: Code(name, held, True) for position, name, held in zip(positions, names, classes, strict=True)
+        }
         change.write(key, old, codes, node.returning)
-        frame.depth -= 2
+        frame.depth -= 1
+        if change.gathers:
+            frame.emit(f"{change.row.writable}.replace_many(keys, records)")
+            frame.emit("changes = len(keys)")
+        frame.depth -= 1
         frame.emit("finally:")
         frame.emit("    context.changed(changes)")
         frame.emit("return (returned,)" if node.returning else "return ()")
         return self.single
+
+    def may_gather(self, assigned: Iterable[int]) -> bool:
+        """Whether the new records may be put in place together: none of them can stand in another's way."""
+        node, table = self.node, self.table
+        if self.single or node.returning or node.action not in (None, "ABORT", "ROLLBACK") or table.without_rowid:
+            return False
+        changed = {*assigned, *(column.position for column in table.columns if column.generated is not None)}
+        if -1 in changed or table.rowid_position in changed:
+            return False
+        if any(column.not_null_conflict == "FAIL" for column in table.columns):
+            return False  # The rows before the one that fails stay changed.
+        return not any(
+            index.unique and (index.computed or any(column.position in changed for column in index.columns))
+            for index in table.indexes
+        )
 
     def write_delete(self) -> bool:
         """Write a DELETE; True if it deletes one row at most."""
@@ -227,6 +256,7 @@ class ChangeEmitter:
         core.results += [ResultColumn(item, "new") for item in extra]
         rows = self.queries.core_rows(core, query)
         self.single = self.queries.single_row
+        self.new_classes = self.queries.element_classes[2 : 2 + len(extra)]
         if getattr(node, "source", None) is not None:
             self.frame.emit(f"{rows} = list({{row[0]: row for row in reversed({rows})}}.values())")
         if not self.single and not query.order_by and self.order_shows():

@@ -69,6 +69,8 @@ class QueryEmitter:
         self.windows: dict[tuple[int, int], Code] = {}
         self.explanation = explanation or (parent.explanation if parent else Explanation())
         self.single_row = False
+        self.element_classes: list[int] = []
+        """What each column of the row that `element` wrote last may hold."""
 
     # ---- whole queries
 
@@ -178,11 +180,13 @@ class QueryEmitter:
             for position, item in enumerate(results):
                 order.note_classes(position, self.expressions.value(item))
             return core.sources[0].variable
-        texts = []
+        texts, classes = [], []
         for position, item in enumerate((*results, *hidden)):
             code = self.expressions.value(item)
             order.note_classes(position, code)
             texts.append(code.text)
+            classes.append(code.classes)
+        self.element_classes = classes
         return f"({', '.join(texts)},)" if len(texts) == 1 else f"({', '.join(texts)})"
 
     # ---- names that expressions ask for

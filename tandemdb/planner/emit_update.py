@@ -57,6 +57,8 @@ class UpdateRow:
         self.row = RowEmitter(queries, binder, table, database, action, session.settings)
         self.frame = queries.frame
         self.generator = queries.generator
+        self.gathers = False
+        """Whether new records are only listed (keys, records), for one `replace_many` after the loop."""
 
     def write(self, key: str, old: str, assigned: dict[int, Code], returning: Sequence[ast.ResultColumn] = ()) -> None:
         """Write the lines for a row. `assigned` maps column positions (-1: the rowid) to their new values."""
@@ -157,6 +159,10 @@ class UpdateRow:
             frame.emit("else:")
             frame.emit(f"    {row.writable}.delete({key})")
             frame.emit(f"    {row.writable}.insert({row.key}, {record})")
+        elif self.gathers:
+            frame.emit(f"add_key({key})")
+            frame.emit(f"add_record({record})")
+            return
         else:
             frame.emit(f"{row.writable}.replace({key}, {record})")
         frame.emit("changes += 1")

@@ -17,7 +17,7 @@ Secondary keys are derived from the records on every system, never shipped, and 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, repeat
 from operator import itemgetter
 from typing import Any, TypeAlias
@@ -208,6 +208,14 @@ class SecondaryKey:
             self.remove(*old_entry, key)
         if new_entry is not None:
             self.add(*new_entry, key)
+
+    def moved(self, keys: list[Key], olds: list[Record], news: list[Record]) -> Iterable[tuple[Key, Record, Record]]:
+        """Those of many replaced records, as (key, old, new), whose entries may have to move."""
+        items = zip(keys, olds, news, strict=True)
+        if self.definition.computed or len(self.definition.columns) != 1:
+            return items
+        at = self.definition.columns[0].position
+        return [item for item in items if item[1][at] is not item[2][at]]
 
     def add_many(self, keys: list[Key], records: list[Record]) -> None:
         """Add the entries of many records, their unique keys in ascending order."""

@@ -216,7 +216,7 @@ class Table(TableReading):
         self.grow_classes(widen_classes_by_records(self.classes, records))
         if self.keys:
             for secondary in self.own_keys():
-                for key, old, record in zip(keys, olds, records, strict=True):
+                for key, old, record in secondary.moved(keys, olds, records):
                     secondary.change(key, old, record)
 
     def delete_many(self, keys: list[Key]) -> None:
