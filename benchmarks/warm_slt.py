@@ -3,7 +3,7 @@
     python -m benchmarks.warm_slt [--every N] [--worst N] FILES
 
     statement   run on both
-    query       run on both: first (parsed, planned, compiled), then twice more -> the better is its warm time
+    query       run on both: first (parsed, planned, compiled), then twice more -> the best is its warm time
                                                               ratio = warm on tandemdb / warm on sqlite3
 
 Of a file with more than `--whole` queries, every Nth is taken; all statements are run, so its tables are as meant.
@@ -13,6 +13,7 @@ Queries that take less than 50 us on tandemdb are counted but have no ratio: the
 from __future__ import annotations
 
 import argparse
+import sqlite3
 import statistics
 import time
 from collections.abc import Sequence
@@ -25,6 +26,9 @@ from tests.slt.runner import connect, execute_statement, expand
 
 COUNTED_MIN_SECONDS = 50e-6
 WARM_RUNS = 2
+# A ratio above this is measured again, with more runs: what other processes take would pass for the engine's time.
+DOUBTED_RATIO = 3.0
+DOUBTED_RUNS = 12
 LIMIT_RATIO = 10.0
 BOUNDS = (0.5, 1.0, 2.0, 3.0, 5.0, 7.0, LIMIT_RATIO)
 TEXT_MAX = 300
@@ -80,9 +84,9 @@ def time_file(path: Path, every: int, whole: int) -> list[Timing]:
             continue
         seen += 1
         if seen % step == 0 or step == 1:
-            seconds = [warm_seconds(engine, record.sql) for engine in engines]
-            if seconds[0] is not None and seconds[1] is not None:
-                timings.append(Timing(f"{path.name}:{record.line}", record.sql, seconds[0], seconds[1]))
+            timing = time_query(engines, record, path)
+            if timing is not None:
+                timings.append(timing)
     return timings
 
 
@@ -94,14 +98,25 @@ def run_statement(engine: Any, record: Record) -> None:
             raise
 
 
-def warm_seconds(engine: Any, sql: str) -> float | None:
-    """The better of the runs after the first; None where the query ends in an error, as one of the corpus does."""
+def time_query(engines: list[Any], record: Record, path: Path) -> Timing | None:
+    """Return the warm times on tandemdb and sqlite3; None where the query is an error, as one of the corpus is."""
     try:
-        engine.execute(sql).fetchall()
-    except Exception:
+        for engine in engines:
+            engine.execute(record.sql).fetchall()
+    except sqlite3.Error:
         return None
+    place = f"{path.parent.name}/{path.name}:{record.line}"
+    timing = Timing(place, record.sql, *(warm_seconds(engine, record.sql, WARM_RUNS) for engine in engines))
+    if timing.tandemdb > COUNTED_MIN_SECONDS and timing.ratio > DOUBTED_RATIO:
+        again = [warm_seconds(engine, record.sql, DOUBTED_RUNS) for engine in engines]
+        timing = Timing(place, record.sql, min(timing.tandemdb, again[0]), min(timing.sqlite3, again[1]))
+    return timing
+
+
+def warm_seconds(engine: Any, sql: str, runs: int) -> float:
+    """The best of a number of runs of a statement that has run before."""
     best = float("inf")
-    for _ in range(WARM_RUNS):
+    for _ in range(runs):
         started = time.perf_counter()
         engine.execute(sql).fetchall()
         best = min(best, time.perf_counter() - started)
