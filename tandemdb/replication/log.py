@@ -77,8 +77,15 @@ class ChangeLog:
 
     def keep_above(self, lsn: LSN) -> None:
         """Drop all entries up to and with `lsn`; an LSN that is gone already changes nothing."""
-        while self.base.lsn < lsn and self._entries:
-            self._drop_oldest()
+        entries = self._entries
+        last = min(lsn, self.last_lsn)
+        if last <= self.base.lsn:
+            return
+        base = entries[last]
+        for number in range(self.base.lsn + 1, last + 1):
+            del entries[number]
+        self.bytes -= base.total_bytes - self.base.total_bytes
+        self.base = base._replace(changes=(), bytes=0)
 
     def find(self, lsn: LSN) -> LogEntry | None:
         """Return the entry of this LSN, the base itself included (without its changes), or None."""

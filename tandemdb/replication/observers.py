@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from tandemdb.replication.errors import PrimaryFenced
 from tandemdb.replication.messages import Change
+from tandemdb.storage.changes import APPEND
 
 if TYPE_CHECKING:
     from tandemdb.replication.primary import Primary
@@ -40,13 +41,18 @@ class LooseObserver:
         """Keep the changes until the root is installed."""
         if self._core.fenced_by is not None:
             raise fenced(self._core)
-        self._changes = transaction.changes
+        self._changes = transaction.changes  # None where the transaction began before it was observed
 
     def installed(self, root: Root) -> None:
-        """Put the commit down."""
+        """Put the commit down. Not the root: held, it would keep each block that later commits replace."""
+        changes = self._changes
         backlog = self._backlog
-        backlog.append((root, self._changes))
-        self._changes = None
+        if not changes or changes[0][0] == APPEND:
+            self.publisher.take_over(root, changes or (), None)
+            self.publisher.wake()
+            return
+        self.publisher.newest = root
+        backlog.append((root.lsn, root.stamp, changes))
         if len(backlog) == 1:
             self.publisher.wake()
         elif len(backlog) > BACKLOG_COMMITS_MAX:

@@ -187,15 +187,19 @@ class Primary:
             elif peer.state == "in step":
                 peer.state = "following"
 
-    def installed_many(self, roots: list[Root], commits: list[Sequence[Change]], change_bytes: int, now: float) -> None:
-        """Take over commits that follow each other, of a primary whose secondaries all follow its log."""
-        if roots[0].lsn != self.log.last_lsn + 1:
-            self._jump(roots[-1])
+    def installed_many(
+        self, lsn: LSN, stamp: int, commits: list[Sequence[Change]], change_bytes: int, now: float
+    ) -> None:
+        """Take over commits that follow each other, of a primary whose secondaries all follow its log.
+
+        `lsn` and `stamp` are the first one's. `root` is the last one's already, or an earlier one.
+        """
+        if lsn != self.log.last_lsn + 1:
+            self._jump(self.root)  # A rewind: what follows is counted from there.
             return
-        self.marks.note(LSN(roots[0].lsn), CommitMark(self.transaction, roots[0].stamp), len(roots))
+        self.marks.note(lsn, CommitMark(self.transaction, stamp), len(commits))
         self.log.extend(commits, self.transaction, change_bytes, now)
         self.transaction += len(commits)
-        self.root = roots[-1]
 
     def _jump(self, root: Root) -> None:
         """Begin the log anew: this system, itself a secondary, was given blocks instead of commits."""

@@ -31,7 +31,6 @@ from tandemdb.replication.messages import LSN, Change, Epoch, Frame
 from tandemdb.replication.observers import LooseObserver, StreamingObserver, fenced
 from tandemdb.replication.peer import Mode, Peer
 from tandemdb.replication.primary import Primary
-from tandemdb.storage.changes import APPEND
 
 if TYPE_CHECKING:
     from tandemdb.storage import CommitObserver, Database, Root, Transaction
@@ -40,7 +39,7 @@ log = logging.getLogger("tandemdb.replication")
 
 READ_ONLY = "attempt to write a readonly database"
 IDLE_SECONDS = 0.05
-GATHER_SECONDS = 0.002
+GATHER_SECONDS = 0.005
 
 
 class SecondaryStatus(NamedTuple):
@@ -86,8 +85,9 @@ class Publisher:
         self._lock = threading.RLock()
         self._arrived = threading.Condition(self._lock)
         self.pause = pause if pause is not None else self._wait_for_arrival
-        # Commits that the core has not heard of yet: it does before it is asked anything.
-        self.backlog: deque[tuple[Root, Sequence[Change] | None]] = deque()
+        # LSN, stamp and changes of commits that the core has not heard of yet: it does before it is asked anything.
+        self.backlog: deque[tuple[int, int, Sequence[Change]]] = deque()
+        self.newest: Root | None = None
         self._change_bytes = 32
         self._open: Sequence[Change] | None = None
         self._digest: int | None = None
@@ -133,10 +133,7 @@ class Publisher:
         changes, self._open = self._open, None
         if changes is None:
             changes = ()
-        size_bytes = wire.changes_bytes(changes)
-        with self._lock:
-            self.drain()
-            self.core.installed(root, changes, self._digest, size_bytes, self.clock())
+        self.take_over(root, changes, self._digest)
         if self._tight and not self._files:
             self._pump(self._tight_links)
         if self._wake is not None and not self._woken:
@@ -289,32 +286,26 @@ class Publisher:
     def drain(self) -> None:
         """Let the core hear of the commits that have happened; the lock is held."""
         backlog = self.backlog
-        roots: list[Root] = []
-        commits: list[Sequence[Change]] = []
-        expected = self.core.log.last_lsn + 1
-        while backlog:
-            root, changes = backlog.popleft()
-            if changes and changes[0][0] != APPEND and root.lsn == expected:
-                roots.append(root)
-                commits.append(changes)
-                expected += 1
-                continue
-            self._hand_over(roots, commits)
-            known = changes if changes is not None else ()
-            self.core.installed(root, known, None, wire.changes_bytes(known), self.clock())
-            expected = self.core.log.last_lsn + 1
-        self._hand_over(roots, commits)
+        if not backlog:
+            return
+        items = [backlog.popleft() for _ in range(len(backlog))]
+        newest = self.newest
+        if newest is not None and newest.lsn == items[-1][0]:
+            self.core.root = newest
+        sample = items[0][2]
+        # One commit of each batch is measured: to encode them all would cost as much as to send them.
+        self._change_bytes = max(8, (7 * self._change_bytes + wire.changes_bytes(sample) // len(sample)) // 8)
+        commits = [changes for _, _, changes in items]
+        self.core.installed_many(LSN(items[0][0]), items[0][1], commits, self._change_bytes, self.clock())
+
+    def take_over(self, root: Root, changes: Sequence[Change], digest: int | None) -> None:
+        """Let the core hear of one commit in the writer's own thread."""
+        size_bytes = wire.changes_bytes(changes)
+        with self._lock:
+            self.drain()
+            self.core.installed(root, changes, digest, size_bytes, self.clock())
 
     # Helpers, in call order.
-
-    def _hand_over(self, roots: list[Root], commits: list[Sequence[Change]]) -> None:
-        if not roots:
-            return
-        # One commit of each batch is measured: to encode them all would cost as much as to send them.
-        self._change_bytes = max(8, (7 * self._change_bytes + wire.changes_bytes(commits[0]) // len(commits[0])) // 8)
-        self.core.installed_many(roots, commits, self._change_bytes, self.clock())
-        roots.clear()
-        commits.clear()
 
     def _check_secondaries(self) -> None:
         """Refuse the commit at once when too few synchronous secondaries are in step; nothing was sent yet."""
