@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from tandemdb.storage import CommitObserver, Root, Transaction
 
+JOURNAL_MODES = ("delete", "truncate", "persist", "memory", "wal", "off")
+
 _inherited: list[sqlite3.Connection] = []
 """Connections of a parent process, never to be used or closed here."""
 
@@ -54,6 +56,22 @@ class FileDatabase(Database):
     def observer(self, observer: CommitObserver | None) -> None:
         if self.file is not None:
             self.file.next = observer
+
+    def journal_mode(self, wanted: str | None = None) -> str:
+        """Return the file's journal mode, changed if one is wanted and nobody writes just now; PRAGMA asks for it."""
+        if self.file is None:
+            return "memory"
+        if wanted in JOURNAL_MODES and self.lock.acquire(False):
+            unchanged = self.file.read_version() == self.file.version
+            try:
+                self.file.real.execute(f"PRAGMA journal_mode = {wanted}")
+                if unchanged:
+                    self.file.version = self.file.read_version()  # which counts this as a change
+            except standard_library().Error as error:
+                reraise(error)
+            finally:
+                self.lock.release()
+        return str(self.file.real.execute("PRAGMA journal_mode").fetchone()[0])
 
 
 class File:

@@ -30,7 +30,7 @@ from tandemdb.planner.settings import read_setting, write_setting
 
 if TYPE_CHECKING:
     from tandemdb.planner.bind import UserFunctions
-    from tandemdb.storage import Root, Transaction
+    from tandemdb.storage import Database, Root, Transaction
 
 Rows = list[tuple[Any, ...]]
 Answer = tuple[tuple[str, ...], Rows]
@@ -43,6 +43,8 @@ class AttachedDatabase(Protocol):
     def name(self) -> str: ...
     @property
     def file(self) -> str: ...
+    @property
+    def database(self) -> Database: ...
     def root(self) -> Root: ...
 
 
@@ -213,9 +215,18 @@ def change_auto_vacuum(call: Call, value: str) -> None:
         call.session.settings.auto_vacuum = read_auto_vacuum(value)
 
 
+def show_journal_mode(call: Call) -> Rows:
+    """A database that is a file too answers for that."""
+    of_file = getattr(call.session.databases[call.position].database, "journal_mode", None)
+    return [(call.session.settings.journal_mode if of_file is None else of_file(),)]
+
+
 def change_journal_mode(call: Call, value: str) -> None:
     """A database in memory knows two modes; it stays in its own when asked for another."""
-    if value.lower() in ("memory", "off"):
+    of_file = getattr(call.session.databases[call.position].database, "journal_mode", None)
+    if of_file is not None:
+        of_file(value.lower())
+    elif value.lower() in ("memory", "off"):
         call.session.settings.journal_mode = value.lower()
 
 
@@ -354,7 +365,7 @@ PRAGMAS: dict[str, Pragma] = {name: flag(name) for name in FLAGS} | {
         ("seqno", "cid", "name", "desc", "coll", "key"), pragma_tables.show_index_xinfo, takes_argument=True
     ),
     "integrity_check": Pragma(("integrity_check",), pragma_checks.show_integrity, takes_argument=True),
-    "journal_mode": value_of("journal_mode", change_journal_mode),
+    "journal_mode": Pragma(("journal_mode",), show_journal_mode, change_journal_mode),
     "journal_size_limit": value_of("journal_size_limit", change_journal_size_limit),
     "legacy_file_format": action(),
     "locking_mode": value_of("locking_mode", change_locking_mode),

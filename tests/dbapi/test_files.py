@@ -235,6 +235,24 @@ def test_a_forked_child_opens_the_file_for_itself(path: Path) -> None:
     assert sqlite3.connect(path).execute("SELECT a FROM t").fetchall() == [(1,), (2,), (3,)]
 
 
+def test_journal_modes_are_the_file_s(path: Path, tmp_path: Path) -> None:
+    answers = []
+    for module, name in ((tandemdb, path), (sqlite3, tmp_path / "expected.db")):
+        connection: Any = module.connect(name)
+        answers.append(
+            [
+                connection.execute(f"PRAGMA {pragma}").fetchall()
+                for pragma in ("journal_mode", "journal_mode = WAL", "journal_mode", "journal_mode = nonsense")
+            ]
+        )
+        connection.executescript("CREATE TABLE t (a); INSERT INTO t VALUES (1)")
+        assert sqlite3.connect(name).execute("SELECT a FROM t").fetchall() == [(1,)]
+        connection.close()
+    assert answers[0] == answers[1] == [[("delete",)], [("wal",)], [("wal",)], [("wal",)]]
+    assert tandemdb.connect(path).execute("PRAGMA journal_mode").fetchall() == [("wal",)]
+    assert tandemdb.connect(":memory:").execute("PRAGMA journal_mode = WAL").fetchall() == [("memory",)]
+
+
 def test_statistics_stay_out_of_the_file(path: Path) -> None:
     connection = tandemdb.connect(path)
     connection.executescript("CREATE TABLE t (a); CREATE INDEX i ON t (a); INSERT INTO t VALUES (1); ANALYZE")
