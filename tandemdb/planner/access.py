@@ -1,10 +1,10 @@
 """Access paths: how the rows of one source are found, given what is known before it in the join.
 
-    city WHERE id = ?            find        three bisections                        SEARCH city USING INTEGER PRIMARY KEY (rowid=?)
-    city WHERE country = k.id    key equal   a slice of a secondary key's block      SEARCH city USING INDEX city_country (country=?)
-    city WHERE id > ?            range       slices of blocks                        SEARCH city USING INTEGER PRIMARY KEY (rowid>?)
-    city, no key, joined by =    hash        a dictionary made once, then probed     SEARCH city USING AUTOMATIC COVERING INDEX (country=?)
-    anything else                scan        every block                             SCAN city
+    city WHERE id = ?            find        three bisections                SEARCH city USING ... PRIMARY KEY (rowid=?)
+    city WHERE country = k.id    key equal   slice of a secondary key's run  SEARCH city USING INDEX i (country=?)
+    city WHERE id > ?            range       slices of blocks                SEARCH city USING ... PRIMARY KEY (rowid>?)
+    city, no key, joined by =    hash        dictionary made once, probed    SEARCH city USING AUTOMATIC ...
+    anything else                scan        every block                     SCAN city
 
 A conjunct helps if one side is a column of the source and the other can be computed before it. Costs are in
 microseconds of generated code as measured on CPython 3.11; only their ratios matter.
@@ -38,13 +38,16 @@ from tandemdb.planner.traits import (
 )
 
 FLIPPED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
-COST_SCAN, COST_FIND, COST_KEY, COST_KEY_ROW, COST_BUILD, COST_PROBE, COST_MATCH = 0.04, 0.55, 0.9, 0.5, 0.13, 0.08, 0.04
+COST_SCAN, COST_FIND, COST_KEY, COST_KEY_ROW = 0.04, 0.55, 0.9, 0.5
+COST_BUILD, COST_PROBE, COST_MATCH = 0.13, 0.08, 0.04
 ROWS_UNKNOWN = 100.0
 """Assumed rows of a source that is made by a query."""
 ROWS_MIN = 1000.0
 """Tables count as no smaller when paths are compared: a plan outlives the moment when its table was empty."""
 SELECTIVE_PART = 0.05
-"""Share of rows that a range on a secondary key is taken to keep; who indexes a column means to use it, as SQLite does."""
+"""Share of rows that a range on a secondary key is taken to keep; who indexes a column means to use it, as SQLite
+does.
+"""
 EQUAL_PART, RANGE_PART, OTHER_PART = 0.1, 0.3, 0.5
 """Share of rows that a condition is assumed to keep where no key tells."""
 
@@ -72,8 +75,10 @@ class Path(NamedTuple):
     node: Any = None
 
 
-def best_path(source: Source, conjuncts: Sequence[Expr], known: set[Source], roots: Sequence[Any]) -> Path:
-    """The cheapest path for one row of what stands before the source.
+def best_path(
+    source: Source, conjuncts: Sequence[Expr], known: set[Source], roots: Sequence[Any], rows: float = 1.0
+) -> Path:
+    """The cheapest path for one row of the `rows` that stand before the source.
 
     `conjuncts` are those whose sources are all known once this source is.
     """
@@ -89,11 +94,25 @@ def best_path(source: Source, conjuncts: Sequence[Expr], known: set[Source], roo
         paths.extend(lookup_paths(source, conjuncts, count, roots))
     equal = [term for term in terms if term.operator == "=" and not is_constant(term.expression)]
     if equal and source.function is None or equal and isinstance(source.function, CommonRows):
-        matches = max(1.0, count * EQUAL_PART ** len(equal)) if count > 20 else 1.0
-        if unique_on(source, equal):
-            matches = 1.0
-        paths.append(Path("hash", COST_PROBE + matches * COST_MATCH, matches, [t.conjunct for t in equal], equal))
+        matches = matches_of(source, equal, count, roots)
+        cost = COST_PROBE + matches * COST_MATCH + count * COST_BUILD / rows
+        paths.append(Path("hash", cost, matches, [t.conjunct for t in equal], equal))
     return min(paths, key=lambda path: path.cost + (path.rows * 0.001))
+
+
+def matches_of(source: Source, equal: Sequence[Term], count: float, roots: Sequence[Any]) -> float:
+    """How many rows of the source are equal in these terms: told by a key on its columns, or guessed."""
+    if count <= 20 or unique_on(source, equal):
+        return 1.0
+    guess = max(1.0, count * EQUAL_PART ** len(equal))
+    if source.table is None:
+        return guess
+    positions = {term.key.position for term in equal if isinstance(term.key, Column)}
+    keys = roots[source.database].tables[source.table.id].keys
+    for index in source.table.indexes:
+        if index.where is None and index.id in keys and {column.position for column in index.columns} <= positions:
+            guess = min(guess, max(1.0, count / max(1.0, float(keys[index.id].distinct_count))))
+    return guess
 
 
 def row_count(source: Source, roots: Sequence[Any]) -> float:

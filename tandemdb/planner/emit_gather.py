@@ -30,7 +30,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tandemdb.planner import ast, runtime
-from tandemdb.planner.bound import HOLDS_FLOAT, HOLDS_INT, Aggregate, Column, Expr, Rowid, walk
+from tandemdb.planner.bound import HOLDS_FLOAT, HOLDS_INT, Aggregate, Column, Expr, FunctionCall, Rowid, walk
 from tandemdb.planner.emit_order import PLAIN_CLASSES
 from tandemdb.planner.pipeline import Pipeline
 from tandemdb.planner.traits import collation_of
@@ -77,6 +77,8 @@ def keeps_value(sink: AggregateSink, expression: Expr) -> bool:
         return False
     if isinstance(expression, (Column, Rowid)):
         return True
+    if isinstance(expression, FunctionCall):
+        return not expression.function.makes_json and not expression.name.startswith("json")
     return isinstance(expression, ast.Binary) and expression.operator in ("+", "-", "*", "/", "%", "||")
 
 
@@ -208,7 +210,7 @@ class Gatherer:
             frame.emit(f"if {sink.queries.expressions.true(having)}:")
             frame.emit(f"    {kept}[{key}] = {sink.element()}")
         frame.depth -= 1
-        sink.queries.expressions.known = []
+        sink.queries.expressions.know([])
         if having is not None:
             frame.emit(f"{rows} = [{kept}[{key}] for {key} in {order}({kept})]")
         return rows
@@ -259,12 +261,12 @@ class Gatherer:
         """Let expressions read what is grouped by from the key."""
         expressions = self.sink.queries.expressions
         if len(self.keys) == 1:
-            expressions.known = [(self.sink.core.group_by[0], Code(key, self.keys[0].classes, True))]
+            expressions.know([(self.sink.core.group_by[0], Code(key, self.keys[0].classes, True))])
         else:
-            expressions.known = [
-                (expression, Code(f"{key}[{place}]", code.classes, True))
-                for place, (expression, code) in enumerate(zip(self.sink.core.group_by, self.keys, strict=True))
-            ]
+            pairs = enumerate(zip(self.sink.core.group_by, self.keys, strict=True))
+            expressions.know([
+                (expression, Code(f"{key}[{place}]", code.classes, True)) for place, (expression, code) in pairs
+            ])  # fmt: skip
 
     # ---- aggregates
 

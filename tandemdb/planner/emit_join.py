@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING
 
 from tandemdb.planner import runtime
 from tandemdb.planner.access import Path
-from tandemdb.planner.bound import Source
+from tandemdb.planner.bound import Expr, FunctionCall, Local, Source, UserCall, sources_of, walk
 from tandemdb.planner.emit_source import SourceReader
 from tandemdb.planner.join_order import Step
 from tandemdb.planner.pipeline import Pipeline
 
 if TYPE_CHECKING:
     from tandemdb.planner.emit_query import QueryEmitter
+
+NEVER_EARLY = (FunctionCall, UserCall, Local)
+"""What must not be computed for rows that no other row leads to: it may fail, or is known in one place only."""
 
 
 def emit_step(queries: QueryEmitter, pipeline: Pipeline, step: Step) -> None:
@@ -29,13 +32,29 @@ def emit_step(queries: QueryEmitter, pipeline: Pipeline, step: Step) -> None:
     elif source.join == "LEFT":
         emit_left(queries, pipeline, step)
     else:
-        SourceReader(queries, source, step.path, pipeline).write()
+        own = own_filters(queries, step)
+        SourceReader(queries, source, step.path, pipeline, [queries.expressions.true(c) for c in own]).write()
         for conjunct in step.filters:
+            if any(conjunct is item for item in own):
+                continue
             pipeline.test(queries.expressions.true(conjunct))
     for conjunct in step.after:
         pipeline.test(queries.expressions.true(conjunct))
     remember(pipeline, source)
     pipeline.cut_if_deep(queries.generator, queries.frame)
+
+
+def own_filters(queries: QueryEmitter, step: Step) -> list[Expr]:
+    """Conditions on a hashed source alone, which are tested while its dictionary is made, not for every pair."""
+    source = step.source
+    if step.path.kind != "hash" or source.table is None:
+        return []
+    return [
+        conjunct
+        for conjunct in step.filters
+        if sources_of(conjunct) == {source}
+        and not any(hasattr(node, "query") or isinstance(node, NEVER_EARLY) for node in walk(conjunct))
+    ]
 
 
 def remember(pipeline: Pipeline, source: Source) -> None:
@@ -62,10 +81,12 @@ def emit_left(queries: QueryEmitter, pipeline: Pipeline, step: Step) -> None:
     source = step.source
     inner = Pipeline()
     was, source.nullable = source.nullable, False
+    queries.expressions.forget()
     SourceReader(queries, source, step.path, inner).write()
     for conjunct in step.filters:
         inner.test(queries.expressions.true(conjunct))
     source.nullable = was
+    queries.expressions.forget()
     nulls = null_row(queries, source)
     nothing = f"((None, {nulls}),)" if source.uses_key else f"({nulls},)"
     if inner.is_comprehension:

@@ -12,7 +12,7 @@ Where the unique key is needed beside the record, the loops bring both: `for cit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -43,14 +43,18 @@ RANK_OF_CLASSES = {HOLDS_TEXT: 2, HOLDS_BLOB: 3, HOLDS_NULL: 0}
 class SourceReader:
     """Writes the clauses that read one source by its access path."""
 
-    __slots__ = ("queries", "source", "path", "pipeline", "generator")
+    __slots__ = ("queries", "source", "path", "pipeline", "generator", "own_tests")
 
-    def __init__(self, queries: QueryEmitter, source: Source, path: Path, pipeline: Pipeline) -> None:
+    def __init__(
+        self, queries: QueryEmitter, source: Source, path: Path, pipeline: Pipeline, own_tests: Sequence[str] = ()
+    ) -> None:
         self.queries = queries
         self.source = source
         self.path = path
         self.pipeline = pipeline
         self.generator = queries.generator
+        self.own_tests = own_tests
+        """Conditions on the source alone, for the making of its dictionary."""
 
     def write(self) -> None:
         """Append the clauses; the source's variable (and key variable) hold its row after them."""
@@ -64,7 +68,7 @@ class SourceReader:
         if self.path.kind in READERS:
             READERS[self.path.kind](self)
             return
-        {
+        readers: dict[str, Callable[[], None]] = {
             "scan": self.read_scan,
             "find": self.read_find,
             "scan_reversed": self.read_scan_reversed,
@@ -76,7 +80,8 @@ class SourceReader:
             "key": self.read_key,
             "key_reversed": self.read_key,
             "hash": lambda: self.read_hash(self.scan_text()),
-        }[self.path.kind]()
+        }
+        readers[self.path.kind]()
 
     @property
     def target(self) -> str:
@@ -88,6 +93,10 @@ class SourceReader:
         source = self.source
         assert source.table is not None
         return self.generator.table(source.database, source.table.id, source.table.name)
+
+    @property
+    def target_tuple(self) -> str:
+        return f"({self.target})" if self.source.uses_key else self.target
 
     # ---- rows that are made
 
@@ -215,7 +224,8 @@ class SourceReader:
             segment = self.segment_rank()
             low, high = self.segment_bound(path.low, segment), self.segment_bound(path.high, segment)
             if len(path.key.columns) == 1:
-                return f"{key}.range_keys({segment}, {low or 'None'}, {is_open(path.low)}, {high or 'None'}, {is_open(path.high)})"
+                bounds = f"{low or 'None'}, {is_open(path.low)}, {high or 'None'}, {is_open(path.high)}"
+                return f"{key}.range_keys({segment}, {bounds})"
             low_text = prefix_bound(low, above=is_open(path.low))
             high_text = prefix_bound(high, above=not is_open(path.high))
             return f"{key}.range_keys({segment}, {low_text}, False, {high_text}, True)"
@@ -316,6 +326,9 @@ class SourceReader:
         key = codes[0].text if len(codes) == 1 else f"({', '.join(code.text for code in codes)})"
         element = f"({self.target})" if self.source.uses_key else self.source.variable
         nullable = any(code.nullable for code in codes)
+        tests = "".join(f" if {test}" for test in self.own_tests if test != "True")
+        if tests:
+            rows = f"[{self.target_tuple} for {self.target} in {rows}{tests}]"
         if single and not self.source.uses_key and len(codes) == 1 and not nullable and ":=" not in key:
             home.emit_setup(f"{name} = {{{key}: {self.source.variable} for {self.source.variable} in {rows}}}")
             return
@@ -362,7 +375,9 @@ class SourceReader:
 
 
 def prefix_bound(bound: str | None, *, above: bool) -> str:
-    """A bound on the leading column as a prefix of a composite key's tuples, behind all that begin with it if `above`."""
+    """A bound on the leading column as a prefix of a composite key's tuples, behind all that begin with it if
+    `above`.
+    """
     if bound is None:
         return "None"
     prefix = f"({bound}, 9)" if above else f"({bound},)"

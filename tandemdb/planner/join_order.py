@@ -6,7 +6,8 @@
     step 2  b  hash on y = c.id                      10 rows
     step 3  a  hash on x = b.id                      100 rows
 
-Greedy: at each step the source that keeps the result smallest for its cost, tried from every first source while there are
+Greedy: at each step the source that keeps the result smallest for its cost, tried from every first source while there
+are
 few. Outer joins and CROSS JOIN keep their place behind what they are joined to (`Source.requires`).
 """
 
@@ -15,8 +16,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from tandemdb.planner import ast
 from tandemdb.planner.access import (
-    COST_BUILD,
     EQUAL_PART,
     OTHER_PART,
     RANGE_PART,
@@ -24,9 +25,10 @@ from tandemdb.planner.access import (
     best_path,
     row_count,
 )
-from tandemdb.planner import ast
-from tandemdb.planner.bound import Core, Expr, Source, sources_of
+from tandemdb.planner.bound import Core, Expr, QueryExists, QueryIn, QueryValue, Source, sources_of, walk
 
+CALLS_GUESSED = 200.0
+"""How often a correlated subquery is assumed to run."""
 STARTS_MAX = 8
 """Cores with more sources than this try only the likeliest first sources."""
 
@@ -84,7 +86,11 @@ def follow(core: Core, start: Sequence[Source], roots: Sequence[Any], outside: s
     """The greedy plan that begins with `start[0]`."""
     # WHERE looks at the rows that a RIGHT or FULL join has completed, never at what goes into it.
     last = {source for source in core.sources if source.join in ("RIGHT", "FULL")}
-    needs = [(conjunct, (sources_of(conjunct) - outside) | last) for conjunct in core.conjuncts]
+    everything = set(core.sources)
+    needs = [
+        (conjunct, everything if runs_often(conjunct) else (sources_of(conjunct) - outside) | last)
+        for conjunct in core.conjuncts
+    ]
     known: set[Source] = set()
     steps: list[Step] = []
     rows, cost = 1.0, 0.0
@@ -102,6 +108,13 @@ def follow(core: Core, start: Sequence[Source], roots: Sequence[Any], outside: s
         needs = [(conjunct, read) for conjunct, read in needs if id(conjunct) not in done]
         chosen = None
     return JoinPlan(steps, cost, rows)
+
+
+def runs_often(conjunct: Expr) -> bool:
+    """Whether a condition holds a correlated subquery: it costs more than any join does, and comes after them."""
+    return any(
+        isinstance(node, (QueryValue, QueryExists, QueryIn)) and node.query.outer for node in walk(conjunct)
+    )
 
 
 def next_source(
@@ -138,15 +151,15 @@ def make_step(
     ready = [conjunct for conjunct, read in needs if read <= known | {source}]
     outer = source.join != "INNER"
     usable = [c for c in source.on if sources_of(c) - outside <= known | {source}] if outer else ready
-    path = best_path(source, usable, known | outside, roots)
+    # What a query around this one reads is not counted here; it will be some rows.
+    repeated = max(rows, CALLS_GUESSED) if outside else rows
+    path = best_path(source, usable, known | outside, roots, repeated)
     used = {id(conjunct) for conjunct in path.used}
     filters = [conjunct for conjunct in (source.on if outer else ready) if id(conjunct) not in used]
     kept = rows * path.rows
     for conjunct in filters:
         kept *= share_kept(conjunct)
     price = rows * path.cost
-    if path.kind == "hash":
-        price += row_count(source, roots) * COST_BUILD
     if outer:
         return Step(source, path, filters, ready), max(kept, rows), price
     return Step(source, path, filters), kept, price

@@ -94,8 +94,10 @@ class Pipeline:
             if any(clause.kind == "if" for clause in self.clauses):
                 frame.emit(f"{name} = []")
             self.write(frame, [f"{name} = [{element}]"])
-        elif len(self.clauses) == 1 and self.clauses[0].target == element:
-            frame.emit(f"{name} = list({self.clauses[0].text})")
+        elif self.clauses[-1][:2] == ("for", element) and all(c.kind == "let" for c in self.clauses[:-1]):
+            for clause in self.clauses[:-1]:
+                frame.emit(f"{clause.target} = {clause.text}")
+            frame.emit(f"{name} = list({self.clauses[-1].text})")
         elif self.is_comprehension:
             frame.emit(f"{name} = {self.comprehension(element)}")
         else:
