@@ -104,7 +104,9 @@ class SourceReader:
         """An expression for the rows of a source that is not a stored table."""
         source = self.source
         if isinstance(source.function, CommonRows):
-            return f"context.watched_rows({self.queries.common_rows(source.function)})"
+            rows = self.queries.common_rows(source.function)
+            # What a recursive step reads is one generation, counted by `recursion`.
+            return rows if rows == "queue" else f"context.watched_rows({rows})"
         if source.function is not None:
             arguments = ", ".join(self.queries.expressions.value(item).text for item in source.arguments)
             self.generator.needs_context = True

@@ -6,7 +6,8 @@
     several steps          row by row, first in, first out
     ORDER BY               row by row, the least first: a heap
 
-Rows are made as they are read, so a reader with a LIMIT ends a table that would never end; what was made is kept for the next.
+Rows are made as they are read, so a reader with a LIMIT ends a table that would never end; what was made is kept for
+the next.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ from tandemdb.planner import values
 Row = tuple[Any, ...]
 Step = Callable[[list[Row]], Iterable[Row]]
 SortKey = tuple[int, bool, bool, Callable[[Any], Any] | None]
+
+
+UNCHECKED_MAX = 500
+"""Rows made before the session is asked whether to go on."""
 
 
 class GrowingRows:
@@ -70,10 +75,15 @@ def recurse(
 
 
 def by_generations(context: Any, queue: list[Row], step: Step, seen: set[Row] | None) -> Iterator[Row]:
+    check, unchecked = context.session.check, 0
     while queue:
-        context.session.check(len(queue))
+        unchecked += len(queue)
+        if unchecked > UNCHECKED_MAX:
+            check(unchecked)
+            unchecked = 0
         yield from queue
-        queue = fresh(step(queue), seen)
+        made = step(queue)
+        queue = made if seen is None and type(made) is list else fresh(made, seen)
 
 
 def one_by_one(context: Any, setup: list[Row], steps: Sequence[Step], seen: set[Row] | None) -> Iterator[Row]:
