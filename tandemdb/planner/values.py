@@ -326,6 +326,11 @@ def negate(value: Value) -> int | float | None:
 
 def concatenate(a: Value, b: Value) -> str | None:
     """a || b."""
+    if type(a) is str:
+        if type(b) is str:
+            return a + b
+        if type(b) is int:
+            return f"{a}{b}"
     if a is None or b is None:
         return None
     if isinstance(a, bytes) or isinstance(b, bytes):

@@ -38,12 +38,16 @@ def upper(value: Value) -> str | None:
     """upper(X)."""
     if value is None:
         return None
-    text = to_text(value)
+    text = value if type(value) is str else to_text(value)
     return text.upper() if text.isascii() else text.translate(ASCII_UPPER)
 
 
 def substring(value: Value, start: Value, count: Value = 1_000_000_000) -> str | bytes | None:
     """substr(X, Y, Z): Z characters from the Y-th on; a negative Y counts from the end, a negative Z to the left."""
+    if type(value) is str and type(start) is int and type(count) is int and "\0" not in value:
+        # What is asked for nearly always.
+        if 0 < start <= INT32_MAX and 0 <= count <= INT32_MAX:
+            return value[start - 1 : start - 1 + count]
     if value is None or start is None or count is None or value == b"":
         return None  # of an empty blob too: SQLite can't tell it from no memory
     subject: str | bytes = value if isinstance(value, bytes) else until_nul(to_text(value))
@@ -65,6 +69,9 @@ def substring(value: Value, start: Value, count: Value = 1_000_000_000) -> str |
             wanted += first
             first = 0
     return subject[first : first + wanted]
+
+
+INT32_MAX = 0x7FFFFFFF
 
 
 def as_32_bits(value: Value) -> int:
