@@ -6,7 +6,8 @@
                     |  WHERE   : split at AND into conjuncts, which the planner places where they cost least
                     |  GROUP BY, ORDER BY: ordinals and aliases resolved
 
-What the binder read that may change between executions is recorded for the plan's guards: the column classes and the row
+What the binder read that may change between executions is recorded for the plan's guards: the column classes and the
+row
 counts of tables, and literals whose value (not just class) decided something (`pinned`).
 """
 
@@ -33,6 +34,7 @@ from tandemdb.planner.bound import (
     Source,
     SourceColumn,
     walk,
+    whole,
 )
 from tandemdb.planner.scope import NO_SCHEMA, Entry, Scope
 from tandemdb.planner.traits import affinity_of, canonical_collation, collation_of
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
 
 COLUMNS_MAX = 2000
 """Columns of a result, SQLite's SQLITE_MAX_COLUMN."""
+JOIN_MAX = 64
+"""Tables of one join: SQLite keeps sets of them in the bits of a word."""
 
 
 class Binder:
@@ -79,7 +83,7 @@ class Binder:
         """
         query = Query()
         if select.with_ is not None:
-            self.enter_with(select.with_, query, parent)
+            self.enter_with(select.with_, query, parent, select._replace(with_=None))
         try:
             scopes = []
             for node in select.cores:
@@ -131,6 +135,9 @@ class Binder:
         if node.where is not None:
             core.conjuncts.extend(split_and(binder.bind_scalar(node.where)))
         sources.bind_conditions()
+        if len(core.sources) > JOIN_MAX:
+            raise OperationalError(f"at most {JOIN_MAX} tables in a join", code="SQLITE_ERROR")
+        check_terms("GROUP BY", node.group_by)
         # GROUP BY and ORDER BY don't see the queries around this one.
         scope.parent = None
         scope.aggregates = True
@@ -232,6 +239,7 @@ class Binder:
     # ---- ORDER BY and LIMIT
 
     def bind_order(self, select: ast.Select, query: Query, scopes: Sequence[Scope], parent: Scope | None) -> None:
+        check_terms("ORDER BY", select.order_by)
         for number, term in enumerate(select.order_by, 1):
             query.order_by.append(self.bind_order_term(number, term, query, scopes))
 
@@ -315,8 +323,9 @@ class Binder:
 
     # ---- common table expressions
 
-    def enter_with(self, with_: ast.With, query: Query, parent: Scope | None) -> None:
-        from tandemdb.planner.bind_common import CommonDefinition
+    def enter_with(self, with_: ast.With, query: Query, parent: Scope | None, main: Any = None) -> None:
+        """Make the tables of a WITH clause known to `main`, the statement that it stands before."""
+        from tandemdb.planner.bind_common import CHAIN_MAX, CommonDefinition, bind_in_order
 
         frame: dict[str, Any] = {}
         self.common.append(frame)
@@ -324,6 +333,8 @@ class Binder:
             if table.name.lower() in frame:
                 raise OperationalError(f"duplicate WITH table name: {table.name}", code="SQLITE_ERROR")
             frame[table.name.lower()] = CommonDefinition(table, len(self.common), query, parent)
+        if len(frame) > CHAIN_MAX:
+            bind_in_order(self, frame, main)
 
     def find_common(self, name: str) -> Any:
         lowered = name.lower()
@@ -379,6 +390,11 @@ class Binder:
         return source
 
 
+def check_terms(clause: str, terms: Sequence[Any]) -> None:
+    if len(terms) > COLUMNS_MAX:
+        raise OperationalError(f"too many terms in {clause} clause", code="SQLITE_ERROR")
+
+
 def variable_name(alias: str, number: int) -> str:
     """A name for the generated code that shows which table the row is from: `city_0`."""
     cleaned = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in alias.lower())
@@ -386,7 +402,9 @@ def variable_name(alias: str, number: int) -> str:
 
 
 def without_slots(expression: Expr) -> Expr:
-    """The expression in a form that compares equal for the same text: literals by value and type, wherever they stand."""
+    """The expression in a form that compares equal for the same text: literals by value and type, wherever they
+    stand.
+    """
     if isinstance(expression, ast.Literal):
         return type(expression.value), expression.value
     if isinstance(expression, (tuple, list)):
@@ -402,9 +420,10 @@ def split_and(expression: Expr) -> list[Expr]:
     pending, found = [expression], []
     while pending:
         node = pending.pop()
-        if isinstance(node, ast.Binary) and node.operator == "AND":
-            pending.append(node.right)
-            pending.append(node.left)
+        plain = whole(node)
+        if isinstance(plain, ast.Binary) and plain.operator == "AND":
+            pending.append(plain.right)
+            pending.append(plain.left)
         else:
             found.append(node)
             if isinstance(node, ast.Binary) and node.operator == "OR":

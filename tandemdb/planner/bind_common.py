@@ -105,7 +105,8 @@ class CommonDefinition:
                     "columns",
                     code="SQLITE_ERROR",
                 )
-        # ORDER BY and LIMIT of the compound order and bound the queue: resolved on a query that has the setup's columns.
+        # ORDER BY and LIMIT of the compound order and bound the queue: resolved on a query that has the setup's
+        # columns.
         outline = Query()
         outline.cores = list(rows.setup.cores)
         outline.operators = list(rows.setup.operators)
@@ -132,6 +133,28 @@ def unique_names(columns: list[SourceColumn]) -> list[SourceColumn]:
         taken.add(name.lower())
         found.append(column._replace(name=name))
     return found
+
+
+CHAIN_MAX = 20
+"""WITH clauses with more tables than this have them bound in order, lest each calls for the one before while it is bound."""
+
+
+def bind_in_order(binder: Binder, frame: dict[str, CommonDefinition], main: object) -> None:
+    """Bind those tables of a WITH clause that are read, by `main` or by one another, in their order."""
+    read: set[str] = set()
+    pending = [main]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.TableSource) and node.schema is None:
+            lowered = node.name.lower()
+            if lowered in frame and lowered not in read:
+                read.add(lowered)
+                pending.append(frame[lowered].table.select)
+        elif isinstance(node, (list, tuple)):
+            pending.extend(node)
+    for name, definition in frame.items():
+        if name in read:
+            definition.use(binder)
 
 
 def first_step(table: ast.CommonTable) -> int | None:

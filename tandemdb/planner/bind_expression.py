@@ -6,22 +6,26 @@
     Subquery(select)        -> QueryValue(query), the query bound in a scope of its own
     (a, b) < (c, d)         -> a < c OR (a = c AND b < d)
 
-Chains such as `a AND b AND ...` lean to the left and may be a thousand long: their spine is walked in a loop.
+Chains such as `a AND b AND ...` lean to the left and may be a thousand long: their spine is walked in a loop, and cut
+into
+parts that the generated code computes one by one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tandemdb.errors import NotSupportedError, OperationalError
 from tandemdb.planner import ast
 from tandemdb.planner.bound import (
     Aggregate,
     AggregateRef,
+    Between,
     Column,
     Expr,
     FunctionCall,
+    Local,
     OrderKey,
     Query,
     QueryExists,
@@ -33,13 +37,21 @@ from tandemdb.planner.bound import (
     walk,
 )
 from tandemdb.planner.scope import Scope
-from tandemdb.planner.traits import collation_of, comparison_collation
+from tandemdb.planner.traits import collation_of, comparison_collation, part_of
 
 if TYPE_CHECKING:
     from tandemdb.planner.bind import Binder
 
+PART_DEPTH = 16
+"""Levels of operators that one generated expression may have below another on the left."""
 COMPARISONS = frozenset({"=", "<>", "<", "<=", ">", ">=", "IS", "IS NOT"})
 NULL = ast.Literal(None)
+
+
+class Bound(NamedTuple):
+    """In place of a parsed operand: its bound form."""
+
+    expression: Expr
 
 
 class ExpressionBinder:
@@ -57,11 +69,34 @@ class ExpressionBinder:
         Raises:
             OperationalError: unknown or ambiguous names, wrong argument counts, misuse of aggregates.
         """
-        return BINDERS[type(node)](self, node)
+        kind = type(node)
+        if kind in LEFT_PLACES:
+            spine, current = [], node
+            while type(current) in LEFT_PLACES:
+                spine.append(current)
+                current = current[LEFT_PLACES[type(current)]]
+            if len(spine) > PART_DEPTH:
+                return self.bind_spine(spine, current)
+        return BINDERS[kind](self, node)
+
+    def bind_spine(self, spine: Sequence[Any], leaf: Any) -> Expr:
+        """A chain that leans to the left, from its leaf upwards, in parts."""
+        bound = self.bind(leaf)
+        for number, link in enumerate(reversed(spine), 1):
+            place = LEFT_PLACES[type(link)]
+            bound = BINDERS[type(link)](self, type(link)._make((*link[:place], Bound(bound), *link[place + 1 :])))
+            if number % PART_DEPTH == 0 and row_items(bound) is None:
+                bound = part_of(bound)
+        return bound
+
+    def bind_bound(self, node: Bound) -> Expr:
+        return node.expression
 
     def bind_scalar(self, node: Any) -> Expr:
         """As bind, for a place where a row value is not allowed."""
-        bound = self.bind(node)
+        return self.scalar(self.bind(node))
+
+    def scalar(self, bound: Expr) -> Expr:
         if isinstance(bound, ast.RowValue):
             raise OperationalError("row value misused", code="SQLITE_ERROR")
         if isinstance(bound, QueryValue) and len(bound.query.columns) != 1:
@@ -118,19 +153,11 @@ class ExpressionBinder:
         return ast.Unary(node.operator, self.bind_scalar(node.operand))
 
     def bind_binary(self, node: ast.Binary) -> Expr:
-        spine = [node]
-        left = node.left
-        while isinstance(left, ast.Binary) and left.operator not in COMPARISONS:
-            spine.append(left)
-            left = left.left
         if node.operator in COMPARISONS:
             if node.operator in ("IS", "IS NOT") and self.is_truth_word(node.right):
                 return self.bind_truth(node)
             return self.bind_comparison(node.operator, self.bind(node.left), self.bind(node.right))
-        bound = self.bind_scalar(left)
-        for link in reversed(spine):
-            bound = self.bind_operator(link.operator, bound, link.right)
-        return bound
+        return self.bind_operator(node.operator, self.bind_scalar(node.left), node.right)
 
     def bind_operator(self, operator: str, left: Expr, right: Any) -> Expr:
         if operator in ("->", "->>"):
@@ -150,7 +177,7 @@ class ExpressionBinder:
 
     def bind_truth(self, node: ast.Binary) -> Expr:
         """x IS [NOT] TRUE or FALSE: a test of x as a condition, never NULL."""
-        word = node.right
+        word: Any = node.right
         while isinstance(word, ast.Collate):
             word = word.operand
         operand = self.bind_scalar(node.left)
@@ -172,6 +199,9 @@ class ExpressionBinder:
 
     def bind_between(self, node: ast.Between) -> Expr:
         operand, low, high = self.bind(node.operand), self.bind(node.low), self.bind(node.high)
+        if not isinstance(operand, CHEAP) and row_items(operand) is None:
+            between: Any = Between(self.scalar(operand), self.scalar(low), self.scalar(high))
+            return ast.Unary("NOT", between) if node.negated else between
         both = ast.Binary(
             "AND", self.bind_comparison(">=", operand, low), self.bind_comparison("<=", operand, high)
         )
@@ -206,15 +236,15 @@ class ExpressionBinder:
             return ast.InList(operand, bound, node.negated)
         if not node.items:
             return ast.Literal(1 if node.negated else 0)
-        either = None
+        equals = []
         for item in node.items:
             other = self.bind(item)
             found = row_items(other) or [other]
             if len(found) != len(items):
                 counted = "1 term" if len(found) == 1 else f"{len(found)} terms"
                 raise OperationalError(f"IN(...) element has {counted} - expected {len(items)}", code="SQLITE_ERROR")
-            equal = self.bind_comparison("=", operand, other)
-            either = equal if either is None else ast.Binary("OR", either, equal)
+            equals.append(self.bind_comparison("=", operand, other))
+        either = joined("OR", equals)
         return ast.Unary("NOT", either) if node.negated else either
 
     def bind_in_select(self, node: ast.InSelect) -> Expr:
@@ -355,7 +385,8 @@ class ExpressionBinder:
 
 
 WINDOW_ONLY = frozenset({
-    "row_number", "rank", "dense_rank", "percent_rank", "cume_dist", "ntile", "lag", "lead", "first_value", "last_value",
+    "row_number", "rank", "dense_rank", "percent_rank", "cume_dist", "ntile", "lag", "lead", "first_value",
+    "last_value",
     "nth_value",
 })  # fmt: skip
 """Functions that need OVER."""
@@ -401,22 +432,34 @@ def compare_rows(operator: str, left: Sequence[Expr], right: Sequence[Expr]) -> 
     if operator in ("<>", "IS NOT"):
         return joined("OR", [ast.Binary(operator, a, b) for a, b in zip(left, right, strict=True)])
     strict = operator[0]
-    bound = ast.Binary(operator, left[-1], right[-1])
-    for a, b in reversed(list(zip(left[:-1], right[:-1], strict=True))):
+    bound: Expr = ast.Binary(operator, left[-1], right[-1])
+    for number, (a, b) in enumerate(reversed(list(zip(left[:-1], right[:-1], strict=True))), 1):
         bound = ast.Binary("OR", ast.Binary(strict, a, b), ast.Binary("AND", ast.Binary("=", a, b), bound))
+        if number % PART_DEPTH == 0:
+            bound = part_of(bound)
     return bound
 
 
 def joined(operator: str, terms: Sequence[Expr]) -> Expr:
     bound = terms[0]
-    for term in terms[1:]:
+    for number, term in enumerate(terms[1:], 1):
         bound = ast.Binary(operator, bound, term)
+        if number % PART_DEPTH == 0:
+            bound = part_of(bound)
     return bound
 
 
 def refuse(feature: str) -> NotSupportedError:
     return NotSupportedError(f"tandemdb does not support {feature} yet")
 
+
+CHEAP = (Column, Rowid, Local, ast.Literal, ast.Parameter, QueryValue)
+"""What may be computed twice."""
+
+LEFT_PLACES: dict[type, int] = {
+    ast.Binary: 1, ast.Like: 1, ast.Between: 0, ast.IsNull: 0, ast.Collate: 0, ast.InList: 0, ast.InSelect: 0,
+}  # fmt: skip
+"""Nodes that a chain to the left is made of, and the place of their left operand."""
 
 BINDERS: dict[type, Callable[[ExpressionBinder, Any], Expr]] = {
     ast.Literal: ExpressionBinder.bind_literal,
@@ -438,6 +481,7 @@ BINDERS: dict[type, Callable[[ExpressionBinder, Any], Expr]] = {
     ast.Call: ExpressionBinder.bind_call,
     ast.RowValue: ExpressionBinder.bind_row_value,
     ast.Raise: ExpressionBinder.bind_raise,
+    Bound: ExpressionBinder.bind_bound,
     # Already bound: a result alias used inside another expression.
     Column: ExpressionBinder.bind_literal,
     Rowid: ExpressionBinder.bind_literal,

@@ -11,14 +11,16 @@
      |    +- results:    [Column(0, name), AggregateRef(0)]]
      +- order_by: []
 
-A bound expression is the parser's tree with the names replaced: `Column` and `Rowid` for column references, `FunctionCall`
-for calls, `AggregateRef` and `WindowRef` for what a core computes per group and per window, `QueryValue`, `QueryExists` and
+A bound expression is the parser's tree with the names replaced: `Column` and `Rowid` for column references,
+`FunctionCall`
+for calls, `AggregateRef` and `WindowRef` for what a core computes per group and per window, `QueryValue`,
+`QueryExists` and
 `QueryIn` for subqueries. Where a subquery reads a source of a query around it, the source stands in `Query.outer`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from tandemdb.planner import ast
@@ -33,7 +35,9 @@ HOLDS_ANY = 31
 
 
 class SourceColumn(NamedTuple):
-    """One column of a source. `classes` masks the storage classes its values may have; `affinity` is None for an expression's."""
+    """One column of a source. `classes` masks the storage classes its values may have; `affinity` is None for an
+    expression's.
+    """
 
     name: str
     affinity: str | None
@@ -43,10 +47,13 @@ class SourceColumn(NamedTuple):
 
 
 class Source:
-    """What a core reads rows from: a stored table, or a query whose rows are made once (`query`), or a row list made elsewhere.
+    """What a core reads rows from: a stored table, or a query whose rows are made once (`query`), or a row list made
+    elsewhere.
 
-    `variable` names its current row in the generated code; `uses_key` tells that the unique key is needed beside the record;
-    `nullable` that an outer join may put a row of NULLs in its place; `exact` that the plan serves this one text, so that
+    `variable` names its current row in the generated code; `uses_key` tells that the unique key is needed beside the
+    record;
+    `nullable` that an outer join may put a row of NULLs in its place; `exact` that the plan serves this one text, so
+    that
     it may rest on the values of literals.
     """
 
@@ -131,12 +138,44 @@ class QueryIn(NamedTuple):
 
 
 class Local(NamedTuple):
-    """A value that generated code keeps in a local variable: NEW and OLD rows, a DML statement's own values."""
+    """A value that generated code keeps in a local variable: NEW and OLD rows, a DML statement's own values.
+
+    `collation` is None for the value of an expression that brings none, `explicit` if COLLATE asked for it.
+    """
 
     text: str
     classes: int
     affinity: str | None = None
-    collation: str = "BINARY"
+    collation: str | None = "BINARY"
+    explicit: bool = False
+
+
+class Between(NamedTuple):
+    """`operand` BETWEEN `low` AND `high` where the operand is worth computing only once."""
+
+    operand: Expr
+    low: Expr
+    high: Expr
+
+
+class Part:
+    """A deep piece of an expression, computed by a function of its own: Python's parser and compiler bear little
+    nesting.
+
+    Stands for its expression in every other respect. Compared by identity, for comparing deep tuples recurses too; what is
+    asked for again and again, its collation and whether it is constant, is kept.
+    """
+
+    __slots__ = ("expression", "collation", "constant")
+    _fields = ("expression",)
+
+    def __init__(self, expression: Expr, collation: tuple[str, bool] | None, constant: bool) -> None:
+        self.expression = expression
+        self.collation = collation
+        self.constant = constant
+
+    def __iter__(self) -> Iterator[Expr]:
+        return iter((self.expression,))
 
 
 Expr: TypeAlias = Any
@@ -188,7 +227,8 @@ class Core:
     """One SELECT ... FROM ... WHERE ... GROUP BY ... of a query, or a VALUES list (`values`)."""
 
     __slots__ = (
-        "sources", "conjuncts", "results", "distinct", "group_by", "having", "aggregates", "windows", "values", "is_aggregate",
+        "sources", "conjuncts", "results", "distinct", "group_by", "having", "aggregates", "windows", "values",
+        "is_aggregate",
         "bare_columns",
     )  # fmt: skip
 
@@ -305,6 +345,13 @@ def children(expression: Expr) -> list[Expr]:
         elif hasattr(field, "_fields"):
             found.append(field)
     return found
+
+
+def whole(expression: Expr) -> Expr:
+    """The expression itself where a `Part` stands for it."""
+    while isinstance(expression, Part):
+        expression = expression.expression
+    return expression
 
 
 def walk(expression: Expr) -> list[Expr]:

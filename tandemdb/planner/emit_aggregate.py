@@ -14,8 +14,9 @@
         if count_1 > 1:
             rows_1.append((city_0[2], count_1, avg_1))
 
-Groups come in the order of their keys, as SQLite's sorter brings them. A column that is neither grouped by nor aggregated
-has its value from the group's first row, or from the row that holds the minimum or maximum when exactly one min() or max()
+Groups come in the order of their keys, as SQLite's sorter brings them. A column that is neither grouped by nor
+aggregated
+has its value from the group's first row, or from the row that holds the minimum or maximum when one min() or max()
 is asked for (https://www.sqlite.org/lang_select.html#bareagg).
 """
 
@@ -183,6 +184,7 @@ class AggregateSink:
         for source in self.core.sources:
             if source.variable == variable:
                 source.nullable = True
+                self.queries.expressions.forget()
                 return self.generator.helper((None,) * len(source.columns), f"null_row_{len(source.columns)}")
         return "None"
 
@@ -198,7 +200,8 @@ class AggregateSink:
         condition = "" if call.filter is None else f" if {self.queries.expressions.true(call.filter)}"
         key = self.collation(call)
         return (
-            f"{function}({items}, [({value.text}) for {self.target} in {items}{condition}], {call.name == 'max'}, {key})"
+            f"{function}({items}, [({value.text}) for {self.target} in {items}{condition}], "
+            f"{call.name == 'max'}, {key})"
             if not condition
             else f"{items}[0]"
         )

@@ -1,14 +1,12 @@
-"""Expressions as Python: a bound expression becomes a fragment that computes its value, or tests whether it is true.
+"""Expressions as Python: a bound expression becomes a fragment that computes its value.
 
-    c.area > ?1 AND NOT c.name LIKE 'A%'       area: INT or NULL, name: TEXT, ?1 an int
+    c.price * 2 || ' EUR'       price: INT or NULL
 
-    value:   +((c_0[2] is not None and c_0[2] > p0) and not like_1(c_0[1]))     with NULL kept where it may arise
-    true:    c_0[2] is not None and c_0[2] > p0 and not like_1(c_0[1])
-    false:   c_0[2] is not None and c_0[2] <= p0 or like_1(c_0[1])
+    concatenate(None if c_0[2] is None else (x_1 if INT_MIN <= (x_1 := c_0[2] * p0) <= INT_MAX else float(x_1)), p1)
 
-SQL's third truth value needs no encoding in a filter: `true` asks whether the expression is true, `false` whether it is
-false, and NULL is neither; NOT swaps the two. Only where a truth value is kept is it computed as 1, 0 or None. The storage
-classes that an operand may have decide between Python's own operator and a function of `values`.
+The storage classes that an operand may have decide between Python's own operator and a function of `values`. What is
+constant is computed once, before any row is read. Conditions are written by `emit_condition`, LIKE and IN by
+`emit_membership`.
 """
 
 from __future__ import annotations
@@ -17,9 +15,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tandemdb.errors import OperationalError
-from tandemdb.planner import ast, patterns, runtime, values
+from tandemdb.planner import ast, runtime, values
 from tandemdb.planner.bound import (
-    HOLDS_ANY,
     HOLDS_BLOB,
     HOLDS_FLOAT,
     HOLDS_INT,
@@ -27,56 +24,60 @@ from tandemdb.planner.bound import (
     HOLDS_NUMBER,
     HOLDS_TEXT,
     AggregateRef,
+    Between,
     Column,
     Expr,
     FunctionCall,
     Local,
+    Part,
     QueryExists,
     QueryIn,
     QueryValue,
     Rowid,
     UserCall,
     WindowRef,
+    children,
     walk,
+    whole,
 )
 from tandemdb.planner.emit_collation import collation_function
+from tandemdb.planner.emit_condition import PYTHON_COMPARISON, between, comparison, condition, named_value, truth_value
 from tandemdb.planner.emit_function import emit_function, emit_user_call
+from tandemdb.planner.emit_membership import in_list, in_members, like
 from tandemdb.planner.functions.registry import plain
 from tandemdb.planner.traits import affinity_of, comparison_affinity, comparison_collation, is_constant
-from tandemdb.planner.writer import CLASS_OF_TYPE, Code, Frame, Generator
+from tandemdb.planner.writer import CLASS_OF_TYPE, Code, Frame, Generator, own_function
 
 if TYPE_CHECKING:
     from tandemdb.planner.emit_query import QueryEmitter
 
-INVERSE = {"=": "<>", "<>": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
-PYTHON_COMPARISON = {"=": "==", "<>": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
-GENERIC_COMPARISON = {
-    "=": values.equal, "<>": values.not_equal, "<": values.less, "<=": values.less_equal,
-    ">": values.greater, ">=": values.greater_equal,
-}  # fmt: skip
 GENERIC_ARITHMETIC = {
     "+": values.add, "-": values.subtract, "*": values.multiply, "/": values.divide, "%": values.modulo,
-    "||": values.concatenate, "&": values.bit_and, "|": values.bit_or, "<<": values.shift_left, ">>": values.shift_right,
+    "||": values.concatenate, "&": values.bit_and, "|": values.bit_or,
+    "<<": values.shift_left, ">>": values.shift_right,
 }  # fmt: skip
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 CHAIN_MAX = 24
 """A chain of the same operator longer than this is folded by a loop: Python's own parser refuses deep nesting."""
 NAME_LENGTH_MAX = 40
 """What is longer is computed once, not written twice."""
-NEST_MAX = 60
-"""Expressions nested deeper than this are moved into local functions, for the same reason."""
+ARMS_MAX = 30
+"""A CASE with more arms than this becomes a function, for the same reason."""
 
 
 class ExpressionEmitter:
     """Writes expressions for one frame. `queries` writes the subqueries found inside them."""
 
-    __slots__ = ("generator", "frame", "queries", "aggregates", "known")
+    __slots__ = ("generator", "frame", "queries", "aggregates", "known", "codes", "tests")
 
     def __init__(self, generator: Generator, frame: Frame, queries: QueryEmitter | None) -> None:
         self.generator = generator
         self.frame = frame
         self.queries = queries
         self.aggregates: dict[tuple[int, int], Code] = {}
+        self.codes: dict[int, tuple[Expr, Code]] = {}
+        self.tests: dict[tuple[int, bool], tuple[Expr, str]] = {}
+        """What was written for an expression: asked for again on every level, deep ones would take for ever."""
         self.known: list[tuple[Expr, Code]] = []
         """Expressions whose values are there already: what is grouped by, where only a group's key is at hand."""
 
@@ -95,9 +96,26 @@ class ExpressionEmitter:
         for expression, code in self.known:
             if type(expression) is type(node) and expression == node:
                 return code
-        if type(node) in HOISTABLE and is_constant(node):
-            return self.generator.hoist(EMITTERS[type(node)](self, node))
-        return EMITTERS[type(node)](self, node)
+        kind = type(node)
+        if kind in LEAVES:
+            return EMITTERS[kind](self, node)
+        found = self.codes.get(id(node))
+        if found is None:
+            code = EMITTERS[kind](self, node)
+            if kind in HOISTABLE and is_constant(node):
+                code = self.generator.hoist(code)
+            found = self.codes[id(node)] = node, code
+        return found[1]
+
+    def know(self, known: list[tuple[Expr, Code]]) -> None:
+        """Take these as the values of the expressions from now on."""
+        self.known = known
+        self.forget()
+
+    def forget(self) -> None:
+        """Write expressions anew: what a source's columns may hold has changed."""
+        self.codes.clear()
+        self.tests.clear()
 
     def literal(self, node: ast.Literal) -> Code:
         if node.slot >= 0:
@@ -159,7 +177,7 @@ class ExpressionEmitter:
 
     def unary(self, node: ast.Unary) -> Code:
         if node.operator == "NOT":
-            return self.truth_value(node)
+            return truth_value(self, node)
         if node.operator == "+":
             return self.value(node.operand)
         operand = self.value(node.operand)
@@ -174,7 +192,7 @@ class ExpressionEmitter:
     def binary(self, node: ast.Binary) -> Code:
         operator = node.operator
         if operator in ("AND", "OR") or operator in PYTHON_COMPARISON or operator in ("IS", "IS NOT"):
-            return self.truth_value(node)
+            return truth_value(self, node)
         chain = spine_of(node)
         if len(chain) > CHAIN_MAX:
             return self.folded_chain(chain)
@@ -258,39 +276,6 @@ class ExpressionEmitter:
 
     # ---- truth
 
-    def truth_value(self, node: Expr) -> Code:
-        """1, 0 or None for a condition."""
-        if isinstance(node, ast.Unary) and node.operator == "NOT":
-            operand = self.truth_value(node.operand) if is_condition(node.operand) else self.value(node.operand)
-            if not operand.nullable:
-                return Code(f"+({self.false(node.operand)})", HOLDS_INT)
-            return Code(f"{self.use(runtime.logical_not)}({operand.text})", HOLDS_INT | HOLDS_NULL)
-        if isinstance(node, ast.Binary) and node.operator in ("AND", "OR"):
-            left, right = self.value(node.left), self.value(node.right)
-            if not left.nullable and not right.nullable:
-                return Code(f"+bool({self.true(node)})", HOLDS_INT)
-            function = self.use(runtime.logical_and if node.operator == "AND" else runtime.logical_or)
-            return Code(f"{function}({left.text}, {right.text})", HOLDS_INT | HOLDS_NULL)
-        if isinstance(node, ast.Binary) and node.operator in PYTHON_COMPARISON:
-            return self.comparison_value(node)
-        return Code(f"+bool({self.true(node)})", HOLDS_INT)
-
-    def comparison_value(self, node: ast.Binary) -> Code:
-        left, right = self.operands(node)
-        native = comparable(left, right) or node.operator in ("=", "<>")
-        if not native:
-            function = self.use(GENERIC_COMPARISON[node.operator])
-            nullable = (left.classes | right.classes) & HOLDS_NULL
-            number = self.use(runtime.truth_number)
-            return Code(f"{number}({function}({left.text}, {right.text}))", HOLDS_INT | nullable)
-        left, left_test = self.guarded(left)
-        right, right_test = self.guarded(right)
-        text = f"+({left.grouped} {PYTHON_COMPARISON[node.operator]} {right.grouped})"
-        tests = [test for test in (left_test, right_test) if test]
-        if tests:
-            return Code(f"(None if {' or '.join(tests)} else {text})", HOLDS_INT | HOLDS_NULL, True)
-        return Code(text, HOLDS_INT)
-
     def true(self, node: Expr) -> str:
         """A Python condition that holds exactly when the expression is true."""
         return self.test(node, True)
@@ -300,52 +285,11 @@ class ExpressionEmitter:
         return self.test(node, False)
 
     def test(self, node: Expr, wanted: bool) -> str:
-        while isinstance(node, ast.Unary) and node.operator == "NOT":
-            node, wanted = node.operand, not wanted
-        if isinstance(node, ast.Binary):
-            if node.operator in ("AND", "OR"):
-                return self.junction(node, wanted)
-            if node.operator in PYTHON_COMPARISON:
-                return self.comparison(node, wanted)
-            if node.operator in ("IS", "IS NOT"):
-                return self.identity(node, wanted == (node.operator == "IS"))
-        if isinstance(node, ast.IsNull):
-            operand = self.raw_value(node.operand)
-            if operand.nan:
-                operand = self.settled(operand)
-            wants_null = wanted != node.negated
-            if not operand.nullable:
-                return "False" if wants_null else "True"
-            return f"{operand.grouped} {'is' if wants_null else 'is not'} None"
-        if isinstance(node, ast.Like):
-            return self.like_test(node, wanted)
-        if isinstance(node, ast.InList):
-            return self.in_list_test(node, wanted)
-        if isinstance(node, QueryExists):
-            assert self.queries is not None
-            text = self.queries.exists(node.query, self)
-            return text if wanted else f"not {text}"
-        if isinstance(node, QueryIn):
-            assert self.queries is not None
-            return self.queries.in_test(node, wanted, self)
-        return self.truthiness(self.value(node), wanted)
-
-    def truthiness(self, code: Code, wanted: bool) -> str:
-        if not code.classes & (HOLDS_TEXT | HOLDS_BLOB):
-            return code.grouped if wanted else f"{code.grouped} == 0"
-        return f"{self.use(values.truth)}({code.text}) is {wanted}"
-
-    def junction(self, node: ast.Binary, wanted: bool) -> str:
-        """AND and OR: a long chain stays flat."""
-        operator = node.operator
-        terms = []
-        current: Expr = node
-        while isinstance(current, ast.Binary) and current.operator == operator:
-            terms.append(current.right)
-            current = current.left
-        terms.append(current)
-        word = " and " if (operator == "AND") == wanted else " or "
-        return "(" + word.join(self.test(term, wanted) for term in reversed(terms)) + ")"
+        """The condition for true or false, written once for each expression."""
+        found = self.tests.get((id(node), wanted))
+        if found is None:
+            found = self.tests[(id(node), wanted)] = node, condition(self, node, wanted)
+        return found[1]
 
     def operands(self, node: ast.Binary) -> tuple[Code, Code]:
         """Both sides of a comparison, with affinity and collation applied."""
@@ -378,165 +322,48 @@ class ExpressionEmitter:
         collated = Code(f"{collation_function(self.generator, collation)}({code.text})", code.classes)
         return self.generator.hoist(collated) if code.text in self.generator.constants else collated
 
-    def comparison(self, node: ast.Binary, wanted: bool) -> str:
-        operator = node.operator if wanted else INVERSE[node.operator]
-        left, right = self.operands(node)
-        if left.nan and not wanted:
-            left, right = self.settled(left), self.settled(right)
-        elif right.nan and not wanted:
-            right = self.settled(right)
-        if left.classes == HOLDS_NULL or right.classes == HOLDS_NULL:
-            return "False"
-        if operator in ("=", "<>"):
-            return self.equality(operator, left, right)
-        if not comparable(left, right):
-            return f"{self.use(GENERIC_COMPARISON[operator])}({left.text}, {right.text})"
-        left, left_test = self.guarded(left)
-        right, right_test = self.guarded(right)
-        tests = [f"{test[:-8]} is not None" for test in (left_test, right_test) if test]
-        tests.append(f"{left.grouped} {PYTHON_COMPARISON[operator]} {right.grouped}")
-        return tests[0] if len(tests) == 1 else f"({' and '.join(tests)})"
-
-    def equality(self, operator: str, left: Code, right: Code) -> str:
-        """= and <> need no common class, and = no guard unless both sides may be NULL."""
-        if operator == "=" and not (left.nullable and right.nullable):
-            return f"{left.grouped} == {right.grouped}"
-        left, left_test = self.guarded(left)
-        # NULL on the right equals nothing that is left once the left side is known.
-        right, right_test = (right, "") if operator == "=" else self.guarded(right)
-        tests = [f"{test[:-8]} is not None" for test in (left_test, right_test) if test]
-        tests.append(f"{left.grouped} {PYTHON_COMPARISON[operator]} {right.grouped}")
-        return tests[0] if len(tests) == 1 else f"({' and '.join(tests)})"
-
-    def identity(self, node: ast.Binary, same: bool) -> str:
-        """IS and IS NOT: NULL equals NULL, as Python's == has it."""
-        left, right = self.operands(node)
-        left, right = self.settled(left), self.settled(right)
-        return f"{left.grouped} {'==' if same else '!='} {right.grouped}"
-
-    # ---- LIKE and IN
-
-    def like_test(self, node: ast.Like, wanted: bool) -> str:
-        wanted = wanted != node.negated
-        matcher = self.like_matcher(node)
-        operand = self.value(node.operand)
-        call = f"{matcher}({operand.text})"
-        if operand.nullable or not self.generator_like_safe(node):
-            return f"{call} is {wanted}"
-        return call if wanted else f"not {call}"
-
-    def generator_like_safe(self, node: ast.Like) -> bool:
-        """Whether the pattern cannot be NULL, so that a non-NULL operand gets a plain answer."""
-        return is_constant(node.pattern) and not self.value(node.pattern).nullable and node.escape is None
-
-    def like_matcher(self, node: ast.Like) -> str:
-        """The name of a matcher made once, or an expression that makes one for a pattern that varies."""
-        maker = patterns.glob_function if node.operator == "GLOB" else patterns.like_function
-        pattern = self.value(node.pattern)
-        arguments = [pattern.text]
-        constant = is_constant(node.pattern)
-        if node.escape is not None:
-            arguments.append(self.value(node.escape).text)
-            constant = constant and is_constant(node.escape)
-        if node.operator == "LIKE":
-            self.generator.needs_context = True
-            function = "context.like_function"
-        else:
-            function = self.use(maker)
-        code = Code(f"{function}({', '.join(arguments)})", HOLDS_ANY)
-        return self.generator.hoist(code, "like").text if constant else code.text
-
-    def like(self, node: ast.Like) -> Code:
-        matcher = self.like_matcher(node)
-        operand = self.value(node.operand)
-        function = self.use(runtime.truth_number if not node.negated else runtime.negated_truth_number)
-        return Code(f"{function}({matcher}({operand.text}))", HOLDS_INT | HOLDS_NULL)
-
-    def in_list_test(self, node: ast.InList, wanted: bool) -> str:
-        wanted = wanted != node.negated
-        if not node.items:
-            return "False" if wanted else "True"
-        if not all(is_constant(item) for item in node.items):
-            either = self.expanded_in(node)
-            return self.test(either, wanted)
-        operand, members = self.in_operand(node), self.in_members(node)
-        if wanted:
-            return f"{operand.grouped} in {members}"
-        operand, test = self.guarded(operand)
-        tests = [f"{test[:-8]} is not None"] if test else []
-        tests.append(f"not {members}_null")
-        tests.append(f"{operand.grouped} not in {members}")
-        return f"({' and '.join(tests)})"
-
-    def in_list(self, node: ast.InList) -> Code:
-        if not node.items:
-            return Code("1" if node.negated else "0", HOLDS_INT, True)
-        if not all(is_constant(item) for item in node.items):
-            either = self.expanded_in(node)
-            return self.truth_value(ast.Unary("NOT", either) if node.negated else either)
-        operand, members = self.in_operand(node), self.in_members(node)
-        function = self.use(runtime.not_member if node.negated else runtime.member)
-        return Code(f"{function}({operand.text}, {members}, {members}_null)", HOLDS_INT | HOLDS_NULL)
-
-    def expanded_in(self, node: ast.InList) -> Expr:
-        either: Expr = None
-        for item in node.items:
-            equal = ast.Binary("=", node.operand, ast.Unary("+", item))
-            either = equal if either is None else ast.Binary("OR", either, equal)
-        return either
-
-    def in_operand(self, node: ast.InList) -> Code:
-        collation = comparison_collation(node.operand, ast.Literal(None))
-        return self.collated(self.value(node.operand), collation)
-
-    def in_members(self, node: ast.InList) -> str:
-        """The name of the set of the list's values, made once; `name_null` tells that NULL was among them."""
-        affinity = affinity_of(node.operand)
-        collation = comparison_collation(node.operand, ast.Literal(None))
-        listed = ", ".join(self.member_text(item) for item in node.items)
-        arguments = [f"({listed},)", repr(affinity)]
-        key = collation_function(self.generator, collation)
-        if key is not None:
-            arguments.append(key)
-        name = self.generator.hoist(Code(f"{self.use(runtime.member_set)}({', '.join(arguments)})"), "members").text
-        flag = f"{name}_null"
-        if flag not in self.generator.hoisted:
-            self.generator.hoisted[flag] = Code(flag)
-            self.generator.main.emit_setup(f"{flag} = {name} is not ({name} := {self.use(runtime.without_null)}({name}))")
-        return name
-
-    def member_text(self, item: Expr) -> str:
-        """An item of an IN list: its class doesn't matter, so that it makes the plan no more particular."""
-        if isinstance(item, ast.Parameter):
-            return self.generator.parameter(item.index)
-        if isinstance(item, ast.Literal) and item.slot >= 0:
-            base: int | None = self.generator.literal_base
-            if base is not None:
-                return f"params[{base + item.slot}]"
-        return self.value(item).text
-
     # ---- CASE, CAST and the rest
 
     def case(self, node: ast.Case) -> Code:
         operand: Expr = node.operand
+        named = ""
         if operand is not None:
-            code = self.raw_value(operand)
-            name = self.generator.name("case")
-            operand = Local(name, code.classes, affinity_of(operand), comparison_collation(operand, ast.Literal(None)))
-            first = f"({name} := {code.text})"
+            operand, named = named_value(self, operand, "case")
         otherwise = Code("None", HOLDS_NULL, True) if node.otherwise is None else self.value(node.otherwise)
-        text, classes = "", otherwise.classes
+        classes = otherwise.classes
+        arms: list[tuple[str, str]] = []
         for number, (when, then) in enumerate(node.whens):
-            if operand is None:
-                test = self.true(when)
-            else:
-                test = self.comparison(ast.Binary("=", operand, when), True)
-                if number == 0:
-                    test = f"[{first}] and {test}"
+            test = self.true(when) if operand is None else comparison(self, ast.Binary("=", operand, when), True)
+            if named and number == 0:
+                test = f"[{named}] and {test}"
             result = self.value(then)
             classes |= result.classes
-            text += f"{result.text} if {test} else "
+            arms.append((test, result.text))
+        if len(arms) > ARMS_MAX:
+            lines = [line for test, text in arms for line in (f"if {test}:", f"    return {text}")]
+            return own_function(self.generator, [*lines, f"return {otherwise.text}"], classes)
+        text = "".join(f"{text} if {test} else " for test, text in arms)
         return Code(f"({text}{otherwise.text})", classes, True)
+
+    def part(self, node: Part) -> Code:
+        """A call of the function that computes a part; parts inside it come first, so that nothing nests deeply."""
+        pending, parts = [node], []
+        while pending:
+            current = pending.pop()
+            parts.append(current)
+            inside = [current.expression]
+            while inside:
+                found = inside.pop()
+                if isinstance(found, Part):
+                    if id(found) not in self.codes:
+                        pending.append(found)
+                else:
+                    inside.extend(children(found))
+        for current in reversed(parts):
+            code = self.value(current.expression)
+            made = own_function(self.generator, [f"return {code.text}"], code.classes)
+            self.codes[id(current)] = current, made
+        return self.codes[id(node)][1]
 
     def cast(self, node: ast.Cast) -> Code:
         affinity = affinity_of(node)
@@ -548,6 +375,18 @@ class ExpressionEmitter:
 
     def collate(self, node: ast.Collate) -> Code:
         return self.raw_value(node.operand)
+
+    def between(self, node: Between) -> Code:
+        return between(self, node)
+
+    def like(self, node: ast.Like) -> Code:
+        return like(self, node)
+
+    def in_list(self, node: ast.InList) -> Code:
+        return in_list(self, node)
+
+    def in_members(self, node: ast.InList) -> str:
+        return in_members(self, node)
 
     def is_null(self, node: ast.IsNull) -> Code:
         return Code(f"+({self.true(node)})", HOLDS_INT)
@@ -579,28 +418,16 @@ class ExpressionEmitter:
         return self.generator.helper(function)
 
 
-def comparable(left: Code, right: Code) -> bool:
-    """Whether Python's < may compare the two when neither is NULL."""
-    both = (left.classes | right.classes) & ~HOLDS_NULL
-    return both & ~HOLDS_NUMBER == 0 or both in (HOLDS_TEXT, HOLDS_BLOB)
-
-
 def spine_of(node: ast.Binary) -> list[tuple[str, Expr]]:
     """The operands of a left-leaning chain of arithmetic, each with the operator before it."""
     chain: list[tuple[str, Expr]] = []
     current: Expr = node
-    while isinstance(current, ast.Binary) and current.operator in GENERIC_ARITHMETIC:
-        chain.append((current.operator, current.right))
-        current = current.left
+    while isinstance(link := whole(current), ast.Binary) and link.operator in GENERIC_ARITHMETIC:
+        chain.append((link.operator, link.right))
+        current = link.left
     chain.append(("", current))
     chain.reverse()
     return chain
-
-
-def is_condition(node: Expr) -> bool:
-    return isinstance(node, (ast.Unary, ast.Binary)) and (
-        node.operator in ("NOT", "AND", "OR") or node.operator in PYTHON_COMPARISON
-    )
 
 
 CASTS: dict[str, tuple[Callable[[Any], Any], int]] = {
@@ -627,6 +454,8 @@ EMITTERS: dict[type, Callable[[ExpressionEmitter, Any], Code]] = {
     ast.Case: ExpressionEmitter.case,
     ast.Cast: ExpressionEmitter.cast,
     ast.Collate: ExpressionEmitter.collate,
+    Between: ExpressionEmitter.between,
+    Part: ExpressionEmitter.part,
     ast.Raise: ExpressionEmitter.raise_,
     FunctionCall: ExpressionEmitter.call,
     UserCall: ExpressionEmitter.user_call,
@@ -635,4 +464,5 @@ EMITTERS: dict[type, Callable[[ExpressionEmitter, Any], Code]] = {
     QueryIn: ExpressionEmitter.query_in,
 }
 HOISTABLE = frozenset({ast.Unary, ast.Binary, ast.Cast, FunctionCall})
+LEAVES = frozenset({ast.Literal, ast.Parameter, Column, Rowid, Local, AggregateRef, WindowRef})
 __all__ = ["ExpressionEmitter", "walk"]

@@ -80,6 +80,7 @@ def write_extreme(queries: QueryEmitter, core: Core, found: Extreme) -> Code:
     frame.emit(f"{source.key_variable} = {unique_key}")
     nothing = generator.helper((None,) * len(source.columns), f"null_row_{len(source.columns)}")
     source.nullable = True
+    queries.expressions.forget()
     row = f"{table}.find({source.key_variable})"
     frame.emit(f"{source.variable} = {nothing} if {source.key_variable} is None else {row}")
     value = source.key_variable if found.index is None else f"{source.variable}[{found.position}]"

@@ -117,18 +117,20 @@ def emit_full(queries: QueryEmitter, pipeline: Pipeline, step: Step) -> None:
     scan = Pipeline()
     SourceReader(queries, source, Path("scan", 0.0, 0.0), scan).write()
     right_rows = scan.collect(generator, frame, target_of(source), "right")
-    was = [(s, s.nullable) for s in queries.frame.sources]
     test = " and ".join(queries.expressions.true(c) for c in (*step.path.used, *step.filters)) or "True"
-    for other, nullable in was:
-        other.nullable = nullable
     nulls = null_row(queries, source)
     right_nulls = f"(None, {nulls})" if source.uses_key else nulls
     pairs = generator.name("pairs")
     left_nulls = ", ".join(left_null(queries, name) for name in held)
     group = f"({', '.join(held)},)"
     frame.emit(f"{pairs}, matched = [], set()")
+    candidates, probe = f"enumerate({right_rows})", ""
+    if step.path.terms:
+        candidates, probe = write_lookup(queries, step, right_rows)
     frame.emit(f"for {group} in {left_rows}:")
-    frame.emit(f"    hits = [place for place, {target_of(source)} in enumerate({right_rows}) if {test}]")
+    if probe:
+        frame.emit(f"    sought = {probe}")
+    frame.emit(f"    hits = [place for place, {target_of(source)} in {candidates} if {test}]")
     frame.emit("    if hits:")
     frame.emit("        matched.update(hits)")
     frame.emit(f"        {pairs}.extend([({', '.join(held)}, {right_rows}[place]) for place in hits])")
@@ -140,6 +142,19 @@ def emit_full(queries: QueryEmitter, pipeline: Pipeline, step: Step) -> None:
     )
     pipeline.clauses = []
     pipeline.loop(f"({', '.join(held)}, {target_of(source)})", pairs)
+
+
+def write_lookup(queries: QueryEmitter, step: Step, right_rows: str) -> tuple[str, str]:
+    """Gather the right rows by what equalities compare; what lists those that may match, and what it looks for."""
+    source, frame = step.source, queries.frame
+    reader = SourceReader(queries, source, step.path, Pipeline())
+    own = [reader.hash_key(term, of_source=True).text for term in step.path.terms]
+    sought = [reader.hash_key(term, of_source=False).text for term in step.path.terms]
+    name = queries.generator.name("right_by_key")
+    frame.emit(f"{name} = {{}}")
+    frame.emit(f"for place, {target_of(source)} in enumerate({right_rows}):")
+    frame.emit(f"    {name}.setdefault(({', '.join(own)},), []).append((place, {target_of(source)}))")
+    return f"{name}.get(sought, ())", f"({', '.join(sought)},)"
 
 
 def left_null(queries: QueryEmitter, name: str) -> str:

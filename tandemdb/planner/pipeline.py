@@ -73,7 +73,7 @@ class Pipeline:
     def write(self, frame: Frame, innermost: Sequence[str]) -> None:
         """Write the clauses as statements with `innermost` lines inside them."""
         depth = frame.depth
-        for clause in self.clauses:
+        for clause in joined_tests(self.clauses):
             if clause.kind == "for":
                 frame.emit(f"for {clause.target} in {clause.text}:")
                 frame.depth += 1
@@ -117,3 +117,14 @@ class Pipeline:
         depth = sum(clause.kind != "if" for clause in self.clauses)
         if depth > FOR_CLAUSES_MAX:
             self.cut(generator, frame)
+
+
+def joined_tests(clauses: Sequence[Clause]) -> list[Clause]:
+    """The clauses with tests that follow one another made one: Python bears little nesting."""
+    found: list[Clause] = []
+    for clause in clauses:
+        if clause.kind == "if" and found and found[-1].kind == "if":
+            found[-1] = Clause("if", f"{found[-1].target} and ({clause.target})")
+        else:
+            found.append(clause._replace(target=f"({clause.target})") if clause.kind == "if" else clause)
+    return found

@@ -20,6 +20,7 @@ from tandemdb.planner.bound import (
     Expr,
     FunctionCall,
     Local,
+    Part,
     QueryExists,
     QueryIn,
     QueryValue,
@@ -27,14 +28,13 @@ from tandemdb.planner.bound import (
     UserCall,
     WindowRef,
     children,
-    walk,
 )
 
 
 def affinity_of(expression: Expr) -> str | None:
     """INTEGER, REAL, NUMERIC, TEXT or BLOB; None for an expression that has no affinity."""
-    while isinstance(expression, ast.Collate):
-        expression = expression.operand
+    while isinstance(expression, (ast.Collate, Part)):
+        expression = expression.operand if isinstance(expression, ast.Collate) else expression.expression
     if isinstance(expression, Column):
         return expression.source.columns[expression.position].affinity
     if isinstance(expression, Rowid):
@@ -52,21 +52,45 @@ def affinity_of(expression: Expr) -> str | None:
 
 def collation_of(expression: Expr) -> tuple[str, bool] | None:
     """The collation's name and whether COLLATE asked for it; None where the expression brings none."""
+    expression = below_casts(expression)
+    if isinstance(expression, BEARERS):
+        return own_collation(expression)
+    # Any other expression has only what COLLATE asks for below it, the leftmost first.
+    pending = children(expression)
+    pending.reverse()
+    while pending:
+        part = below_casts(pending.pop())
+        if isinstance(part, BEARERS):
+            found = own_collation(part)
+            if found is not None and found[1]:
+                return found
+        else:
+            pending.extend(reversed(children(part)))
+    return None
+
+
+def below_casts(expression: Expr) -> Expr:
+    while isinstance(expression, ast.Cast) or (isinstance(expression, ast.Unary) and expression.operator == "+"):
+        expression = expression.operand
+    return expression
+
+
+def own_collation(expression: Expr) -> tuple[str, bool] | None:
+    if isinstance(expression, Part):
+        return expression.collation
     if isinstance(expression, ast.Collate):
         return canonical_collation(expression.collation), True
     if isinstance(expression, Column):
         return canonical_collation(expression.source.columns[expression.position].collation), False
-    if isinstance(expression, Rowid):
-        return "BINARY", False
     if isinstance(expression, Local):
-        return canonical_collation(expression.collation), False
-    if isinstance(expression, ast.Cast) or (isinstance(expression, ast.Unary) and expression.operator == "+"):
-        return collation_of(expression.operand)
-    for part in children(expression):
-        found = collation_of(part)
-        if found is not None and found[1]:
-            return found
-    return None
+        if expression.collation is None:
+            return None
+        return canonical_collation(expression.collation), expression.explicit
+    return "BINARY", False
+
+
+BEARERS = (ast.Collate, Column, Local, Part, Rowid)
+"""Expressions that bring a collation themselves."""
 
 
 def canonical_collation(name: str) -> str:
@@ -106,20 +130,31 @@ def affinity_applied(own: str | None, other: str | None) -> str | None:
 NUMERIC = ("INTEGER", "REAL", "NUMERIC")
 
 
+def part_of(expression: Expr) -> Part:
+    """The expression as a part that is computed by itself."""
+    return Part(expression, collation_of(expression), is_constant(expression))
+
+
 def is_constant(expression: Expr) -> bool:
-    """Whether the value is the same for all rows of one execution: no column, no aggregate, nothing random, no subquery."""
-    for node in walk(expression):
-        if isinstance(
-            node, (Column, Rowid, AggregateRef, WindowRef, QueryValue, QueryExists, QueryIn, Local, ast.Raise)
-        ):
+    """Whether the value is the same for all rows of one execution: no column, aggregate, subquery, nothing random."""
+    pending = [expression]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, VARYING):
             return False
+        if isinstance(node, Part):
+            if not node.constant:
+                return False
+            continue
         if isinstance(node, FunctionCall) and not node.function.deterministic and node.name not in STABLE:
             return False
-        if isinstance(node, UserCall):
-            return False
+        pending.extend(children(node))
     return True
 
 
+VARYING = (
+    Column, Rowid, AggregateRef, WindowRef, QueryValue, QueryExists, QueryIn, Local, ast.Raise, UserCall,
+)  # fmt: skip
 STABLE = frozenset({"date", "time", "datetime", "julianday", "unixepoch", "strftime", "current_date", "current_time",
                     "current_timestamp"})  # fmt: skip
 """Functions that read the clock: the same within one statement."""

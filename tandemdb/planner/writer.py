@@ -13,6 +13,8 @@ guards can be left out. Values never enter the source as text: parameters and li
 
 from __future__ import annotations
 
+import ast as pyast
+import builtins
 import keyword
 import linecache
 import re
@@ -34,7 +36,9 @@ PARAMETER = re.compile(r"\bp\d+\b|\bparams\[")
 
 
 class Code(NamedTuple):
-    """A Python expression. `atomic`: may be repeated at no cost and needs no parentheses. `nan`: may be NaN, which is NULL."""
+    """A Python expression. `atomic`: may be repeated at no cost and needs no parentheses. `nan`: may be NaN, which is
+    NULL.
+    """
 
     text: str
     classes: int = HOLDS_ANY
@@ -159,6 +163,20 @@ class Generator:
             found = self.tables[key] = self.name(f"table_{name}")
             self.main.loads.append(f"    {found} = roots[{database}].tables[{table_id}]")
         return found
+
+
+def own_function(generator: Generator, lines: Sequence[str], classes: int) -> Code:
+    """A call of a function made of these lines, which is given every name that they read."""
+    tree = pyast.parse("\n".join(["def part():", *("    " + line for line in lines)]))
+    names = [node for node in pyast.walk(tree) if isinstance(node, pyast.Name)]
+    stored = {node.id for node in names if isinstance(node.ctx, pyast.Store)}
+    read = {node.id for node in names} - stored - generator.bound.keys() - vars(builtins).keys()
+    arguments = ", ".join(sorted(read))
+    name = generator.name("part")
+    generator.main.emit_setup(f"def {name}({arguments}):")
+    for line in lines:
+        generator.main.emit_setup(f"    {line}")
+    return Code(f"{name}({arguments})", classes, True)
 
 
 def compile_source(source: str, name: str, bound: dict[str, Any], function: str = "plan") -> Callable[..., Any]:
