@@ -31,6 +31,13 @@ def block_digests(root: Root, table: int) -> list[tuple[int, int]]:
     return storage.block_digests(root.tables[table]) if table in root.tables else []
 
 
+def known_digest(root: Root) -> int | None:
+    """Return a root's digest if its tables were hashed before, None if all records would have to be."""
+    if any(table.summed is None for table in root.tables.values()):
+        return None
+    return root_digest(root)
+
+
 def block_count(root: Root) -> int:
     return sum(table.location.block_count for table in root.tables.values())
 

@@ -96,7 +96,7 @@ def decide(position: Position, history: list[Term], log: ChangeLog, marks: Commi
         if position.blocks == 0:
             return Decision("snapshot", "the secondary is empty", LSN(0), {})
         return Decision("walk", "the secondary's history is not ours", lsn, {})
-    if lsn == root.lsn and position.root != blocks.root_digest(root):
+    if lsn == root.lsn and position.root is not None and position.root != blocks.root_digest(root):
         return Decision("walk", "the digests differ at the same LSN", lsn, {})
     entry = log.find(lsn)
     mark = marks.find(lsn)
@@ -118,7 +118,7 @@ def _agree(position: Position, entry: LogEntry | None, mark: CommitMark | None) 
     if transactions and transactions != {position.transaction}:
         return False
     root = entry.root if entry is not None else None
-    return bool(transactions) if root is None else root == position.root
+    return bool(transactions) if root is None or position.root is None else root == position.root
 
 
 def _changes(entries: list[LogEntry]) -> int:
@@ -134,7 +134,7 @@ class DigestWalk:
     _awaited: set[int] = field(default_factory=set)
     done: bool = False
 
-    def start(self, secondary_root: int, root_digest: int) -> list[Message]:
+    def start(self, secondary_root: int | None, root_digest: int) -> list[Message]:
         if secondary_root == root_digest:
             self.done = True
             return []

@@ -85,7 +85,10 @@ class Refuse(NamedTuple):
 
 
 class Position(NamedTuple):
-    """Where a secondary stands. `transaction` is its last one; `pending_…` one that is complete but not yet stable."""
+    """Where a secondary stands. `transaction` is its last one; `pending_…` one that is complete but not yet stable.
+
+    `root` is None where the digest is not known yet: to hash all records is left for when they must be compared.
+    """
 
     cluster: bytes
     node: str
@@ -94,7 +97,7 @@ class Position(NamedTuple):
     history: tuple[Term, ...]
     lsn: LSN
     transaction: int
-    root: int
+    root: int | None
     blocks: int
     pending_lsn: LSN
     pending_transaction: int

@@ -372,7 +372,7 @@ class Primary:
             kind, self.identity.cluster, tuple(self.identity.history), lsn, LSN(self.root.lsn), pending, reason, count
         )
 
-    def _ship(self, peer: Peer, root: Root, wanted: dict[int, list[int]] | None) -> None:
+    def _ship(self, peer: Peer, root: Root, wanted: dict[int, list[int]] | None, compared: bool = False) -> None:
         kind = "blocks"
         if wanted is None or prefer_snapshot(root, wanted):
             kind, wanted = "snapshot", None
@@ -385,8 +385,8 @@ class Primary:
         peer.received_lsn = peer.applied_lsn = LSN(0)
         peer.blocks_planned = count
         lsn = LSN(root.lsn)
-        # An empty secondary that is not to be checked at each commit need not make us hash all that we hold.
-        digest = blocks.root_digest(root) if wanted is not None or self.digest_due(lsn) else None
+        # A secondary that is not to be checked at each commit need not make either side hash all that it holds.
+        digest = blocks.root_digest(root) if compared or self.digest_due(lsn) else blocks.known_digest(root)
         peer.images = images(root, self._transaction_at(lsn), digest, wanted)
 
     def _transaction_at(self, lsn: LSN) -> int:
@@ -397,7 +397,7 @@ class Primary:
         walk = self._walks.get(peer.name)
         if walk is not None and walk.done:
             del self._walks[peer.name]
-            self._ship(peer, walk.root, walk.differing)
+            self._ship(peer, walk.root, walk.differing, compared=True)
 
     def _dispatch(self, peer: Peer, message: Message) -> None:
         if isinstance(message, Ack | BackupComplete):

@@ -4,7 +4,7 @@
     blocks    (table id, block number, keys, records), ...        all of them, or those that the mirror asked for
 
 A block of the layout that is not among the blocks sent is taken from what the mirror has under that number. Secondary
-keys are built anew on arrival.
+keys follow the records that differ, or are built anew where those are many.
 """
 
 from __future__ import annotations
@@ -16,12 +16,16 @@ from typing import Any, TypeAlias
 from tandemdb.storage import catalog
 from tandemdb.storage.block import Block
 from tandemdb.storage.definition import KeyDefinition, TableDefinition
-from tandemdb.storage.errors import OutOfStep
+from tandemdb.storage.errors import Inconsistent, OutOfStep
 from tandemdb.storage.location import build_location_of_blocks
 from tandemdb.storage.root import Root
+from tandemdb.storage.secondary import SecondaryKey
 from tandemdb.storage.table import Table
 from tandemdb.storage.transaction import Transaction
 from tandemdb.storage.values import Record, widen_classes_by_records
+
+REBUILD_SHARE = 0.3
+"""Of a table's records, in the blocks sent and in those they replace: 0.15 µs a record against 1.5 µs a change."""
 
 Layout: TypeAlias = tuple[int, list[tuple[int, int, list[int]]]]
 BlockImage: TypeAlias = tuple[int, int, list[Any], list[Record]]
@@ -54,7 +58,8 @@ def load_blocks(transaction: Transaction, layout: Layout, blocks: Iterable[Block
 
     Raises:
         OutOfStep: a block of the layout is neither among the blocks nor here; roll back.
-    Cost: O(records of all tables that change), for the secondary keys.
+    Cost: O(blocks of all tables in the layout + records of the blocks sent); O(records) for secondary keys of tables
+        that change by more than a REBUILD_SHARE.
     """
     next_object_id, tables = layout
     images = {(image[0], image[1]): image for image in blocks}
@@ -81,7 +86,8 @@ def load_blocks(transaction: Transaction, layout: Layout, blocks: Iterable[Block
         known = old.keys.get(definition.id) if old is not None else None
         if definition.computed and known is not None:
             definition = definition._replace(extract=known.definition.extract)
-        catalog.place_key(transaction, definition)
+        if old is None or known is None or not carry_key(loaded[old.id], old, known, definition):
+            catalog.place_key(transaction, definition)
     transaction.writer.dirty = True
 
 
@@ -108,9 +114,52 @@ def fill_table(
         if not low.keys[-1] < high.keys[0]:
             raise OutOfStep(table.id, high.number, f"keys above those of block {low.number}", "lower ones")
     table.location = build_location_of_blocks(blocks, next_number, table.stamp)
+    table.count = sum([len(block.keys) for block in blocks])
+    if present is not None and len(present.classes) == len(table.classes):
+        table.grow_classes(tuple([had | own for had, own in zip(present.classes, table.classes, strict=True)]))
+        blocks = [block for block in blocks if block.stamp == table.stamp]
     for block in blocks:
-        table.count += len(block.keys)
         table.grow_classes(widen_classes_by_records(table.classes, block.records))
+
+
+def carry_key(table: Table, old: Table, known: SecondaryKey, definition: KeyDefinition) -> bool:
+    """Give a table the secondary key that its former version had, changed by the records that differ.
+
+    Returns whether that was done: not for a key that is stale or another one now, nor where so much differs that
+    building
+    it anew is faster.
+    """
+    if known.stale or known.definition != definition:
+        return False
+    before = {id(block): block for block in old.location.blocks()}
+    come = [block for block in table.location.blocks() if before.pop(id(block), None) is None]
+    gone = before.values()
+    if sum([len(block.keys) for block in (*gone, *come)]) > table.count * REBUILD_SHARE:
+        return False
+    secondary = known.copy(table.stamp)
+    records = {key: record for block in gone for key, record in zip(block.keys, block.records, strict=True)}
+    added = []
+    changed = []
+    for block in come:
+        for key, record in zip(block.keys, block.records, strict=True):
+            former = records.pop(key, None)
+            if former is None:
+                added.append((key, record))
+            elif former != record or list(map(type, former)) != list(map(type, record)):
+                changed.append((key, former, record))
+    try:
+        for key, record in records.items():
+            entry = secondary.entry_of(key, record)
+            if entry is not None:
+                secondary.remove(*entry, key)
+        for key, former, record in changed:
+            secondary.change(key, former, record)
+    except Inconsistent:
+        return False  # Blocks are sent to repair damage, too: the key did not fit the records that were here.
+    secondary.add_many([key for key, _ in added], [record for _, record in added])
+    table.keys = {**table.keys, definition.id: secondary}
+    table.maintained = None
+    return True
 
 
 def read_layout(layout: Table, definitions: dict[int, TableDefinition], key_definitions: list[KeyDefinition]) -> None:
