@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import struct
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -282,6 +284,46 @@ def test_it_listens_elsewhere_only_if_secured(tmp_path: Path) -> None:
     short.write_text("abc")
     with pytest.raises(OperationalError, match="too short"):
         Node(Database("shop"), security=Security(str(short))).start()
+
+
+def make_certificates(folder: Path, name: str) -> Security:
+    """Make an authority and a certificate of it for 127.0.0.1."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl, which makes the certificates, is not installed")
+    here = folder / name
+    here.mkdir()
+
+    def make(*arguments: str) -> None:
+        subprocess.run([openssl, *arguments], cwd=here, check=True, capture_output=True)
+
+    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
+    make("req", "-x509", *curve, "-keyout", "ca.key", "-out", "ca.pem", "-subj", f"/CN={name} authority")
+    make("req", *curve[:-2], "-keyout", "node.key", "-out", "node.csr", "-subj", f"/CN={name}")
+    (here / "san").write_text("subjectAltName=IP:127.0.0.1")
+    signing = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "san")
+    make("x509", "-req", "-in", "node.csr", *signing, "-out", "node.pem")
+    return Security("", str(here / "ca.pem"), str(here / "node.pem"), str(here / "node.key"))
+
+
+def test_tls_on_both_sides(nodes: list[Node], tmp_path: Path) -> None:
+    ours, foreign = make_certificates(tmp_path, "ours"), make_certificates(tmp_path, "foreign")
+    primary, secondary = start(nodes, security=ours), start(nodes, security=ours)
+    table = make_table(primary.database, 20_000)
+    secondary.follow(primary.address, "sync")
+    until(lambda: in_step(primary), "in step")
+    for number in range(20):
+        put(primary.database, table, number, "over TLS")
+    until(lambda: level(primary, secondary), "level")
+    assert secondary.database.digest() == primary.database.digest()
+    assert ask(primary, ours).call("status").value["role"] == "primary"
+    with pytest.raises(ReplicationError):  # another authority: neither side knows the other
+        ask(primary, foreign)
+    with pytest.raises(ReplicationError):  # the right authority, and no certificate of its own
+        ask(primary, Security("", ours.tls_ca)).call("status")
+    with pytest.raises(ReplicationError):  # no TLS at all
+        ask(primary)
+    assert ask(primary, ours).call("status").value["role"] == "primary"
 
 
 def test_nobody_there() -> None:
