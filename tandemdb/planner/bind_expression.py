@@ -266,12 +266,16 @@ class ExpressionBinder:
         return QueryValue(self.binder.bind_subquery(node.select, self.scope))
 
     def bind_case(self, node: ast.Case) -> Expr:
-        otherwise = None if node.otherwise is None else self.bind_scalar(node.otherwise)
         operand = None if node.operand is None else self.bind(node.operand)
         if operand is not None and row_items(operand) is not None:
-            equal = [(self.bind_comparison("=", operand, self.bind(when)), then) for when, then in node.whens]
-            return ast.Case(None, [(when, self.bind_scalar(then)) for when, then in equal], otherwise)
-        whens = [(self.bind_scalar(when), self.bind_scalar(then)) for when, then in node.whens]
+            whens = [
+                (self.bind_comparison("=", operand, self.bind(when)), self.bind_scalar(then))
+                for when, then in node.whens
+            ]
+            operand = None
+        else:
+            whens = [(self.bind_scalar(when), self.bind_scalar(then)) for when, then in node.whens]
+        otherwise = None if node.otherwise is None else self.bind_scalar(node.otherwise)
         return ast.Case(operand, whens, otherwise)
 
     def bind_cast(self, node: ast.Cast) -> Expr:

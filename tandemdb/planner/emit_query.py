@@ -12,7 +12,8 @@
         rows_1 = smallest(...)
         return (rows_1,)
 
-A correlated subquery is a local function that takes the outer rows it reads; the dictionaries it probes are made once, in
+A correlated subquery is a local function that takes the outer rows it reads; the dictionaries it probes are made
+once, in
 the function around it that has all they need.
 """
 
@@ -67,7 +68,7 @@ class QueryEmitter:
         self.expressions = ExpressionEmitter(generator, frame, self)
         self.aggregates: dict[tuple[int, int], Code] = {}
         self.windows: dict[tuple[int, int], Code] = {}
-        self.explanation = explanation or (parent.explanation if parent else Explanation())
+        self.explanation: Explanation = explanation or (parent.explanation if parent else Explanation())
         self.single_row = False
         self.element_classes: list[int] = []
         """What each column of the row that `element` wrote last may hold."""
@@ -98,7 +99,8 @@ class QueryEmitter:
         if core.is_aggregate and (extreme := find_extreme(core, self.generator.roots)) is not None:
             self.explanation.line(explain_extreme(extreme))
             self.frame.sources.update(core.sources)
-            return order.finish(AggregateSink(self, core, Pipeline(), order).known_row(write_extreme(self, core, extreme)))
+            sink = AggregateSink(self, core, Pipeline(), order)
+            return order.finish(sink.known_row(write_extreme(self, core, extreme)))
         pipeline, plan = self.pipeline(core, order)
         if core.is_aggregate:
             return order.finish(AggregateSink(self, core, pipeline, order).rows())
@@ -162,7 +164,8 @@ class QueryEmitter:
 
     def emit_step(self, pipeline: Pipeline, step: Step, outside: set[Source], number: int) -> None:
         self.explanation.step(step)
-        kept = [c for c in step.filters if sources_of(c) - outside or step.source.join != "INNER"]
+        source = step.source
+        kept = [c for c in step.filters if sources_of(c) - outside or source.join != "INNER" or c in source.on]
         emit_step(self, pipeline, step._replace(filters=kept))
 
     def outside(self, core: Core) -> set[Source]:

@@ -38,7 +38,9 @@ OWN_CLASS = {"INTEGER": ("int", HOLDS_INT), "REAL": ("float", FLOAT), "TEXT": ("
 
 
 class RowEmitter:
-    """Writes the checks of one table's rows. `action` is the statement's ON CONFLICT action, None for the constraints' own."""
+    """Writes the checks of one table's rows. `action` is the statement's ON CONFLICT action, None for the
+    constraints' own.
+    """
 
     def __init__(
         self, queries: QueryEmitter, binder: Binder, table: Table, database: int, action: str | None, settings: Any
@@ -106,7 +108,9 @@ class RowEmitter:
         while pending:
             waiting = {column.name.lower() for column in pending}
             ready = [
-                c for c in pending if c.generated and not names_read(c.generated.expression) & (waiting - {c.name.lower()})
+                c
+                for c in pending
+                if c.generated and not names_read(c.generated.expression) & (waiting - {c.name.lower()})
             ]
             for column in ready or pending:
                 assert column.generated is not None
@@ -136,18 +140,26 @@ class RowEmitter:
     # ---- constraints
 
     def check_nulls(self, columns: Sequence[Column] | None = None) -> None:
-        for column in self.table.columns if columns is None else columns:
-            if not column.not_null or column.position == self.table.rowid_position:
-                continue
-            name = self.names[column.position]
-            if not self.classes[column.position] & HOLDS_NULL:
-                continue
-            action = self.action or column.not_null_conflict or "ABORT"
-            self.frame.emit(f"if {name} is None:")
+        """NOT NULL: first REPLACE puts the defaults in, then whatever is still NULL is refused or skipped."""
+        required = [
+            (column, self.action or column.not_null_conflict or "ABORT")
+            for column in (self.table.columns if columns is None else columns)
+            if column.not_null and column.position != self.table.rowid_position
+            and self.classes[column.position] & HOLDS_NULL
+        ]  # fmt: skip
+        settled = set()
+        for column, action in required:
             if action == "REPLACE" and column.default is not None:
+                name = self.names[column.position]
                 code = self.queries.expressions.value(self.bind(column.default))
+                self.frame.emit(f"if {name} is None:")
                 self.frame.emit(f"    {name} = {code.text}")
+                if not code.nullable:
+                    settled.add(column.position)
+        for column, action in required:
+            if column.position in settled:
                 continue
+            self.frame.emit(f"if {self.names[column.position]} is None:")
             if action == "IGNORE":
                 self.frame.emit("    continue")
                 continue
@@ -265,6 +277,17 @@ class RowEmitter:
 
     def action_of(self, own: str | None) -> str:
         return self.action or own or "ABORT"
+
+
+def unique_keys(table: Table) -> list[Any]:
+    """A table's unique keys as SQLite looks at them: the rowid (None) first, a primary key (None) among the indexes."""
+    found = [] if table.without_rowid else [None]
+    for index in table.indexes:
+        if table.without_rowid and index.origin == "pk":
+            found.append(None)
+        elif index.unique and index.id >= 0:
+            found.append(index)
+    return found
 
 
 def local_name(name: str) -> str:

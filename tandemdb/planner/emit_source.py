@@ -331,7 +331,7 @@ class SourceReader:
         tests = "".join(f" if {test}" for test in self.own_tests if test != "True")
         if tests:
             rows = f"[{self.target_tuple} for {self.target} in {rows}{tests}]"
-        if single and not self.source.uses_key and len(codes) == 1 and not nullable and ":=" not in key:
+        if single and not self.source.uses_key and len(codes) == 1 and not nullable and ":=" not in key + rows:
             home.emit_setup(f"{name} = {{{key}: {self.source.variable} for {self.source.variable} in {rows}}}")
             return
         home.emit_setup(f"{name} = {{}}")

@@ -35,7 +35,7 @@ from tandemdb.planner.bound import (
     walk,
 )
 from tandemdb.planner.emit_query import QueryEmitter
-from tandemdb.planner.emit_row import RowEmitter
+from tandemdb.planner.emit_row import RowEmitter, unique_keys
 from tandemdb.planner.schema import Table
 from tandemdb.planner.scope import ROWID_NAMES, Entry, EntryColumn, Scope
 from tandemdb.planner.triggers import Target, triggers_for
@@ -123,11 +123,11 @@ class UpdateRow:
         """As for an insert, where the key or an indexed column may have changed; the row itself is no conflict."""
         row, table = self.row, self.table
         found = self.generator.name("found")
-        if key_changes:
-            test = f"{row.key} != {key} and {row.writable}.find({row.key}) is not None"
-            self.conflict(test, row.key, row.action_of(table.primary_conflict), row.key_error)
-        for index in table.indexes:
-            if not index.unique or index.id < 0:
+        for index in unique_keys(table):
+            if index is None:
+                if key_changes:
+                    test = f"{row.key} != {key} and {row.writable}.find({row.key}) is not None"
+                    self.conflict(test, row.key, row.action_of(table.primary_conflict), row.key_error)
                 continue
             changed = (c.position in assigned or is_generated(table, c.position) for c in index.columns)
             if not index.computed and not any(changed):

@@ -20,6 +20,7 @@ from tandemdb.errors import OperationalError
 from tandemdb.planner import ast
 from tandemdb.planner.bind_expression import ExpressionBinder
 from tandemdb.planner.bound import HOLDS_ANY, HOLDS_INT, Column, Core, Local, Query, Source, SourceColumn
+from tandemdb.planner.emit_row import unique_keys
 from tandemdb.planner.emit_update import UpdateRow, bind_assignments
 from tandemdb.planner.scope import ROWID_NAMES, Entry, EntryColumn, Scope
 
@@ -57,7 +58,7 @@ class Upserts:
         )
 
     def unique_keys(self) -> list[Any]:
-        return [None, *(index for index in self.table.indexes if index.unique and index.id >= 0)]
+        return unique_keys(self.table)
 
     def target_scope(self) -> Scope:
         scope = Scope(None, Core(), Query())
@@ -111,7 +112,8 @@ class Upserts:
             if None not in first:
                 first.append(None)
             return [*first, *(key for key in keys if key not in first)]
-        if self.table.primary_conflict == "REPLACE" and action is None and len(keys) > 1 and not self.clauses:
+        rowid = not self.table.without_rowid
+        if rowid and self.table.primary_conflict == "REPLACE" and action is None and not self.clauses:
             return [*keys[1:], None]
         return keys
 
