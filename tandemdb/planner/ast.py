@@ -377,7 +377,8 @@ class ForeignKey(NamedTuple):
 
 
 class Check(NamedTuple):
-    """`text` is what the error message quotes if there is no name: the source between the parentheses, or part of it."""
+    """`text` is what the error message quotes if there is no name: the source between the parentheses, or part of
+    it."""
 
     expression: Expression
     text: str

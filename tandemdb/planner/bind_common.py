@@ -136,7 +136,9 @@ def unique_names(columns: list[SourceColumn]) -> list[SourceColumn]:
 
 
 CHAIN_MAX = 20
-"""WITH clauses with more tables than this have them bound in order, lest each calls for the one before while it is bound."""
+"""WITH clauses with more tables than this have them bound in order, lest each calls for the one before while it is
+bound.
+"""
 
 
 def bind_in_order(binder: Binder, frame: dict[str, CommonDefinition], main: object) -> None:

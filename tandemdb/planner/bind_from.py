@@ -7,10 +7,12 @@
     1  k  query           LEFT  on code = code    k: code, land      using {code}
 
 First all items are bound, then - by `bind_conditions`, after the result columns - what stands behind ON, which may name
-any item. Conditions of inner joins become conjuncts like WHERE's, unless a RIGHT or FULL join follows: then they belong to
+any item. Conditions of inner joins become conjuncts like WHERE's, unless a RIGHT or FULL join follows: then they
+belong to
 its left side, and the order of FROM is kept.
 
-A join in parentheses with an outer join inside is made to rows first; any other is joined like the rest. Either way names see
+A join in parentheses with an outer join inside is made to rows first; any other is joined like the rest. Either way
+names see
 it as one entry (`nested_entry`).
 """
 
@@ -33,7 +35,8 @@ OUTER = ("LEFT", "RIGHT", "FULL")
 
 
 class Link(NamedTuple):
-    """An item of FROM whose join has conditions that are bound later. `own` tells that they belong to its join alone."""
+    """An item of FROM whose join has conditions that are bound later. `own` tells that they belong to its join
+    alone."""
 
     item: int
     source: Source | None
@@ -188,7 +191,9 @@ class FromBinder:
 
 
 def nested_entry(inner: Scope, source: Source | None) -> Entry:
-    """The entry of a join in parentheses: the columns of all its items, in front of each those that USING makes of several."""
+    """The entry of a join in parentheses: the columns of all its items, in front of each those that USING makes of
+    several.
+    """
     names: list[str] = []
     labels: list[Label] = []
     offered: list[tuple[Expr, bool]] = []

@@ -208,7 +208,8 @@ def merge(place: FromBinder, select: ast.Select, alias: str, names: Sequence[str
         for name, result in zip(called, results, strict=True)
     ]
     offered = [
-        EntryColumn(column.name, result.expression) for column, result in zip(unique_names(columns), results, strict=True)
+        EntryColumn(column.name, result.expression)
+        for column, result in zip(unique_names(columns), results, strict=True)
     ]
     entry = Entry(alias, None, offered, None, view)
     entry.rowid = no_rowid

@@ -159,11 +159,10 @@ class Between(NamedTuple):
 
 
 class Part:
-    """A deep piece of an expression, computed by a function of its own: Python's parser and compiler bear little
-    nesting.
+    """A deep piece of an expression, computed by a function of its own: Python's compiler bears little nesting.
 
-    Stands for its expression in every other respect. Compared by identity, for comparing deep tuples recurses too; what is
-    asked for again and again, its collation and whether it is constant, is kept.
+    Stands for its expression in every other respect. Compared by identity, for comparing deep tuples recurses too;
+    what is asked for again and again, its collation and whether it is constant, is kept.
     """
 
     __slots__ = ("expression", "collation", "constant")

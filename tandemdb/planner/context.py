@@ -67,8 +67,8 @@ class Context:
 
     # ---- functions and collations of the connection
 
-    def like_function(self, pattern: Any, *escape: Any) -> Callable[[Any], bool | None]:
-        return patterns.like_function(pattern, *escape, case_sensitive=self.session.settings.case_sensitive_like)
+    def like_function(self, pattern: Any, escape: Any = patterns.NO_ESCAPE) -> Callable[[Any], bool | None]:
+        return patterns.like_function(pattern, escape, self.session.settings.case_sensitive_like)
 
     def collation_key_function(self, name: str) -> Callable[[Any], Any]:
         """A key function for sorting and comparing by a collation; values other than text compare as they are."""

@@ -5,19 +5,20 @@
      +- plan.atomic         one row at a time with all checks before its change: nothing to undo if it fails
      +- else                a mark is set first, and restored if the statement fails half-way
 
-Plans are kept with the statement's shape under what they depend on besides the schema: foreign_keys and the other settings that
+Plans are kept with the statement's shape under what they depend on besides the schema: foreign_keys and the other
+settings that
 change the code, and registered functions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from tandemdb.errors import NotSupportedError, OperationalError
 from tandemdb.planner import ast
-from tandemdb.planner.bind import Binder
 from tandemdb.planner.bound import Query
 from tandemdb.planner.emit_change import ChangeEmitter, has_side_effects, node_replaces
 from tandemdb.planner.emit_insert import InsertEmitter
@@ -89,7 +90,8 @@ def run_dml(session: Session, statement: Statement, rows: Iterable[Sequence[Any]
     statement.columns = plan.columns
     if session.in_transaction and len(roots) > 1:
         session.hold_snapshots(plan, roots)
-    if not session.watched and plan.atomic and plan.checks_all and plan.columns is None and len(roots) == 1 and not many:
+    plain = plan.atomic and plan.checks_all and plan.columns is None
+    if plain and not session.watched and len(roots) == 1 and not many:
         statement.namespace.quick_changes[statement.sql] = (
             plan.run, key, literals, plan.takes_many, len(statement.parameters),
         )  # fmt: skip
@@ -122,7 +124,7 @@ def run_inserts(session: Session, plan: DmlPlan, roots: Sequence[Any], rows: Seq
     if not plan.atomic:
         batches: Any = ()
         for row in rows:
-            batches = session.atomic(lambda row=row: run_checked(session, plan, roots, (row,), context))
+            batches = session.atomic(partial(run_checked, session, plan, roots, (row,), context))
         return batches
     try:
         batches = plan.run(roots, rows, context)
@@ -148,7 +150,9 @@ def run_each(
                 shape = statement.shape
                 found = shape.find_plan(roots, row, key)
                 if found is None:
-                    found = compile_dml(session, shape.node, statement.namespace, roots, row, shape.literal_base, statement.sql[:60])
+                    found = compile_dml(
+                        session, shape.node, statement.namespace, roots, row, shape.literal_base, statement.sql[:60]
+                    )
                     found.settings = key
                     shape.add_plan(found)
                 plan = found
@@ -156,7 +160,7 @@ def run_each(
         if plan.atomic:
             batches = run_atomic(session, current, reading, row, context)
         else:
-            batches = session.atomic(lambda: run_checked(session, current, reading, row, context))
+            batches = session.atomic(partial(run_checked, session, current, reading, row, context))
     return batches
 
 
@@ -264,7 +268,7 @@ def takes_many(node: ast.Insert) -> bool:
     simple = (*SIMPLE, ast.Name, ast.Assignment, ast.OrderTerm, ast.Case)
     if not all(isinstance(part, simple) for part in walk(clauses)):
         return False
-    return all(isinstance(part, simple) for item in node.returning for part in walk(item.expression)) or not node.returning
+    return all(isinstance(part, simple) for item in node.returning for part in walk(item.expression))
 
 
 def find_target(namespace: Namespace, target: ast.TableName, what: str) -> tuple[int, Any]:

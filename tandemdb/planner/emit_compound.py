@@ -4,7 +4,8 @@
     UNION        sorted and without duplicates, as SQLite's temporary b-tree brings them
     EXCEPT, INTERSECT likewise
 
-Rows are compared as tuples: 1 and 1.0 are the same, NULL equals NULL, which is what SQL's set operations ask for. Of rows that
+Rows are compared as tuples: 1 and 1.0 are the same, NULL equals NULL, which is what SQL's set operations ask for. Of
+rows that
 are the same the last one stays, for SQLite's b-tree is written over.
 """
 

@@ -49,7 +49,7 @@ def truth_value(emitter: ExpressionEmitter, node: Expr) -> Code:
     if isinstance(node, ast.Unary) and node.operator == "NOT":
         operand = truth_value(emitter, node.operand) if is_condition(node.operand) else emitter.value(node.operand)
         if not operand.nullable:
-            return Code(f"+({emitter.false(node.operand)})", HOLDS_INT)
+            return Code(f"+bool({emitter.false(node.operand)})", HOLDS_INT)
         return Code(f"{emitter.use(runtime.logical_not)}({operand.text})", HOLDS_INT | HOLDS_NULL)
     if isinstance(node, ast.Binary) and node.operator in ("AND", "OR"):
         left, right = emitter.value(node.left), emitter.value(node.right)

@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 
 
 def emit_function(emitter: ExpressionEmitter, node: FunctionCall, *, keep_json: bool = False) -> Code:
-    """The fragment of a built-in function's call; `keep_json` leaves the mark of JSON on it for another JSON function."""
+    """The fragment of a built-in function's call; `keep_json` leaves the mark of JSON on it for another JSON
+    function.
+    """
     inline = INLINE.get(node.name)
     if inline is not None:
         found = inline(emitter, node)

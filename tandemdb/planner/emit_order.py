@@ -152,7 +152,9 @@ class OrderEmitter:
         return places
 
 
-def write_sort(queries: QueryEmitter, rows: str, keys: list[OrderKey], places: list[int], codes: dict[int, int]) -> None:
+def write_sort(
+    queries: QueryEmitter, rows: str, keys: list[OrderKey], places: list[int], codes: dict[int, int]
+) -> None:
     """Sort the list in place where its columns are plain, else through `runtime.sort_rows`."""
     frame, generator = queries.frame, queries.generator
     plain = all(

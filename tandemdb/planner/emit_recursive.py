@@ -50,6 +50,7 @@ def recursive_rows(queries: QueryEmitter, common: CommonRows) -> None:
     distinct = "UNION" in common.operators
     loop = generator.helper(recursion.recurse)
     listed = ", ".join(steps)
-    frame.emit(f"return {loop}(context, {setup}(), ({listed},), {distinct}, ({order}{',' if order else ''}), {start}, {stop})")
+    order += "," if order else ""
+    frame.emit(f"return {loop}(context, {setup}(), ({listed},), {distinct}, ({order}), {start}, {stop})")
     home.emit_setup_lines(["    " + line for line in frame.source()])
     home.emit_setup(f"{rows} = {frame.name}()")

@@ -281,7 +281,7 @@ class RowEmitter:
 
 def unique_keys(table: Table) -> list[Any]:
     """A table's unique keys as SQLite looks at them: the rowid (None) first, a primary key (None) among the indexes."""
-    found = [] if table.without_rowid else [None]
+    found: list[Any] = [] if table.without_rowid else [None]
     for index in table.indexes:
         if table.without_rowid and index.origin == "pk":
             found.append(None)

@@ -13,7 +13,8 @@
             del rows_1[stop_1:]
             bound_1 = rows_1[-1][1]
 
-A row that is equal to the last of the first ten, and comes later, is not among them: the sort is stable. One comparison a
+A row that is equal to the last of the first ten, and comes later, is not among them: the sort is stable. One
+comparison a
 row beats a heap three times over.
 """
 

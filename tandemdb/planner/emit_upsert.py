@@ -104,15 +104,16 @@ class Upserts:
         last, so that no row is taken away for one that is refused after all.
         """
         keys = self.unique_keys()
-        if self.clauses and self.clauses[0].target is not None and self.targets[0] is not None:
+        rowid = not self.table.without_rowid
+        named = bool(self.clauses) and self.clauses[0].target is not None
+        if named and not (rowid and self.targets[0] is None):
             first: list[Any] = []
             for target, clause in zip(self.targets, self.clauses, strict=True):
                 if clause.target is not None and target not in first:
                     first.append(target)
-            if None not in first:
+            if rowid and None not in first:
                 first.append(None)
             return [*first, *(key for key in keys if key not in first)]
-        rowid = not self.table.without_rowid
         if rowid and self.table.primary_conflict == "REPLACE" and action is None and not self.clauses:
             return [*keys[1:], None]
         return keys

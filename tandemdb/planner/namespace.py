@@ -29,7 +29,9 @@ _namespaces: OrderedDict[tuple[Any, ...], Namespace] = OrderedDict()
 Quick: TypeAlias = tuple[Callable[..., Any], tuple[str, ...], int, Any, Sequence[Any]]
 """A plan ready to run for a text: function, column names, number of values, settings, lifted literals."""
 QuickChange: TypeAlias = tuple[Callable[..., Any], Any, Sequence[Any], bool, int]
-"""The same for INSERT, UPDATE and DELETE: function, settings, lifted literals, whether it takes a list of value sets, their width."""
+"""The same for INSERT, UPDATE and DELETE: function, settings, lifted literals, whether it takes a list of value sets,
+their width.
+"""
 
 
 class Namespace:

@@ -6,7 +6,8 @@
      +- sizes:  ((database, table id, low, high), ...)     row counts for which the join order was chosen
      +- types:  ((index, type), ...)                       classes of bound values that the code relies on
 
-A statement keeps several plans where its tables or values change between such classes; one that no longer fits is left for
+A statement keeps several plans where its tables or values change between such classes; one that no longer fits is
+left for
 another or compiled anew.
 """
 
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
 
 INTEGER_MIN, INTEGER_MAX = -(2**63), 2**63 - 1
 SIZE_FACTOR, SIZE_SLACK = 8, 256
-"""A join is planned again when a table's row count leaves the range from a SIZE_FACTOR-th to SIZE_FACTOR times, plus slack."""
+"""A join is planned again when a table's row count leaves the range from a SIZE_FACTOR-th to SIZE_FACTOR times, plus
+slack.
+"""
 
 Batches = Iterable[list[tuple[Any, ...]]]
 
@@ -40,7 +43,8 @@ Batches = Iterable[list[tuple[Any, ...]]]
 class Plan:
     """A compiled query; `source` is its generated Python, `explanation` the lines of EXPLAIN QUERY PLAN."""
 
-    __slots__ = ("run", "guards", "sizes", "types", "columns", "source", "explanation", "streams", "column_types", "pinned",
+    __slots__ = ("run", "guards", "sizes", "types", "columns", "source", "explanation", "streams", "column_types",
+                 "pinned",
                  "settings", "affinities", "questions", "suited", "checks_all", "flat", "uses_context")  # fmt: skip
 
     def __init__(self, run: Callable[..., Batches], columns: tuple[str, ...] | None) -> None:
@@ -257,8 +261,9 @@ def write_stream(emitter: QueryEmitter, core: Core) -> str:
     element = emitter.element(core, order)
     first = pipeline.clauses[0] if pipeline.clauses else None
     lists = None
-    if first is not None and first.kind == "for" and first.text.startswith("chain(") and first.text.endswith(".record_lists()))"):
-        lists = first.text[len("chain(") : -1]
+    if first is not None and first.kind == "for" and first.text.startswith("chain("):
+        if first.text.endswith(".record_lists()))"):
+            lists = first.text[len("chain(") : -1]
     if lists is None and pipeline.is_comprehension and reads_growing(core):
         rows = pipeline.comprehension(element, "(", ")")
         frame.emit(f"return {generator.helper(in_batches)}({rows})")

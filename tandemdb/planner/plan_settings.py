@@ -14,6 +14,7 @@ def plan_key(session: Session) -> tuple[Any, ...]:
     if key is None:
         settings = session.settings
         key = session.change_key = (
-            settings.foreign_keys, settings.recursive_triggers, settings.ignore_check_constraints, session.plan_settings,
+            settings.foreign_keys, settings.recursive_triggers, settings.ignore_check_constraints,
+            session.plan_settings,
         )  # fmt: skip
     return key

@@ -85,7 +85,9 @@ class Sequence:
 
 
 def computed_conflict(secondary: Any, key: Any, record: Any) -> Any:
-    """The key of another row that a unique key on expressions, or a partial one, already holds; None if there is none."""
+    """The key of another row that a unique key on expressions, or a partial one, already holds; None if there is
+    none.
+    """
     found = secondary.definition.extract(key, record)
     if found is None or None in found:
         return None

@@ -6,9 +6,12 @@
        | parent
     Scope (outer SELECT)            entries: c(..., code), country(code, ...) using {code}
 
-A name is looked up in the entries of its own scope, then among the result aliases, then in the scope around it; a hit further
-out makes the inner query correlated, which every query in between records in `Query.outer`. Where several entries have the
-column, USING decides: the left one stands for both, of a RIGHT JOIN the right one, of a FULL JOIN whichever is not NULL.
+A name is looked up in the entries of its own scope, then among the result aliases, then in the scope around it; a hit
+further
+out makes the inner query correlated, which every query in between records in `Query.outer`. Where several entries
+have the
+column, USING decides: the left one stands for both, of a RIGHT JOIN the right one, of a FULL JOIN whichever is not
+NULL.
 
 A join in parentheses is one entry whose columns carry labels: the schema, table and column that names inside may say.
 """
@@ -27,7 +30,9 @@ NO_SCHEMA = "*"
 
 
 class Label(NamedTuple):
-    """What a column of a join in parentheses may be called: `shared` marks the one that a USING clause makes of several."""
+    """What a column of a join in parentheses may be called: `shared` marks the one that a USING clause makes of
+    several.
+    """
 
     schema: str
     table: str
@@ -54,8 +59,9 @@ class EntryColumn(NamedTuple):
 class Entry:
     """One item of FROM as names see it: an alias and its columns, each a bound expression.
 
-    `using` has the names of the USING clause (or NATURAL) that joins it to what stands before, as written, by their lower-case
-    form; `join` is the kind of that join. `labels` is there for a join in parentheses only. `rowid` gives the expression of its rowid; None without one.
+    `using` has the names of the USING clause (or NATURAL) that joins it to what stands before, by their lower-case
+    form; `join` is the kind of that join. `labels` is there for a join in parentheses only. `rowid` gives the
+    expression of its rowid; None without one.
     """
 
     __slots__ = ("alias", "schema", "columns", "by_name", "source", "origin", "using", "join", "labels", "rowid")
@@ -99,7 +105,8 @@ class Found(NamedTuple):
 class Scope:
     """The names visible inside one core."""
 
-    __slots__ = ("entries", "parent", "aliases", "core", "query", "aggregates", "place", "in_aggregate", "windows_allowed",
+    __slots__ = ("entries", "parent", "aliases", "core", "query", "aggregates", "place", "in_aggregate",
+                 "windows_allowed",
                  "window_definitions")  # fmt: skip
 
     def __init__(self, parent: Scope | None, core: Core, query: Query) -> None:
@@ -230,7 +237,9 @@ def first_that_is_there(candidates: Sequence[Expr]) -> Expr:
 
 
 def rowid_of(source: Source) -> Expr:
-    """The expression of a table source's rowid: its INTEGER PRIMARY KEY column where there is one, else the unique key."""
+    """The expression of a table source's rowid: its INTEGER PRIMARY KEY column where there is one, else the unique
+    key.
+    """
     from tandemdb.planner.bound import Column
 
     table = source.table

@@ -219,7 +219,8 @@ class Session(Hooks):
 
     def make_quick(self, statement: Statement, plan: Any) -> None:
         """Let `quick` find the plan of a text."""
-        if not self.watched and plan.flat and plan.checks_all and not plan.uses_context and not any(statement.parameters):
+        plain = plan.flat and plan.checks_all and not plan.uses_context
+        if plain and not self.watched and not any(statement.parameters):
             if len(self.databases) == 1 and plan.suits(self.plan_settings):
                 count = len(statement.parameters)
                 statement.namespace.quick[statement.sql] = (
@@ -343,7 +344,8 @@ class Session(Hooks):
             raise OperationalError("cannot commit - no transaction is active", code="SQLITE_ERROR")
         main = self.main
         transaction = main.transaction
-        if transaction is None or transaction.closed or len(self.databases) > 1 or self.savepoints or self.deferred_checks:
+        several = len(self.databases) > 1
+        if transaction is None or transaction.closed or several or self.savepoints or self.deferred_checks:
             self.end_transaction(commit=True)
             return
         # The usual case of what `end_transaction` does, without its loops.

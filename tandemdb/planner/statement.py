@@ -9,7 +9,7 @@
     Statement "SELECT a FROM t WHERE b = 5"   literals (5,)
          shape  SELECT a FROM t WHERE b = 5    -> Plan for an int, Plan for a text ...
 
-Where a literal means more than its value (ORDER BY 1, the name of an unaliased result column), the shape belongs to its exact
+Where a literal means more than its value (ORDER BY 1, the name of an unaliased column), the shape belongs to its exact
 text alone.
 """
 
@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any
 from tandemdb.planner import ast
 from tandemdb.planner.access_computed import rests_on_literals
 from tandemdb.planner.namespace import Namespace
-from tandemdb.planner.plan import Plan
 from tandemdb.planner.tree import walk
 
 if TYPE_CHECKING:
@@ -132,7 +131,8 @@ def prepare(sql: str, namespace: Namespace) -> Statement:
 
 
 def prepare_bulk(sql: str, namespace: Namespace) -> Statement | None:
-    """A long INSERT of nothing but literals: read in one pass, run as one statement for all its rows, kept by nobody."""
+    """A long INSERT of nothing but literals: read in one pass, run as one statement for all its rows, kept by
+    nobody."""
     from tandemdb.planner.insert_reader import read_insert_values
 
     bulk = read_insert_values(sql)

@@ -257,7 +257,9 @@ class SecondaryKey:
         return entries
 
     def list_plain_entries(self, keys: list[Key], records: list[Record]) -> tuple[int, list[tuple[Any, Key]]] | None:
-        """The entries by whole columns, where each column holds one class and no collation: 0.15 µs a record, not 0.5."""
+        """The entries by whole columns, where each column holds one class and no collation: 0.15 µs a record, not
+        0.5.
+        """
         columns = self.definition.columns
         if self.definition.computed or any(collation_key(column.collation) is not None for column in columns):
             return None
@@ -279,7 +281,8 @@ class SecondaryKey:
         return lead_rank, list(zip(zip(*parts), keys))  # noqa: B905
 
     def has_room_for(self, entries: Entries) -> bool:
-        """Tell whether entries yet to be added would keep the key unique: no two equal, none equal to one that is there.
+        """Tell whether entries yet to be added would keep the key unique: no two equal, none equal to one that is
+        there.
 
         Those with a NULL are unlike all others. Cost: about 0.2 µs an entry.
         """

@@ -39,7 +39,7 @@ def quick_value(text: str, path: str) -> Value | object:
     if end != len(text):
         return OTHERWISE
     for step in steps:
-        if type(step) is str:
+        if isinstance(step, str):
             if type(found) is not tuple:
                 return None
             for label, item in found:
@@ -77,7 +77,7 @@ def refuse(word: str) -> Any:
     raise ValueError(word)
 
 
-scan = JSONDecoder(object_pairs_hook=tuple, parse_float=Real, parse_constant=refuse).scan_once
+scan = JSONDecoder(object_pairs_hook=tuple, parse_float=Real, parse_constant=refuse).scan_once  # type: ignore[attr-defined]
 
 
 @lru_cache(maxsize=256)
