@@ -1,4 +1,4 @@
-"""The arguments of the commands about nodes: serve, promote, follow, status, verify."""
+"""The arguments of the commands about nodes: serve, promote, follow, switchover, status, verify."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ def add_node_commands(commands: Commands) -> None:
     follow = add_operator(commands, "follow", "make a running node a secondary of another")
     follow.add_argument("primary", metavar="PRIMARY_URL", help="whom it is to follow")
     add_secondary(follow)
+    hand_over = add_operator(commands, "switchover", "hand a primary's place over to one of its secondaries")
+    hand_over.add_argument("secondary", metavar="SECONDARY_URL", help="who is to lead")
+    hand_over.add_argument("--mode", choices=("sync", "async"), default="sync", help="of the former primary")
     status = add_operator(commands, "status", "print what a node is and how far its secondaries are")
     status.add_argument("--json", action="store_true", help="print all there is, as JSON")
     verify = commands.add_parser("verify", help="compare two nodes, down to blocks and rows")

@@ -1,4 +1,4 @@
-"""`tandemdb serve`, `promote`, `follow`, `status`, `verify`: nodes, and what their operators ask of them.
+"""`tandemdb serve`, `promote`, `follow`, `switchover`, `status`, `verify`: nodes, and what operators ask of them.
 
     serve     loads a script if told to, listens, prints one line when it is ready, and runs until a signal
     promote   states what may be lost, and does it               follow   makes a running node a secondary
@@ -118,6 +118,18 @@ def follow(options: argparse.Namespace) -> int:
     except sqlite3.Error as error:
         return fail(error)
     print(f"{options.url.partition('?')[0]} follows {options.primary.partition('?')[0]}")
+    return 0
+
+
+def switchover(options: argparse.Namespace) -> int:
+    """Hand a primary's place over to a secondary."""
+    from tandemdb.dbapi import nodes
+
+    try:
+        report = nodes.ask(options.url, security_of(options), "hand_over", options.secondary, options.mode)
+    except sqlite3.Error as error:
+        return fail(error)
+    print(f"{options.secondary.partition('?')[0]} leads: epoch {report['epoch']} begins after LSN {report['lsn']}")
     return 0
 
 

@@ -6,6 +6,7 @@
 
     replica = attach(primary, secondary, mode="sync")      status(primary)      wait_for(secondary, lsn)
     promote(secondary)                                     detach(secondary)    continue_alone(primary)
+    outcome(database, transaction)
 
 Knows blocks and records, no SQL: a secondary runs without the planner.
 """
@@ -31,6 +32,7 @@ from tandemdb.replication.replica import (
     continue_alone,
     detach,
     orphans,
+    outcome,
     promote,
     status,
     wait_for,
@@ -58,6 +60,7 @@ __all__ = [
     "continue_alone",
     "detach",
     "orphans",
+    "outcome",
     "promote",
     "status",
     "wait_for",

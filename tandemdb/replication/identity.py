@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tandemdb.replication.messages import LSN, Epoch, Term
+from tandemdb.replication.outcomes import Outcomes
 
 
 @dataclass
@@ -24,6 +25,7 @@ class Identity:
     node: str
     incarnation: bytes
     history: list[Term] = field(default_factory=list)
+    outcomes: Outcomes = field(default_factory=Outcomes)
 
     @property
     def epoch(self) -> Epoch:

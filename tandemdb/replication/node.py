@@ -25,12 +25,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tandemdb.errors import OperationalError, ProgrammingError
 from tandemdb.replication import blocks, calls, handshake, linking, transport
 from tandemdb.replication.address import Address, Security
-from tandemdb.replication.calls import Handler
+from tandemdb.replication.calls import Caller, Handler
 from tandemdb.replication.errors import LinkLost, ProtocolError, Refused, ReplicationError
 from tandemdb.replication.follower import Follower
 from tandemdb.replication.limits import GATHER_SECONDS, Limits
+from tandemdb.replication.messages import Epoch
 from tandemdb.replication.operator import Operator
 from tandemdb.replication.replica import PromotionReport, orphans, promote
+from tandemdb.replication.roles import between_transactions
 from tandemdb.replication.system import system_of
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ log = logging.getLogger("tandemdb.replication")
 
 CONNECTIONS_MAX = 1024
 ACCEPT_PAUSE_SECONDS = 0.1
+HAND_OVER_SECONDS = 5.0
 
 SessionFactory = Callable[["Database"], Handler]
 
@@ -158,6 +161,37 @@ class Node:
         with self.changing_role:
             report = promote(self.database)
         log.warning("%s promoted: epoch %d from LSN %d", self.system.identity.node, report.epoch, report.lsn)
+        return report
+
+    def hand_over(self, address: Address, mode: Mode) -> dict[str, Any]:
+        """Make the secondary at `address` the primary and follow it; nothing is lost, and nothing copied.
+
+        Open transactions are waited for; then no more begin, the secondary gets level, and leads. Returns its report.
+
+        Raises:
+            ReplicationError: it is not level in time, or refuses; this node then stays the primary.
+        """
+        database, publisher = self.database, self.system.publisher
+        if publisher is None or database.read_only is not None:
+            raise ReplicationError("this node is not a primary with secondaries")
+        channel = transport.connect(address)
+        operator = Caller(channel)
+        try:
+            handshake.log_in(channel, self.system.identity, address.security.secret, address.name, "operator")
+            handshake.open_up(channel, calls.ANSWERS)
+            with self.changing_role, between_transactions(database):
+                deadline = time.monotonic() + HAND_OVER_SECONDS
+                while (found := operator.call("status", seconds=HAND_OVER_SECONDS).value)["lsn"] != database.root.lsn:
+                    if time.monotonic() >= deadline:
+                        raise ReplicationError(f"{address} is at LSN {found['lsn']}, not {database.root.lsn}")
+                    time.sleep(0.002)
+                if found["cluster"] != self.system.identity.cluster.hex() or found["role"] != "secondary":
+                    raise ReplicationError(f"{address} is no secondary of this primary")
+                report: dict[str, Any] = operator.call("promote", seconds=HAND_OVER_SECONDS).value
+                publisher.fence(Epoch(report["epoch"]))
+        finally:
+            operator.close()
+        self.follow(address, mode)
         return report
 
     def status(self) -> dict[str, Any]:

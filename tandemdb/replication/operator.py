@@ -1,6 +1,7 @@
 """What an operator's link may call on a node.
 
-    status()  promote()  follow(url, mode, overwrite)  detach(name)  continue_alone()  orphans()
+    status()  promote()  follow(url, mode, overwrite)  hand_over(url, mode)
+    detach(name)  continue_alone()  orphans()  outcome(transaction)
     pin(lsn)  table_digests()  block_digests(table)  block(table, number)       one root, held while it is compared
     interrupt(link, ticket)
 
@@ -35,6 +36,8 @@ class Operator:
             "status": self.status,
             "promote": self.promote,
             "follow": self.follow,
+            "hand_over": self.hand_over,
+            "outcome": self.outcome,
             "detach": self.detach,
             "continue_alone": self.continue_alone,
             "orphans": self.orphans,
@@ -80,6 +83,17 @@ class Operator:
             security = Security(secret_file, security.tls_ca, security.tls_cert, security.tls_key)
         self.node.follow(read_address(url, security), "sync" if mode == "sync" else "async", bool(overwrite))
         return None, ()
+
+    def hand_over(self, url: str, mode: str) -> Answer:
+        """Hand leadership over to a secondary, and become its secondary."""
+        if mode not in ("sync", "async"):
+            raise ProgrammingError(f"unknown mode of a secondary: {mode!r}")
+        address = read_address(url, self.node.address.security)
+        return self.node.hand_over(address, "sync" if mode == "sync" else "async"), ()
+
+    def outcome(self, transaction: int) -> Answer:
+        """Tell what became of a commit in doubt."""
+        return list(replica.outcome(self.node.database, transaction)), ()
 
     def detach(self, name: str) -> Answer:
         linking.remove_secondary(self.node.database, name)

@@ -176,6 +176,7 @@ class Primary:
             return
         self.log.append(lsn, self.transaction, changes, digest, size_bytes, now)
         self.marks.note(lsn, CommitMark(self.transaction, root.stamp))
+        self.identity.outcomes.note(lsn, self.transaction)
         self.root = root
         self.pending = None
         self.transaction += 1
@@ -198,6 +199,7 @@ class Primary:
             self._jump(self.root)  # A rewind: what follows is counted from there.
             return
         self.marks.note(lsn, CommitMark(self.transaction, stamp), len(commits))
+        self.identity.outcomes.note(lsn, self.transaction, len(commits))
         self.log.extend(commits, self.transaction, change_bytes, now)
         self.transaction += len(commits)
 

@@ -82,8 +82,8 @@ class Publisher:
         self.links: dict[str, AnyLink] = {}
         self.clock = clock
         # The lock by itself where nobody is to be woken: a Condition's `with` costs three times as much.
-        self._lock = threading.RLock()
-        self._arrived = threading.Condition(self._lock)
+        self.lock = threading.RLock()
+        self._arrived = threading.Condition(self.lock)
         self.pause = pause if pause is not None else self._wait_for_arrival
         # LSN, stamp and changes of commits that the core has not heard of yet: it does before it is asked anything.
         self.backlog: deque[tuple[int, int, Sequence[Change]]] = deque()
@@ -123,7 +123,7 @@ class Publisher:
         self._check_secondaries()
         self.is_awaiting = True
         try:
-            with self._lock:
+            with self.lock:
                 self.core.complete(LSN(lsn), changes, self._digest, self.clock())
             self._await_release()
         finally:
@@ -143,7 +143,7 @@ class Publisher:
         if self._open is None:
             return
         self._open = None
-        with self._lock:
+        with self.lock:
             self.core.abandon()
         if self._tight:
             self._pump(self._tight_links)
@@ -155,7 +155,7 @@ class Publisher:
         """
         self._open = changes
         now = self.clock()
-        with self._lock:
+        with self.lock:
             sent = self.core.changed(changes, now)
         if sent:
             for link in self._tight_links:
@@ -170,7 +170,7 @@ class Publisher:
         return self if self.core.limits.digest_every else LooseObserver(self)
 
     def add(self, link: AnyLink, mode: Mode) -> Peer:
-        with self._lock:
+        with self.lock:
             self.drain()
             peer = self.core.add(link.name, mode, self.clock())
             self.links[link.name] = link
@@ -181,7 +181,7 @@ class Publisher:
 
     def replace(self, link: AnyLink) -> Peer:
         """Serve a known secondary over another link: it has come back."""
-        with self._lock:
+        with self.lock:
             before = self.links[link.name]
             self.core.disconnected(link.name)
             self.links[link.name] = link
@@ -194,7 +194,7 @@ class Publisher:
         return peer
 
     def remove(self, name: str) -> None:
-        with self._lock:
+        with self.lock:
             self.drain()
             self.core.remove(name)
             del self.links[name]
@@ -216,12 +216,12 @@ class Publisher:
 
     def relieve(self) -> None:
         """Take over commits in the writer's own thread: the background one does not get to it."""
-        with self._lock:
+        with self.lock:
             self.drain()
 
     def retire(self) -> None:
         """Stop serving: a secondary of this system was promoted and is the primary now."""
-        with self._lock:
+        with self.lock:
             self.drain()
             if self._wake is not None:
                 self._wake.put(False)
@@ -230,11 +230,11 @@ class Publisher:
     def continue_alone(self) -> None:
         """Take writes without synchronous secondaries, until one is in step again: two histories may come of it."""
         log.warning("%s continues alone: commits are not acknowledged by any secondary", self.core.identity.node)
-        with self._lock:
+        with self.lock:
             self.core.alone = True
 
     def status(self) -> list[SecondaryStatus]:
-        with self._lock:
+        with self.lock:
             self.drain()
             now = self.clock()
             return [self._status_of(peer, now) for peer in self.core.peers.values()]
@@ -242,7 +242,7 @@ class Publisher:
     # What links call.
 
     def receive(self, name: str, frame: Frame) -> None:
-        with self._lock:
+        with self.lock:
             if self.backlog:
                 self.drain()
             self.core.receive(name, frame, self.clock())
@@ -252,7 +252,7 @@ class Publisher:
 
     def fence(self, epoch: Epoch) -> None:
         """Take no more writes: this newer epoch has begun elsewhere."""
-        with self._lock:
+        with self.lock:
             self.drain()
             self.core.fence(epoch)
             database = self._database()
@@ -261,21 +261,21 @@ class Publisher:
                 log.warning("%s is fenced by epoch %d", self.core.identity.node, epoch)
 
     def next_frame(self, name: str) -> Frame | None:
-        with self._lock:
+        with self.lock:
             if self.backlog:
                 self.drain()
             return self.core.next_frame(name, self.clock())
 
     def disconnected(self, name: str, link: AnyLink | None = None) -> None:
         """Note that a link is gone, unless the secondary has another one by now."""
-        with self._lock:
+        with self.lock:
             if name in self.core.peers and (link is None or self.links.get(name) is link):
                 self.core.disconnected(name)
                 self._refresh()
             self._arrived.notify_all()
 
     def tick(self) -> None:
-        with self._lock:
+        with self.lock:
             now = self.clock()
             self.core.tick(now)
             changes = self._open
@@ -301,7 +301,7 @@ class Publisher:
     def take_over(self, root: Root, changes: Sequence[Change], digest: int | None) -> None:
         """Let the core hear of one commit in the writer's own thread."""
         size_bytes = wire.changes_bytes(changes)
-        with self._lock:
+        with self.lock:
             self.drain()
             self.core.installed(root, changes, digest, size_bytes, self.clock())
 
@@ -309,10 +309,10 @@ class Publisher:
 
     def _check_secondaries(self) -> None:
         """Refuse the commit at once when too few synchronous secondaries are in step; nothing was sent yet."""
-        with self._lock:
+        with self.lock:
             missing = self.core.missing()
         while missing and self._pump(self._tight_links):
-            with self._lock:
+            with self.lock:
                 missing = self.core.missing()
         if self.core.fenced_by is not None:
             raise fenced(self.core)
@@ -328,7 +328,7 @@ class Publisher:
         deadline = self.clock() + self.timeout_seconds
         moved = self._pump(self._tight_links, tick=not self._files)
         while True:
-            with self._lock:
+            with self.lock:
                 if self.core.released():
                     return
             if self.core.fenced_by is not None:
@@ -344,7 +344,7 @@ class Publisher:
 
     def _give_up(self) -> CommitInDoubt:
         """Undo the pending commit here; whoever did not answer is out of step until it has."""
-        with self._lock:
+        with self.lock:
             pending = self.core.pending
             transaction = self.core.transaction
             acknowledged = pending.acknowledged if pending is not None else set()
@@ -432,7 +432,7 @@ class Publisher:
         """Pump the asynchronous links. Returns when to try again, None when all of them are level."""
         self._woken = False
         self._pump(self._loose_links)
-        with self._lock:
+        with self.lock:
             behind = [
                 peer
                 for peer in self.core.peers.values()

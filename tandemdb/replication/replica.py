@@ -17,6 +17,7 @@ from tandemdb.replication.errors import ReplicationError
 from tandemdb.replication.limits import Limits
 from tandemdb.replication.link import Faults, Link
 from tandemdb.replication.messages import LSN, Epoch
+from tandemdb.replication.outcomes import Outcome
 from tandemdb.replication.peer import Mode
 from tandemdb.replication.publisher import READ_ONLY, Publisher, SecondaryStatus
 from tandemdb.replication.roles import between_transactions, check_free, publisher_of, step_down
@@ -235,6 +236,24 @@ def orphans(database: Database) -> list[Orphan]:
     """
     system = find_system(database)
     return list(system.orphans) if system is not None else []
+
+
+def outcome(database: Database, transaction: int) -> Outcome:
+    """Tell what became of a commit in doubt (`CommitInDoubt.transaction`), on whichever system leads now.
+
+    Raises:
+        ReplicationError: this system does not lead: what it holds may yet be undone.
+    """
+    system = find_system(database)
+    if system is None:
+        return Outcome("aborted", None)
+    if database.read_only is not None:
+        raise ReplicationError("this system does not lead", hint="Ask the one that does.")
+    if system.publisher is not None:
+        with system.publisher.lock:
+            system.publisher.drain()
+            return system.identity.outcomes.find(transaction)
+    return system.identity.outcomes.find(transaction)
 
 
 def continue_alone(primary: Database) -> None:

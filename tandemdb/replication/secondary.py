@@ -429,6 +429,7 @@ class Secondary:
         self.overlay = None
         blocks.commit(overlay.transaction, overlay.lsn, self.identity.epoch)
         self.last_transaction = overlay.number
+        self.identity.outcomes.note(overlay.lsn, overlay.number)
 
     def _drop_overlay(self) -> None:
         if self.overlay is not None:

@@ -8,6 +8,7 @@ import struct
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -164,6 +165,57 @@ def test_a_former_primary_rejoins_and_hands_back_its_orphans(nodes: list[Node]) 
     assert len(operator.call("orphans").rows) == 3
     put(secondary.database, table, 10, "mirrored")
     assert primary.status()["following"]["received"] == secondary.database.root.lsn
+
+
+def test_a_planned_switchover_and_back(nodes: list[Node]) -> None:
+    first, second = start(nodes), start(nodes)
+    table = make_table(first.database, 2000)
+    second.follow(first.address, "sync")
+    until(lambda: in_step(first), "in step")
+    for number in range(3):
+        put(first.database, table, number, f"turn {number}")
+        report = ask(first).call("hand_over", str(second.address), "sync").value
+        assert report["epoch"] == number + 2
+        first, second = second, first
+        until(partial(in_step, first), "in step")
+        assert first.status()["secondaries"][-1]["plans"][-1] in ("tail", "blocks")
+        assert first.status()["secondaries"][-1]["blocks_shipped"] == 0
+        assert second.status()["orphans"] == 0
+    put(first.database, table, 5, "the end")
+    until(lambda: level(first, second), "level")
+    assert first.database.digest() == second.database.digest()
+    with pytest.raises(ReplicationError, match="not a primary"):
+        ask(second).call("hand_over", str(first.address), "sync")
+
+
+def test_what_became_of_a_commit_in_doubt(nodes: list[Node]) -> None:
+    primary, secondary = start(nodes), start(nodes)
+    table = make_table(primary.database, 10)
+    secondary.follow(primary.address, "sync")
+    until(lambda: in_step(primary), "in step")
+    put(primary.database, table, 1, "certain")
+    link = secondary.system.link
+    assert link is not None
+    answer = link._answer  # type: ignore[union-attr]
+
+    def lose(channel: transport.Channel) -> None:
+        """The secondary has the commit, and dies before it can say so."""
+        if secondary.system.secondary.overlay is not None:  # type: ignore[union-attr]
+            channel.close()
+            link.stop()
+        else:
+            answer(channel)
+
+    link._answer = lose  # type: ignore[union-attr, method-assign]
+    with pytest.raises(replication.CommitInDoubt) as caught:
+        put(primary.database, table, 2, "in doubt")
+    number = caught.value.transaction
+    with pytest.raises(ReplicationError, match="does not lead"):
+        ask(secondary).call("outcome", number)
+    secondary.promote()
+    assert ask(secondary).call("outcome", number).value == ["committed", secondary.database.root.lsn]
+    assert ask(secondary).call("outcome", number + 1).value == ["aborted", None]
+    assert ask(primary).call("outcome", number).value == ["aborted", None]  # where it leads still, it is undone
 
 
 def test_the_secret_must_be_the_same(nodes: list[Node], tmp_path: Path) -> None:
