@@ -76,8 +76,14 @@ class FromBinder:
         links.reverse()
         last = max((i for i, (_, join) in enumerate(links) if join and join.kind in ("RIGHT", "FULL")), default=-1)
         self.completes = last >= 0
+        completed: set[int] = set()
         for number, (item, join) in enumerate(links):
+            before = len(self.core.sources)
             self.add(item, join, fixed=number <= last)
+            for source in self.core.sources[before:]:
+                source.requires |= completed
+            if number == last:
+                completed = {source.number for source in self.core.sources}
 
     def add(self, item: ast.Source, join: ast.Join | None, *, fixed: bool) -> None:
         """Add one item. `fixed`: a RIGHT or FULL join stands here or further on, so it keeps its place."""

@@ -302,6 +302,8 @@ class InsertEmitter:
             frame.emit(f"    changes += {self.append_text()}")
             frame.emit("    last = keys[-1]")
             frame.emit("    keys, records = [], []")
+            frame.emit(f"if {row.key} < 0 and not {row.writable}.count:")
+            frame.emit(f"    high = {row.key}  # The first row: the next rowid is one more, though that be negative.")
             frame.emit(f"if {row.key} > {ROWID_MAX}:")
             frame.emit(f"    {row.key} = {self.generator.helper(next_rowid)}({row.writable})")
         if self.storage_checks():
