@@ -179,7 +179,22 @@ def drop(session: Session, transaction: Any, node: ast.Drop, database: str, valu
         def before(table: Any) -> None:
             before_drop_table(session, position, table)
 
+    orphaned = has_temporary_triggers(session, node, database)
     ddl_drop.drop(transaction, node, database=database, before_drop=before)
+    if orphaned:
+        ddl_drop.drop_triggers_of(session.write(1), node.name)
+
+
+def has_temporary_triggers(session: Session, node: ast.Drop, database: str) -> bool:
+    """Whether triggers of temp are on the table or view that goes from another database."""
+    namespace = session.namespace()
+    if node.kind not in ("TABLE", "VIEW") or database == "temp" or namespace.names[1:2] != ("temp",):
+        return False
+    temporary = namespace.schemas[1]
+    found = namespace.find_table(node.name, None)
+    if temporary is None or found is None or namespace.names[found[0]] != database:
+        return False
+    return any(trigger.table_name.lower() == node.name.lower() for trigger in temporary.triggers.values())
 
 
 def alter(session: Session, transaction: Any, node: Any, database: str, values: Any) -> None:
