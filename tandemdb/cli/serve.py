@@ -61,6 +61,24 @@ def serve(options: argparse.Namespace) -> int:
     return 0
 
 
+def relay(options: argparse.Namespace) -> int:
+    """Forward links until SIGTERM or Ctrl-C."""
+    from tandemdb.dbapi import nodes
+
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    try:
+        forwarding = nodes.relay(options.listen, options.to)
+    except sqlite3.Error as error:
+        return fail(error)
+    print(f"relaying {forwarding.host}:{forwarding.port} to {options.to}", flush=True)
+    stopped.wait()
+    forwarding.stop()
+    return 0
+
+
 def load(name: str, path: str) -> Any:
     """Run a script on the store that will be served; returns the connection that holds it, None if it failed."""
     from tandemdb.cli import engine

@@ -3,6 +3,7 @@
     serve("shop", ...) -> Node     the store ":memory:shop" of this process, behind a port
     operate(url)       -> Caller   status, promote, follow ... of a node
     verify(url, url)   -> Comparison
+    relay(a, b)        -> Relay    forwards bytes, holds nothing
 
 Importing this loads no SQL: a storage-only node is made of it.
 """
@@ -20,6 +21,7 @@ from tandemdb.replication.calls import ANSWERS, Caller
 from tandemdb.replication.comparison import Comparison, compare
 from tandemdb.replication.identity import Identity
 from tandemdb.replication.node import Node
+from tandemdb.replication.relay import Relay
 
 if TYPE_CHECKING:
     from tandemdb.storage import Database
@@ -72,6 +74,18 @@ def serve(
             served.stop()
             raise
     return served
+
+
+def relay(listen: str, to: str) -> Relay:
+    """Forward what comes to one "HOST:PORT" to another; `Relay.stop()` ends it.
+
+    Raises:
+        ProgrammingError: an address is none. OperationalError: it cannot be listened on.
+    """
+    host, port = read_listener(listen)
+    forwarding = Relay(host, port, *read_listener(to))
+    forwarding.start()
+    return forwarding
 
 
 def make_security(secret_file: str = "", tls_ca: str = "", tls_cert: str = "", tls_key: str = "") -> Security:

@@ -23,6 +23,7 @@ from tandemdb.replication.identity import Identity
 from tandemdb.replication.linking import replicate_to
 from tandemdb.replication.messages import Epoch, Frame, Heartbeat, Hello
 from tandemdb.replication.node import Node
+from tandemdb.replication.relay import Relay
 from tandemdb.storage import Database
 
 from .workload import Workload, make_table, put
@@ -216,6 +217,26 @@ def test_what_became_of_a_commit_in_doubt(nodes: list[Node]) -> None:
     assert ask(secondary).call("outcome", number).value == ["committed", secondary.database.root.lsn]
     assert ask(secondary).call("outcome", number + 1).value == ["aborted", None]
     assert ask(primary).call("outcome", number).value == ["aborted", None]  # where it leads still, it is undone
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_through_a_relay(nodes: list[Node], tmp_path: Path, mode: replication.peer.Mode) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("correct horse battery staple")
+    security = Security(str(secret))
+    primary, secondary = start(nodes, security=security), start(nodes, security=security)
+    relay = Relay("127.0.0.1", 0, primary.address.host, primary.address.port)
+    relay.start()
+    table = make_table(primary.database, 5000)
+    secondary.follow(primary.address.with_port(relay.port), mode)
+    until(lambda: bool(primary.status()["secondaries"]) and level(primary, secondary), "level")
+    for number in range(10):
+        put(primary.database, table, number, "forwarded")
+    until(lambda: level(primary, secondary), "level")
+    assert secondary.database.digest() == primary.database.digest()
+    assert relay.bytes_forwarded > 50_000
+    relay.stop()
+    until(lambda: not secondary.status()["following"]["linked"], "the link is gone")
 
 
 def test_the_secret_must_be_the_same(nodes: list[Node], tmp_path: Path) -> None:
