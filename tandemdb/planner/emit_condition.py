@@ -54,7 +54,8 @@ def truth_value(emitter: ExpressionEmitter, node: Expr) -> Code:
     if isinstance(node, ast.Binary) and node.operator in ("AND", "OR"):
         left, right = emitter.value(node.left), emitter.value(node.right)
         if not left.nullable and not right.nullable:
-            return Code(f"+bool({emitter.true(node)})", HOLDS_INT)
+            tests = truthiness(emitter, left, True), truthiness(emitter, right, True)
+            return Code(f"+bool({tests[0]} {node.operator.lower()} {tests[1]})", HOLDS_INT)
         function = emitter.use(runtime.logical_and if node.operator == "AND" else runtime.logical_or)
         return Code(f"{function}({left.text}, {right.text})", HOLDS_INT | HOLDS_NULL)
     if isinstance(node, ast.Binary) and node.operator in PYTHON_COMPARISON:
