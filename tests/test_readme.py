@@ -27,6 +27,10 @@ PRINTED = re.compile(r"^\s*print\(.*\)  # (.*)$", re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 
 
+FOLLOWED = ROOT / "docs" / "replication.md"
+"""Its commands serve until they are killed: `tests/replication/test_documents.py` follows it as an operator would."""
+
+
 class Snippet(NamedTuple):
     """One fenced block: where it begins, its language, its text."""
 
@@ -39,6 +43,8 @@ class Snippet(NamedTuple):
 def snippets(*languages: str) -> list[object]:
     found = []
     for path in DOCUMENTS:
+        if path == FOLLOWED:
+            continue
         content = path.read_text(encoding="utf-8")
         for match in FENCE.finditer(content):
             if match[1] in languages:
