@@ -82,6 +82,10 @@ class Clerk(threading.Thread):
             self.number += 1
 
 
+def has_begun(clerk: Clerk) -> bool:
+    return bool(clerk.acknowledged) or not clerk.is_alive()
+
+
 def check(node: NodeProcess, clerk: Clerk, before: int) -> None:
     """All that was acknowledged is there, and nothing by halves."""
     connection = node.connect()
@@ -105,7 +109,8 @@ def test_the_primary_is_killed_again_and_again(running: ExitStack, script: Path)
         until(partial(in_step, primary), "in step")
         clerk = Clerk(primary, number)
         clerk.start()
-        time.sleep(0.05 + chance.random() * 0.25)
+        until(partial(has_begun, clerk), "a first commit")
+        time.sleep(chance.random() * 0.3)
         primary.kill()
         clerk.join(10)
         assert not clerk.is_alive() and clerk.acknowledged

@@ -86,7 +86,12 @@ def find(value: Value, wanted: Value) -> int | None:
         return None
     if isinstance(value, bytes) and isinstance(wanted, bytes):
         return value.find(wanted) + 1
-    return to_text(value).find(to_text(wanted)) + 1
+    text = to_text(value)
+    place = text.find(to_text(wanted))
+    if place > 1 and not text.isascii():
+        # Bytes that continue no character belong to the one before them.
+        place -= sum("\udc80" <= character <= "\udcbf" for character in text[1:place])
+    return place + 1
 
 
 def replace(value: Value, pattern: Value, replacement: Value) -> Value:
