@@ -60,12 +60,8 @@ def own_filters(queries: QueryEmitter, step: Step) -> list[Expr]:
 def remember(pipeline: Pipeline, source: Source) -> None:
     if source.variable not in pipeline.variables:
         pipeline.variables.append(source.variable)
-    if (source.uses_key or source.key_variable in key_lets(pipeline)) and source.key_variable not in pipeline.variables:
+    if source.uses_key and source.key_variable not in pipeline.variables:
         pipeline.variables.append(source.key_variable)
-
-
-def key_lets(pipeline: Pipeline) -> set[str]:
-    return set()
 
 
 def null_row(queries: QueryEmitter, source: Source) -> str:
