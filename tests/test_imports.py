@@ -168,7 +168,7 @@ def own(path: Path) -> bool:
         ("from tandemdb.storage import block", [("tandemdb.storage.block", True)]),
         ("from . import block\nfrom .block import Block", [("tandemdb.storage.block", True)] * 2),
         ("def f():\n    import tandemdb.dbapi", [("tandemdb.dbapi", False)]),
-        ("if TYPE_CHECKING:\n    from tandemdb.planner import ast", [("tandemdb.planner.ast", False)]),
+        ("if TYPE_CHECKING:\n    from tandemdb.planner import plan", [("tandemdb.planner.plan", False)]),
         ("try:\n    import tandemdb\nexcept ImportError:\n    import os", [("tandemdb", True)]),
     ],
 )

@@ -46,7 +46,7 @@ def read_script(path: str) -> str:
 
 def statements(path: str, text: str) -> Iterator[Statement]:
     """Yield the statements of a script in order. Cost: linear."""
-    from tandemdb.planner.lexer import split_script
+    from tandemdb.planner.syntax.lexer import split_script
 
     name = "<stdin>" if path == STANDARD_INPUT else path
     line, counted = 1, 0

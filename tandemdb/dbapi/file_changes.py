@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tandemdb.dbapi.blob import quote
 from tandemdb.errors import NotSupportedError
-from tandemdb.planner.schema import ROWID_NAMES, Schema, load_schema
+from tandemdb.planner.schema.schema import ROWID_NAMES, Schema, load_schema
 from tandemdb.planner.settings import read_setting
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from tandemdb.planner.schema import Table
+    from tandemdb.planner.schema.schema import Table
     from tandemdb.storage import Root
     from tandemdb.storage import Table as StoredTable
     from tandemdb.storage.values import Key, Record

@@ -176,7 +176,7 @@ class RemoteSession:
 
     def split(self, sql: str) -> Iterator[tuple[str, int]]:
         """Each statement of a script and its offset; found out here."""
-        from tandemdb.planner.lexer import split_script
+        from tandemdb.planner.syntax.lexer import split_script
 
         return split_script(sql)
 

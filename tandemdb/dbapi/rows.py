@@ -164,6 +164,6 @@ def as_bytes(value: Any) -> bytes:
         return value.encode("utf-8", "surrogateescape")
     if isinstance(value, int):
         return str(value).encode()
-    from tandemdb.planner.values import to_text  # reals have a text form of SQLite's own
+    from tandemdb.planner.runtime.values import to_text  # reals have a text form of SQLite's own
 
     return to_text(value).encode()

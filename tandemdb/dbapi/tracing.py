@@ -86,6 +86,6 @@ def literal(value: Value) -> str:
         return "'" + value.replace("'", "''") + "'"
     if isinstance(value, bytes):
         return f"x'{value.hex()}'"
-    from tandemdb.planner.values import to_text
+    from tandemdb.planner.runtime.values import to_text
 
     return to_text(value)

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tandemdb.errors import NotSupportedError, OperationalError
-from tandemdb.planner import ast
 from tandemdb.planner.databases import Attached, Opened
+from tandemdb.planner.syntax import ast
 from tandemdb.storage import Database
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def vacuum(session: Session, node: ast.Vacuum, values: Sequence[Any]) -> None:
 
 def text_value(session: Session, expression: Any, values: Sequence[Any]) -> str:
     """The value of an expression as text; a bare name is its own text."""
-    from tandemdb.planner.values import to_text
+    from tandemdb.planner.runtime.values import to_text
 
     value = value_of(session, expression, values)
     if isinstance(value, bytes):

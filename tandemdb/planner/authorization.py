@@ -17,14 +17,14 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tandemdb.errors import DatabaseError, NotSupportedError, OperationalError
-from tandemdb.planner import ast
-from tandemdb.planner.bind import Binder
-from tandemdb.planner.bound import Column, CommonRows, Expr, Query, Rowid, expressions_of, queries_in, walk
+from tandemdb.planner.bind.bound import Column, CommonRows, Expr, Query, Rowid, expressions_of, queries_in, walk
+from tandemdb.planner.bind.query import Binder
 from tandemdb.planner.statement import Shape, Statement, kind_of, rest_has_statement
+from tandemdb.planner.syntax import ast
 
 if TYPE_CHECKING:
+    from tandemdb.planner.bind.scope import Scope
     from tandemdb.planner.namespace import Namespace
-    from tandemdb.planner.scope import Scope
     from tandemdb.planner.session import Session
 
 OK, DENY, IGNORE = 0, 1, 2

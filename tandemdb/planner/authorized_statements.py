@@ -13,12 +13,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tandemdb.planner import ast
 from tandemdb.planner.authorization import SQLITE_SELECT, Authority, AuthorizedBinder
-from tandemdb.planner.bind_expression import ExpressionBinder
-from tandemdb.planner.bind_from import FromBinder
-from tandemdb.planner.bound import HOLDS_ANY, Core, Expr, Local, Query
-from tandemdb.planner.scope import ROWID_NAMES, Scope
+from tandemdb.planner.bind.bound import HOLDS_ANY, Core, Expr, Local, Query
+from tandemdb.planner.bind.expression import ExpressionBinder
+from tandemdb.planner.bind.from_items import FromBinder
+from tandemdb.planner.bind.scope import ROWID_NAMES, Scope
+from tandemdb.planner.syntax import ast
 
 if TYPE_CHECKING:
     from tandemdb.planner.namespace import Namespace
@@ -168,8 +168,8 @@ class Asker:
         return self.namespace.require_table(name.name, name.schema)
 
     def triggers(self, database: int, table: Any, event: str, columns: Sequence[str]) -> None:
-        from tandemdb.planner.trigger_program import body_namespace
-        from tandemdb.planner.triggers import triggers_on
+        from tandemdb.planner.change.trigger_program import body_namespace
+        from tandemdb.planner.change.triggers import triggers_on
 
         for home, trigger in triggers_on(self.namespace, table, database):
             of_columns = [name.lower() for name in trigger.node.columns]
@@ -211,7 +211,7 @@ class Asker:
         self.authority.require(action, name, column, database)
 
     def home(self, node: Any) -> str:
-        from tandemdb.planner.ddl_names import find_home
+        from tandemdb.planner.schema.names import find_home
 
         position = find_home(node, self.namespace)
         if position is None:

@@ -1,7 +1,7 @@
 """Statements that are neither queries nor DML: transactions, schema changes, PRAGMA, EXPLAIN, ATTACH.
 
     BEGIN, COMMIT, ROLLBACK, SAVEPOINT, RELEASE    the session's transaction and its stack of marks
-    CREATE, DROP, ALTER                            `ddl` on the storage transaction of the right database
+    CREATE, DROP, ALTER                            `schema.create` on the storage transaction of the right database
     PRAGMA                                         `pragma.run_pragma`
     EXPLAIN [QUERY PLAN]                           the plan's generated Python, or its tree as SQLite words it
 """
@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tandemdb.errors import NotSupportedError, OperationalError
-from tandemdb.planner import ast
-from tandemdb.planner.explain import EXPLAIN_COLUMNS
+from tandemdb.planner.emit.explain import EXPLAIN_COLUMNS
+from tandemdb.planner.syntax import ast
 
 if TYPE_CHECKING:
     from tandemdb.planner.session import Result, Session
@@ -107,7 +107,7 @@ def find_savepoint(session: Session, name: str) -> int:
 
 
 def run_ddl(session: Session, node: Any, values: Sequence[Any]) -> None:
-    from tandemdb.planner.ddl_names import find_home
+    from tandemdb.planner.schema.names import find_home
 
     home = find_home(node, session.namespace())
     if home is None:
@@ -125,7 +125,7 @@ def run_ddl(session: Session, node: Any, values: Sequence[Any]) -> None:
 
 
 def create_table(session: Session, transaction: Any, node: ast.CreateTable, database: str, values: Any) -> None:
-    from tandemdb.planner import ddl
+    from tandemdb.planner.schema import create as ddl
 
     if node.select is None:
         ddl.create_table(transaction, node, users=session.users)
@@ -142,19 +142,19 @@ def create_table(session: Session, transaction: Any, node: ast.CreateTable, data
 
 
 def create_index(session: Session, transaction: Any, node: ast.CreateIndex, database: str, values: Any) -> None:
-    from tandemdb.planner import ddl
+    from tandemdb.planner.schema import create as ddl
 
     ddl.create_index(transaction, node, database=database, users=session.users)
 
 
 def create_view(session: Session, transaction: Any, node: ast.CreateView, database: str, values: Any) -> None:
-    from tandemdb.planner import ddl
+    from tandemdb.planner.schema import create as ddl
 
     ddl.create_view(transaction, node, database=database)
 
 
 def create_trigger(session: Session, transaction: Any, node: ast.CreateTrigger, database: str, values: Any) -> None:
-    from tandemdb.planner import ddl
+    from tandemdb.planner.schema import create as ddl
 
     # A temporary trigger may be on a table of any database.
     found = session.namespace().find_table(node.table, node.table_schema) if database == "temp" else None
@@ -162,17 +162,17 @@ def create_trigger(session: Session, transaction: Any, node: ast.CreateTrigger, 
 
 
 def create_virtual_table(session: Session, transaction: Any, node: Any, database: str, values: Any) -> None:
-    from tandemdb.planner import ddl
+    from tandemdb.planner.schema import create as ddl
 
     ddl.create_virtual_table(transaction, node)
 
 
 def drop(session: Session, transaction: Any, node: ast.Drop, database: str, values: Any) -> None:
-    from tandemdb.planner import ddl_drop
+    from tandemdb.planner.schema import drop as ddl_drop
 
     before: Callable[[Any], None] | None = None
     if session.settings.foreign_keys and node.kind == "TABLE":
-        from tandemdb.planner.foreign_keys import before_drop_table
+        from tandemdb.planner.change.foreign_keys import before_drop_table
 
         position = session.find_database(database)
 
@@ -198,7 +198,7 @@ def has_temporary_triggers(session: Session, node: ast.Drop, database: str) -> b
 
 
 def alter(session: Session, transaction: Any, node: Any, database: str, values: Any) -> None:
-    from tandemdb.planner import alter as alterations
+    from tandemdb.planner.schema import alter as alterations
 
     alterations.alter_table(session, transaction, node, database)
 
@@ -221,7 +221,7 @@ DDL: dict[type, Callable[[Session, Any, Any, str, Any], None]] = {
 
 
 def pragma(session: Session, node: ast.Pragma) -> Any:
-    from tandemdb.planner.pragma import run_pragma
+    from tandemdb.planner.pragma.pragma import run_pragma
 
     answer = session.atomic(lambda: run_pragma(session, node))
     session.change_key = None  # It may have changed what plans depend on.
@@ -233,13 +233,13 @@ def nothing(session: Session, node: Any) -> None:
 
 
 def analyze(session: Session, node: ast.Analyze) -> None:
-    from tandemdb.planner import analyze as analysis
+    from tandemdb.planner.schema import analyze as analysis
 
     session.atomic(lambda: analysis.analyze(session, node))
 
 
 def reindex(session: Session, node: ast.Reindex) -> None:
-    from tandemdb.planner import analyze as analysis
+    from tandemdb.planner.schema import analyze as analysis
 
     analysis.reindex(session, node)
 
@@ -255,7 +255,7 @@ def explain(session: Session, statement: Statement, values: Sequence[Any]) -> An
 
         plan = compile_select(inner, session.namespace(), roots, values, session.users, None, "explain")
     elif isinstance(inner, (ast.Insert, ast.Update, ast.Delete)):
-        from tandemdb.planner.dml import compile_dml
+        from tandemdb.planner.change.dml import compile_dml
 
         plan = compile_dml(session, inner, session.namespace(), roots, values, None, "explain")
     else:

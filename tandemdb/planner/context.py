@@ -18,7 +18,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from tandemdb.errors import OperationalError
-from tandemdb.planner import patterns, values
+from tandemdb.planner.runtime import patterns, values
 from tandemdb.planner.user_functions import UserRegistry, checked_result
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tandemdb.planner.ast import Value
-from tandemdb.planner.lexer import (
+from tandemdb.planner.syntax.ast import Value
+from tandemdb.planner.syntax.lexer import (
     COMMENT,
     INTEGER_MAX,
     MINUS_ONLY_DIGITS,

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from tandemdb.errors import OperationalError
 
 if TYPE_CHECKING:
-    from tandemdb.planner.schema import Schema, Table, View
+    from tandemdb.planner.schema.schema import Schema, Table, View
 
 NAMESPACES_MAX = 256
 """Namespaces kept for reuse; the least recently used one is forgotten with its plans."""

@@ -18,15 +18,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tandemdb.planner import ast
-from tandemdb.planner.bind import Binder, UserFunctions
-from tandemdb.planner.bound import CommonRows, Core, Query
-from tandemdb.planner.emit_order import OrderEmitter
-from tandemdb.planner.emit_query import QueryEmitter, is_whole_record
+from tandemdb.planner.bind.bound import CommonRows, Core, Query
+from tandemdb.planner.bind.query import Binder, UserFunctions
+from tandemdb.planner.emit.order import OrderEmitter
+from tandemdb.planner.emit.query import QueryEmitter, is_whole_record
+from tandemdb.planner.emit.writer import Generator, compile_source
 from tandemdb.planner.namespace import Namespace
-from tandemdb.planner.recursion import in_batches
+from tandemdb.planner.runtime.recursion import in_batches
+from tandemdb.planner.syntax import ast
 from tandemdb.planner.user_functions import NOTHING, REGISTRATIONS_MAX
-from tandemdb.planner.writer import Generator, compile_source
 
 if TYPE_CHECKING:
     from tandemdb.planner.authorization import Authority

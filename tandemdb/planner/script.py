@@ -28,7 +28,7 @@ def run_script(session: Session, sql: str) -> None:
         DatabaseError: at the first statement that fails; those before it stay done.
     """
     from tandemdb.planner.insert_reader import read_insert_run, read_insert_values
-    from tandemdb.planner.lexer import is_blank, statement_end
+    from tandemdb.planner.syntax.lexer import is_blank, statement_end
 
     position, length = 0, len(sql)
     joins = not session.watched and session.authorizer is None

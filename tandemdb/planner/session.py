@@ -18,15 +18,15 @@ from itertools import chain
 from typing import Any
 
 from tandemdb.errors import OperationalError, ProgrammingError
-from tandemdb.planner import ast
 from tandemdb.planner.connection_settings import Settings
 from tandemdb.planner.context import Context
 from tandemdb.planner.databases import Attached, Opened, end_all
 from tandemdb.planner.hooks import Hooks
 from tandemdb.planner.namespace import Namespace, Quick, QuickChange, namespace_of
 from tandemdb.planner.plan_settings import plan_key
-from tandemdb.planner.schema import load_schema
+from tandemdb.planner.schema.schema import load_schema
 from tandemdb.planner.statement import Statement, prepare
+from tandemdb.planner.syntax import ast
 from tandemdb.storage import Database, Root, Transaction
 
 NO_ROWS: tuple[()] = ()
@@ -297,7 +297,7 @@ class Session(Hooks):
         return self.run_dml(statement, rows, many=True).changes
 
     def run_dml(self, statement: Statement, rows: Iterable[Sequence[Any]], *, many: bool) -> Result:
-        from tandemdb.planner.dml import run_dml
+        from tandemdb.planner.change.dml import run_dml
 
         return run_dml(self, statement, rows, many)
 
@@ -309,7 +309,7 @@ class Session(Hooks):
 
     def split(self, sql: str) -> Iterator[tuple[str, int]]:
         """Each statement of a script and its offset."""
-        from tandemdb.planner.lexer import split_script
+        from tandemdb.planner.syntax.lexer import split_script
 
         return split_script(sql)
 
@@ -365,7 +365,7 @@ class Session(Hooks):
 
     def end_transaction(self, *, commit: bool) -> None:
         if commit and self.deferred_checks:
-            from tandemdb.planner.foreign_keys import check_deferred
+            from tandemdb.planner.change.foreign_keys import check_deferred
 
             check_deferred(self)
         end_all(self.databases, commit=commit)
@@ -422,7 +422,7 @@ class Session(Hooks):
         """Commit what a statement outside BEGIN wrote."""
         try:
             if self.deferred_checks:
-                from tandemdb.planner.foreign_keys import check_deferred
+                from tandemdb.planner.change.foreign_keys import check_deferred
 
                 check_deferred(self)
             end_all(self.databases, commit=True)

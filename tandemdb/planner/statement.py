@@ -19,10 +19,10 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tandemdb.planner import ast
-from tandemdb.planner.access_computed import rests_on_literals
+from tandemdb.planner.access.computed import rests_on_literals
 from tandemdb.planner.namespace import Namespace
-from tandemdb.planner.tree import walk
+from tandemdb.planner.syntax import ast
+from tandemdb.planner.syntax.tree import walk
 
 if TYPE_CHECKING:
     from tandemdb.planner.insert_reader import InsertValues
@@ -110,7 +110,7 @@ def prepare(sql: str, namespace: Namespace) -> Statement:
     Raises:
         OperationalError: a syntax error, as sqlite3 words it.
     """
-    from tandemdb.planner.lexer import lift_literals
+    from tandemdb.planner.syntax.lexer import lift_literals
 
     if len(sql) >= BULK_CHARACTERS_MIN and BULK_INSERT.match(sql):
         bulk = prepare_bulk(sql, namespace)
@@ -173,7 +173,7 @@ def kind_of(node: Any) -> str:
 
 def rest_has_statement(sql: str, start: int) -> bool:
     """Whether anything but white space, comments and semicolons follows."""
-    from tandemdb.planner.lexer import split_script
+    from tandemdb.planner.syntax.lexer import split_script
 
     return next(split_script(sql[start:]), None) is not None
 

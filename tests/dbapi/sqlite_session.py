@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
 import tandemdb
-from tandemdb.planner.lexer import split_script
+from tandemdb.planner.syntax.lexer import split_script
 
 DML = ("INSERT", "UPDATE", "DELETE", "REPLACE")
 SKIPPED = re.compile(r"(\s|--[^\n]*(\n|\Z)|/\*.*?(\*/|\Z))*", re.S)

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from tandemdb.planner.schema import load_schema
+from tandemdb.planner.schema.schema import load_schema
 from tandemdb.planner.session import Session
 from tandemdb.storage import Database
 from tandemdb.storage.check import check_root

@@ -8,8 +8,9 @@ from __future__ import annotations
 import pytest
 
 from tandemdb.errors import Error, NotSupportedError
-from tandemdb.planner import analyze, ast
 from tandemdb.planner.parser import parse
+from tandemdb.planner.schema import analyze
+from tandemdb.planner.syntax import ast
 from tests.planner.ddl_driver import Driver, Oracle, compare, compare_statements, outcome
 
 CREATE_TABLE = r"""

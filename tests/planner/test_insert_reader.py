@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import tandemdb
 from tandemdb.planner.insert_reader import read_insert_values
-from tandemdb.planner.lexer import split_script
+from tandemdb.planner.syntax.lexer import split_script
 from tests.shared_data import MISSING, shared_files
 
 

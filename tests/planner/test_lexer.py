@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tandemdb.errors import OperationalError, ProgrammingError
-from tandemdb.planner.ast import Value
-from tandemdb.planner.lexer import lift_literals, scan
 from tandemdb.planner.parser import parse
+from tandemdb.planner.syntax.ast import Value
+from tandemdb.planner.syntax.lexer import lift_literals, scan
 from tests.planner.statements import ACCEPTED
 
 LITERALS = [

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tandemdb.errors import Error, OperationalError
-from tandemdb.planner import ast
-from tandemdb.planner.keywords import KEYWORDS
-from tandemdb.planner.lexer import lift_literals, scan, split_script
 from tandemdb.planner.parser import parse, parse_expression
+from tandemdb.planner.syntax import ast
+from tandemdb.planner.syntax.keywords import KEYWORDS
+from tandemdb.planner.syntax.lexer import lift_literals, scan, split_script
 from tests.planner.oracle import parser_error
 from tests.planner.statements import ACCEPTED, REFUSED
 from tests.shared_data import MISSING, shared_files

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tandemdb.planner.pragma import PRAGMAS, pragma_columns, pragma_table_rows
+from tandemdb.planner.pragma.pragma import PRAGMAS, pragma_columns, pragma_table_rows
 from tests.planner.ddl_driver import Driver, Oracle, compare_statements, outcome
 
 SETTINGS = """
@@ -142,7 +142,7 @@ def test_integrity_check_finds_faults() -> None:
 
 
 def load_id(driver: Driver) -> int:
-    from tandemdb.planner.schema import load_schema
+    from tandemdb.planner.schema.schema import load_schema
 
     return load_schema(driver.session.databases[0].root()).tables["t"].id
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tandemdb.planner import ast, schema
 from tandemdb.planner.parser import parse
-from tandemdb.planner.schema import affinity_of, load_schema
-from tandemdb.planner.schema_build import build_table
-from tandemdb.planner.schema_text import numbered_names, quote_if_needed
+from tandemdb.planner.schema import schema
+from tandemdb.planner.schema.build import build_table
+from tandemdb.planner.schema.schema import affinity_of, load_schema
+from tandemdb.planner.schema.text import numbered_names, quote_if_needed
+from tandemdb.planner.syntax import ast
 from tests.planner.ddl_driver import Driver
 
 TABLES = [

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tandemdb.planner.lexer import split_script
 from tandemdb.planner.parser import parse
+from tandemdb.planner.syntax.lexer import split_script
 from tests.planner.statements import ACCEPTED
 
 TRIGGER = "CREATE TEMP TRIGGER r AFTER INSERT ON t BEGIN SELECT ';' ; SELECT CASE 1 WHEN 1 THEN 2 END; END;"

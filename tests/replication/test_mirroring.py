@@ -7,6 +7,7 @@ import gc
 import subprocess
 import sys
 import threading
+import time
 import weakref
 from pathlib import Path
 
@@ -71,7 +72,10 @@ def test_readers_of_the_secondary_see_whole_commits_in_order(mode: str) -> None:
     transaction.commit()
     replication.wait_for(secondary, primary.root.lsn)
     reader.start()
-    for number in range(1500):
+    # How often the reader gets its turn is the interpreter's choice: commits go on until it has seen enough of them.
+    deadline, number = time.monotonic() + 60, 0
+    while number < 1500 or (len(seen) < 20 and time.monotonic() < deadline):
+        number += 1
         transaction = primary.begin()
         transaction.table(table_id).replace(1, (1, str(number), None))
         transaction.table(table_id).replace(2, (2, str(number), None))
@@ -80,7 +84,7 @@ def test_readers_of_the_secondary_see_whole_commits_in_order(mode: str) -> None:
     stop.set()
     reader.join()
     assert torn == []
-    assert len(seen) > 1
+    assert len(seen) >= 20
     assert secondary.digest() == primary.digest()
 
 

@@ -21,7 +21,7 @@ from typing import Any
 from tandemdb.errors import OperationalError
 from tandemdb.planner.functions.numeric import numeric_argument
 from tandemdb.planner.functions.registry import HOLDS_NUMBER, AggregateFunction
-from tandemdb.planner.values import INTEGER_MAX, INTEGER_MIN, as_real, decode, encode, sort_key, to_text
+from tandemdb.planner.runtime.values import INTEGER_MAX, INTEGER_MIN, as_real, decode, encode, sort_key, to_text
 from tandemdb.storage.values import HOLDS_FLOAT, HOLDS_INT, HOLDS_NULL, HOLDS_TEXT, Value
 
 SUM_IS_PLAIN = sys.version_info < (3, 12)

@@ -13,9 +13,9 @@ from typing import Any
 
 from tandemdb.errors import DataError, OperationalError
 from tandemdb.planner.functions.registry import HOLDS_NUMBER, JsonText, ScalarFunction
-from tandemdb.planner.patterns import NO_ESCAPE, glob_function, like_function
-from tandemdb.planner.reals import format_real, real_to_text, text_to_real
-from tandemdb.planner.values import INTEGER_MIN, as_integer, as_real, sort_key, truth, until_nul
+from tandemdb.planner.runtime.patterns import NO_ESCAPE, glob_function, like_function
+from tandemdb.planner.runtime.reals import format_real, real_to_text, text_to_real
+from tandemdb.planner.runtime.values import INTEGER_MIN, as_integer, as_real, sort_key, truth, until_nul
 from tandemdb.storage.values import HOLDS_BLOB, HOLDS_INT, HOLDS_NULL, HOLDS_TEXT, Value
 
 

@@ -14,8 +14,8 @@ from copy import copy
 
 from tandemdb.planner.functions.moment import DAY, HALF_DAY, JULIAN_MAX, UNIX_EPOCH, Moment
 from tandemdb.planner.functions.registry import ExecutionContext, ScalarFunction
-from tandemdb.planner.reals import format_real, text_to_real
-from tandemdb.planner.values import numeric_or_none, to_text, until_nul
+from tandemdb.planner.runtime.reals import format_real, text_to_real
+from tandemdb.planner.runtime.values import numeric_or_none, to_text, until_nul
 from tandemdb.storage.values import HOLDS_FLOAT, HOLDS_INT, HOLDS_NULL, HOLDS_TEXT, Value, fold_ascii
 
 MILLISECOND = datetime.timedelta(milliseconds=1)

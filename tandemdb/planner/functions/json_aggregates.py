@@ -12,7 +12,7 @@ from typing import Any
 
 from tandemdb.planner.functions.json_document import json_of, quote_text
 from tandemdb.planner.functions.registry import AggregateFunction, JsonText
-from tandemdb.planner.values import to_text
+from tandemdb.planner.runtime.values import to_text
 from tandemdb.storage.values import HOLDS_TEXT, Value
 
 

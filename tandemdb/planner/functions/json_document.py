@@ -21,8 +21,8 @@ from typing import Any, Final
 
 from tandemdb.errors import OperationalError
 from tandemdb.planner.functions.registry import JsonText
-from tandemdb.planner.reals import text_to_real
-from tandemdb.planner.values import INTEGER_MAX, INTEGER_MIN, decode, to_text, until_nul
+from tandemdb.planner.runtime.reals import text_to_real
+from tandemdb.planner.runtime.values import INTEGER_MAX, INTEGER_MIN, decode, to_text, until_nul
 from tandemdb.storage.values import Value
 
 DEPTH_MAX = 2000

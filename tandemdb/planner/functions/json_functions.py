@@ -24,7 +24,7 @@ from tandemdb.planner.functions.json_document import (
 )
 from tandemdb.planner.functions.json_quick import OTHERWISE, quick_value
 from tandemdb.planner.functions.registry import JsonText, ScalarFunction, plain
-from tandemdb.planner.values import to_text, until_nul
+from tandemdb.planner.runtime.values import to_text, until_nul
 from tandemdb.storage.values import HOLDS_INT, HOLDS_NULL, HOLDS_TEXT, Value
 
 

@@ -15,8 +15,8 @@ from functools import lru_cache
 from json import JSONDecoder
 from typing import Any, Final
 
-from tandemdb.planner.reals import text_to_real
-from tandemdb.planner.values import INTEGER_MAX, INTEGER_MIN
+from tandemdb.planner.runtime.reals import text_to_real
+from tandemdb.planner.runtime.values import INTEGER_MAX, INTEGER_MIN
 from tandemdb.storage.values import Value
 
 OTHERWISE: Final = object()

@@ -18,8 +18,8 @@ import time
 from copy import copy
 
 from tandemdb.errors import OperationalError
-from tandemdb.planner.reals import text_to_real
-from tandemdb.planner.values import numeric_or_none
+from tandemdb.planner.runtime.reals import text_to_real
+from tandemdb.planner.runtime.values import numeric_or_none
 from tandemdb.storage.values import fold_ascii
 
 DAY = 86_400_000

@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 from tandemdb.planner.functions.registry import HOLDS_NUMBER, ScalarFunction
 from tandemdb.planner.functions.text import as_32_bits
-from tandemdb.planner.reals import format_real, text_to_real
-from tandemdb.planner.values import as_real, numeric_or_none
+from tandemdb.planner.runtime.reals import format_real, text_to_real
+from tandemdb.planner.runtime.values import as_real, numeric_or_none
 from tandemdb.storage.values import HOLDS_FLOAT, HOLDS_INT, HOLDS_NULL, Value
 
 

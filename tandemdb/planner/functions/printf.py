@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from tandemdb.planner.functions.registry import ScalarFunction
 from tandemdb.planner.functions.text import as_32_bits
-from tandemdb.planner.reals import format_real
-from tandemdb.planner.values import as_integer, as_real, decode, encode, to_text, until_nul
+from tandemdb.planner.runtime.reals import format_real
+from tandemdb.planner.runtime.values import as_integer, as_real, decode, encode, to_text, until_nul
 from tandemdb.storage.values import HOLDS_NULL, HOLDS_TEXT, Value
 
 

@@ -12,7 +12,7 @@ from random import Random
 from tandemdb.errors import DataError, OperationalError
 from tandemdb.planner.functions.registry import ExecutionContext, ScalarFunction
 from tandemdb.planner.functions.text import as_32_bits
-from tandemdb.planner.values import as_integer, to_text
+from tandemdb.planner.runtime.values import as_integer, to_text
 from tandemdb.storage.values import HOLDS_BLOB, HOLDS_INT, HOLDS_NULL, HOLDS_TEXT, Value, fold_ascii
 
 VERSION = "3.40.1"

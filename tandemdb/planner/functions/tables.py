@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 
 from tandemdb.errors import OperationalError
 from tandemdb.planner.functions.json_document import Label, Node, look_up, parse, unescape, value_of
-from tandemdb.planner.values import as_integer, to_text, until_nul
+from tandemdb.planner.runtime.values import as_integer, to_text, until_nul
 from tandemdb.storage.values import Value
 
 JsonRow = tuple[Value, Value, str, Value, int, Value, str, str]

@@ -10,7 +10,7 @@ Case means the 26 letters of ASCII and no others. NULL in, NULL out, unless a do
 from __future__ import annotations
 
 from tandemdb.planner.functions.registry import ScalarFunction
-from tandemdb.planner.values import as_integer, cast_blob, decode, encode, to_text, until_nul
+from tandemdb.planner.runtime.values import as_integer, cast_blob, decode, encode, to_text, until_nul
 from tandemdb.storage.values import HOLDS_BLOB, HOLDS_INT, HOLDS_NULL, HOLDS_TEXT, Value, fold_ascii
 
 

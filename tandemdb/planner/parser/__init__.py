@@ -1,4 +1,4 @@
-"""SQL text to the tree of `planner.ast`: a predictive parser for SQLite's grammar.
+"""SQL text to the tree of `planner.syntax.ast`: a predictive parser for SQLite's grammar.
 
     core.py: tokens, names, errors <- expressions.py <- select.py <- dml.py <- ddl.py <- statements.py: parse()
 """

@@ -16,10 +16,10 @@ from __future__ import annotations
 from typing import NoReturn
 
 from tandemdb.errors import OperationalError
-from tandemdb.planner.ast import Literal, Value
-from tandemdb.planner.keywords import IDENTIFIERS_OR_STRING, NAMES
-from tandemdb.planner.lexer import Tokens, check_number, dequote, literal_value, scan
 from tandemdb.planner.parser.limits import STACK_DEPTH_MAX
+from tandemdb.planner.syntax.ast import Literal, Value
+from tandemdb.planner.syntax.keywords import IDENTIFIERS_OR_STRING, NAMES
+from tandemdb.planner.syntax.lexer import Tokens, check_number, dequote, literal_value, scan
 
 LITERAL_KINDS = frozenset(["number", "string", "blob"])
 

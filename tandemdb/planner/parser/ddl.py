@@ -14,7 +14,11 @@ import re
 from typing import Any
 
 from tandemdb.errors import OperationalError
-from tandemdb.planner.ast import (
+from tandemdb.planner.parser.core import LITERAL_KINDS
+from tandemdb.planner.parser.dml import DmlParser
+from tandemdb.planner.parser.expressions import LOOSEST, SELECT_STARTS
+from tandemdb.planner.parser.limits import COLUMNS_MAX
+from tandemdb.planner.syntax.ast import (
     Check,
     Collate,
     ColumnDefinition,
@@ -28,12 +32,8 @@ from tandemdb.planner.ast import (
     Unary,
     UniqueConstraint,
 )
-from tandemdb.planner.keywords import IDENTIFIERS, JOIN_WORDS, NAMES, TIME_WORDS
-from tandemdb.planner.lexer import dequote
-from tandemdb.planner.parser.core import LITERAL_KINDS
-from tandemdb.planner.parser.dml import DmlParser
-from tandemdb.planner.parser.expressions import LOOSEST, SELECT_STARTS
-from tandemdb.planner.parser.limits import COLUMNS_MAX
+from tandemdb.planner.syntax.keywords import IDENTIFIERS, JOIN_WORDS, NAMES, TIME_WORDS
+from tandemdb.planner.syntax.lexer import dequote
 
 TABLE_CONSTRAINT_STARTS = frozenset(["CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"])
 QUOTED = re.compile(r"""\[[^]]*\]|(["'`])(?:(?!\1).|\1\1)*\1""", re.DOTALL)

@@ -11,7 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tandemdb.errors import OperationalError
-from tandemdb.planner.ast import (
+from tandemdb.planner.parser.expressions import LOOSEST, SELECT_STARTS
+from tandemdb.planner.parser.limits import ASSIGNMENTS_MAX
+from tandemdb.planner.parser.select import NO_TAIL, SelectParser
+from tandemdb.planner.syntax.ast import (
     Assignment,
     Delete,
     Expression,
@@ -23,9 +26,6 @@ from tandemdb.planner.ast import (
     Upsert,
     With,
 )
-from tandemdb.planner.parser.expressions import LOOSEST, SELECT_STARTS
-from tandemdb.planner.parser.limits import ASSIGNMENTS_MAX
-from tandemdb.planner.parser.select import NO_TAIL, SelectParser
 
 
 class DmlParser(SelectParser):

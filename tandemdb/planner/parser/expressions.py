@@ -22,7 +22,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from tandemdb.errors import OperationalError
-from tandemdb.planner.ast import (
+from tandemdb.planner.parser.core import TokenStream
+from tandemdb.planner.parser.limits import (
+    EXPRESSION_DEPTH_MAX,
+    FUNCTION_ARGUMENTS_MAX,
+    STACK_DEPTH_MAX,
+    VARIABLE_NUMBER_MAX,
+    fail_height,
+)
+from tandemdb.planner.syntax.ast import (
     Between,
     Binary,
     Call,
@@ -52,16 +60,8 @@ from tandemdb.planner.ast import (
     Unary,
     Window,
 )
-from tandemdb.planner.keywords import FALLBACK, JOIN_WORDS, NAMES, TIME_WORDS
-from tandemdb.planner.lexer import dequote
-from tandemdb.planner.parser.core import TokenStream
-from tandemdb.planner.parser.limits import (
-    EXPRESSION_DEPTH_MAX,
-    FUNCTION_ARGUMENTS_MAX,
-    STACK_DEPTH_MAX,
-    VARIABLE_NUMBER_MAX,
-    fail_height,
-)
+from tandemdb.planner.syntax.keywords import FALLBACK, JOIN_WORDS, NAMES, TIME_WORDS
+from tandemdb.planner.syntax.lexer import dequote
 
 LOOSEST = 1
 BINARY_LEVELS: dict[str, int] = {

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from tandemdb.errors import OperationalError
-from tandemdb.planner.ast import (
+from tandemdb.planner.syntax.ast import (
     Between,
     Binary,
     Call,

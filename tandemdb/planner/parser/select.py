@@ -14,7 +14,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tandemdb.errors import OperationalError
-from tandemdb.planner.ast import (
+from tandemdb.planner.parser.expressions import LOOSEST, SELECT_STARTS, ExpressionParser
+from tandemdb.planner.parser.limits import COMPOUND_TERMS_MAX, SOURCES_MAX, STACK_DEPTH_MAX
+from tandemdb.planner.syntax.ast import (
     CommonTable,
     Expression,
     Join,
@@ -30,9 +32,7 @@ from tandemdb.planner.ast import (
     Window,
     With,
 )
-from tandemdb.planner.keywords import IDENTIFIERS_OR_STRING, JOIN_WORDS, NAMES
-from tandemdb.planner.parser.expressions import LOOSEST, SELECT_STARTS, ExpressionParser
-from tandemdb.planner.parser.limits import COMPOUND_TERMS_MAX, SOURCES_MAX, STACK_DEPTH_MAX
+from tandemdb.planner.syntax.keywords import IDENTIFIERS_OR_STRING, JOIN_WORDS, NAMES
 
 COMPOUND_WORDS = frozenset(["UNION", "EXCEPT", "INTERSECT"])
 JOIN_STARTS = JOIN_WORDS | {",", "JOIN"}

@@ -10,7 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tandemdb.planner.ast import (
+from tandemdb.planner.parser.ddl import TableParser
+from tandemdb.planner.parser.expressions import LOOSEST, SELECT_STARTS
+from tandemdb.planner.parser.limits import EXPRESSION_DEPTH_MAX, check_height
+from tandemdb.planner.syntax.ast import (
     AddColumn,
     Analyze,
     Attach,
@@ -40,10 +43,7 @@ from tandemdb.planner.ast import (
     Vacuum,
     Value,
 )
-from tandemdb.planner.keywords import NAMES
-from tandemdb.planner.parser.ddl import TableParser
-from tandemdb.planner.parser.expressions import LOOSEST, SELECT_STARTS
-from tandemdb.planner.parser.limits import EXPRESSION_DEPTH_MAX, check_height
+from tandemdb.planner.syntax.keywords import NAMES
 
 SPACE = " \t\n\v\f\r"
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tandemdb.errors import OperationalError
 from tandemdb.planner.functions.registry import find_aggregate
-from tandemdb.planner.values import COLLATION_KEYS
+from tandemdb.planner.runtime.values import COLLATION_KEYS
 
 NAMES = ["count", "sum", "total", "avg", "min", "max", "group_concat", "json_group_array"]
 INTEGERS: list[Any] = [0, 1, -1, 2, 3, 7, 100, 2**53 + 1]

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tandemdb.errors import OperationalError
-from tandemdb.planner.patterns import glob_function, glob_prefix, like_function, like_prefix
+from tandemdb.planner.runtime.patterns import glob_function, glob_prefix, like_function, like_prefix
 
 GENERATED = settings(max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 TEXTS = ["", "abc", "ABC", "a", "b", "aXb", "%", "_", "a%b", "étÉ", "a\nb", "K\u212a", "abcabc", "a]", "a-b", "[", "\\"]

@@ -91,7 +91,7 @@ def test_generated_arguments(
 
 
 def test_collated_functions(oracle: Any, comparison: Any, tools: Any) -> None:
-    from tandemdb.planner.values import COLLATION_KEYS
+    from tandemdb.planner.runtime.values import COLLATION_KEYS
 
     texts = ["a", "A", "b", "B ", "b", 1, b"a", "É", "é"]
     for collation, key in COLLATION_KEYS.items():

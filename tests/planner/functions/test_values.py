@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tandemdb.planner import values
-from tandemdb.planner.reals import format_real, real_to_text, text_to_real
+from tandemdb.planner.runtime import values
+from tandemdb.planner.runtime.reals import format_real, real_to_text, text_to_real
 
 GENERATED = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 ANY_VALUE = st.one_of(

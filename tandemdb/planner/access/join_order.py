@@ -1,0 +1,176 @@
+"""Join order: which source is read first, and how each next one is found.
+
+    FROM a, b, c WHERE a.x = b.id AND b.y = c.id AND c.name = 'n'
+
+    step 1  c  by its key on name                    1 row
+    step 2  b  hash on y = c.id                      10 rows
+    step 3  a  hash on x = b.id                      100 rows
+
+Greedy: at each step the source that keeps the result smallest for its cost, tried from every first source while there
+are
+few. Outer joins and CROSS JOIN keep their place behind what they are joined to (`Source.requires`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from tandemdb.planner.access.paths import (
+    EQUAL_PART,
+    OTHER_PART,
+    RANGE_PART,
+    Path,
+    best_path,
+    row_count,
+)
+from tandemdb.planner.bind.bound import Core, Expr, QueryExists, QueryIn, QueryValue, Source, sources_of, walk
+from tandemdb.planner.syntax import ast
+
+CALLS_GUESSED = 200.0
+"""How often a correlated subquery is assumed to run."""
+STARTS_MAX = 8
+"""Cores with more sources than this try only the likeliest first sources."""
+
+
+class Step(NamedTuple):
+    """One source of the join: how its rows are found, and the conditions checked on each.
+
+    Of an outer join `filters` are its ON conditions, and `after` the conditions of WHERE that can now be checked.
+    """
+
+    source: Source
+    path: Path
+    filters: Sequence[Expr]
+    after: Sequence[Expr] = ()
+
+
+class JoinPlan(NamedTuple):
+    steps: Sequence[Step]
+    cost: float
+    rows: float
+
+
+def order_joins(core: Core, roots: Sequence[Any], outside: set[Source]) -> JoinPlan:
+    """The cheapest order found for the core's sources; conditions that need no source go to the first step."""
+    sources = core.sources
+    if len(sources) == 1:
+        return follow(core, sources, roots, outside)
+    best: JoinPlan | None = None
+    for start in first_sources(core, roots):
+        plan = follow(core, [start], roots, outside)
+        # The order of FROM is kept unless another is clearly cheaper: results without ORDER BY come in its order.
+        weight = 1.0 if start is sources[0] else 1.25
+        if best is None or plan.cost * weight < best.cost:
+            best = plan._replace(cost=plan.cost * weight)
+    assert best is not None
+    return best
+
+
+def first_sources(core: Core, roots: Sequence[Any]) -> Sequence[Source]:
+    free = [source for source in core.sources if not source.requires and source.join == "INNER"] or core.sources[:1]
+    if len(free) <= STARTS_MAX:
+        return free
+    return sorted(free, key=lambda source: first_rows(core, source, roots))[:2]
+
+
+def first_rows(core: Core, source: Source, roots: Sequence[Any]) -> float:
+    rows = row_count(source, roots)
+    for conjunct in core.conjuncts:
+        if sources_of(conjunct) == {source}:
+            rows *= share_kept(conjunct)
+    return rows
+
+
+def follow(core: Core, start: Sequence[Source], roots: Sequence[Any], outside: set[Source]) -> JoinPlan:
+    """The greedy plan that begins with `start[0]`."""
+    # WHERE looks at the rows that a RIGHT or FULL join has completed, never at what goes into it.
+    last = {source for source in core.sources if source.join in ("RIGHT", "FULL")}
+    everything = set(core.sources)
+    needs = [
+        (conjunct, everything if runs_often(conjunct) else (sources_of(conjunct) - outside) | last)
+        for conjunct in core.conjuncts
+    ]
+    known: set[Source] = set()
+    steps: list[Step] = []
+    rows, cost = 1.0, 0.0
+    remaining = list(core.sources)
+    chosen: Source | None = start[0]
+    while remaining:
+        if chosen is None:
+            chosen = next_source(remaining, needs, known, rows, roots, outside)
+        step, kept, price = make_step(chosen, needs, known, rows, roots, outside)
+        steps.append(step)
+        rows, cost = max(kept, 0.01), cost + price
+        known.add(chosen)
+        remaining.remove(chosen)
+        done = {id(conjunct) for conjunct in (*step.filters, *step.path.used, *step.after)}
+        needs = [(conjunct, read) for conjunct, read in needs if id(conjunct) not in done]
+        chosen = None
+    return JoinPlan(steps, cost, rows)
+
+
+def runs_often(conjunct: Expr) -> bool:
+    """Whether a condition holds a correlated subquery: it costs more than any join does, and comes after them."""
+    return any(
+        isinstance(node, (QueryValue, QueryExists, QueryIn)) and node.query.outer for node in walk(conjunct)
+    )
+
+
+def next_source(
+    remaining: Sequence[Source],
+    needs: Sequence[tuple[Expr, set[Source]]],
+    known: set[Source],
+    rows: float,
+    roots: Sequence[Any],
+    outside: set[Source],
+) -> Source:
+    numbers = {source.number for source in known}
+    best, best_score = None, 0.0
+    for source in remaining:
+        if not source.requires <= numbers:
+            continue
+        linked = any(source in read and read & known for _, read in needs) or bool(source.on)
+        _, kept, price = make_step(source, needs, known, rows, roots, outside)
+        score = price + kept * 0.05 + (0.0 if linked else kept * 0.5)
+        if best is None or score < best_score:
+            best, best_score = source, score
+    assert best is not None
+    return best
+
+
+def make_step(
+    source: Source,
+    needs: Sequence[tuple[Expr, set[Source]]],
+    known: set[Source],
+    rows: float,
+    roots: Sequence[Any],
+    outside: set[Source],
+) -> tuple[Step, float, float]:
+    """The step that adds the source, the rows after it, and its price."""
+    ready = [conjunct for conjunct, read in needs if read <= known | {source}]
+    outer = source.join != "INNER"
+    if not outer and source.on:
+        ready = [*source.on, *ready]  # On the left of a RIGHT or FULL join, whose WHERE comes later.
+    usable = [c for c in source.on if sources_of(c) - outside <= known | {source}] if outer else ready
+    # What a query around this one reads is not counted here; it will be some rows.
+    repeated = max(rows, CALLS_GUESSED) if outside else rows
+    path = best_path(source, usable, known | outside, roots, repeated)
+    used = {id(conjunct) for conjunct in path.used}
+    filters = [conjunct for conjunct in (source.on if outer else ready) if id(conjunct) not in used]
+    kept = rows * path.rows
+    for conjunct in filters:
+        kept *= share_kept(conjunct)
+    price = rows * path.cost
+    if outer:
+        return Step(source, path, filters, ready), max(kept, rows), price
+    return Step(source, path, filters), kept, price
+
+
+def share_kept(conjunct: Expr) -> float:
+    if isinstance(conjunct, ast.Binary):
+        if conjunct.operator == "=":
+            return EQUAL_PART
+        if conjunct.operator in ("<", "<=", ">", ">="):
+            return RANGE_PART
+    return OTHER_PART

@@ -1,0 +1,160 @@
+"""What a bound expression is worth in a comparison: affinity, collation, constancy.
+
+    expression            affinity          collation
+    column                the column's      the column's, implicit
+    CAST(x AS type)       the type's        x's, implicit
+    x COLLATE c           x's               c, explicit
+    +x                    none              x's
+    (SELECT e ...)        e's               none
+    anything else         none              the leftmost explicit one below it
+
+Rules: https://www.sqlite.org/datatype3.html, sections 4.2 and 7.1.
+"""
+
+from __future__ import annotations
+
+from tandemdb.planner.bind.bound import (
+    AggregateRef,
+    Column,
+    Expr,
+    FunctionCall,
+    Local,
+    Part,
+    QueryExists,
+    QueryIn,
+    QueryValue,
+    Rowid,
+    UserCall,
+    WindowRef,
+    children,
+)
+from tandemdb.planner.syntax import ast
+
+
+def affinity_of(expression: Expr) -> str | None:
+    """INTEGER, REAL, NUMERIC, TEXT or BLOB; None for an expression that has no affinity."""
+    while isinstance(expression, (ast.Collate, Part)):
+        expression = expression.operand if isinstance(expression, ast.Collate) else expression.expression
+    if isinstance(expression, Column):
+        return expression.source.columns[expression.position].affinity
+    if isinstance(expression, Rowid):
+        return "INTEGER"
+    if isinstance(expression, Local):
+        return expression.affinity
+    if isinstance(expression, ast.Cast):
+        from tandemdb.planner.schema.schema import affinity_of as affinity_of_type
+
+        return affinity_of_type(expression.type_name) if expression.type_name.strip('"') else "NUMERIC"
+    if isinstance(expression, QueryValue):
+        return expression.query.columns[expression.position].affinity
+    return None
+
+
+def collation_of(expression: Expr) -> tuple[str, bool] | None:
+    """The collation's name and whether COLLATE asked for it; None where the expression brings none."""
+    expression = below_casts(expression)
+    if isinstance(expression, BEARERS):
+        return own_collation(expression)
+    # Any other expression has only what COLLATE asks for below it, the leftmost first.
+    pending = children(expression)
+    pending.reverse()
+    while pending:
+        part = below_casts(pending.pop())
+        if isinstance(part, BEARERS):
+            found = own_collation(part)
+            if found is not None and found[1]:
+                return found
+        else:
+            pending.extend(reversed(children(part)))
+    return None
+
+
+def below_casts(expression: Expr) -> Expr:
+    while isinstance(expression, ast.Cast) or (isinstance(expression, ast.Unary) and expression.operator == "+"):
+        expression = expression.operand
+    return expression
+
+
+def own_collation(expression: Expr) -> tuple[str, bool] | None:
+    if isinstance(expression, Part):
+        return expression.collation
+    if isinstance(expression, ast.Collate):
+        return canonical_collation(expression.collation), True
+    if isinstance(expression, Column):
+        return canonical_collation(expression.source.columns[expression.position].collation), False
+    if isinstance(expression, Local):
+        if expression.collation is None:
+            return None
+        return canonical_collation(expression.collation), expression.explicit
+    return "BINARY", False
+
+
+BEARERS = (ast.Collate, Column, Local, Part, Rowid)
+"""Expressions that bring a collation themselves."""
+
+
+def canonical_collation(name: str) -> str:
+    """BINARY, NOCASE and RTRIM in upper case; a collation of the connection's own as written, for the error's sake."""
+    upper = name.upper()
+    return upper if upper in ("BINARY", "NOCASE", "RTRIM") else name
+
+
+def comparison_collation(left: Expr, right: Expr) -> str:
+    """The collation of `left <op> right`: an explicit one first, then the left column's, then the right's."""
+    of_left, of_right = collation_of(left), collation_of(right)
+    if of_left is not None and of_left[1]:
+        return of_left[0]
+    if of_right is not None and of_right[1]:
+        return of_right[0]
+    chosen = of_left or of_right
+    return chosen[0] if chosen else "BINARY"
+
+
+def comparison_affinity(left: Expr, right: Expr) -> tuple[str | None, str | None]:
+    """The affinity to apply to the left and to the right operand before they are compared."""
+    return affinity_applied(affinity_of(left), affinity_of(right)), affinity_applied(
+        affinity_of(right), affinity_of(left)
+    )
+
+
+def affinity_applied(own: str | None, other: str | None) -> str | None:
+    """The affinity that an operand of affinity `own` gets from its partner's."""
+    own_numeric, other_numeric = own in NUMERIC, other in NUMERIC
+    if other_numeric and not own_numeric:
+        return "NUMERIC"
+    if other == "TEXT" and own is None:
+        return "TEXT"
+    return None
+
+
+NUMERIC = ("INTEGER", "REAL", "NUMERIC")
+
+
+def part_of(expression: Expr) -> Part:
+    """The expression as a part that is computed by itself."""
+    return Part(expression, collation_of(expression), is_constant(expression))
+
+
+def is_constant(expression: Expr) -> bool:
+    """Whether the value is the same for all rows of one execution: no column, aggregate, subquery, nothing random."""
+    pending = [expression]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, VARYING):
+            return False
+        if isinstance(node, Part):
+            if not node.constant:
+                return False
+            continue
+        if isinstance(node, FunctionCall) and not node.function.deterministic and node.name not in STABLE:
+            return False
+        pending.extend(children(node))
+    return True
+
+
+VARYING = (
+    Column, Rowid, AggregateRef, WindowRef, QueryValue, QueryExists, QueryIn, Local, ast.Raise, UserCall,
+)  # fmt: skip
+STABLE = frozenset({"date", "time", "datetime", "julianday", "unixepoch", "strftime", "current_date", "current_time",
+                    "current_timestamp"})  # fmt: skip
+"""Functions that read the clock: the same within one statement."""

@@ -1,0 +1,286 @@
+"""INSERT, UPDATE and DELETE: compiled like queries, run inside a storage transaction.
+
+    run_dml
+     +- plan.takes_many     an INSERT of values: one call for all rows of an executemany
+     +- plan.atomic         one row at a time with all checks before its change: nothing to undo if it fails
+     +- else                a mark is set first, and restored if the statement fails half-way
+
+Plans are kept with the statement's shape under what they depend on besides the schema: foreign_keys and the other
+settings that
+change the code, and registered functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from tandemdb.errors import NotSupportedError, OperationalError
+from tandemdb.planner.bind.bound import Query
+from tandemdb.planner.change.foreign_keys import check_statement
+from tandemdb.planner.change.insert import InsertEmitter
+from tandemdb.planner.change.update_delete import ChangeEmitter, has_side_effects, node_replaces
+from tandemdb.planner.change.updated_row import bind_returning
+from tandemdb.planner.emit.query import QueryEmitter
+from tandemdb.planner.namespace import Namespace
+from tandemdb.planner.plan import Plan, checks_values, finish_plan, guard_here, new_binder, new_generator
+from tandemdb.planner.plan_settings import plan_key
+from tandemdb.planner.schema.schema import CATALOG_NAMES, Table, View
+from tandemdb.planner.syntax import ast
+
+if TYPE_CHECKING:
+    from tandemdb.planner.change.trigger_program import RowLayout
+    from tandemdb.planner.session import Result, Session
+    from tandemdb.planner.statement import Statement
+
+SIMPLE = (ast.Literal, ast.Parameter, ast.Unary, ast.Binary, ast.Call, ast.Cast, ast.Collate, ast.IsNull)
+
+
+class DmlPlan(Plan):
+    """A compiled INSERT, UPDATE or DELETE; `run(roots, many or params, context)` returns batches of RETURNING rows."""
+
+    __slots__ = ("takes_many", "atomic")
+    takes_many: bool
+    atomic: bool
+
+
+def run_dml(session: Session, statement: Statement, rows: Iterable[Sequence[Any]], many: bool) -> Result:
+    """Run a DML statement once for each set of values in `rows`.
+
+    Raises:
+        IntegrityError: a constraint; the statement leaves nothing then (earlier sets of an executemany stay).
+    """
+    from tandemdb.planner.session import Result
+
+    if statement.namespace is not session.namespace():
+        statement = session.prepare(statement.sql)
+    literals = statement.literals
+    if not isinstance(rows, (list, tuple)):
+        rows = list(rows)
+    if literals:
+        rows = [(*row, *literals) for row in rows]
+    if not rows:
+        return Result(iter(()), 0, None)
+    key = plan_key(session)
+    gathers = len(rows) > 1
+    if gathers:
+        key = (*key, "rows")
+    context = session.context
+    context._now = None
+    position = 0 if len(session.databases) == 1 else find_target(statement.namespace, statement.shape.node.table, "")[0]
+    attached = session.databases[position]
+    unread = attached.transaction is None and attached.snapshot is None
+    plan, roots = read_and_plan(session, statement, rows[0], key, gathers)
+    if unread:
+        # What it changes must be what it has read: other writers are shut out before it reads, and once more if one of
+        # them was quicker. Only now, for a statement that cannot be compiled waits for nobody.
+        attached.snapshot = None
+        session.write(position)
+        if attached.root() is not roots[position]:
+            try:
+                if statement.namespace is not session.namespace():
+                    statement = session.prepare(statement.sql)
+                plan, roots = read_and_plan(session, statement, rows[0], key, gathers)
+            except BaseException:
+                if not session.in_transaction:
+                    attached.end(commit=False)
+                raise
+    statement.columns = plan.columns
+    if session.in_transaction and len(roots) > 1:
+        session.hold_snapshots(plan, roots)
+    plain = plan.atomic and plan.checks_all and plan.columns is None
+    if plain and not session.watched and len(roots) == 1 and not many:
+        statement.namespace.quick_changes[statement.sql] = (
+            plan.run, key, literals, plan.takes_many, len(statement.parameters),
+        )  # fmt: skip
+    before = session.total_changes
+    if plan.takes_many:
+        batches = run_inserts(session, plan, roots, rows, context)
+    else:
+        batches = run_each(session, statement, plan, roots, rows, context, key, position)
+    changes = session.total_changes - before
+    if len(rows) > 1:
+        session.changes = changes
+    return Result(chain.from_iterable(batches), changes, plan.columns)
+
+
+def read_and_plan(session: Session, statement: Statement, row: Any, key: Any, gathers: bool) -> tuple[Any, list[Any]]:
+    """The statement's plan for the roots as they are now, and these."""
+    roots = session.roots()
+    shape = statement.shape
+    session.authority = shape.authority
+    plan = shape.find_plan(roots, row, key)
+    if plan is None:
+        plan = compile_dml(session, shape.node, statement.namespace, roots, row, shape.literal_base, statement.sql[:60],
+                           gathers=gathers)  # fmt: skip
+        plan.settings = key
+        shape.add_plan(plan)
+    return plan, roots
+
+
+def run_inserts(session: Session, plan: DmlPlan, roots: Sequence[Any], rows: Sequence[Any], context: Any) -> Any:
+    if not plan.atomic:
+        batches: Any = ()
+        for row in rows:
+            batches = session.atomic(partial(run_checked, session, plan, roots, (row,), context))
+        return batches
+    try:
+        batches = plan.run(roots, rows, context)
+    except BaseException as error:
+        # Rows before the one that failed were statements of their own; that one changed nothing.
+        session.undo({}, "ROLLBACK" if getattr(error, "conflict_action", "") == "ROLLBACK" else "FAIL")
+        raise
+    if not session.in_transaction and session.depth == 0:
+        session.commit_statement()
+    return batches
+
+
+def run_each(
+    session: Session, statement: Statement, plan: DmlPlan, roots: Sequence[Any], rows: Sequence[Any], context: Any,
+    key: Any, position: int,
+) -> Any:  # fmt: skip
+    batches: Any = ()
+    for number, row in enumerate(rows):
+        if number:
+            session.write(position)
+            roots = session.roots()
+            if not plan.fits(roots, row):
+                shape = statement.shape
+                found = shape.find_plan(roots, row, key)
+                if found is None:
+                    found = compile_dml(
+                        session, shape.node, statement.namespace, roots, row, shape.literal_base, statement.sql[:60]
+                    )
+                    found.settings = key
+                    shape.add_plan(found)
+                plan = found
+        current, reading = plan, roots
+        if plan.atomic:
+            batches = run_atomic(session, current, reading, row, context)
+        else:
+            batches = session.atomic(partial(run_checked, session, current, reading, row, context))
+    return batches
+
+
+def run_checked(session: Session, plan: DmlPlan, roots: Sequence[Any], values: Any, context: Any) -> Any:
+    """Run a plan and judge the foreign keys it touched. What is undone does not count as changes."""
+    before = session.total_changes
+    try:
+        try:
+            batches = plan.run(roots, values, context)
+        except BaseException as error:
+            if session.statement_checks and getattr(error, "conflict_action", None) == "FAIL":
+                check_statement(session)
+            raise
+        if session.statement_checks:
+            check_statement(session)
+    except BaseException as error:
+        session.statement_checks.clear()
+        if getattr(error, "conflict_action", None) != "FAIL":
+            # The plan counted last, unless it failed before it had begun.
+            if session.total_changes != before:
+                session.total_changes -= session.changes
+            session.changes = 0
+        raise
+    return batches
+
+
+def run_atomic(session: Session, plan: DmlPlan, roots: Sequence[Any], row: Any, context: Any) -> Any:
+    try:
+        batches = plan.run(roots, row, context)
+    except BaseException as error:
+        session.changes = 0
+        session.undo({}, getattr(error, "conflict_action", None))
+        raise
+    if not session.in_transaction and session.depth == 0:
+        session.commit_statement()
+    return batches
+
+
+# ---- compiling
+
+
+def compile_dml(
+    session: Session, node: Any, namespace: Namespace, roots: Sequence[Any], params: Sequence[Any],
+    literal_base: int | None, name: str, layout: RowLayout | None = None, gathers: bool = False,
+) -> DmlPlan:  # fmt: skip
+    """Compile an INSERT, UPDATE or DELETE; `layout` tells where NEW and OLD stand if it is part of a trigger.
+
+    `gathers`: it will be run for many sets of values at once, so that an INSERT should append its rows together.
+
+    Raises:
+        OperationalError: as sqlite3 words what is wrong with the statement.
+    """
+    authority = session.authority if layout is None else None
+    binder = new_binder(namespace, roots, session.users, authority, in_trigger=layout is not None)
+    outline = Query()
+    if node.with_ is not None:
+        binder.enter_with(node.with_, outline, None)
+    generator = new_generator(params, roots, literal_base)
+    generator.reserved = binder.variables
+    if layout is not None:
+        binder.locals = layout.names(generator)
+    database, table = find_target(namespace, node.table, type(node).__name__)
+    if isinstance(table, View):
+        from tandemdb.planner.change.views import compile_view_change
+
+        return compile_view_change(session, node, binder, generator, database, table, name)
+    many = layout is None and isinstance(node, ast.Insert) and takes_many(node)
+    generator.main.arguments[1] = "many" if many else "params"
+    queries = QueryEmitter(generator, generator.main, None)
+    if isinstance(node, ast.Insert):
+        emitter: Any = InsertEmitter(queries, binder, node, table, database, session, many, gathers)
+        emitter.write()
+        atomic = many
+    elif isinstance(node, ast.Update):
+        emitter, atomic = ChangeEmitter(queries, binder, node, table, database, session), False
+        atomic = emitter.write_update()
+    else:
+        emitter = ChangeEmitter(queries, binder, node, table, database, session)
+        atomic = emitter.write_delete()
+    columns = None
+    if node.returning:
+        columns = tuple(name for name, _ in bind_returning(emitter, "record", "key", node.returning))
+    if not many and layout is None:
+        guard_here(generator, binder, ())
+    plan = finish_plan(generator, binder, name, columns, DmlPlan)
+    plan.checks_all = layout is None and (many or checks_values(generator, len(params)))
+    plan.explanation = queries.explanation.lines
+    plan.takes_many = many
+    side_effects = has_side_effects(session, namespace, database, table)
+    replaces = node_replaces(node, table)
+    plan.atomic = atomic and not side_effects and not replaces
+    return plan
+
+
+def takes_many(node: ast.Insert) -> bool:
+    """Whether the statement inserts one row of plain values, so that one call can insert a row for each set of them."""
+    if node.source is None or len(node.source.cores) != 1 or node.source.with_ is not None:
+        return False
+    core = node.source.cores[0]
+    if not isinstance(core, ast.Values) or len(core.rows) != 1:
+        return False
+    from tandemdb.planner.syntax.tree import walk
+
+    clauses = (core.rows, [u.assignments for u in node.upserts], [u.where for u in node.upserts])
+    simple = (*SIMPLE, ast.Name, ast.Assignment, ast.OrderTerm, ast.Case)
+    if not all(isinstance(part, simple) for part in walk(clauses)):
+        return False
+    return all(isinstance(part, simple) for item in node.returning for part in walk(item.expression))
+
+
+def find_target(namespace: Namespace, target: ast.TableName, what: str) -> tuple[int, Any]:
+    lowered = target.name.lower()
+    if lowered in CATALOG_NAMES:
+        raise OperationalError(f"table {CATALOG_NAMES and target.name} may not be modified", code="SQLITE_ERROR")
+    database, table = namespace.require_table(target.name, target.schema)
+    if isinstance(table, Table) and lowered.startswith("sqlite_") and lowered not in ("sqlite_sequence",) and (
+        not lowered.startswith("sqlite_stat")
+    ):
+        raise OperationalError(f"table {table.name} may not be modified", code="SQLITE_ERROR")
+    return database, table
+
+
+__all__ = ["NotSupportedError", "run_dml"]

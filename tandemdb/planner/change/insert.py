@@ -1,0 +1,410 @@
+"""INSERT as Python: a loop over the rows to insert, with the table's checks written out.
+
+    def plan(roots, many, context):
+        writable_1 = context.writable(0, 5)
+        changes = 0
+        for params in many:                       one execution's values, or all of an executemany
+            p0 = params[0]
+            ...                                    emit_row's checks
+            writable_1.insert(key_1, (key_1, name_1))
+            changes += 1
+        context.changed(changes, key_1)
+
+Rows that ascend behind the table's last key, of a table whose only unique key is its rowid, are gathered and appended
+in whole blocks: keys_1, records_1 and one `append_many` at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tandemdb.errors import OperationalError
+from tandemdb.planner.bind.bound import (
+    HOLDS_ANY,
+    HOLDS_INT,
+    HOLDS_NULL,
+    Core,
+    Expr,
+    Query,
+)
+from tandemdb.planner.bind.expression import ExpressionBinder
+from tandemdb.planner.bind.query import Binder
+from tandemdb.planner.bind.scope import ROWID_NAMES, Scope
+from tandemdb.planner.change.row import RowEmitter
+from tandemdb.planner.change.row_batch import append_batch
+from tandemdb.planner.change.row_errors import index_code, integer_key
+from tandemdb.planner.change.row_keys import ROWID_MAX, next_rowid
+from tandemdb.planner.change.triggers import triggers_on
+from tandemdb.planner.change.updated_row import emit_remover, emit_triggers, returning_element, target_of
+from tandemdb.planner.change.upsert import Upserts
+from tandemdb.planner.emit.query import QueryEmitter
+from tandemdb.planner.emit.writer import Code
+from tandemdb.planner.schema.create import unique_text
+from tandemdb.planner.schema.schema import Table
+from tandemdb.planner.syntax import ast
+from tandemdb.storage import DuplicateKey
+
+
+class InsertEmitter:
+    """Writes one INSERT statement into the generator's main function."""
+
+    def __init__(self, queries: QueryEmitter, binder: Binder, node: ast.Insert, table: Table, database: int,
+                 session: Any, many: bool, gathers: bool = False) -> None:  # fmt: skip
+        self.queries = queries
+        self.binder = binder
+        self.node = node
+        self.table = table
+        self.database = database
+        self.session = session
+        self.action = node.action
+        self.many = many
+        self.gathers = gathers
+        self.frame = queries.frame
+        self.generator = queries.generator
+        self.row = RowEmitter(queries, binder, table, database, node.action, session.settings)
+        self.targets, self.rowid_at = self.find_targets()
+        self.appends = False
+        self.upserts = Upserts(self)
+
+    # ---- the columns named
+
+    def find_targets(self) -> tuple[list[int], int]:
+        """The positions of the columns that the statement gives values for, and the place of an explicit rowid (-1)."""
+        table, node = self.table, self.node
+        if node.columns is None:
+            return [column.position for column in table.columns if column.generated is None], -1
+        targets, rowid_at = [], -1
+        for place, name in enumerate(node.columns):
+            column = table.by_name.get(name.lower())
+            if column is None and name.lower() in ROWID_NAMES and not table.without_rowid:
+                rowid_at = place
+                targets.append(table.rowid_position)
+                continue
+            if column is None:
+                raise OperationalError(f"table {table.name} has no column named {name}", code="SQLITE_ERROR")
+            if column.generated is not None:
+                raise OperationalError(f'cannot INSERT into generated column "{column.name}"', code="SQLITE_ERROR")
+            targets.append(column.position)
+        return targets, rowid_at
+
+    def check_width(self, found: int) -> None:
+        expected = len(self.targets)
+        if found == expected:
+            return
+        if self.node.columns is None:
+            raise OperationalError(
+                f"table {self.table.name} has {expected} columns but {found} values were supplied", code="SQLITE_ERROR"
+            )
+        raise OperationalError(f"{found} values for {expected} columns", code="SQLITE_ERROR")
+
+    # ---- the whole statement
+
+    def write(self) -> None:
+        frame, node = self.frame, self.node
+        self.appends = self.may_append()
+        items = self.source_items()
+        self.row.open_table()
+        self.row.open_sequence()
+        frame.emit("changes, last = 0, None")
+        if node.returning:
+            frame.emit("returned = []")
+        if self.appends:
+            frame.emit("keys, records = [], []")
+            frame.emit(f"high = {self.row.writable}.last_key()")
+            frame.emit("if high is None:")
+            frame.emit("    high = 0")
+            self.row.high = "high"
+        frame.emit("try:")
+        frame.depth += 1
+        self.open_rows(items)
+        self.write_row(items)
+        frame.depth -= 1
+        frame.depth -= 1
+        self.write_end()
+
+    def write_end(self) -> None:
+        frame = self.frame
+        frame.emit("finally:")
+        if self.table.autoincrement:
+            frame.emit(f"    {self.row.sequence}.store()")
+        if self.appends:
+            frame.emit("    try:")
+            frame.emit("        if keys:")
+            frame.emit(f"            changes += {self.append_text()}")
+            frame.emit("            last = keys[-1]")
+            frame.emit("    except Exception as error:")
+            frame.emit("        last = getattr(error, 'last_key', None) or last")
+            frame.emit("        raise")
+            frame.emit("    finally:")
+            frame.emit("        context.changed(changes, last)")
+        else:
+            frame.emit("    context.changed(changes, last)")
+        frame.emit("return (returned,)" if self.node.returning else "return ()")
+
+    def append_text(self) -> str:
+        """A call that appends the gathered rows, checking the unique indexes for all of them at once."""
+        uniques = tuple((index.id, unique_text(self.table, index), index_code(index))
+                        for index in self.table.indexes if index.unique and index.id >= 0)  # fmt: skip
+        function = self.generator.helper(append_batch)
+        return f"{function}({self.row.writable}, keys, records, {self.generator.helper(uniques, 'unique_keys')})"
+
+    def may_append(self) -> bool:
+        """Whether rows may be gathered for `append_many`: nothing may need to find them before."""
+        table, node = self.table, self.node
+        plain = not (table.without_rowid or table.autoincrement or node.returning or node.upserts)
+        plain = plain and not any(index.unique and (index.computed or index.conflict) for index in table.indexes)
+        plain = plain and not self.has_triggers() and node.action in (None, "ABORT")
+        foreign = self.session.settings.foreign_keys and (table.foreign_keys or self.is_parent())
+        return plain and not foreign and (self.gathers if self.many else self.node.source is not None)
+
+    def is_parent(self) -> bool:
+        schema = self.binder.namespace.schemas[self.database]
+        return bool(schema is not None and schema.children_of(self.table.name))
+
+    # ---- where the rows come from
+
+    def source_items(self) -> Any:
+        """Bind the source: a list of rows of bound expressions, or the name of a list of made rows."""
+        node = self.node
+        if node.source is None:
+            return [[]]
+        core = node.source.cores[0]
+        values_only = all(isinstance(c, ast.Values) for c in node.source.cores) and node.source.with_ is None
+        if values_only and not node.source.order_by and node.source.limit is None:
+            scope = Scope(None, Core(), Query())
+            binder = ExpressionBinder(self.binder, scope)
+            rows = [row for c in node.source.cores for row in c.rows]  # type: ignore[union-attr]
+            for row in rows:
+                if len(row) != len(rows[0]):
+                    raise OperationalError("all VALUES must have the same number of terms", code="SQLITE_ERROR")
+                self.check_width(len(row))
+            return [[binder.bind_scalar(item) for item in row] for row in rows]
+        del core
+        query = self.binder.bind_select(node.source, None)
+        self.check_width(len(query.columns))
+        self.frame.body.append("    # The rows are made before the first is inserted.")
+        return self.queries.rows(query)
+
+    def open_rows(self, items: Any) -> None:
+        """Write the loop's head; afterwards `given` texts are available through `row_values`."""
+        frame = self.frame
+        if isinstance(items, str):
+            frame.emit(f"for given in {items}:")
+            frame.depth += 1
+            return
+        if self.many:
+            count = len(self.generator.types)
+            names = "".join(f"p{place}, " for place in range(count)) or "_"
+            frame.emit(f"for {names.rstrip() if count else names} in many:")
+            frame.depth += 1
+            self.generator.row_bound = True
+            return
+        if len(items) == 1:
+            frame.emit("for _ in (None,):")
+            frame.depth += 1
+            return
+        rows = []
+        for row in items:
+            texts = [self.queries.expressions.value(item).text for item in row]
+            rows.append(f"({', '.join(texts)},)")
+        name = self.generator.name("given_rows")
+        frame.body.insert(0, f"    {name} = [{', '.join(rows)}]")
+        frame.emit(f"for given in {name}:")
+        frame.depth += 1
+
+    def row_values(self, items: Any) -> list[Code]:
+        if isinstance(items, str) or len(items) > 1:
+            return [Code(f"given[{place}]", HOLDS_ANY, True) for place in range(len(self.targets))]
+        return [self.queries.expressions.value(item) for item in items[0]]
+
+    # ---- one row
+
+    def write_row(self, items: Any) -> None:
+        row, table = self.row, self.table
+        given = self.row_values(items)
+        codes, rowid = self.place_values(given)
+        before = emit_triggers(self, "BEFORE", "INSERT")
+        if before is not None:
+            self.fire_before(before, codes, rowid)
+        else:
+            if not table.without_rowid:
+                row.take_rowid(rowid)
+            if table.rowid_position >= 0:
+                codes[table.rowid_position] = Code(row.key, HOLDS_INT, True)
+            row.assign(codes)
+        row.check_nulls()
+        row.check_conditions()
+        if table.without_rowid:
+            row.take_unique_key()
+        self.check_unique()
+        self.store_row()
+
+    def fire_before(self, before: str, codes: list[Code | None], rowid: Code | None) -> None:
+        """BEFORE triggers see -1 for a rowid that is still to be chosen; it is chosen after them."""
+        row, table, frame = self.row, self.table, self.frame
+        given = self.generator.name("given_key")
+        if not table.without_rowid:
+            frame.emit(f"{given} = {'None' if rowid is None else rowid.text}")
+            frame.emit(f"if {given} is not None and type({given}) is not int:")
+            frame.emit(f"    {given} = {self.generator.helper(integer_key)}({given})")
+            frame.emit(f"{row.key} = -1 if {given} is None else {given}")
+        if table.rowid_position >= 0:
+            codes[table.rowid_position] = Code(row.key, HOLDS_INT, True)
+        row.assign(codes)
+        key = "None" if table.without_rowid else row.key
+        frame.emit(f"if not {before}(context, None, None, {key}, {row.record}):")
+        frame.emit("    continue")
+        frame.emit(f"{row.writable} = context.writable({self.database}, {table.id})")
+        if not table.without_rowid:
+            row.take_rowid(Code(given, HOLDS_INT | HOLDS_NULL, True))
+            if table.rowid_position >= 0:
+                frame.emit(f"{row.names[table.rowid_position]} = {row.key}")
+        row.compute_generated()
+
+    def place_values(self, given: Sequence[Code]) -> tuple[list[Code | None], Code | None]:
+        """Each column's value: the one given, else its default; None for generated ones. And the rowid's, if given."""
+        codes: list[Code | None] = [None] * len(self.table.columns)
+        rowid: Code | None = None
+        named = set()
+        for place, (position, code) in enumerate(zip(self.targets, given, strict=self.node.source is not None)):
+            if place == self.rowid_at:
+                rowid = code
+            if position >= 0 and (position not in named or position == self.table.rowid_position):
+                codes[position] = code
+                named.add(position)
+        for column in self.table.columns:
+            if column.position not in named and column.generated is None:
+                codes[column.position] = self.default_of(column)
+        if self.table.rowid_position in named:
+            rowid = codes[self.table.rowid_position]
+        elif self.table.rowid_position >= 0 and rowid is None:
+            rowid = None
+        return codes, rowid
+
+    def default_of(self, column: Any) -> Code:
+        if column.default is None:
+            return Code("None", HOLDS_NULL, True)
+        scope = Scope(None, Core(), Query())
+        bound = ExpressionBinder(self.binder, scope).bind_scalar(column.default)
+        return self.queries.expressions.value(bound)
+
+    def check_unique(self) -> None:
+        """Each unique key in SQLite's order; an upsert clause that matches goes before the action."""
+        row, frame = self.row, self.frame
+        if self.appends:
+            frame.emit(f"if high < {row.key} < {ROWID_MAX}:")
+            frame.emit(f"    high = {row.key}")
+            frame.emit(f"    keys.append({row.key})")
+            frame.emit(f"    records.append({row.record})")
+            frame.emit("    continue")
+            frame.emit("if keys:")
+            frame.emit(f"    changes += {self.append_text()}")
+            frame.emit("    last = keys[-1]")
+            frame.emit("    keys, records = [], []")
+            frame.emit(f"if {row.key} < 0 and not {row.writable}.count:")
+            frame.emit(f"    high = {row.key}  # The first row: the next rowid is one more, though that be negative.")
+            frame.emit(f"if {row.key} > {ROWID_MAX}:")
+            frame.emit(f"    {row.key} = {self.generator.helper(next_rowid)}({row.writable})")
+        if self.storage_checks():
+            return
+        found = self.generator.name("found")
+        for index in self.upserts.order(self.row.action):
+            if index is None:
+                test, action = f"{row.writable}.find({row.key}) is not None", row.action_of(self.table.primary_conflict)
+                self.conflict(None, test, row.key, action, row.key_error)
+            else:
+                test = row.unique_test(index, found)
+                action = row.action_of(index.conflict)
+                self.conflict(index, test, found, action, lambda act, index=index: row.index_error(index, act))
+
+    def storage_checks(self) -> bool:
+        """Whether storage's own refusal of a key that is taken says all: no other key, nothing to do but raise."""
+        table = self.table
+        action = self.row.action_of(table.primary_conflict)
+        return (
+            action not in ("IGNORE", "REPLACE")
+            and not self.node.upserts
+            and not any(index.unique and index.id >= 0 for index in table.indexes)
+        )
+
+    def conflict(self, index: Any, test: str, found: str, action: str, error: Any) -> None:
+        """What to do when another row has the same key: upsert, raise, skip or replace it."""
+        frame = self.frame
+        frame.emit(f"if {test}:")
+        frame.depth += 1
+        upsert = self.upserts.find(index)
+        if upsert is not None:
+            self.upserts.write(upsert, found)
+        elif action == "IGNORE":
+            frame.emit("continue")
+        elif action == "REPLACE":
+            frame.emit(f"{emit_remover(self)}(context, {found})")
+            frame.emit(f"{self.row.writable} = context.writable({self.database}, {self.table.id})")
+        else:
+            frame.emit(f"raise {error(action)}")
+        frame.depth -= 1
+
+    def store_row(self) -> None:
+        row, frame = self.row, self.frame
+        record = self.generator.name("record")
+        frame.emit(f"{record} = {row.record}")
+        if self.storage_checks():
+            frame.emit("try:")
+            frame.emit(f"    {row.writable}.insert({row.key}, {record})")
+            frame.emit(f"except {self.generator.helper(DuplicateKey)}:")
+            frame.emit(f"    raise {row.key_error(row.action_of(self.table.primary_conflict))} from None")
+        else:
+            frame.emit(f"{row.writable}.insert({row.key}, {record})")
+        if self.session.settings.foreign_keys:
+            self.call_foreign_keys(record)
+        frame.emit("changes += 1")
+        if not self.table.without_rowid:
+            frame.emit(f"last = {row.key}")
+        self.after_row(record)
+
+    def after_row(self, record: str) -> None:
+        frame, row = self.frame, self.row
+        if self.has_triggers() and not self.table.without_rowid:
+            frame.emit(f"context.session.last_insert_rowid = {row.key}")
+        if self.node.returning:
+            frame.emit(f"returned.append({returning_element(self, record, row.key)})")
+        after = emit_triggers(self, "AFTER", "INSERT")
+        if after is not None:
+            key = "None" if self.table.without_rowid else row.key
+            frame.emit(f"{after}(context, None, None, {key}, {record})")
+            frame.emit(f"{row.writable} = context.writable({self.database}, {self.table.id})")
+
+    def call_foreign_keys(self, record: str) -> None:
+        from tandemdb.planner.change.foreign_keys import check_row, insert_hook
+
+        several = self.changes_several()
+        hook = insert_hook(target_of(self), several=several)
+        if hook is None:
+            return
+        self.frame.emit(f"{self.generator.helper(hook, 'foreign_keys_inserted')}(context, {record})")
+        if not several:
+            # SQLite refuses a single row before it is there, so that last_insert_rowid() stays.
+            self.frame.emit("if context.session.statement_checks:")
+            self.frame.emit(f"    {self.generator.helper(check_row)}(context.session)")
+
+    def changes_several(self) -> bool:
+        """Whether the statement may change more than one row."""
+        node = self.node
+        table = self.table
+        if self.binder.in_trigger or self.has_triggers() or node.returning:
+            return True
+        keyed = table.primary_key or table.rowid_position >= 0 or any(index.unique for index in table.indexes)
+        if self.row.action == "REPLACE" and keyed:
+            return True
+        if node.source is None:
+            return False
+        core = node.source.cores[0]
+        return len(node.source.cores) > 1 or not isinstance(core, ast.Values) or len(core.rows) > 1
+
+    def has_triggers(self) -> bool:
+        found = triggers_on(self.binder.namespace, self.table, self.database)
+        return any(trigger.event == "INSERT" for _, trigger in found)
+
+
+__all__ = ["Expr", "InsertEmitter"]

@@ -1,0 +1,290 @@
+"""UPDATE and DELETE: first the rows that WHERE chooses are gathered, then they are changed one by one.
+
+    rows_1 = [(key, record, new values...) ...]          UPDATE city SET size = size + 1 WHERE ...
+    for key, old, new in rows_1: ...
+
+    rows_1 = [(key, record) ...]                         where changing a row may change those still to come: by
+    for key, old in rows_1:                              triggers, foreign keys, OR REPLACE, a subquery that reads the
+        old = writable.find(key)                         table. The row is read again, and SET computed only then.
+        new = old[3] + 1
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+from tandemdb.planner.bind.bound import (
+    HOLDS_ANY,
+    Column,
+    Core,
+    Expr,
+    Local,
+    OrderKey,
+    Query,
+    QueryExists,
+    QueryIn,
+    QueryValue,
+    ResultColumn,
+    Rowid,
+    Source,
+    queries_in,
+    walk,
+)
+from tandemdb.planner.bind.expression import ExpressionBinder
+from tandemdb.planner.bind.from_items import FromBinder
+from tandemdb.planner.bind.scope import Scope
+from tandemdb.planner.change.foreign_keys import delete_hook, is_involved
+from tandemdb.planner.change.triggers import Target, triggers_on
+from tandemdb.planner.change.updated_row import UpdateRow, bind_assignments, emit_triggers, returning_element
+from tandemdb.planner.emit.query import QueryEmitter
+from tandemdb.planner.emit.writer import Code
+from tandemdb.planner.namespace import Namespace
+from tandemdb.planner.schema.schema import Table
+from tandemdb.planner.syntax import ast
+
+if TYPE_CHECKING:
+    from tandemdb.planner.bind.query import Binder
+    from tandemdb.planner.session import Session
+
+FIRST = itemgetter(0)
+
+
+def has_side_effects(session: Session, namespace: Namespace, database: int, table: Table) -> bool:
+    """Whether changing a row may change others: by triggers or foreign keys."""
+    if triggers_on(namespace, table, database):
+        return True
+    return session.settings.foreign_keys and is_involved(namespace, database, table)
+
+
+def node_replaces(node: Any, table: Table) -> bool:
+    if getattr(node, "action", None) == "REPLACE" or table.primary_conflict == "REPLACE":
+        return True
+    return any(index.conflict == "REPLACE" for index in table.indexes)
+
+
+class ChangeEmitter:
+    """Writes an UPDATE or DELETE: gather, then change."""
+
+    def __init__(
+        self, queries: QueryEmitter, binder: Binder, node: Any, table: Table, database: int, session: Any
+    ) -> None:
+        self.queries = queries
+        self.binder = binder
+        self.node = node
+        self.table = table
+        self.database = database
+        self.session = session
+        self.frame = queries.frame
+        self.generator = queries.generator
+        self.single = False
+        self.new_classes: list[int] = []
+
+    def write_update(self) -> bool:
+        """Write an UPDATE; True if it changes one row at most."""
+        node, frame = self.node, self.frame
+        core, scope, source = self.bind_rows()
+        assigned = bind_assignments(self.table, node.assignments, ExpressionBinder(self.binder, scope))
+        positions = list(assigned)
+        replaces = node_replaces(node, self.table)
+        reads = self.reads_target(assigned.values())
+        late = node.source is None and (replaces or reads or self.has_side_effects())
+        rows = self.gather(core, scope, source, [] if late else list(assigned.values()))
+        if late and reads:
+            self.read_live()
+        change = UpdateRow(self.queries, self.binder, self.table, self.database, node.action, self.session)
+        change.row.open_table()
+        frame.emit("changes = 0")
+        if node.returning:
+            frame.emit("returned = []")
+        frame.emit("try:")
+        frame.depth += 1
+        key, old = self.generator.name("key"), self.generator.name("old")
+        names = [self.generator.name("new") for _ in positions]
+        change.gathers = not (late or replaces or reads or self.has_side_effects()) and self.may_gather(assigned)
+        if change.gathers:
+            # In the order of their keys, which WHERE may have found in another.
+            frame.emit(f"{rows}.sort(key={self.generator.helper(FIRST, 'first')})")
+            frame.emit("keys, records = [], []")
+            frame.emit("add_key, add_record = keys.append, records.append")
+        if late:
+            key, old = source.key_variable, source.variable
+            frame.emit(f"for {key}, {old} in {rows}:")
+            frame.depth += 1
+            self.read_again(change.row.writable, source)
+            for name, expression in zip(names, assigned.values(), strict=True):
+                frame.emit(f"{name} = {self.queries.expressions.value(expression).text}")
+        else:
+            frame.emit(f"for {', '.join([key, old, *names])} in {rows}:")
+            frame.depth += 1
+            if replaces:
+                frame.emit(f"if {change.row.writable}.find({key}) is None:")
+                frame.emit("    continue")
+        classes = self.new_classes if not late and len(self.new_classes) == len(names) else [HOLDS_ANY] * len(names)
+        codes = {
+            position: Code(name, held, True) for position, name, held in zip(positions, names, classes, strict=True)
+        }
+        change.write(key, old, codes, node.returning)
+        frame.depth -= 1
+        if change.gathers:
+            frame.emit(f"{change.row.writable}.replace_many(keys, records)")
+            frame.emit("changes = len(keys)")
+        frame.depth -= 1
+        frame.emit("finally:")
+        frame.emit("    context.changed(changes)")
+        frame.emit("return (returned,)" if node.returning else "return ()")
+        return self.single
+
+    def may_gather(self, assigned: Iterable[int]) -> bool:
+        """Whether the new records may be put in place together: none of them can stand in another's way."""
+        node, table = self.node, self.table
+        if self.single or node.returning or node.action not in (None, "ABORT", "ROLLBACK") or table.without_rowid:
+            return False
+        changed = {*assigned, *(column.position for column in table.columns if column.generated is not None)}
+        if -1 in changed or table.rowid_position in changed:
+            return False
+        if any(column.not_null_conflict == "FAIL" for column in table.columns):
+            return False  # The rows before the one that fails stay changed.
+        return not any(
+            index.unique and (index.computed or any(column.position in changed for column in index.columns))
+            for index in table.indexes
+        )
+
+    def write_delete(self) -> bool:
+        """Write a DELETE; True if it deletes one row at most."""
+        node, frame = self.node, self.frame
+        core, scope, source = self.bind_rows()
+        rows = self.gather(core, scope, source, [])
+        writable = self.generator.name("writable")
+        frame.emit(f"{writable} = context.writable({self.database}, {self.table.id})")
+        frame.emit("changes = 0")
+        if node.returning:
+            frame.emit("returned = []")
+        before = emit_triggers(self, "BEFORE", "DELETE")
+        after = emit_triggers(self, "AFTER", "DELETE")
+        hook = self.delete_hook()
+        refresh = f"{writable} = context.writable({self.database}, {self.table.id})"
+        frame.emit("try:")
+        frame.depth += 1
+        frame.emit(f"for key, old in {rows}:")
+        frame.depth += 1
+        if before is not None or after is not None or hook is not None:
+            # An earlier row's triggers may have changed this one, or deleted it.
+            frame.emit(f"old = {writable}.find(key)")
+            frame.emit("if old is None:")
+            frame.emit("    continue")
+        if before is not None:
+            frame.emit(f"if not {before}(context, key, old, None, None):")
+            frame.emit("    continue")
+            frame.emit(refresh)
+            frame.emit(f"if {writable}.find(key) is None:")
+            frame.emit("    continue")
+        frame.emit(f"{writable}.delete(key)")
+        frame.emit("changes += 1")
+        if hook is not None:
+            frame.emit(f"{hook}(context, old)")
+            frame.emit(refresh)
+        if node.returning:
+            frame.emit(f"returned.append({returning_element(self, 'old', 'key')})")
+        if after is not None:
+            frame.emit(f"{after}(context, key, old, None, None)")
+            frame.emit(refresh)
+        frame.depth -= 2
+        frame.emit("finally:")
+        frame.emit("    context.changed(changes)")
+        frame.emit("return (returned,)" if node.returning else "return ()")
+        return self.single
+
+    def delete_hook(self) -> str | None:
+        """The name of the function that runs the foreign keys' actions."""
+        if not self.session.settings.foreign_keys:
+            return None
+        binder = self.binder
+        hook = delete_hook(Target(self.session, binder.namespace, binder.roots, self.database, self.table))
+        return None if hook is None else self.generator.helper(hook, "foreign_keys_deleted")
+
+    def has_side_effects(self) -> bool:
+        return has_side_effects(self.session, self.binder.namespace, self.database, self.table)
+
+    def read_again(self, writable: str, source: Source) -> None:
+        """Read the row as it is now: an earlier row's triggers may have changed it, or deleted it."""
+        frame = self.frame
+        frame.emit(f"{writable} = context.writable({self.database}, {self.table.id})")
+        frame.emit(f"{source.variable} = {writable}.find({source.key_variable})")
+        frame.emit(f"if {source.variable} is None:")
+        frame.emit("    continue")
+        source.columns = [column._replace(classes=HOLDS_ANY) for column in source.columns]
+
+    def bind_rows(self) -> tuple[Core, Scope, Source]:
+        """The rows that WHERE chooses, as a core over the table (and the sources of UPDATE ... FROM)."""
+        node = self.node
+        query, core = Query(), Core()
+        query.cores = [core]
+        scope = Scope(None, core, query)
+        binder = FromBinder(self.binder, scope)
+        target = node.table
+        schema = target.schema or self.binder.namespace.names[self.database]
+        binder.bind(ast.TableSource(target.name, schema, target.alias, target.index))
+        source = core.sources[0]
+        if getattr(node, "source", None) is not None:
+            binder.bind_joined(node.source)
+        if node.where is not None:
+            from tandemdb.planner.bind.query import split_and
+
+            core.conjuncts.extend(split_and(ExpressionBinder(self.binder, scope).bind_scalar(node.where)))
+        if not self.table.without_rowid and self.table.rowid_position < 0:
+            source.uses_key = True
+        if self.table.without_rowid:
+            source.uses_key = True
+        return core, scope, source
+
+    def gather(self, core: Core, scope: Scope, source: Source, extra: Sequence[Any]) -> str:
+        """Write the list of (key, record, new values...)."""
+        key: Any = Rowid(source)
+        if self.table.rowid_position >= 0:
+            key = Column(source, self.table.rowid_position)
+        node = self.node
+        query = scope.query
+        if node.order_by or node.limit is not None:
+            binder = ExpressionBinder(self.binder, scope)
+            query.order_by = [self.order_key(binder, term) for term in node.order_by]
+            bare = ExpressionBinder(self.binder, Scope(None, Core(), query))
+            query.limit = None if node.limit is None else bare.bind_scalar(node.limit)
+            query.offset = None if node.offset is None else bare.bind_scalar(node.offset)
+        core.results = [ResultColumn(key, "key"), ResultColumn(Local(source.variable, 31), "old")]
+        core.results += [ResultColumn(item, "new") for item in extra]
+        rows = self.queries.core_rows(core, query)
+        self.single = self.queries.single_row
+        self.new_classes = self.queries.element_classes[2 : 2 + len(extra)]
+        if getattr(node, "source", None) is not None:
+            self.frame.emit(f"{rows} = list({{row[0]: row for row in reversed({rows})}}.values())")
+        if not self.single and not query.order_by and self.order_shows():
+            self.frame.emit(f"{rows}.sort(key={self.generator.helper(FIRST, 'first')})")
+        return rows
+
+    def order_shows(self) -> bool:
+        """Whether the order of the changes can be seen; SQLite changes rows in the order of their keys then."""
+        node, table = self.node, self.table
+        if node.returning or self.has_side_effects():
+            return True
+        return isinstance(node, ast.Update) and (table.without_rowid or any(index.unique for index in table.indexes))
+
+    def reads_target(self, expressions: Iterable[Expr]) -> bool:
+        """Whether a subquery in the new values reads the table that changes, so that each row sees those before it."""
+        for expression in expressions:
+            for node in walk(expression):
+                if isinstance(node, (QueryValue, QueryExists, QueryIn)) and node.query.outer:
+                    cores = [core for query in queries_in(node.query) for core in query.cores]
+                    if any(source.table is self.table for core in cores for source in core.sources):
+                        return True
+        return False
+
+    def read_live(self) -> None:
+        """Let the plan read the tables as they change: the transaction's own, not those of the statement's start."""
+        loads = self.generator.main.loads
+        loads.insert(0, f"    context.writable({self.database}, {self.table.id})")
+        loads.insert(1, "    roots = [attached.root() for attached in context.session.databases]")
+
+    def order_key(self, binder: ExpressionBinder, term: ast.OrderTerm) -> OrderKey:
+        return binder.bind_order_term(term)

@@ -1,0 +1,327 @@
+"""UPDATE and DELETE as Python: the rows to change are gathered first, then changed one by one.
+
+    UPDATE city SET size = size * 2 WHERE country = ?
+
+    rows_1 = [(city_0[0], city_0, city_0[3] * 2) for city_0 in ... if city_0[2] == p0]
+    for key_1, old_1, size_1 in rows_1:
+        ...                                          emit_row's checks of what changes
+        writable_1.replace(key_1, (old_1[0], old_1[1], old_1[2], size_1))
+
+A change of the unique key takes the record out and puts it back under the new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tandemdb.errors import OperationalError
+from tandemdb.planner.bind.bound import (
+    HOLDS_ANY,
+    HOLDS_INT,
+    Column,
+    Core,
+    Expr,
+    Local,
+    Query,
+    QueryExists,
+    QueryIn,
+    QueryValue,
+    Source,
+    SourceColumn,
+    walk,
+)
+from tandemdb.planner.bind.expression import ExpressionBinder, row_items
+from tandemdb.planner.bind.query import Binder, column_name
+from tandemdb.planner.bind.scope import ROWID_NAMES, Entry, EntryColumn, Scope
+from tandemdb.planner.change.row import RowEmitter, unique_keys
+from tandemdb.planner.change.triggers import Target, triggers_for
+from tandemdb.planner.emit.query import QueryEmitter
+from tandemdb.planner.emit.writer import Code, Frame, Generator
+from tandemdb.planner.schema.schema import Table
+from tandemdb.planner.syntax import ast
+
+
+class UpdateRow:
+    """Writes the change of one row whose key, old record and new values are in locals."""
+
+    def __init__(
+        self, queries: QueryEmitter, binder: Binder, table: Table, database: int, action: str | None, session: Any
+    ) -> None:
+        self.queries = queries
+        self.binder = binder
+        self.table = table
+        self.database = database
+        self.session = session
+        self.action = action
+        self.row = RowEmitter(queries, binder, table, database, action, session.settings)
+        self.frame = queries.frame
+        self.generator = queries.generator
+        self.gathers = False
+        """Whether new records are only listed (keys, records), for one `replace_many` after the loop."""
+
+    def write(self, key: str, old: str, assigned: dict[int, Code], returning: Sequence[ast.ResultColumn] = ()) -> None:
+        """Write the lines for a row. `assigned` maps column positions (-1: the rowid) to their new values."""
+        row, table, frame = self.row, self.table, self.frame
+        codes: list[Code | None] = []
+        stored = self.generator.roots[self.database].tables[table.id].classes
+        for column in table.columns:
+            if column.generated is not None:
+                codes.append(None)
+            elif column.position in assigned:
+                codes.append(assigned[column.position])
+            else:
+                codes.append(Code(f"{old}[{column.position}]", kept_classes(column, stored), True))
+        key_changes = -1 in assigned or table.rowid_position in assigned
+        if table.without_rowid:
+            key_changes = any(position in assigned for position in table.primary_key)
+        self.take_key(key, assigned, key_changes)
+        if table.rowid_position >= 0:
+            codes[table.rowid_position] = Code(row.key, HOLDS_INT, True)
+        row.assign(codes)
+        fired = emit_triggers(self, "BEFORE", "UPDATE", assigned)
+        if fired is not None:
+            frame.emit(f"if not {fired}(context, {key}, {old}, {row.key}, {row.record}):")
+            frame.emit("    continue")
+            self.reload(key, assigned)
+        row.check_nulls([c for c in table.columns if c.position in assigned or c.generated is not None])
+        row.check_conditions()
+        if table.without_rowid:
+            row.take_unique_key()
+        self.check_unique(key, assigned, key_changes)
+        self.store(key, old, key_changes, assigned, returning)
+
+    def reload(self, key: str, assigned: dict[int, Code]) -> None:
+        """A BEFORE trigger may have changed the columns that the statement does not set, or deleted the row."""
+        row, frame = self.row, self.frame
+        current = self.generator.name("current")
+        frame.emit(f"{row.writable} = context.writable({self.database}, {self.table.id})")
+        frame.emit(f"{current} = {row.writable}.find({key})")
+        frame.emit(f"if {current} is None:")
+        frame.emit("    continue")
+        for column in self.table.columns:
+            position = column.position
+            if position not in assigned and column.generated is None and position != self.table.rowid_position:
+                frame.emit(f"{row.names[position]} = {current}[{position}]")
+                row.classes[position] = HOLDS_ANY
+        row.compute_generated()
+
+    def take_key(self, key: str, assigned: dict[int, Code], key_changes: bool) -> None:
+        row, frame = self.row, self.frame
+        if self.table.without_rowid:
+            return
+        if not key_changes:
+            frame.emit(f"{row.key} = {key}")
+            return
+        code = assigned.get(self.table.rowid_position if self.table.rowid_position >= 0 else -1, assigned.get(-1))
+        assert code is not None
+        from tandemdb.planner.change.row_errors import integer_key
+
+        frame.emit(f"{row.key} = {self.generator.helper(integer_key)}({code.text})")
+
+    def check_unique(self, key: str, assigned: dict[int, Code], key_changes: bool) -> None:
+        """As for an insert, where the key or an indexed column may have changed; the row itself is no conflict."""
+        row, table = self.row, self.table
+        found = self.generator.name("found")
+        for index in unique_keys(table):
+            if index is None:
+                if key_changes:
+                    test = f"{row.key} != {key} and {row.writable}.find({row.key}) is not None"
+                    self.conflict(test, row.key, row.action_of(table.primary_conflict), row.key_error)
+                continue
+            changed = (c.position in assigned or is_generated(table, c.position) for c in index.columns)
+            if not index.computed and not any(changed):
+                continue
+            test = f"{row.unique_test(index, found)} and {found} != {key}"
+            action = row.action_of(index.conflict)
+            self.conflict(test, found, action, lambda act, index=index: row.index_error(index, act))
+
+    def conflict(self, test: str, found: str, action: str, error: Any) -> None:
+        frame = self.frame
+        frame.emit(f"if {test}:")
+        if action == "IGNORE":
+            frame.emit("    continue")
+        elif action == "REPLACE":
+            frame.emit(f"    {emit_remover(self)}(context, {found})")
+            frame.emit(f"    {self.row.writable} = context.writable({self.database}, {self.table.id})")
+        else:
+            frame.emit(f"    raise {error(action)}")
+
+    def store(
+        self, key: str, old: str, key_changes: bool, assigned: dict[int, Code], returning: Sequence[ast.ResultColumn]
+    ) -> None:
+        row, frame = self.row, self.frame
+        record = self.generator.name("record")
+        frame.emit(f"{record} = {row.record}")
+        if key_changes:
+            frame.emit(f"if {row.key} == {key}:")
+            frame.emit(f"    {row.writable}.replace({key}, {record})")
+            frame.emit("else:")
+            frame.emit(f"    {row.writable}.delete({key})")
+            frame.emit(f"    {row.writable}.insert({row.key}, {record})")
+        elif self.gathers:
+            frame.emit(f"add_key({key})")
+            frame.emit(f"add_record({record})")
+            return
+        else:
+            frame.emit(f"{row.writable}.replace({key}, {record})")
+        frame.emit("changes += 1")
+        if self.session.settings.foreign_keys:
+            self.call_foreign_keys(old, record, assigned)
+        after = emit_triggers(self, "AFTER", "UPDATE", assigned)
+        if returning:
+            frame.emit(f"returned.append({returning_element(self, record, row.key, returning)})")
+        if after is not None:
+            frame.emit(f"{after}(context, {key}, {old}, {row.key}, {record})")
+            frame.emit(f"{row.writable} = context.writable({self.database}, {self.table.id})")
+
+    def call_foreign_keys(self, old: str, record: str, assigned: dict[int, Code]) -> None:
+        from tandemdb.planner.change.foreign_keys import update_hook
+
+        changed = {*assigned, *(column.position for column in self.table.columns if column.generated is not None)}
+        hook = update_hook(target_of(self), changed)
+        if hook is not None:
+            name = self.generator.helper(hook, "foreign_keys_updated")
+            self.frame.emit(f"{name}(context, {old}, {record})")
+            self.frame.emit(f"{self.row.writable} = context.writable({self.database}, {self.table.id})")
+
+
+def kept_classes(column: Any, stored: Sequence[int]) -> int:
+    """What an unchanged column may hold: its own classes, to which its affinity has been applied."""
+    return int(stored[column.position])
+
+
+def is_generated(table: Table, position: int) -> bool:
+    return position >= 0 and table.columns[position].generated is not None
+
+
+def bind_assignments(
+    table: Table, assignments: Sequence[ast.Assignment], binder: ExpressionBinder
+) -> dict[int, Expr]:
+    """SET as column positions (-1: the rowid) and bound expressions; of a column set twice the last one counts.
+
+    Raises:
+        OperationalError: no such column; cannot UPDATE generated column; a count that does not match.
+    """
+    assigned: dict[int, Expr] = {}
+    for assignment in assignments:
+        positions = [assignment_target(table, name) for name in assignment.columns]
+        bound = binder.bind(assignment.expression)
+        items = row_items(bound)
+        if len(positions) == 1 and not isinstance(assignment.expression, ast.RowValue) and items is None:
+            assigned[positions[0]] = bound
+            continue
+        if len(positions) == 1 and isinstance(bound, ast.RowValue):
+            raise OperationalError("row value misused", code="SQLITE_ERROR")
+        if items is None or len(items) != len(positions):
+            found = 1 if items is None else len(items)
+            raise OperationalError(f"{len(positions)} columns assigned {found} values", code="SQLITE_ERROR")
+        assigned.update(zip(positions, items, strict=True))
+    return assigned
+
+
+def assignment_target(table: Table, name: str) -> int:
+    column = table.by_name.get(name.lower())
+    if column is None:
+        if name.lower() in ROWID_NAMES and not table.without_rowid:
+            return table.rowid_position
+        raise OperationalError(f"no such column: {name}", code="SQLITE_ERROR")
+    if column.generated is not None:
+        raise OperationalError(f'cannot UPDATE generated column "{column.name}"', code="SQLITE_ERROR")
+    return column.position
+
+
+def emit_triggers(emitter: Any, time: str, event: str, assigned: dict[int, Any] | None = None) -> str | None:
+    """The name of a function that fires the table's triggers of this time and event; None if it has none."""
+    names = None
+    if assigned is not None:
+        names = {emitter.table.columns[position].name.lower() for position in assigned if position >= 0}
+    fire = triggers_for(target_of(emitter), time, event, names, getattr(emitter, "action", None))
+    if fire is None:
+        return None
+    name: str = emitter.generator.helper(fire, f"fire_{time.lower()}_{event.lower()}")
+    return name
+
+
+def target_of(emitter: Any) -> Target:
+    binder = emitter.binder
+    return Target(emitter.session, binder.namespace, binder.roots, emitter.database, emitter.table)
+
+
+def emit_remover(emitter: Any) -> str:
+    """The name of a function that takes away a row which stands in the way of OR REPLACE."""
+    from tandemdb.planner.change.row_changes import row_remover
+
+    name: str = emitter.generator.helper(row_remover(target_of(emitter)), "remove_row")
+    return name
+
+
+def returning_element(emitter: Any, record: str, key: str, returning: Sequence[ast.ResultColumn] | None = None) -> str:
+    """The result row of RETURNING, over the record just written."""
+    bound = bind_returning(emitter, record, key, emitter.node.returning if returning is None else returning)
+    expressions = [item for _, item in bound]
+    if any(isinstance(node, (QueryValue, QueryExists, QueryIn)) for item in expressions for node in walk(item)):
+        return element_after_change(emitter, record, key, expressions)
+    texts = [emitter.queries.expressions.value(item).text for item in expressions]
+    return f"({', '.join(texts)},)"
+
+
+def element_after_change(emitter: Any, record: str, key: str, expressions: Sequence[Expr]) -> str:
+    """As `returning_element`, for expressions with subqueries: those see the tables as the first change left them.
+
+        def returning_1(roots):               called behind the first change
+            table_city_1 = roots[0].tables[5]
+            ...                               subqueries that need no record are run here
+            def element_1(record): ...
+            return element_1
+    """
+    generator: Generator = emitter.generator
+    names = [name for name in (record, key) if name.isidentifier() and name != "None"]
+    outer = Frame(generator.name("returning"), ["roots"], generator.main)
+    inner = Frame(generator.name("element"), names, outer)
+    held = generator.main, generator.tables, generator.hoisted
+    generator.main, generator.tables, generator.hoisted = outer, {}, {}
+    try:
+        queries = QueryEmitter(generator, inner, None)
+        texts = [queries.expressions.value(item).text for item in expressions]
+    finally:
+        generator.main, generator.tables, generator.hoisted = held
+    inner.emit(f"return ({', '.join(texts)},)")
+    outer.emit_setup_lines(["    " + line for line in inner.source()])
+    outer.emit(f"return {inner.name}")
+    generator.main.emit_setup_lines(["    " + line for line in outer.source()])
+    generator.main.emit_setup(f"make_{inner.name} = None")
+    made = f"(make_{inner.name} or (make_{inner.name} := {outer.name}(context.session.roots())))"
+    return f"{made}({', '.join(names)})"
+
+
+def bind_returning(
+    emitter: Any, record: str, key: str, returning: Sequence[ast.ResultColumn]
+) -> list[tuple[str, Expr]]:
+    """RETURNING's columns with their names."""
+    table: Table = emitter.table
+    columns = [SourceColumn(c.name, c.affinity, c.collation, HOLDS_ANY, c.type_name) for c in table.columns]
+    source = Source(9998, table.name, columns)
+    source.table, source.variable, source.database = table, record, emitter.database
+    scope = Scope(None, Core(), Query())
+    offered = [EntryColumn(c.name, Column(source, c.position), hidden=c.hidden == 1) for c in table.columns]
+    entry = Entry(table.name, None, offered, None)
+    if table.rowid_position >= 0:
+        entry.rowid = lambda: Column(source, table.rowid_position)
+    elif not table.without_rowid:
+        entry.rowid = lambda: Local(key, HOLDS_INT, "INTEGER")
+    scope.entries.append(entry)
+    binder = ExpressionBinder(emitter.binder, scope)
+    found: list[tuple[str, Expr]] = []
+    for item in returning:
+        if isinstance(item.expression, ast.Star):
+            if item.expression.table is not None:
+                raise OperationalError('RETURNING may not use "TABLE.*" wildcards', code="SQLITE_ERROR")
+            found.extend((column.name, column.expression) for column in offered if not column.hidden)
+            continue
+        expression = binder.bind_scalar(item.expression)
+        found.append((item.alias or column_name(item, scope), expression))
+    return found
+
+
+__all__ = ["QueryValue", "UpdateRow"]

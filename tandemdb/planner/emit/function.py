@@ -1,0 +1,151 @@
+"""Function calls as Python: the ones worth it inline, the others as calls of `functions`.
+
+    coalesce(a, b)     a if a is not None else b            (evaluated lazily, as SQLite does)
+    length(t)          len(t)                               where t is text and never NULL
+    min(a, b)          generic, by the collation of its arguments
+    round(x, 2)        round_(x, 2)                         the registry's function
+    rev(a)             user_rev_1(a)                        one that the connection registered
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from tandemdb.planner.bind.bound import (
+    HOLDS_ANY,
+    HOLDS_INT,
+    HOLDS_NULL,
+    HOLDS_NUMBER,
+    HOLDS_TEXT,
+    AggregateRef,
+    Column,
+    Expr,
+    FunctionCall,
+    UserCall,
+)
+from tandemdb.planner.bind.traits import collation_of
+from tandemdb.planner.emit.collation import collated_call
+from tandemdb.planner.emit.writer import Code
+from tandemdb.planner.functions.registry import plain
+from tandemdb.planner.syntax import ast
+
+if TYPE_CHECKING:
+    from tandemdb.planner.emit.expression import ExpressionEmitter
+
+
+def emit_function(emitter: ExpressionEmitter, node: FunctionCall, *, keep_json: bool = False) -> Code:
+    """The fragment of a built-in function's call; `keep_json` leaves the mark of JSON on it for another JSON
+    function.
+    """
+    inline = INLINE.get(node.name)
+    if inline is not None:
+        found = inline(emitter, node)
+        if found is not None:
+            return found
+    function = node.function
+    collation = "BINARY"
+    if function.make_collated is not None:
+        collation = next((found[0] for found in map(collation_of, node.arguments) if found), "BINARY")
+    takes_json = function.makes_json or node.name.startswith("json") or node.name in JSON_CARRIERS
+    arguments = [json_argument(emitter, item) if takes_json else emitter.value(item) for item in node.arguments]
+    texts = [argument.text for argument in arguments]
+    if function.needs_context:
+        emitter.generator.needs_context = True
+        texts.insert(0, "context")
+    classes = function.result_classes
+    if function.null_if_null and any(argument.nullable for argument in arguments):
+        classes |= HOLDS_NULL
+    name = collated_call(emitter.generator, function, collation, f"sql_{name_of(node.name)}")
+    text = f"{name}({', '.join(texts)})"
+    if (function.makes_json or node.name in JSON_CARRIERS) and not keep_json:
+        text = f"{emitter.generator.helper(plain)}({text})"
+    return Code(text, classes)
+
+
+def json_argument(emitter: ExpressionEmitter, node: Expr) -> Code:
+    """An argument of a JSON function: what another JSON function made stays marked as JSON."""
+    if isinstance(node, FunctionCall) and (node.function.makes_json or node.name in JSON_CARRIERS):
+        return emit_function(emitter, node, keep_json=True)
+    if isinstance(node, Column) and getattr(node.source.function, "json_column", -1) == node.position:
+        return Code(f"{node.source.variable}[-1]", HOLDS_ANY, True)
+    if isinstance(node, AggregateRef):
+        return emitter.aggregate_ref(node, keep_json=True)
+    return emitter.value(node)
+
+
+def name_of(name: str) -> str:
+    return {"->": "arrow", "->>": "double_arrow"}.get(name, name)
+
+
+def emit_user_call(emitter: ExpressionEmitter, node: UserCall) -> Code:
+    arguments = ", ".join(emitter.value(item).text for item in node.arguments)
+    emitter.generator.needs_context = True
+    found = Code(f"context.user_function({node.name!r}, {len(node.arguments)})")
+    function = emitter.generator.hoist(found, f"user_{name_of(node.name)}" if node.name.isidentifier() else "user")
+    return Code(f"{function.text}({arguments})", HOLDS_ANY)
+
+
+def coalesce(emitter: ExpressionEmitter, node: FunctionCall) -> Code | None:
+    codes = [emitter.value(item) for item in node.arguments]
+    text, classes = "", 0
+    for code in codes[:-1]:
+        if not code.nullable:
+            classes |= code.classes
+            return Code(f"({text}{code.text})" if text else code.text, classes, bool(text) or code.atomic)
+        named, test = emitter.guarded(code)
+        text += f"{named.text} if {test[:-8]} is not None else "
+        classes |= code.classes & ~HOLDS_NULL
+    last = codes[-1]
+    return Code(f"({text}{last.text})", classes | last.classes, True)
+
+
+def iif(emitter: ExpressionEmitter, node: FunctionCall) -> Code | None:
+    if len(node.arguments) < 2:
+        return None
+    otherwise = node.arguments[2] if len(node.arguments) > 2 else None
+    return emitter.value(ast.Case(None, [(node.arguments[0], node.arguments[1])], otherwise))
+
+
+def typeof(emitter: ExpressionEmitter, node: FunctionCall) -> Code | None:
+    value = emitter.value(node.arguments[0])
+    names = emitter.generator.helper(TYPE_NAMES, "type_names")
+    return Code(f"{names}[type({value.text})]", HOLDS_TEXT, True)
+
+
+def length(emitter: ExpressionEmitter, node: FunctionCall) -> Code | None:
+    """SQLite counts the characters before the first NUL."""
+    value = emitter.value(node.arguments[0])
+    if value.classes != HOLDS_TEXT:
+        return None
+    return Code(f"{emitter.generator.helper(length_before_nul)}({value.text})", HOLDS_INT)
+
+
+def length_before_nul(text: str) -> int:
+    found = text.find("\0")
+    return len(text) if found < 0 else found
+
+
+def likelihood(emitter: ExpressionEmitter, node: FunctionCall) -> Code | None:
+    return emitter.value(node.arguments[0])
+
+
+def absolute(emitter: ExpressionEmitter, node: FunctionCall) -> Code | None:
+    value = emitter.value(node.arguments[0])
+    return Code(f"abs({value.text})", value.classes, True) if value.classes == HOLDS_NUMBER & ~HOLDS_INT else None
+
+
+JSON_CARRIERS: frozenset[str] = frozenset()
+"""Functions that hand on the JSON mark of an argument."""
+
+INLINE: dict[str, Callable[[ExpressionEmitter, FunctionCall], Code | None]] = {
+    "coalesce": coalesce,
+    "ifnull": coalesce,
+    "iif": iif,
+    "typeof": typeof,
+    "length": length,
+    "likely": likelihood,
+    "unlikely": likelihood,
+    "abs": absolute,
+}
+TYPE_NAMES = {type(None): "null", int: "integer", float: "real", str: "text", bytes: "blob"}

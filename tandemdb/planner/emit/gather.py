@@ -1,0 +1,297 @@
+"""Aggregates of which nothing but values is needed: lists of values are gathered, not rows.
+
+    SELECT country, count(*) FROM city GROUP BY country
+
+        groups_1 = counter([city_0[2] for city_0 in ...])
+        for key_1 in sorted(groups_1):
+            count_1 = groups_1[key_1]
+            rows_1.append((key_1, count_1))
+
+    SELECT country, sum(size) FROM city GROUP BY country HAVING sum(size) > 9
+
+        groups_1 = defaultdict(list)
+        for city_0 in ...:
+            groups_1[city_0[2]].append(city_0[3])
+        kept_1 = {}
+        for key_1, values_1 in groups_1.items():
+            sum_1 = sum_reals(values_1)
+            if sum_1 > 9:
+                kept_1[key_1] = (key_1, sum_1)
+        rows_1 = [kept_1[key_1] for key_1 in sorted(kept_1)]
+
+That asks for built-in aggregates and for results that read no column but those grouped by; `emit.aggregate` does the
+rest. What is grouped by is read from the key: the first of equal values is the one a dictionary keeps.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tandemdb.planner.bind.bound import HOLDS_FLOAT, HOLDS_INT, Aggregate, Column, Expr, FunctionCall, Rowid, walk
+from tandemdb.planner.bind.traits import collation_of
+from tandemdb.planner.emit.order import PLAIN_CLASSES
+from tandemdb.planner.emit.pipeline import Pipeline
+from tandemdb.planner.emit.writer import Code
+from tandemdb.planner.runtime import helpers as runtime
+from tandemdb.planner.syntax import ast
+
+if TYPE_CHECKING:
+    from tandemdb.planner.emit.aggregate import AggregateSink
+
+PLAIN_AGGREGATES = frozenset({"count", "sum", "total", "avg", "min", "max", "group_concat"})
+READING = ("source", "query")
+"""What a node has that reads a row, by itself or in a subquery."""
+RESULT_NODES_MAX = 20
+"""Larger expressions are not searched for what is grouped by: their chains are written flat."""
+
+
+def gathered_rows(sink: AggregateSink) -> str | None:
+    """Write a core's aggregates from lists of values; the name of the result rows, None if rows are needed."""
+    core = sink.core
+    if core.windows or not all(map(is_plain, core.aggregates)):
+        return None
+    keys = [sink.group_key(expression) for expression in core.group_by]
+    if not all(keeps_value(sink, expression) for expression in core.group_by):
+        return None
+    results = [result.expression for result in core.results] + sink.order.hidden_expressions()
+    results += [] if core.having is None else [core.having]
+    if not all(reads_only(result, core.group_by) for result in results):
+        return None
+    if any(call.name in ("min", "max") for call in core.aggregates) and any(key.classes & HOLDS_FLOAT for key in keys):
+        return None  # 1 and 1.0 are one group, and the row of the extreme shows its own.
+    gatherer = Gatherer(sink, keys)
+    return gatherer.grouped() if core.group_by else gatherer.single()
+
+
+def is_plain(call: Aggregate) -> bool:
+    if call.function is None or call.filter is not None or call.order_by:
+        return False
+    return call.name in PLAIN_AGGREGATES and len(call.arguments) <= 1
+
+
+def keeps_value(sink: AggregateSink, expression: Expr) -> bool:
+    """Whether a group's key is the value that a result shows: no collation, and read through `raw_value` alone."""
+    found = collation_of(expression)
+    if found is not None and found[0] != "BINARY":
+        return False
+    if isinstance(expression, (Column, Rowid)):
+        return True
+    if isinstance(expression, FunctionCall):
+        return not expression.function.makes_json and not expression.name.startswith("json")
+    return isinstance(expression, ast.Binary) and expression.operator in ("+", "-", "*", "/", "%", "||")
+
+
+def reads_only(result: Expr, keys: Sequence[Expr]) -> bool:
+    """Whether an expression reads nothing of a row but the keys."""
+    if any(not isinstance(key, (Column, Rowid)) for key in keys) and len(list(walk(result))) > RESULT_NODES_MAX:
+        return False
+    return all(not hasattr(node, name) for node in outside_keys(result, keys) for name in READING)
+
+
+def outside_keys(node: Any, keys: Sequence[Expr]) -> Iterator[Any]:
+    """The nodes of an expression that are not inside a key."""
+    pending = [node]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, tuple) and hasattr(item, "_fields"):
+            if any(type(item) is type(key) and item == key for key in keys):
+                continue
+            yield item
+        elif not isinstance(item, (list, tuple)):
+            continue
+        if not isinstance(item, (Column, Rowid)):
+            pending.extend(item)
+
+
+class Gatherer:
+    """Writes the lists of one core's aggregates, and its result rows from them."""
+
+    __slots__ = ("sink", "keys", "generator", "frame", "pipeline", "arguments", "texts")
+
+    def __init__(self, sink: AggregateSink, keys: Sequence[Code]) -> None:
+        self.sink = sink
+        self.keys = keys
+        self.generator = sink.generator
+        self.frame = sink.frame
+        self.pipeline = sink.pipeline
+        expressions = sink.queries.expressions
+        self.arguments: list[Code | None] = []
+        for call in sink.core.aggregates:
+            if not call.arguments:
+                self.arguments.append(None)
+                continue
+            code = expressions.raw_value(call.arguments[0])
+            if code.nan and call.name not in ("sum", "total", "avg"):
+                code = expressions.settled(code)
+            self.arguments.append(code)
+        self.texts: list[str] = []
+        """What is gathered of each row: the arguments' texts, each once."""
+        for argument in self.arguments:
+            if argument is not None and argument.text not in self.texts:
+                self.texts.append(argument.text)
+
+    # ---- one group of all rows
+
+    def single(self) -> str:
+        sink, frame = self.sink, self.frame
+        if not self.texts:
+            counted = sink.count_of_table() or self.counted()
+            self.compute({}, Code(counted, HOLDS_INT, True))
+        else:
+            self.compute(*self.columns())
+        rows = self.generator.name("rows")
+        having = sink.core.having
+        test = "True" if having is None else sink.queries.expressions.true(having)
+        element = sink.element()
+        frame.emit(f"{rows} = [{element}]" if test == "True" else f"{rows} = [{element}] if {test} else []")
+        return rows
+
+    def counted(self) -> str:
+        """An expression for the number of rows; where the last loop is over a list, its length is enough."""
+        clauses = self.pipeline.clauses
+        if not self.sink.core.aggregates:
+            return "0"
+        loops = [clause for clause in clauses if clause.kind == "for"]
+        if clauses and clauses[-1].kind == "for" and len(loops) > 1 and self.pipeline.is_comprehension:
+            length = length_of(clauses[-1].text)
+            if length is not None:
+                outer = Pipeline()
+                outer.clauses = clauses[:-1]
+                return f"sum({outer.comprehension(length)})"
+        if len(clauses) == 1 and len(loops) == 1 and (length := length_of(clauses[0].text)) is not None:
+            return length
+        item = self.pipeline.variables[0] if len(self.pipeline.variables) == 1 else "None"
+        return f"len({self.pipeline.collect(self.generator, self.frame, item, 'items')})"
+
+    def columns(self) -> tuple[dict[str, str], Code]:
+        """Write the lists, one for each text; their names, and an expression for how many rows there are."""
+        texts, frame, generator = self.texts, self.frame, self.generator
+        if len(texts) == 1:
+            name = self.pipeline.collect(generator, frame, texts[0], "values")
+            return {texts[0]: name}, Code(f"len({name})", HOLDS_INT, True)
+        names = {text: generator.name("values") for text in texts}
+        if len(self.pipeline.variables) == 1:
+            variable = self.pipeline.variables[0]
+            items = self.pipeline.collect(generator, frame, variable, "items")
+            for text, name in names.items():
+                frame.emit(f"{name} = [{text} for {variable} in {items}]")
+        else:
+            items = self.pipeline.collect(generator, frame, f"({', '.join(texts)})", "items")
+            listed = ", ".join(names.values())
+            frame.emit(f"{listed} = zip(*{items}) if {items} else ({'(), ' * len(texts)})")
+        return names, Code(f"len({items})", HOLDS_INT, True)
+
+    # ---- groups
+
+    def grouped(self) -> str:
+        generator, frame, sink = self.generator, self.frame, self.sink
+        groups, key, rows = (generator.name(prefix) for prefix in ("groups", "key", "rows"))
+        values = self.gather(groups)
+        plain = all(code.classes in PLAIN_CLASSES for code in self.keys)
+        order = "sorted" if plain else generator.helper(runtime.group_order)
+        having = sink.core.having
+        if having is None:
+            frame.emit(f"{rows} = []")
+            frame.emit(f"append_{rows} = {rows}.append")
+            frame.emit(f"for {key} in {order}({groups}):")
+            if values:
+                frame.emit(f"    {values} = {groups}[{key}]")
+        else:
+            kept = generator.name("kept")
+            frame.emit(f"{kept} = {{}}")
+            frame.emit(f"for {key}, {values} in {groups}.items():" if values else f"for {key} in {groups}:")
+        frame.depth += 1
+        self.know_keys(key)
+        self.compute(*self.unpacked(values))
+        if having is None:
+            frame.emit(f"append_{rows}({sink.element()})")
+        else:
+            frame.emit(f"if {sink.queries.expressions.true(having)}:")
+            frame.emit(f"    {kept}[{key}] = {sink.element()}")
+        frame.depth -= 1
+        sink.queries.expressions.know([])
+        if having is not None:
+            frame.emit(f"{rows} = [{kept}[{key}] for {key} in {order}({kept})]")
+        return rows
+
+    def gather(self, groups: str) -> str:
+        """Write the dictionary of groups; the name that a group's value is to have ("" if it has none)."""
+        generator, frame, pipeline = self.generator, self.frame, self.pipeline
+        key = self.keys[0].text if len(self.keys) == 1 else f"({', '.join(code.text for code in self.keys)})"
+        if not self.texts and pipeline.is_comprehension:
+            if not self.sink.core.aggregates:
+                frame.emit(f"{groups} = dict.fromkeys({pipeline.comprehension(key)})")
+                return ""
+            frame.emit(f"{groups} = {generator.helper(Counter, 'counter')}({pipeline.comprehension(key)})")
+            return generator.name("count")
+        if not self.texts:
+            frame.emit(f"{groups} = {generator.helper(defaultdict)}(int)")
+            pipeline.write(frame, [f"{groups}[{key}] += 1"])
+            return generator.name("count")
+        frame.emit(f"{groups} = {generator.helper(defaultdict)}(list)")
+        pipeline.write(frame, [f"{groups}[{key}].append({self.item})"])
+        return generator.name("values" if len(self.texts) == 1 else "items")
+
+    @property
+    def item(self) -> str:
+        """What is kept of each row: its only value, its record where that holds all values, or a tuple of them."""
+        if len(self.texts) == 1:
+            return self.texts[0]
+        variables = self.pipeline.variables
+        return variables[0] if len(variables) == 1 else f"({', '.join(self.texts)})"
+
+    def unpacked(self, values: str) -> tuple[dict[str, str], Code]:
+        """The names of a group's lists, and an expression for how many rows it has."""
+        texts, variables = self.texts, self.pipeline.variables
+        if not texts:
+            return {}, Code(values or "0", HOLDS_INT, True)
+        count = Code(f"len({values})", HOLDS_INT, True)
+        if len(texts) == 1:
+            return {texts[0]: values}, count
+        names = {text: self.generator.name("values") for text in texts}
+        if len(variables) == 1:
+            for text, name in names.items():
+                self.frame.emit(f"{name} = [{text} for {variables[0]} in {values}]")
+        else:
+            self.frame.emit(f"{', '.join(names.values())} = zip(*{values})")
+        return names, count
+
+    def know_keys(self, key: str) -> None:
+        """Let expressions read what is grouped by from the key."""
+        expressions = self.sink.queries.expressions
+        if len(self.keys) == 1:
+            expressions.know([(self.sink.core.group_by[0], Code(key, self.keys[0].classes, True))])
+        else:
+            pairs = enumerate(zip(self.sink.core.group_by, self.keys, strict=True))
+            expressions.know([
+                (expression, Code(f"{key}[{place}]", code.classes, True)) for place, (expression, code) in pairs
+            ])  # fmt: skip
+
+    # ---- aggregates
+
+    def compute(self, names: dict[str, str], count: Code) -> None:
+        """Write each aggregate's value into a local."""
+        sink = self.sink
+        for index, (call, argument) in enumerate(zip(sink.core.aggregates, self.arguments, strict=True)):
+            if argument is None:
+                sink.set_aggregate(index, count)
+                continue
+            text = names[argument.text]
+            if call.distinct:
+                if call.name == "count" and not argument.nullable and sink.collation(call) == "None":
+                    sink.set_aggregate(index, Code(f"len(set({text}))", HOLDS_INT))
+                    continue
+                text = sink.without_repeats(call, text)
+            sink.set_aggregate(index, sink.finish(call, text, argument))
+
+
+def length_of(text: str) -> str | None:
+    """An expression for how many items a loop over `text` has; None if it is not over a list."""
+    if text.endswith(", ())") and ".get(" in text and text.startswith("hash_"):
+        return f"len({text})"
+    start = text.find(".find_many(")
+    if start > 0 and text[:start].isidentifier() and text.endswith(")") and not text.endswith("[::-1])"):
+        return f"len({text[start + len('.find_many(') : -1]})"
+    return None

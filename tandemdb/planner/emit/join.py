@@ -1,0 +1,164 @@
+"""One step of a join in a pipeline: inner, left, right or full.
+
+    INNER   for k in <path> if <conditions>
+    LEFT    for k in ([k for k in <path> if <ON>] or null_row)          the rest of WHERE is tested after
+    RIGHT   pairs made beforehand: every match, then each right row without one beside a row of NULLs
+    FULL    and each left row without a match beside a row of NULLs
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tandemdb.planner.access.join_order import Step
+from tandemdb.planner.access.paths import Path
+from tandemdb.planner.bind.bound import Expr, FunctionCall, Local, Source, UserCall, sources_of, walk
+from tandemdb.planner.emit.pipeline import Pipeline
+from tandemdb.planner.emit.source import SourceReader
+from tandemdb.planner.runtime import helpers as runtime
+
+if TYPE_CHECKING:
+    from tandemdb.planner.emit.query import QueryEmitter
+
+NEVER_EARLY = (FunctionCall, UserCall, Local)
+"""What must not be computed for rows that no other row leads to: it may fail, or is known in one place only."""
+
+
+def emit_step(queries: QueryEmitter, pipeline: Pipeline, step: Step) -> None:
+    """Append a step's clauses to the pipeline."""
+    source = step.source
+    if source.join in ("RIGHT", "FULL"):
+        emit_full(queries, pipeline, step)
+    elif source.join == "LEFT":
+        emit_left(queries, pipeline, step)
+    else:
+        own = own_filters(queries, step)
+        SourceReader(queries, source, step.path, pipeline, [queries.expressions.true(c) for c in own]).write()
+        for conjunct in step.filters:
+            if any(conjunct is item for item in own):
+                continue
+            pipeline.test(queries.expressions.true(conjunct))
+    for conjunct in step.after:
+        pipeline.test(queries.expressions.true(conjunct))
+    remember(pipeline, source)
+    pipeline.cut_if_deep(queries.generator, queries.frame)
+
+
+def own_filters(queries: QueryEmitter, step: Step) -> list[Expr]:
+    """Conditions on a hashed source alone, which are tested while its dictionary is made, not for every pair."""
+    source = step.source
+    if step.path.kind != "hash" or source.table is None:
+        return []
+    return [
+        conjunct
+        for conjunct in step.filters
+        if sources_of(conjunct) == {source}
+        and not any(hasattr(node, "query") or isinstance(node, NEVER_EARLY) for node in walk(conjunct))
+    ]
+
+
+def remember(pipeline: Pipeline, source: Source) -> None:
+    if source.variable not in pipeline.variables:
+        pipeline.variables.append(source.variable)
+    if source.uses_key and source.key_variable not in pipeline.variables:
+        pipeline.variables.append(source.key_variable)
+
+
+def null_row(queries: QueryEmitter, source: Source) -> str:
+    """The name of a row of NULLs as wide as the source."""
+    return queries.generator.helper((None,) * len(source.columns), f"null_row_{len(source.columns)}")
+
+
+def target_of(source: Source) -> str:
+    return f"({source.key_variable}, {source.variable})" if source.uses_key else source.variable
+
+
+def emit_left(queries: QueryEmitter, pipeline: Pipeline, step: Step) -> None:
+    source = step.source
+    inner = Pipeline()
+    was, source.nullable = source.nullable, False
+    queries.expressions.forget()
+    SourceReader(queries, source, step.path, inner).write()
+    for conjunct in step.filters:
+        inner.test(queries.expressions.true(conjunct))
+    source.nullable = was
+    queries.expressions.forget()
+    nulls = null_row(queries, source)
+    nothing = f"((None, {nulls}),)" if source.uses_key else f"({nulls},)"
+    if inner.is_comprehension:
+        matches = inner.comprehension(target_of(source))
+    else:
+        matches = matching_function(queries, pipeline, inner, source)
+    pipeline.loop(target_of(source), f"({matches} or {nothing})")
+
+
+def matching_function(queries: QueryEmitter, pipeline: Pipeline, inner: Pipeline, source: Source) -> str:
+    """A call of a local function that lists the matches, for clauses that do not fit a comprehension."""
+    from tandemdb.planner.emit.writer import Frame
+
+    generator = queries.generator
+    frame = Frame(generator.name("matches"), list(pipeline.variables), queries.frame)
+    name = inner.collect(generator, frame, target_of(source), "matched")
+    frame.emit(f"return {name}")
+    queries.frame.emit_setup_lines(["    " + line for line in frame.source()])
+    return f"{frame.name}({', '.join(pipeline.variables)})"
+
+
+def emit_full(queries: QueryEmitter, pipeline: Pipeline, step: Step) -> None:
+    """RIGHT and FULL: the pairs are made before the loops that follow."""
+    source, frame, generator = step.source, queries.frame, queries.generator
+    held = list(pipeline.variables)
+    pipeline.cut(generator, frame)
+    left_rows = pipeline.clauses[0].text
+    scan = Pipeline()
+    SourceReader(queries, source, Path("scan", 0.0, 0.0), scan).write()
+    right_rows = scan.collect(generator, frame, target_of(source), "right")
+    test = " and ".join(queries.expressions.true(c) for c in (*step.path.used, *step.filters)) or "True"
+    nulls = null_row(queries, source)
+    right_nulls = f"(None, {nulls})" if source.uses_key else nulls
+    pairs = generator.name("pairs")
+    left_nulls = ", ".join(left_null(queries, name) for name in held)
+    group = f"({', '.join(held)},)"
+    frame.emit(f"{pairs}, matched = [], set()")
+    candidates, probe = f"enumerate({right_rows})", ""
+    if step.path.terms:
+        candidates, probe = write_lookup(queries, step, right_rows)
+    frame.emit(f"for {group} in {left_rows}:")
+    if probe:
+        frame.emit(f"    sought = {probe}")
+    frame.emit(f"    hits = [place for place, {target_of(source)} in {candidates} if {test}]")
+    frame.emit("    if hits:")
+    frame.emit("        matched.update(hits)")
+    frame.emit(f"        {pairs}.extend([({', '.join(held)}, {right_rows}[place]) for place in hits])")
+    if source.join == "FULL":
+        frame.emit("    else:")
+        frame.emit(f"        {pairs}.append(({', '.join(held)}, {right_nulls}))")
+    frame.emit(
+        f"{pairs}.extend([({left_nulls}, row) for place, row in enumerate({right_rows}) if place not in matched])"
+    )
+    pipeline.clauses = []
+    pipeline.loop(f"({', '.join(held)}, {target_of(source)})", pairs)
+
+
+def write_lookup(queries: QueryEmitter, step: Step, right_rows: str) -> tuple[str, str]:
+    """Gather the right rows by what equalities compare; what lists those that may match, and what it looks for."""
+    source, frame = step.source, queries.frame
+    reader = SourceReader(queries, source, step.path, Pipeline())
+    own = [reader.hash_key(term, of_source=True).text for term in step.path.terms]
+    sought = [reader.hash_key(term, of_source=False).text for term in step.path.terms]
+    name = queries.generator.name("right_by_key")
+    frame.emit(f"{name} = {{}}")
+    frame.emit(f"for place, {target_of(source)} in enumerate({right_rows}):")
+    frame.emit(f"    {name}.setdefault(({', '.join(own)},), []).append((place, {target_of(source)}))")
+    return f"{name}.get(sought, ())", f"({', '.join(sought)},)"
+
+
+def left_null(queries: QueryEmitter, name: str) -> str:
+    """The NULL stand-in of a pipeline variable: a row of NULLs, or None for a key."""
+    for source in queries.frame.sources:
+        if source.variable == name:
+            return null_row(queries, source)
+    return "None"
+
+
+__all__ = ["emit_step", "runtime"]

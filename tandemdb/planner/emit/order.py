@@ -1,0 +1,215 @@
+"""What happens to a core's rows at the end: DISTINCT, ORDER BY, OFFSET and LIMIT.
+
+    rows_1 = list(dict.fromkeys(rows_1))                  DISTINCT keeps the first of equal rows, in order of appearance
+    rows_1.sort(key=itemgetter(2), reverse=True)          stable sorts, the last key first
+    rows_1.sort(key=itemgetter(0))
+    rows_1 = [row[:2] for row in rows_1]                  what only ORDER BY needed is cut off
+    rows_1 = rows_1[offset_1:stop_1]
+
+Where the access path brings the rows in the order asked for, nothing is sorted.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from operator import itemgetter
+from typing import TYPE_CHECKING
+
+from tandemdb.planner.access.join_order import JoinPlan
+from tandemdb.planner.access.order import path_in_order
+from tandemdb.planner.bind.bound import (
+    HOLDS_ANY,
+    HOLDS_BLOB,
+    HOLDS_FLOAT,
+    HOLDS_INT,
+    HOLDS_NULL,
+    HOLDS_TEXT,
+    Core,
+    Expr,
+    OrderKey,
+    Query,
+)
+from tandemdb.planner.bind.traits import collation_of
+from tandemdb.planner.emit.collation import collation_function
+from tandemdb.planner.emit.explain import Explanation
+from tandemdb.planner.emit.writer import Code
+from tandemdb.planner.runtime import helpers as runtime
+
+if TYPE_CHECKING:
+    from tandemdb.planner.emit.query import QueryEmitter
+
+PLAIN_CLASSES = frozenset({HOLDS_INT, HOLDS_FLOAT, HOLDS_INT | HOLDS_FLOAT, HOLDS_TEXT, HOLDS_BLOB})
+
+
+class OrderEmitter:
+    """The end of one core: `query` None leaves only its DISTINCT."""
+
+    __slots__ = ("queries", "core", "query", "codes", "sorted_by_path", "limited", "limit")
+
+    def __init__(self, queries: QueryEmitter, core: Core, query: Query | None) -> None:
+        self.queries = queries
+        self.core = core
+        self.query = query
+        self.codes: dict[int, int] = {}
+        self.sorted_by_path = False
+        self.limited = False
+        self.limit: tuple[str, str] | None = None
+
+    @property
+    def keys(self) -> list[OrderKey]:
+        return [] if self.query is None else self.query.order_by
+
+    def hidden_expressions(self) -> list[Expr]:
+        """The sort keys that are not result columns."""
+        if self.sorted_by_path:
+            return []
+        return [key.expression for key in self.keys if key.position < 0]
+
+    def note_classes(self, position: int, code: Code) -> None:
+        """Remember what a column of the result rows may hold, so that the sort can be plain."""
+        self.codes[position] = code.classes
+
+    # ---- order by path
+
+    def with_order(self, plan: JoinPlan) -> JoinPlan:
+        """Let the plan's only step read in the order asked for, if a path can."""
+        keys = self.keys
+        if len(plan.steps) != 1 or not keys or self.core.is_aggregate or self.core.windows or self.core.distinct:
+            return plan
+        step, query = plan.steps[0], self.query
+        source = step.source
+        if source.table is None or source.table.without_rowid or source.join != "INNER" or query is None:
+            return plan
+        results = self.core.results
+        asked = [(k, k.expression if k.position < 0 else results[k.position].expression) for k in keys]
+        stored = self.queries.generator.roots[source.database].tables[source.table.id]
+        path = path_in_order(
+            source, step.path, asked, stored, filtered=bool(step.filters), limited=query.limit is not None
+        )
+        if path is None:
+            return plan
+        self.sorted_by_path = True
+        return plan._replace(steps=[step._replace(path=path)])
+
+    def explain(self, explanation: Explanation) -> None:
+        if self.core.is_aggregate and self.core.group_by:
+            explanation.line("USE TEMP B-TREE FOR GROUP BY")
+        if self.core.distinct:
+            explanation.line("USE TEMP B-TREE FOR DISTINCT")
+        if self.keys and not self.sorted_by_path:
+            explanation.line("USE TEMP B-TREE FOR ORDER BY")
+
+    # ---- the end
+
+    def finish(self, rows: str) -> str:
+        """Write DISTINCT, ORDER BY and LIMIT over the list `rows`; the name of the result."""
+        frame = self.queries.frame
+        if self.core.distinct:
+            self.distinct(rows)
+        if self.keys and not self.sorted_by_path:
+            self.sort(rows)
+        if self.query is not None and not self.limited:
+            limit = self.limit or limit_text(self.queries, self.query)
+            if limit is not None:
+                frame.emit(f"{rows} = {rows}[{limit[0]}:{limit[1]}]")
+        return rows
+
+    def distinct(self, rows: str) -> None:
+        generator = self.queries.generator
+        width = len(self.core.results)
+        keys = []
+        for result in self.core.results:
+            found = collation_of(result.expression)
+            collation = found[0] if found else "BINARY"
+            keys.append(str(collation_function(generator, collation)))
+        if not self.hidden_expressions() and set(keys) == {"None"}:
+            self.queries.frame.emit(f"{rows} = list(dict.fromkeys({rows}))")
+            return
+        function = generator.helper(runtime.distinct_rows)
+        self.queries.frame.emit(f"{rows} = {function}({rows}, ({', '.join(keys)},), {width})")
+
+    def sort(self, rows: str) -> None:
+        frame = self.queries.frame
+        width = len(self.core.results)
+        places = self.places()
+        write_sort(self.queries, rows, self.keys, places, self.codes)
+        if places and max(places) >= width:
+            if width == 1:
+                frame.emit(f"{rows} = [(row[0],) for row in {rows}]")
+            else:
+                frame.emit(f"{rows} = [row[:{width}] for row in {rows}]")
+
+    def places(self) -> list[int]:
+        """Where each sort key stands in the rows: among the result columns, or behind them."""
+        places = []
+        hidden = len(self.core.results)
+        for key in self.keys:
+            if key.position >= 0:
+                places.append(key.position)
+            else:
+                places.append(hidden)
+                hidden += 1
+        return places
+
+
+def write_sort(
+    queries: QueryEmitter, rows: str, keys: list[OrderKey], places: list[int], codes: dict[int, int]
+) -> None:
+    """Sort the list in place where its columns are plain, else through `helpers.sort_rows`."""
+    frame, generator = queries.frame, queries.generator
+    plain = all(
+        key.collation == "BINARY" and codes.get(place, HOLDS_ANY) & ~HOLDS_NULL in PLAIN_CLASSES
+        for key, place in zip(keys, places, strict=True)
+    )
+    if not plain:
+        listed = []
+        for key, place in zip(keys, places, strict=True):
+            listed.append(f"({place}, {key.descending}, {key.nulls_first}, {collation_key(queries, key.collation)})")
+        frame.emit(f"{rows} = {generator.helper(runtime.sort_rows)}({rows}, ({', '.join(listed)},))")
+        return
+    for key, place in reversed(list(zip(keys, places, strict=True))):
+        reverse = ", reverse=True" if key.descending else ""
+        if codes[place] & HOLDS_NULL:
+            # NULL sorts below every value: its own rank goes in front, so that None is never compared.
+            word = "is not" if key.nulls_first != key.descending else "is"
+            frame.emit(f"{rows}.sort(key=lambda row: (row[{place}] {word} None, row[{place}]){reverse})")
+        else:
+            getter = generator.helper(itemgetter, "itemgetter")
+            frame.emit(f"{rows}.sort(key={getter}({place}){reverse})")
+
+
+def collation_key(queries: QueryEmitter, collation: str) -> str:
+    """The key function of a collation, as text; a collation of the connection's own is asked for at run time."""
+    return str(collation_function(queries.generator, collation))
+
+
+def limit_text(queries: QueryEmitter, query: Query) -> tuple[str, str] | None:
+    """The names of the slice's start and stop, computed once; None without LIMIT."""
+    if query.limit is None:
+        return None
+    frame, generator = queries.frame, queries.generator
+    number = generator.helper(runtime.limit_number)
+    limit, start = generator.name("limit"), "0"
+    stop = generator.name("stop")
+    frame.emit(f"{limit} = {number}({queries.expressions.value(query.limit).text}, None)")
+    if query.offset is not None:
+        start = generator.name("offset")
+        frame.emit(f"{start} = {number}({queries.expressions.value(query.offset).text}, 0)")
+    frame.emit(f"{stop} = None if {limit} is None else {start} + {limit}")
+    return start, stop
+
+
+def limited_collect(queries: QueryEmitter, pipeline: object, element: str, query: Query) -> str | None:
+    """Gather only the rows that LIMIT lets through; None where the loops do not fit a generator expression."""
+    from tandemdb.planner.emit.pipeline import Pipeline
+
+    assert isinstance(pipeline, Pipeline)
+    if not pipeline.is_comprehension:
+        return None
+    limit = limit_text(queries, query)
+    assert limit is not None
+    name = queries.generator.name("rows")
+    slice_ = queries.generator.helper(islice)
+    rows = pipeline.comprehension(element, "(", ")")
+    queries.frame.emit(f"{name} = list({slice_}({rows}, {limit[0]}, {limit[1]}))")
+    return name

@@ -1,0 +1,130 @@
+"""A pipeline: the loops and tests that bring one row after another, written as statements or as a comprehension.
+
+    for city_0 in chain(table_city_1.record_lists())    Clause("for", "city_0", "chain(...)")
+    if city_0[2] > p0                                    Clause("if", "city_0[2] > p0")
+    country_1 = table_country_1.find(city_0[3])          Clause("let", "country_1", "table_country_1.find(city_0[3])")
+
+    as a comprehension:   [city_0[1] for city_0 in chain(...) if city_0[2] > p0 for country_1 in [...]]
+    as statements:        for city_0 in ...:
+                              if city_0[2] > p0:
+                                  country_1 = ...
+                                  <innermost lines>
+
+Python nests at most 20 blocks, so a long pipeline is cut: its rows so far go into a list that the rest loops over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from tandemdb.planner.emit.writer import Frame, Generator
+
+FOR_CLAUSES_MAX = 10
+
+
+class Clause(NamedTuple):
+    kind: str
+    target: str
+    text: str = ""
+
+
+class Pipeline:
+    """Clauses in order, and the variables that carry the current row."""
+
+    __slots__ = ("clauses", "variables", "unique")
+
+    def __init__(self) -> None:
+        self.clauses: list[Clause] = []
+        self.variables: list[str] = []
+        self.unique = False
+
+    def loop(self, target: str, iterable: str) -> None:
+        self.clauses.append(Clause("for", target, iterable))
+
+    def test(self, condition: str) -> None:
+        if condition != "True":
+            self.clauses.append(Clause("if", condition))
+
+    def let(self, target: str, text: str) -> None:
+        self.clauses.append(Clause("let", target, text))
+
+    @property
+    def is_comprehension(self) -> bool:
+        """Whether the clauses may stand in a comprehension: none assigns inside what it iterates over."""
+        return not any(":=" in clause.text for clause in self.clauses if clause.kind != "if")
+
+    def comprehension(self, element: str, opening: str = "[", closing: str = "]") -> str:
+        return f"{opening}{element}{self.comprehension_clauses()}{closing}"
+
+    def comprehension_clauses(self) -> str:
+        parts = []
+        for clause in self.clauses:
+            if clause.kind == "for":
+                parts.append(f" for {clause.target} in {clause.text}")
+            elif clause.kind == "let":
+                parts.append(f" for {clause.target} in [{clause.text}]")
+            else:
+                parts.append(f" if {clause.target}")
+        if parts and not parts[0].startswith(" for"):
+            parts.insert(0, " for _ in (None,)")
+        return "".join(parts) or " for _ in (None,)"
+
+    def write(self, frame: Frame, innermost: Sequence[str]) -> None:
+        """Write the clauses as statements with `innermost` lines inside them."""
+        depth = frame.depth
+        for clause in joined_tests(self.clauses):
+            if clause.kind == "for":
+                frame.emit(f"for {clause.target} in {clause.text}:")
+                frame.depth += 1
+            elif clause.kind == "let":
+                frame.emit(f"{clause.target} = {clause.text}")
+            else:
+                frame.emit(f"if {clause.target}:")
+                frame.depth += 1
+        for line in innermost:
+            frame.emit(line)
+        frame.depth = depth
+
+    def collect(self, generator: Generator, frame: Frame, element: str, prefix: str = "rows") -> str:
+        """Write the loops that gather `element` of every row; the name of the list."""
+        name = generator.name(prefix)
+        if all(clause.kind != "for" for clause in self.clauses):
+            # One row at most: no loop at all.
+            if any(clause.kind == "if" for clause in self.clauses):
+                frame.emit(f"{name} = []")
+            self.write(frame, [f"{name} = [{element}]"])
+        elif self.clauses[-1][:2] == ("for", element) and all(c.kind == "let" for c in self.clauses[:-1]):
+            for clause in self.clauses[:-1]:
+                frame.emit(f"{clause.target} = {clause.text}")
+            frame.emit(f"{name} = list({self.clauses[-1].text})")
+        elif self.is_comprehension:
+            frame.emit(f"{name} = {self.comprehension(element)}")
+        else:
+            frame.emit(f"{name} = []")
+            frame.emit(f"append_{name} = {name}.append")
+            self.write(frame, [f"append_{name}({element})"])
+        return name
+
+    def cut(self, generator: Generator, frame: Frame) -> None:
+        """Gather the rows so far and start again from their list."""
+        held = ", ".join(self.variables)
+        comma = "," if len(self.variables) == 1 else ""
+        name = self.collect(generator, frame, f"({held}{comma})", "joined")
+        self.clauses = [Clause("for", f"({held}{comma})", name)]
+
+    def cut_if_deep(self, generator: Generator, frame: Frame) -> None:
+        depth = sum(clause.kind != "if" for clause in self.clauses)
+        if depth > FOR_CLAUSES_MAX:
+            self.cut(generator, frame)
+
+
+def joined_tests(clauses: Sequence[Clause]) -> list[Clause]:
+    """The clauses with tests that follow one another made one: Python bears little nesting."""
+    found: list[Clause] = []
+    for clause in clauses:
+        if clause.kind == "if" and found and found[-1].kind == "if":
+            found[-1] = Clause("if", f"{found[-1].target} and ({clause.target})")
+        else:
+            found.append(clause._replace(target=f"({clause.target})") if clause.kind == "if" else clause)
+    return found

@@ -1,0 +1,497 @@
+"""Queries as Python: each core becomes a pipeline with a sink, each subquery a value, a set or a local function.
+
+    SELECT name FROM city WHERE country IN (SELECT id FROM country WHERE area > ?) ORDER BY name LIMIT 5
+
+    def plan(roots, params, context):
+        p0 = params[0]
+        table_city_1 = roots[0].tables[5]
+        def query_1():                                        # an uncorrelated subquery: run once
+            ...
+        members_1 = query_1()
+        rows_1 = [(city_0[1],) for city_0 in ... if city_0[2] in members_1]
+        rows_1 = smallest(...)
+        return (rows_1,)
+
+A correlated subquery is a local function that takes the outer rows it reads; the dictionaries it probes are made
+once, in
+the function around it that has all they need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tandemdb.planner.access.join_order import JoinPlan, Step, order_joins
+from tandemdb.planner.access.paths import COST_SCAN
+from tandemdb.planner.bind.bound import (
+    HOLDS_ANY,
+    HOLDS_INT,
+    HOLDS_NULL,
+    AggregateRef,
+    Column,
+    CommonRows,
+    Core,
+    Expr,
+    Query,
+    QueryIn,
+    QueryValue,
+    Source,
+    WindowRef,
+    expressions_of,
+    queries_in,
+    sources_of,
+    walk,
+)
+from tandemdb.planner.bind.traits import affinity_of, comparison_collation
+from tandemdb.planner.emit.aggregate import AggregateSink
+from tandemdb.planner.emit.collation import collation_function
+from tandemdb.planner.emit.explain import Explanation
+from tandemdb.planner.emit.expression import ExpressionEmitter
+from tandemdb.planner.emit.extreme import explain_extreme, find_extreme, write_extreme
+from tandemdb.planner.emit.join import emit_step
+from tandemdb.planner.emit.order import OrderEmitter, limit_text, limited_collect
+from tandemdb.planner.emit.pipeline import Pipeline
+from tandemdb.planner.emit.top import top_rows
+from tandemdb.planner.emit.writer import Code, Frame, Generator
+from tandemdb.planner.runtime import helpers as runtime
+
+
+class QueryEmitter:
+    """Writes the queries of one frame."""
+
+    def __init__(
+        self, generator: Generator, frame: Frame, parent: QueryEmitter | None, explanation: Explanation | None = None
+    ) -> None:
+        self.generator = generator
+        self.frame = frame
+        self.parent = parent
+        self.expressions = ExpressionEmitter(generator, frame, self)
+        self.aggregates: dict[tuple[int, int], Code] = {}
+        self.windows: dict[tuple[int, int], Code] = {}
+        self.explanation: Explanation = explanation or (parent.explanation if parent else Explanation())
+        self.single_row = False
+        self.element_classes: list[int] = []
+        """What each column of the row that `element` wrote last may hold."""
+
+    # ---- whole queries
+
+    def rows(self, query: Query) -> str:
+        """Write the query into this frame; the name of the list that holds its rows."""
+        self.common(query)
+        if len(query.cores) == 1:
+            name = self.core_rows(query.cores[0], query)
+        else:
+            from tandemdb.planner.emit.compound import compound_rows
+
+            name = compound_rows(self, query)
+        return name
+
+    def common(self, query: Query) -> None:
+        """Make the rows of the query's common tables that are read."""
+        for common in query.common:
+            self.common_rows(common)
+
+    def core_rows(self, core: Core, query: Query | None) -> str:
+        """Write one core with the query's ORDER BY and LIMIT (None: without them)."""
+        order = OrderEmitter(self, core, query)
+        if core.values is not None:
+            return order.finish(self.values_rows(core))
+        if core.is_aggregate and (extreme := find_extreme(core, self.generator.roots)) is not None:
+            self.explanation.line(explain_extreme(extreme))
+            self.frame.sources.update(core.sources)
+            sink = AggregateSink(self, core, Pipeline(), order)
+            return order.finish(sink.known_row(write_extreme(self, core, extreme)))
+        pipeline, plan = self.pipeline(core, order)
+        if core.is_aggregate:
+            return order.finish(AggregateSink(self, core, pipeline, order).rows())
+        if core.windows:
+            from tandemdb.planner.emit.window import window_rows
+
+            return order.finish(window_rows(self, core, pipeline, order))
+        element = self.element(core, order)
+        if query is not None and query.limit is not None and not core.distinct and (
+            order.sorted_by_path or not query.order_by
+        ):
+            limited = limited_collect(self, pipeline, element, query)
+            if limited is not None:
+                return limited
+        if query is not None and query.limit is not None and query.order_by and not core.distinct:
+            first = None if order.sorted_by_path else top_rows(self, order, pipeline, element, query)
+            if first is not None:
+                return order.finish(first)
+        return order.finish(pipeline.collect(self.generator, self.frame, element))
+
+    def values_rows(self, core: Core) -> str:
+        assert core.values is not None
+        name = self.generator.name("rows")
+        self.frame.emit(f"{name} = [")
+        for row in core.values:
+            texts = [self.expressions.value(item).text for item in row]
+            self.frame.emit(f"    ({', '.join(texts)},),")
+        self.frame.emit("]")
+        return name
+
+    def pipeline(self, core: Core, order: OrderEmitter | None = None) -> tuple[Pipeline, JoinPlan | None]:
+        """The loops over the core's sources, with its conditions placed."""
+        pipeline = Pipeline()
+        if not core.sources:
+            for conjunct in core.conjuncts:
+                pipeline.test(self.expressions.true(conjunct))
+            return pipeline, None
+        if any(source.function is not None for source in core.sources):
+            from tandemdb.planner.bind.table_functions import take_constraints
+
+            take_constraints(core)
+        for source in core.sources:
+            source.exact = self.generator.literal_base is None
+        outside = self.outside(core)
+        plan = order_joins(core, self.generator.roots, outside)
+        if order is not None:
+            plan = order.with_order(plan)
+        self.frame.sources.update(core.sources)
+        completed = any(source.join in ("RIGHT", "FULL") for source in core.sources)
+        for conjunct in core.conjuncts:
+            if not (sources_of(conjunct) - outside) and not completed:
+                pipeline.test(self.expressions.true(conjunct))
+        self.explanation.enter(core)
+        self.single_row = all(step.path.kind in ("find", "unique", "primary") for step in plan.steps)
+        for number, step in enumerate(plan.steps):
+            self.emit_step(pipeline, step, outside, number)
+        self.explanation.leave(core)
+        if order is not None:
+            order.explain(self.explanation)
+        return pipeline, plan
+
+    def emit_step(self, pipeline: Pipeline, step: Step, outside: set[Source], number: int) -> None:
+        self.explanation.step(step)
+        source = step.source
+        kept = [c for c in step.filters if sources_of(c) - outside or source.join != "INNER" or c in source.on]
+        emit_step(self, pipeline, step._replace(filters=kept))
+
+    def outside(self, core: Core) -> set[Source]:
+        """Sources read by the core that belong to queries around it."""
+        found: set[Source] = set()
+        for expression in (*core.conjuncts, *(c for source in core.sources for c in source.on)):
+            found |= sources_of(expression)
+        return found - set(core.sources)
+
+    def element(self, core: Core, order: OrderEmitter) -> str:
+        """The result row of the current variables, with the hidden columns that ORDER BY needs behind it."""
+        hidden = order.hidden_expressions()
+        results = [result.expression for result in core.results]
+        if not hidden and not self.expressions.known and is_whole_record(core, results):
+            for position, item in enumerate(results):
+                order.note_classes(position, self.expressions.value(item))
+            return core.sources[0].variable
+        texts, classes = [], []
+        for position, item in enumerate((*results, *hidden)):
+            code = self.expressions.value(item)
+            order.note_classes(position, code)
+            texts.append(code.text)
+            classes.append(code.classes)
+        self.element_classes = classes
+        return f"({', '.join(texts)},)" if len(texts) == 1 else f"({', '.join(texts)})"
+
+    # ---- names that expressions ask for
+
+    def aggregate_code(self, node: AggregateRef) -> Code | None:
+        emitter: QueryEmitter | None = self
+        while emitter is not None:
+            found = emitter.aggregates.get((id(node.core), node.index))
+            if found is not None:
+                return found
+            emitter = emitter.parent
+        return None
+
+    def window_code(self, node: WindowRef) -> Code:
+        return self.windows[(id(node.core), node.index)]
+
+    def build_frame(self, source: Source) -> Frame:
+        """The function in which a source's rows can be made once: the main one unless they are correlated."""
+        if source.query is not None:
+            return self.home_of(source.query)
+        if isinstance(source.function, CommonRows):
+            return self.frame if is_local(source.function) else self.generator.main
+        return self.frame if source.function is not None else self.generator.main
+
+    def home_of(self, query: Query) -> Frame:
+        return self.generator.main if runs_once(query) else self.frame
+
+    # ---- rows made once
+
+    def materialized(self, query: Query, label: str) -> str:
+        """The rows of a query in FROM, made before the loops that read them."""
+        self.explanation.open(f"MATERIALIZE {label}" if label else "MATERIALIZE")
+        name = self.once(query, "rows_of")
+        self.explanation.close()
+        return name
+
+    def once(self, query: Query, prefix: str) -> str:
+        """Run a query once per execution (or per call of this function, if it reads rows from around it)."""
+        home = self.home_of(query)
+        function = self.local_function(query, f"{prefix}_query", home, ())
+        name = self.generator.name(prefix)
+        home.emit_setup(f"{name} = {function}()")
+        return name
+
+    def local_function(
+        self, query: Query, prefix: str, home: Frame, arguments: Sequence[str], result: str = "rows"
+    ) -> str:
+        """Define a function in `home` that runs the query; its name. `result`: rows, first, any."""
+        name = self.generator.name(prefix)
+        frame = Frame(name, arguments, home)
+        inner = QueryEmitter(self.generator, frame, self)
+        inner.write_result(query, result)
+        home.emit_setup_lines(["    " + line for line in frame.source()])
+        return name
+
+    def write_result(self, query: Query, result: str) -> None:
+        frame = self.frame
+        simple = len(query.cores) == 1 and query.cores[0].values is None and not query.cores[0].is_aggregate
+        simple = simple and query.limit is None and query.offset is None and not query.cores[0].windows
+        core = query.cores[0]
+        if result == "any" and simple:
+            self.common(query)
+            pipeline, _ = self.pipeline(core)
+            pipeline.write(frame, ["return True"])
+            frame.emit("return False")
+        elif result == "first" and simple and not query.order_by and not core.distinct:
+            self.common(query)
+            pipeline, _ = self.pipeline(core)
+            texts = [self.expressions.value(item.expression).text for item in core.results]
+            pipeline.write(frame, [f"return ({', '.join(texts)},)"])
+            frame.emit("return None")
+        else:
+            rows = self.rows(query)
+            frame.emit({"any": f"return bool({rows})", "first": f"return {rows}[0] if {rows} else None",
+                        "rows": f"return {rows}"}[result])  # fmt: skip
+
+    def common_rows(self, common: CommonRows) -> str:
+        """The name of a common table's rows, made on first use in the frame that owns the WITH clause."""
+        if common.rows_name is None:
+            if common.recursive:
+                from tandemdb.planner.emit.recursive import recursive_rows
+
+                self.explanation.open(f"MATERIALIZE {common.name}")
+                recursive_rows(self, common)
+                self.explanation.close()
+            else:
+                assert common.query is not None
+                common.is_local = is_local(common)
+                common.rows_name = self.materialized(common.query, common.name)
+        assert common.rows_name is not None
+        return common.rows_name
+
+    # ---- subqueries in expressions
+
+    def correlation(self, query: Query) -> list[str]:
+        """The variables of outer rows that a correlated subquery takes as arguments."""
+        arguments = []
+        for source in sorted(query.outer, key=lambda source: source.number):
+            arguments.append(source.variable)
+            if source.uses_key:
+                arguments.append(source.key_variable)
+        arguments.extend(self.outer_aggregates(query))
+        return arguments
+
+    def outer_aggregates(self, query: Query) -> list[str]:
+        """The locals that hold aggregates of queries around this one and are read inside it."""
+        names: list[str] = []
+        emitter: QueryEmitter | None = self
+        while emitter is not None:
+            names.extend(code.text for code in emitter.aggregates.values() if code.text.isidentifier())
+            names.extend(code.text for code in emitter.windows.values() if code.text.isidentifier())
+            emitter = emitter.parent
+        return names if names and reads_aggregates(query) else []
+
+    def scalar(self, node: QueryValue, expressions: ExpressionEmitter) -> Code:
+        """The value of a subquery: its first row's column, NULL if it has none."""
+        query = node.query
+        classes = scalar_classes(query, node.position)
+        if runs_once(query):
+            key = f"scalar:{id(query)}"
+            found = self.generator.hoisted.get(key)
+            if found is None:
+                self.explanation.open(f"SCALAR SUBQUERY {self.explanation.subquery_number()}")
+                function = self.local_function(query, "scalar_query", self.generator.main, (), "first")
+                self.explanation.close()
+                name = self.generator.name("scalar_row")
+                self.generator.main.emit_setup(f"{name} = {function}()")
+                found = self.generator.hoisted[key] = Code(name, HOLDS_ANY, True)
+            name = found.text
+            column = f"{name}_{node.position}"
+            if column not in self.generator.hoisted:
+                self.generator.main.emit_setup(f"{column} = None if {name} is None else {name}[{node.position}]")
+                self.generator.hoisted[column] = Code(column, classes, True)
+            return self.generator.hoisted[column]
+        arguments = self.correlation(query)
+        self.explanation.open(f"CORRELATED SCALAR SUBQUERY {self.explanation.subquery_number()}")
+        function = self.local_function(query, "scalar_query", self.frame, arguments, "first")
+        self.explanation.close()
+        call = f"{function}({', '.join(arguments)})"
+        name = self.generator.name("x")
+        return Code(f"(None if ({name} := {call}) is None else {name}[{node.position}])", classes, True)
+
+    def exists(self, query: Query, expressions: ExpressionEmitter) -> str:
+        """A Python condition: whether the subquery has a row."""
+        if runs_once(query):
+            key = f"exists:{id(query)}"
+            if key not in self.generator.hoisted:
+                self.explanation.open(f"SCALAR SUBQUERY {self.explanation.subquery_number()}")
+                function = self.local_function(query, "exists_query", self.generator.main, (), "any")
+                self.explanation.close()
+                name = self.generator.name("exists")
+                self.generator.main.emit_setup(f"{name} = {function}()")
+                self.generator.hoisted[key] = Code(name, HOLDS_INT, True)
+            return self.generator.hoisted[key].text
+        arguments = self.correlation(query)
+        self.explanation.open(f"CORRELATED SCALAR SUBQUERY {self.explanation.subquery_number()}")
+        function = self.local_function(query, "exists", self.frame, arguments, "any")
+        self.explanation.close()
+        return f"{function}({', '.join(arguments)})"
+
+    def in_test(self, node: QueryIn, wanted: bool, expressions: ExpressionEmitter) -> str:
+        wanted = wanted != node.negated
+        value = self.in_value(node._replace(negated=False), expressions)
+        if value.text.startswith("member("):
+            operand, members, flag = self.in_parts(node, expressions)
+            if wanted:
+                return f"{operand} in {members}"
+        return f"{value.text} == {int(wanted)}"
+
+    def in_value(self, node: QueryIn, expressions: ExpressionEmitter) -> Code:
+        """1, 0 or None: whether the operand is among the subquery's rows."""
+        query = node.query
+        classes = HOLDS_INT | HOLDS_NULL
+        if len(node.operands) > 1:
+            return self.row_in(node, expressions)
+        function = self.generator.helper(runtime.not_member if node.negated else runtime.member,
+                                         "not_member" if node.negated else "member")  # fmt: skip
+        if runs_once(query):
+            operand, members, flag = self.in_parts(node, expressions)
+            return Code(f"{function}({operand}, {members}, {flag})", classes)
+        arguments = self.correlation(query)
+        self.explanation.open(f"CORRELATED LIST SUBQUERY {self.explanation.subquery_number()}")
+        rows = self.local_function(query, "in_query", self.frame, arguments)
+        self.explanation.close()
+        operand = self.in_operand(node, expressions).text
+        gather = self.generator.helper(runtime.in_rows if not node.negated else runtime.not_in_rows)
+        key, affinity = self.in_conversion(node)
+        return Code(f"{gather}({operand}, {rows}({', '.join(arguments)}), {affinity}, {key})", classes)
+
+    def in_parts(self, node: QueryIn, expressions: ExpressionEmitter) -> tuple[str, str, str]:
+        """The operand, the set of the subquery's values (made once) and the flag that tells of NULL among them."""
+        key_name = f"in:{id(node.query)}"
+        found = self.generator.hoisted.get(key_name)
+        if found is None:
+            self.explanation.open(f"LIST SUBQUERY {self.explanation.subquery_number()}")
+            function = self.local_function(node.query, "in_query", self.generator.main, ())
+            self.explanation.close()
+            name = self.generator.name("members")
+            maker = self.generator.helper(runtime.member_set_of_rows)
+            key, affinity = self.in_conversion(node)
+            self.generator.main.emit_setup(f"{name}, {name}_null = {maker}({function}(), {affinity}, {key})")
+            found = self.generator.hoisted[key_name] = Code(name, HOLDS_ANY, True)
+        operand = self.in_operand(node, expressions)
+        return operand.grouped, found.text, f"{found.text}_null"
+
+    def in_operand(self, node: QueryIn, expressions: ExpressionEmitter) -> Code:
+        left = affinity_of(node.operands[0])
+        right = node.query.columns[0].affinity
+        code = expressions.value(node.operands[0])
+        conversion = runtime.operand_conversion(left, right)
+        if conversion is not None:
+            code = Code(f"{self.generator.helper(conversion)}({code.text})", HOLDS_ANY)
+        return expressions.collated(code, comparison_collation(node.operands[0], first_result(node.query)))
+
+    def in_conversion(self, node: QueryIn) -> tuple[str, str]:
+        """The key function of the comparison's collation and the conversion of the subquery's values, as text."""
+        collation = comparison_collation(node.operands[0], first_result(node.query))
+        key = collation_function(self.generator, collation)
+        conversion = runtime.operand_conversion(node.query.columns[0].affinity, affinity_of(node.operands[0]))
+        return (
+            str(key),
+            "None" if conversion is None else self.generator.helper(conversion),
+        )
+
+    def row_in(self, node: QueryIn, expressions: ExpressionEmitter) -> Code:
+        """(a, b) IN (SELECT ...)."""
+        arguments = self.correlation(node.query)
+        home = self.home_of(node.query)
+        function = self.local_function(node.query, "in_query", home, arguments)
+        call = f"{function}({', '.join(arguments)})"
+        if runs_once(node.query):
+            call = self.generator.hoist(Code(call), "in_rows").text
+        operands = ", ".join(expressions.value(item).text for item in node.operands)
+        member = self.generator.helper(runtime.row_member)
+        text = f"{member}(({operands}), {call})"
+        if node.negated:
+            text = f"{self.generator.helper(runtime.logical_not)}({text})"
+        return Code(text, HOLDS_INT | HOLDS_NULL)
+
+
+def is_local(common: CommonRows) -> bool:
+    """Whether a common table's rows differ from call to call of the function that reads them."""
+    if common.is_local is not None:
+        return common.is_local
+    queries = [query for query in (common.query, common.setup, *common.steps) if query is not None]
+    common.is_local = False  # A recursive table's steps read the table itself.
+    common.is_local = any(query.outer or reads_local_common(query) for query in queries)
+    return common.is_local
+
+
+def reads_local_common(query: Query) -> bool:
+    return any(
+        isinstance(source.function, CommonRows) and is_local(source.function)
+        for inner in queries_in(query)
+        for core in inner.cores
+        for source in core.sources
+    )
+
+
+def runs_once(query: Query) -> bool:
+    """Whether a query gives the same rows wherever it stands in one execution."""
+    return not query.outer and not reads_local_common(query)
+
+
+def first_result(query: Query) -> Expr:
+    return query.cores[0].results[0].expression
+
+
+def is_whole_record(core: Core, results: Sequence[Expr]) -> bool:
+    """Whether the result is just the record as stored."""
+    if len(core.sources) != 1 or len(results) != len(core.sources[0].columns):
+        return False
+    source = core.sources[0]
+    return all(
+        isinstance(item, Column) and item.source is source and item.position == position
+        for position, item in enumerate(results)
+    )
+
+
+def reads_aggregates(query: Query) -> bool:
+    """Whether any expression inside the query reads an aggregate or window of a query around it."""
+    inside = queries_in(query)
+    own = {id(core) for inner in inside for core in inner.cores}
+    return any(
+        isinstance(node, (AggregateRef, WindowRef)) and id(node.core) not in own
+        for inner in inside
+        for core in inner.cores
+        for expression in expressions_of(core)
+        for node in walk(expression)
+    )
+
+
+def scalar_classes(query: Query, position: int) -> int:
+    if len(query.cores) == 1 and query.cores[0].values is None:
+        expression = query.cores[0].results[position].expression
+        if isinstance(expression, Column):
+            return expression.source.columns[expression.position].classes | HOLDS_NULL
+        if isinstance(expression, AggregateRef):
+            name = expression.core.aggregates[expression.index].name
+            if name == "count" and expression.core is query.cores[0] and not expression.core.group_by:
+                return HOLDS_INT
+    return HOLDS_ANY
+
+
+__all__ = ["COST_SCAN", "QueryEmitter", "limit_text"]

@@ -1,0 +1,411 @@
+"""Reading one source inside a pipeline: an access path becomes clauses.
+
+    find     let city_0 = table_city_1.find(p0) ; if city_0 is not None
+    unique   let city_0_key = table_city_1.keys[7].first(2, p0) ; if ... ; let city_0 = table_city_1.find(city_0_key)
+    key      for city_0 in table_city_1.find_many(table_city_1.keys[7].equal(2, p0))
+    range    for city_0 in chain(table_city_1.range_record_lists(p0, False, p1, True))
+    hash     for city_0 in hash_1.get(k_1[2], ())            hash_1 made in the setup of the main function
+    scan     for city_0 in chain(context.watched(table_city_1.record_lists()))
+
+Where the unique key is needed beside the record, the loops bring both: `for city_0_key, city_0 in ...items()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from tandemdb.planner.access.paths import Path, Term, unique_on
+from tandemdb.planner.bind.bound import (
+    HOLDS_BLOB,
+    HOLDS_INT,
+    HOLDS_NULL,
+    HOLDS_NUMBER,
+    HOLDS_TEXT,
+    Column,
+    CommonRows,
+    Expr,
+    Source,
+)
+from tandemdb.planner.bind.traits import comparison_affinity, comparison_collation
+from tandemdb.planner.emit.lookup import READERS
+from tandemdb.planner.emit.pipeline import Pipeline
+from tandemdb.planner.emit.writer import Code
+from tandemdb.planner.runtime import values
+
+if TYPE_CHECKING:
+    from tandemdb.planner.emit.query import QueryEmitter
+
+RANK_OF_CLASSES = {HOLDS_TEXT: 2, HOLDS_BLOB: 3, HOLDS_NULL: 0}
+
+
+class SourceReader:
+    """Writes the clauses that read one source by its access path."""
+
+    __slots__ = ("queries", "source", "path", "pipeline", "generator", "own_tests")
+
+    def __init__(
+        self, queries: QueryEmitter, source: Source, path: Path, pipeline: Pipeline, own_tests: Sequence[str] = ()
+    ) -> None:
+        self.queries = queries
+        self.source = source
+        self.path = path
+        self.pipeline = pipeline
+        self.generator = queries.generator
+        self.own_tests = own_tests
+        """Conditions on the source alone, for the making of its dictionary."""
+
+    def write(self) -> None:
+        """Append the clauses; the source's variable (and key variable) hold its row after them."""
+        source = self.source
+        if source.table is None:
+            if self.path.kind == "hash":
+                self.read_hash(self.rows_text())
+            else:
+                self.pipeline.loop(source.variable, self.rows_text())
+            return
+        if self.path.kind in READERS:
+            READERS[self.path.kind](self)
+            return
+        readers: dict[str, Callable[[], None]] = {
+            "scan": self.read_scan,
+            "find": self.read_find,
+            "scan_reversed": self.read_scan_reversed,
+            "range": self.read_range,
+            "range_reversed": self.read_range_reversed,
+            "primary": self.read_primary,
+            "primary_prefix": self.read_primary_prefix,
+            "unique": self.read_unique,
+            "key": self.read_key,
+            "key_reversed": self.read_key,
+            "hash": lambda: self.read_hash(self.scan_text()),
+        }
+        readers[self.path.kind]()
+
+    @property
+    def target(self) -> str:
+        source = self.source
+        return f"{source.key_variable}, {source.variable}" if source.uses_key else source.variable
+
+    @property
+    def table(self) -> str:
+        source = self.source
+        assert source.table is not None
+        return self.generator.table(source.database, source.table.id, source.table.name)
+
+    @property
+    def target_tuple(self) -> str:
+        return f"({self.target})" if self.source.uses_key else self.target
+
+    # ---- rows that are made
+
+    def rows_text(self) -> str:
+        """An expression for the rows of a source that is not a stored table."""
+        source = self.source
+        if isinstance(source.function, CommonRows):
+            rows = self.queries.common_rows(source.function)
+            # What a recursive step reads is one generation, counted by `recursion`.
+            return rows if rows == "queue" else f"context.watched_rows({rows})"
+        if source.function is not None:
+            arguments = ", ".join(self.queries.expressions.value(item).text for item in source.arguments)
+            self.generator.needs_context = True
+            name = self.generator.helper(source.function.rows, f"rows_of_{source.function.name}")
+            return f"{name}(context, {arguments})"
+        assert source.query is not None
+        return f"context.watched_rows({self.queries.materialized(source.query, source.alias)})"
+
+    # ---- whole tables
+
+    def scan_text(self) -> str:
+        if self.source.uses_key:
+            return f"context.watched_items({self.table})"
+        return f"{self.generator.helper(chain.from_iterable, 'chain')}(context.watched({self.table}.record_lists()))"
+
+    def read_scan(self) -> None:
+        self.pipeline.loop(self.target, self.scan_text())
+
+    def read_scan_reversed(self) -> None:
+        method = "reversed_items" if self.source.uses_key else "reversed_records"
+        self.pipeline.loop(self.target, f"{self.table}.{method}()")
+
+    # ---- by the unique key
+
+    def read_find(self) -> None:
+        source = self.source
+        code = self.operand(self.path.terms[0])
+        text = self.named(code)
+        if code.nullable or code.classes & (HOLDS_TEXT | HOLDS_BLOB):
+            types = self.generator.helper(NUMBER_TYPES, "number_types")
+            self.pipeline.test(f"type({text}) in {types}")
+        self.pipeline.let(source.variable, f"{self.table}.find({text})")
+        self.pipeline.test(f"{source.variable} is not None")
+        if source.uses_key:
+            self.pipeline.let(source.key_variable, f"int({text})" if code.classes != HOLDS_INT else text)
+
+    def read_range(self) -> None:
+        bounds = self.bounds_text(self.path.low, self.path.high)
+        if self.source.uses_key:
+            self.pipeline.loop(self.target, f"{self.table}.range_items({bounds})")
+        else:
+            flatten = self.generator.helper(chain.from_iterable, "chain")
+            lists = f"{self.table}.range_record_lists({bounds})"
+            self.pipeline.loop(self.target, f"{flatten}(context.watched({lists}))")
+
+    def read_range_reversed(self) -> None:
+        bounds = self.bounds_text(self.path.low, self.path.high)
+        target = f"{self.source.key_variable}, {self.source.variable}"
+        self.pipeline.loop(target, f"{self.table}.range_reversed_items({bounds})")
+
+    def bounds_text(self, low: Term | None, high: Term | None) -> str:
+        """`low, low_open, high, high_open`; a bound that is NULL or of another class empties or opens the range."""
+        parts = []
+        for term in (low, high):
+            if term is None:
+                parts.append("None, False")
+                continue
+            code = self.operand(term)
+            text = self.named(code)
+            if code.nullable or code.classes & (HOLDS_TEXT | HOLDS_BLOB):
+                # A text is above all numbers; NULL compares as neither.
+                test = self.generator.helper(above_numbers if term is high else below_texts)
+                self.pipeline.test(f"{test}({text})")
+                text = f"{self.generator.helper(number_or_none)}({text})"
+            parts.append(f"{text}, {term.operator in ('<', '>')}")
+        return ", ".join(parts)
+
+    def read_primary(self) -> None:
+        """WITHOUT ROWID: the flat key of (rank, value, rank, value, ...)."""
+        source = self.source
+        self.pipeline.let(source.key_variable, f"({', '.join(self.flat_key())})")
+        self.pipeline.let(source.variable, f"{self.table}.find({source.key_variable})")
+        self.pipeline.test(f"{source.variable} is not None")
+
+    def read_primary_prefix(self) -> None:
+        parts = ", ".join(self.flat_key())
+        bounds = f"({parts}), False, ({parts}, 9), False"
+        if self.source.uses_key:
+            self.pipeline.loop(self.target, f"{self.table}.range_items({bounds})")
+        else:
+            flatten = self.generator.helper(chain.from_iterable, "chain")
+            self.pipeline.loop(self.target, f"{flatten}({self.table}.range_record_lists({bounds}))")
+
+    def flat_key(self) -> list[str]:
+        parts: list[str] = []
+        for at, term in enumerate(self.path.terms):
+            rank, text, _ = self.component(term, at)
+            parts += (rank, text)
+        return parts
+
+    # ---- by a secondary key
+
+    def read_unique(self) -> None:
+        source = self.source
+        key = self.key_text()
+        rank, stored = self.stored_text(self.path.terms)
+        self.pipeline.let(source.key_variable, f"{key}.first({rank}, {stored})")
+        self.pipeline.test(f"{source.key_variable} is not None")
+        self.pipeline.let(source.variable, f"{self.table}.find({source.key_variable})")
+
+    def read_key(self) -> None:
+        path = self.path
+        key = self.key_text()
+        many = f"{self.table}.find_items" if self.source.uses_key else f"{self.table}.find_many"
+        if len(path.terms) == len(path.key.columns):
+            rank, stored = self.stored_text(path.terms)
+            keys = f"{key}.equal({rank}, {stored})"
+        else:
+            keys = self.range_of_key(key)
+        if path.kind == "key_reversed":
+            keys = f"{keys}[::-1]"
+        self.pipeline.loop(self.target, f"{many}({keys})")
+
+    def range_of_key(self, key: str) -> str:
+        path = self.path
+        if len(path.key.columns) == 1 or not path.terms:
+            segment = self.segment_rank()
+            low, high = self.segment_bound(path.low, segment), self.segment_bound(path.high, segment)
+            if len(path.key.columns) == 1:
+                bounds = f"{low or 'None'}, {is_open(path.low)}, {high or 'None'}, {is_open(path.high)}"
+                return f"{key}.range_keys({segment}, {bounds})"
+            low_text = prefix_bound(low, above=is_open(path.low))
+            high_text = prefix_bound(high, above=not is_open(path.high))
+            return f"{key}.range_keys({segment}, {low_text}, False, {high_text}, True)"
+        # A composite key: the bounds are prefixes of its flat tuples, and (9,) lies above every continuation.
+        prefix: list[str] = []
+        rank_text = ""
+        for at, term in enumerate(path.terms):
+            rank, text, _ = self.component(term, at)
+            if at == 0:
+                rank_text = rank
+                prefix.append(text)
+            else:
+                prefix.extend((rank, text))
+        # Behind the prefix come a rank and a value: 0 for NULL, 9 above all.
+        low_parts, high_parts = [*prefix, "0.5" if path.low or path.high else "0"], [*prefix, "9"]
+        if path.low is not None:
+            rank, text, _ = self.component(path.low, len(path.terms))
+            low_parts = [*prefix, rank, text, *(["9"] if is_open(path.low) else [])]
+        if path.high is not None:
+            rank, text, _ = self.component(path.high, len(path.terms))
+            high_parts = [*prefix, rank, text, *([] if is_open(path.high) else ["9"])]
+        return f"{key}.range_keys({rank_text}, ({', '.join(low_parts)}), False, ({', '.join(high_parts)}), True)"
+
+    def segment_rank(self) -> int:
+        """The segment that holds all values of the leading column, NULLs aside (see `access.paths.fits_range`)."""
+        position = self.path.key.columns[0].position
+        classes = self.source.columns[position].classes & ~HOLDS_NULL
+        return 1 if classes & ~HOLDS_NUMBER == 0 else RANK_OF_CLASSES[classes]
+
+    def segment_bound(self, term: Term | None, rank: int) -> str | None:
+        """A bound inside the segment; one of another class lies below or above all of it."""
+        if term is None:
+            return None
+        found, text, code = self.component(term, 0)
+        if found == str(rank):
+            return text
+        side = ">=" if term is self.path.high else "<="
+        self.pipeline.test(f"{found} {side} {rank}")
+        name = self.generator.name("bound")
+        self.pipeline.let(name, f"{text} if {found} == {rank} else None")
+        return name
+
+    def key_text(self) -> str:
+        return f"{self.table}.keys[{self.path.key.id}]"
+
+    def stored_text(self, terms: Sequence[Term]) -> tuple[str, str]:
+        """The segment's rank and the stored value that the equalities ask for."""
+        if len(self.path.key.columns) == 1:
+            rank, text, _ = self.component(terms[0], 0)
+            return rank, text
+        first_rank, parts = "", []
+        for at, term in enumerate(terms):
+            rank, text, _ = self.component(term, at)
+            if at == 0:
+                first_rank = rank
+                parts.append(text)
+            else:
+                parts.extend((rank, text))
+        return first_rank, f"({', '.join(parts)})"
+
+    def component(self, term: Term, at: int) -> tuple[str, str, Code]:
+        """The rank and the text of one component; NULL never matches, which a test before the read sees to."""
+        code = self.operand(term)
+        text = self.named(code)
+        if code.nullable:
+            self.pipeline.test(f"{text} is not None")
+        classes = code.classes & ~HOLDS_NULL
+        if classes & ~HOLDS_NUMBER == 0:
+            rank = "1"
+        elif classes in RANK_OF_CLASSES:
+            rank = str(RANK_OF_CLASSES[classes])
+        else:
+            rank = f"{self.generator.helper(values.RANKS, 'class_rank')}[type({text})]"
+        return rank, text, code
+
+    # ---- by a dictionary made for the join
+
+    def read_hash(self, rows: str) -> None:
+        path = self.path
+        home = self.queries.build_frame(self.source)
+        name = self.generator.name("hash")
+        single = unique_on(self.source, path.terms) and len(path.terms) >= 1 and self.source.table is not None
+        self.build_hash(home, name, rows, single)
+        probe = self.probe_text()
+        if single and not self.source.uses_key:
+            self.pipeline.let(self.source.variable, f"{name}.get({probe})")
+            self.pipeline.test(f"{self.source.variable} is not None")
+        else:
+            self.pipeline.loop(f"({self.target})" if self.source.uses_key else self.target, f"{name}.get({probe}, ())")
+
+    def probe_text(self) -> str:
+        texts = [self.hash_key(term, of_source=False).text for term in self.path.terms]
+        return texts[0] if len(texts) == 1 else f"({', '.join(texts)})"
+
+    def build_hash(self, home: Any, name: str, rows: str, single: bool) -> None:
+        """Write the dictionary's making into the function where it is made once."""
+        codes = [self.hash_key(term, of_source=True) for term in self.path.terms]
+        key = codes[0].text if len(codes) == 1 else f"({', '.join(code.text for code in codes)})"
+        element = f"({self.target})" if self.source.uses_key else self.source.variable
+        nullable = any(code.nullable for code in codes)
+        tests = "".join(f" if {test}" for test in self.own_tests if test != "True")
+        if tests:
+            rows = f"[{self.target_tuple} for {self.target} in {rows}{tests}]"
+        if single and not self.source.uses_key and len(codes) == 1 and not nullable and ":=" not in key + rows:
+            home.emit_setup(f"{name} = {{{key}: {self.source.variable} for {self.source.variable} in {rows}}}")
+            return
+        home.emit_setup(f"{name} = {{}}")
+        home.emit_setup(f"for {self.target} in {rows}:")
+        home.emit_setup(f"    key_of_{name} = {key}")
+        indent = "    "
+        if nullable:
+            test = f"key_of_{name} is not None" if len(codes) == 1 else f"None not in key_of_{name}"
+            home.emit_setup(f"    if {test}:")
+            indent = "        "
+        if single and not self.source.uses_key:
+            home.emit_setup(f"{indent}{name}[key_of_{name}] = {element}")
+        else:
+            home.emit_setup(f"{indent}if key_of_{name} in {name}:")
+            home.emit_setup(f"{indent}    {name}[key_of_{name}].append({element})")
+            home.emit_setup(f"{indent}else:")
+            home.emit_setup(f"{indent}    {name}[key_of_{name}] = [{element}]")
+
+    def hash_key(self, term: Term, *, of_source: bool) -> Code:
+        expressions = self.queries.expressions
+        left, right = expressions.operands(term.conjunct)
+        on_left = term.conjunct.left is term.key
+        code = (left if on_left else right) if of_source else (right if on_left else left)
+        return expressions.settled(code)
+
+    # ---- operands
+
+    def operand(self, term: Term) -> Code:
+        """The value that the key is compared with, affinity and collation applied."""
+        expressions = self.queries.expressions
+        _, affinity = comparison_affinity(term.key, term.expression)
+        collation = comparison_collation(term.conjunct.left, term.conjunct.right)
+        code = expressions.collated(expressions.with_affinity(term.expression, affinity), collation)
+        return expressions.settled(code)
+
+    def named(self, code: Code) -> str:
+        """The operand under a name, so that it can be tested and used."""
+        if code.atomic and ":=" not in code.text and "(" not in code.text:
+            return code.text
+        name = self.generator.name("sought")
+        self.pipeline.let(name, code.text)
+        return name
+
+
+def prefix_bound(bound: str | None, *, above: bool) -> str:
+    """A bound on the leading column as a prefix of a composite key's tuples, behind all that begin with it if
+    `above`.
+    """
+    if bound is None:
+        return "None"
+    prefix = f"({bound}, 9)" if above else f"({bound},)"
+    return f"(None if {bound} is None else {prefix})" if bound.startswith("bound_") else prefix
+
+
+def is_open(term: Term | None) -> bool:
+    return term is not None and term.operator in ("<", ">")
+
+
+NUMBER_TYPES = frozenset({int, float})
+
+
+def number_or_none(value: Any) -> Any:
+    """The bound of a range of numbers: a text or blob leaves that side open."""
+    return value if type(value) in NUMBER_TYPES else None
+
+
+def above_numbers(value: Any) -> bool:
+    """Whether `number < value` can hold for some number: any value but NULL."""
+    return value is not None
+
+
+def below_texts(value: Any) -> bool:
+    """Whether `number > value` can hold for some number: only for a number."""
+    return type(value) in NUMBER_TYPES
+
+
+__all__ = ["Column", "Expr", "SourceReader", "values"]

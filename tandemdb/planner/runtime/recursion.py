@@ -1,0 +1,164 @@
+"""Running recursive common tables: a queue of rows, each fed to the steps, whose rows join the queue.
+
+    queue [setup rows] --> row --> given on, and to the steps --> their rows, behind the others or sorted in
+
+    one step, no order     whole generations go through the step at once
+    several steps          row by row, first in, first out
+    ORDER BY               row by row, the least first: a heap
+
+Rows are made as they are read, so a reader with a LIMIT ends a table that would never end; what was made is kept for
+the next.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from heapq import heappop, heappush
+from itertools import islice
+from typing import Any
+
+from tandemdb.planner.runtime import values
+
+Row = tuple[Any, ...]
+Step = Callable[[list[Row]], Iterable[Row]]
+SortKey = tuple[int, bool, bool, Callable[[Any], Any] | None]
+
+
+UNCHECKED_MAX = 500
+"""Rows made before the session is asked whether to go on."""
+
+
+class GrowingRows:
+    """Rows that are made when they are first read; may be read many times, and while another reads them."""
+
+    __slots__ = ("made", "rest")
+
+    def __init__(self, rows: Iterator[Row]) -> None:
+        self.made: list[Row] = []
+        self.rest: Iterator[Row] | None = rows
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.made) if self.rest is None else self.grow()
+
+    def grow(self) -> Iterator[Row]:
+        made, place = self.made, 0
+        while True:
+            while place < len(made):
+                yield made[place]
+                place += 1
+            row = None if self.rest is None else next(self.rest, None)
+            if row is None:
+                self.rest = None
+                return
+            made.append(row)
+
+
+def recurse(
+    context: Any,
+    setup: Iterable[Row],
+    steps: Sequence[Step],
+    distinct: bool,
+    order: Sequence[SortKey],
+    start: int,
+    stop: int | None,
+) -> GrowingRows:
+    """The rows of a recursive table, of which those from `start` to `stop` count."""
+    seen: set[Row] | None = set() if distinct else None
+    if order:
+        rows = in_order(context, fresh(setup, seen), steps, seen, order)
+    elif len(steps) > 1:
+        rows = one_by_one(context, fresh(setup, seen), steps, seen)
+    else:
+        rows = by_generations(context, fresh(setup, seen), steps[0], seen)
+    return GrowingRows(islice(rows, start, stop))
+
+
+def by_generations(context: Any, queue: list[Row], step: Step, seen: set[Row] | None) -> Iterator[Row]:
+    check, unchecked = context.session.check, 0
+    while queue:
+        unchecked += len(queue)
+        if unchecked > UNCHECKED_MAX:
+            check(unchecked)
+            unchecked = 0
+        yield from queue
+        made = step(queue)
+        queue = made if seen is None and type(made) is list else fresh(made, seen)
+
+
+def one_by_one(context: Any, setup: list[Row], steps: Sequence[Step], seen: set[Row] | None) -> Iterator[Row]:
+    queue = deque(setup)
+    while queue:
+        context.session.check(1)
+        row = queue.popleft()
+        yield row
+        for step in steps:
+            queue.extend(fresh(step([row]), seen))
+
+
+def in_order(
+    context: Any, setup: list[Row], steps: Sequence[Step], seen: set[Row] | None, order: Sequence[SortKey]
+) -> Iterator[Row]:
+    heap: list[tuple[Row, int, Row]] = []
+    count = 0
+    for row in setup:
+        heappush(heap, (sort_key_of(row, order), count, row))
+        count += 1
+    while heap:
+        context.session.check(1)
+        row = heappop(heap)[2]
+        yield row
+        for step in steps:
+            for made in fresh(step([row]), seen):
+                heappush(heap, (sort_key_of(made, order), count, made))
+                count += 1
+
+
+def fresh(rows: Iterable[Row], seen: set[Row] | None) -> list[Row]:
+    """The rows as a list; with `seen` only those not seen before."""
+    if seen is None:
+        return list(rows)
+    found = []
+    for row in rows:
+        if row not in seen:
+            seen.add(row)
+            found.append(row)
+    return found
+
+
+def sort_key_of(row: Row, order: Sequence[SortKey]) -> Row:
+    """What puts the row in its place among others: for each key where NULL goes, then the value."""
+    parts: list[Any] = []
+    for position, descending, nulls_first, collation in order:
+        value = row[position]
+        if value is None:
+            parts += (0 if nulls_first else 2, 0)
+            continue
+        ranked = values.sort_key(value if collation is None or type(value) is not str else collation(value))
+        parts += (1, Reversed(ranked) if descending else ranked)
+    return tuple(parts)
+
+
+class Reversed:
+    """A value that sorts the other way round."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __lt__(self, other: Reversed) -> bool:
+        return bool(other.value < self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Reversed) and bool(self.value == other.value)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def in_batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    """The rows in lists that grow, for a reader that may stop at the first."""
+    size = 1
+    while batch := list(islice(rows, size)):
+        yield batch
+        size = min(size * 2, 256)
