@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from tandemdb.cli.node_arguments import add_node_commands
 
-FORMATS = ("table", "csv", "json", "line")
+FORMATS = ("table", "csv", "json", "jsonl", "line", "markdown", "insert")
 INTERRUPTED = 130  # what shells report for a program ended by Ctrl-C
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 INSERT = re.compile(r"(?:INSERT|REPLACE)\b", re.IGNORECASE)
@@ -22,6 +24,29 @@ def connect(name: str) -> Any:
     # Not isolation_level=None: there, executescript() would commit a script's open transaction. Here, rollback() does
     # nothing, as in sqlite3: execute("ROLLBACK") does.
     return tandemdb.connect(f":memory:{name}" if bare else name, autocommit=True, uri=True)
+
+
+def connect_file(path: str) -> Any:
+    """Open an SQLite file's database in autocommit mode; each commit is written back into the file."""
+    import tandemdb
+
+    return tandemdb.connect(path, autocommit=True)
+
+
+def backup_to_file(connection: Any, path: str) -> None:
+    """Make an SQLite file hold what the connection's database holds."""
+    import sqlite3
+
+    with closing(sqlite3.connect(path)) as file:
+        connection.backup(file)
+
+
+def restore_from_file(connection: Any, path: str) -> None:
+    """Make the connection's database hold what an SQLite file holds; the file stays as it is."""
+    import tandemdb
+
+    with closing(tandemdb.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True)) as file:
+        file.backup(connection)
 
 
 def execute(connection: Any, sql: str) -> Any:

@@ -3,7 +3,10 @@
     table    name | value     for people; drawn by rich at a terminal that has it, else in plain characters
     csv      RFC 4180, \\r\\n at the ends of lines, NULL as nothing
     json     one array of objects a result, numbers as numbers, NULL as null
+    jsonl    one object a row and line
     line     name = value, a line a value, a blank line between rows
+    markdown a table as GitHub's Markdown has it
+    insert   INSERT statements that make the rows again
 
 A blob is written as SQL would have it, X'0A1B'. Rows are fetched a batch at a time, so only a table, which must know
 its widest value, holds a whole result.
@@ -15,19 +18,32 @@ import csv
 import json
 import math
 import unicodedata
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, TextIO
 
 Row = Sequence[Any]
 Names = Sequence[str]
 BATCH_ROWS = 1000
-FORMATS = ("table", "csv", "json", "line")
+FORMATS = ("table", "csv", "json", "jsonl", "line", "markdown", "insert")
 
 
-def write_result(cursor: Any, out: TextIO, form: str = "table", headers: bool = True) -> int:
-    """Write what the cursor returns, in one of FORMATS, and return the number of rows."""
+@dataclass(frozen=True, slots=True)
+class Style:
+    """What a format leaves open: headers or none, what people read for NULL, and the table that INSERTs name."""
+
+    headers: bool = True
+    null: str = "NULL"
+    table: str = "table"
+
+
+def write_result(
+    cursor: Any, out: TextIO, form: str = "table", headers: bool = True, null: str = "NULL", table: str = "table"
+) -> None:
+    """Write what the cursor returns, in one of FORMATS."""
     names = [column[0] for column in cursor.description]
-    return WRITERS[form](names, fetch(cursor), out, headers)
+    WRITERS[form](names, fetch(cursor), out, Style(headers, null, table))
 
 
 def fetch(cursor: Any) -> Iterator[Row]:
@@ -35,15 +51,14 @@ def fetch(cursor: Any) -> Iterator[Row]:
         yield from batch
 
 
-def write_table(names: Names, rows: Iterator[Row], out: TextIO, headers: bool) -> int:
-    held = list(rows)
+def write_table(names: Names, rows: Iterator[Row], out: TextIO, style: Style) -> None:
+    held, headers = list(rows), style.headers
     if not held and not headers:
-        return 0
-    cells = [[one_line(value) for value in row] for row in held]
+        return
+    cells = [[one_line(value, style.null) for value in row] for row in held]
     numeric = [all(isinstance(row[at], (int, float, type(None))) for row in held) for at in range(len(names))]
     if not (out.isatty() and write_rich_table(names, cells, numeric, out, headers)):
         write_plain_table(names, cells, numeric, out, headers)
-    return len(held)
 
 
 def write_rich_table(names: Names, cells: list[list[str]], numeric: list[bool], out: TextIO, headers: bool) -> bool:
@@ -82,51 +97,115 @@ def write_plain_table(names: Names, cells: list[list[str]], numeric: list[bool],
         write_row(row)
 
 
-def write_csv(names: Names, rows: Iterator[Row], out: TextIO, headers: bool) -> int:
+def write_csv(names: Names, rows: Iterator[Row], out: TextIO, style: Style) -> None:
     writer = csv.writer(out)
-    count = 0
-    if headers:
+    if style.headers:
         writer.writerow(names)
     for row in rows:
         writer.writerow(["" if value is None else as_text(value) for value in row])
-        count += 1
-    return count
 
 
-def write_json(names: Names, rows: Iterator[Row], out: TextIO, headers: bool) -> int:
-    # Not json.dump of a dictionary: two columns of one name would become one.
-    keys = [json.dumps(name, ensure_ascii=False) for name in names]
+def write_json(names: Names, rows: Iterator[Row], out: TextIO, style: Style) -> None:
     count = 0
     out.write("[")
-    for count, row in enumerate(rows, 1):
-        members = ", ".join(f"{key}: {as_json(value)}" for key, value in zip(keys, row, strict=True))
-        out.write(f"{',' if count > 1 else ''}\n{{{members}}}")
+    for count, text in enumerate(json_objects(names, rows), 1):
+        out.write(f"{',' if count > 1 else ''}\n{text}")
     out.write("\n]\n" if count else "]\n")
-    return count
 
 
-def write_lines(names: Names, rows: Iterator[Row], out: TextIO, headers: bool) -> int:
+def write_json_lines(names: Names, rows: Iterator[Row], out: TextIO, style: Style) -> None:
+    for text in json_objects(names, rows):
+        out.write(text + "\n")
+
+
+def json_objects(names: Names, rows: Iterator[Row]) -> Iterator[str]:
+    # Not json.dump of a dictionary: two columns of one name would become one.
+    keys = [json.dumps(name, ensure_ascii=False) for name in names]
+    for row in rows:
+        members = ", ".join(f"{key}: {as_json(value)}" for key, value in zip(keys, row, strict=True))
+        yield f"{{{members}}}"
+
+
+def write_markdown(names: Names, rows: Iterator[Row], out: TextIO, style: Style) -> None:
+    def write_row(cells: Sequence[str]) -> None:
+        out.write("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n")
+
+    write_row([one_line(name) for name in names])  # Markdown has no table without a first row of names.
+    write_row(["---"] * len(names))
+    for row in rows:
+        write_row([one_line(value, style.null) for value in row])
+
+
+def write_inserts(names: Names, rows: Iterator[Row], out: TextIO, style: Style) -> None:
+    columns = f"({', '.join(map(quote_name, names))}) " if style.headers else ""
+    head = f"INSERT INTO {quote_name(style.table)} {columns}VALUES ("
+    for row in rows:
+        out.write(f"{head}{', '.join(map(as_literal, row))});\n")
+
+
+def write_lines(names: Names, rows: Iterator[Row], out: TextIO, style: Style) -> None:
     columns = max(map(width, names), default=0)
-    count = 0
     for count, row in enumerate(rows, 1):
         if count > 1:
             out.write("\n")
         for name, value in zip(names, row, strict=True):
-            out.write(f"{' ' * (columns - width(name))}{name} = {as_text(value)}\n")
-    return count
+            out.write(f"{' ' * (columns - width(name))}{name} = {as_text(value, style.null)}\n")
 
 
-WRITERS: dict[str, Callable[[Names, Iterator[Row], TextIO, bool], int]] = {
+WRITERS: dict[str, Callable[[Names, Iterator[Row], TextIO, Style], None]] = {
     "table": write_table,
     "csv": write_csv,
     "json": write_json,
+    "jsonl": write_json_lines,
     "line": write_lines,
+    "markdown": write_markdown,
+    "insert": write_inserts,
 }
 
 
-def as_text(value: Any) -> str:
+PLAN_COLUMNS = ["id", "parent", "notused", "detail"]
+
+
+def is_plan(description: Any, sql: str) -> bool:
+    """Tell whether a result is that of EXPLAIN QUERY PLAN, which people read as a tree."""
+    return [column[0] for column in description] == PLAN_COLUMNS and sql[:7].upper() == "EXPLAIN"
+
+
+def draw_plan(rows: Sequence[Row], out: TextIO) -> None:
+    """Draw the rows of EXPLAIN QUERY PLAN (id, parent, unused, detail) as the tree that SQLite's shell draws."""
+    children: defaultdict[int, list[tuple[int, str]]] = defaultdict(list)
+    for number, parent, _, detail in rows:
+        children[parent].append((number, detail))
+
+    def draw(parent: int, indent: str) -> None:
+        below = children[parent]
+        for place, (number, detail) in enumerate(below, 1):
+            last = place == len(below)
+            out.write(f"{indent}{'`' if last else '|'}--{detail}\n")
+            draw(number, indent + ("   " if last else "|  "))
+
+    out.write("QUERY PLAN\n")
+    draw(0, "")
+
+
+def quote_name(name: str) -> str:
+    """Return a name as SQL takes it, whatever is in it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def as_literal(value: Any) -> str:
+    """Return a value as SQL reads it back."""
+    if isinstance(value, str):
+        # A NUL would end the text of the statement.
+        return "||char(0)||".join("'" + part.replace("'", "''") + "'" for part in value.split("\0"))
+    if isinstance(value, float):
+        return ("9.0e+999" if value > 0 else "-9.0e+999") if math.isinf(value) else repr(value)
+    return as_text(value)
+
+
+def as_text(value: Any, null: str = "NULL") -> str:
     if value is None:
-        return "NULL"
+        return null
     if isinstance(value, bytes):
         return f"X'{value.hex().upper()}'"
     if isinstance(value, float) and math.isinf(value):
@@ -134,9 +213,9 @@ def as_text(value: Any) -> str:
     return str(value)
 
 
-def one_line(value: Any) -> str:
+def one_line(value: Any, null: str = "NULL") -> str:
     r"""Return a cell of a table: \n and other control characters are shown escaped, or they would break its lines."""
-    text = as_text(value)
+    text = as_text(value, null)
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tandemdb.cli import engine
-from tandemdb.cli.output import write_result
+from tandemdb.cli.output import draw_plan, is_plan, write_result
 from tandemdb.cli.progress import ProgressBar
 from tandemdb.cli.script import Statement, read_script, statements
 
@@ -98,7 +98,10 @@ def run_statement(
         if cursor.description:
             if bar is not None:
                 bar.hide()
-            write_result(cursor, sys.stdout, options.form)
+            if is_plan(cursor.description, statement.sql) and options.form == "table":
+                draw_plan(cursor.fetchall(), sys.stdout)
+            else:
+                write_result(cursor, sys.stdout, options.form)
             sys.stdout.flush()
             if options.timing:
                 tell(f"{statement.path}:{statement.line}: {1000 * (time.perf_counter() - start):.2f} ms")

@@ -18,7 +18,7 @@ import sys
 import threading
 from typing import Any
 
-from tandemdb.cli.output import write_table
+from tandemdb.cli.output import Style, write_table
 
 BAR_CHARACTERS = 30
 
@@ -201,7 +201,7 @@ def verify(options: argparse.Namespace) -> int:
             (one.name, one.block, repr(one.key), one.kind, repr(one.first), repr(one.second))
             for one in found.differences
         ]
-        write_table(("table", "block", "key", "difference", "first", "second"), iter(rows), sys.stdout, True)
+        write_table(("table", "block", "key", "difference", "first", "second"), iter(rows), sys.stdout, Style())
     if found.has_more:
         print("... and more")
     return 1

@@ -15,26 +15,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, TextIO
 
 from tandemdb.cli import engine
-from tandemdb.cli.output import FORMATS, write_result
-from tandemdb.cli.run import RunOptions, Tally, message_of, run_script, tell
-from tandemdb.cli.script import statements
+from tandemdb.cli.dot_commands import COMMANDS, UsageError, run_dot_command
+from tandemdb.cli.output import draw_plan, is_plan, write_result
+from tandemdb.cli.run import message_of, tell
+from tandemdb.cli.script import Statement, statements
 
 PROMPT, CONTINUATION = "tandemdb> ", "     ...> "
 GREETING = 'A database in RAM; it ends with this shell. ".help" lists commands, ".quit" leaves.'
-HELP = """\
-.dump             the whole database as SQL
-.headers on|off   column names above results
-.help             this list
-.indexes [TABLE]  names of indexes
-.mode FORMAT      table, csv, json or line
-.quit             leave; so do .exit and the end of the input
-.read FILE        run a script
-.schema [NAME]    CREATE statements
-.tables           names of tables and views
-.timer on|off     print how long each statement took"""
 
 
 class Shell:
@@ -44,11 +34,18 @@ class Shell:
         """Start with tables, headers on, timer off."""
         self.connection = connection
         self.form = "table"
+        self.table_name = "table"
+        self.null = "NULL"
         self.headers = True
         self.timer = False
+        self.plans = False
+        self.bail = False
+        self.echo = False
         self.failures = 0
         self.leaving = False
         self._pending = ""
+        self._file: TextIO | None = None
+        self._once = False
 
     @property
     def prompt(self) -> str:
@@ -68,131 +65,105 @@ class Shell:
             self._pending = ""
 
     def finish(self) -> None:
-        """Run what the end of the input left without a semicolon."""
-        if self._pending.strip():
+        """Run what the end of the input left without a semicolon, and close the files that were written."""
+        if self._pending.strip() and not self.leaving:
             self._run(self._pending)
         self._pending = ""
+        self.redirect(None, once=False)
 
     def forget(self) -> None:
         """Drop a statement that was begun, as Ctrl-C does."""
         self._pending = ""
 
+    @property
+    def out(self) -> TextIO:
+        """Where results go."""
+        return self._file or sys.stdout
+
+    def write(self, line: str) -> None:
+        """Print one line where results go."""
+        self.out.write(line + "\n")
+
+    def redirect(self, path: str | None, once: bool) -> None:
+        """Write results into a file from now on, or (`once`) the next result only; None is standard output again.
+
+        Raises:
+            OSError: the file cannot be written; results go on to where they went.
+        """
+        # CSV's line ends are its own; what else is written has \n, which no platform fails to read.
+        opened = None if path is None else open(path, "w", encoding="utf-8", newline="")
+        if self._file is not None:
+            self._file.close()
+        self._file, self._once = opened, once
+
+    def in_transaction(self, change: Callable[[], object]) -> None:
+        """Make a change of several statements whole or not at all, inside the open transaction if there is one."""
+        if self.connection.in_transaction:
+            change()
+            return
+        self.connection.execute("BEGIN")
+        try:
+            change()
+        except BaseException:
+            self.connection.execute("ROLLBACK")
+            raise
+        self.connection.execute("COMMIT")
+
     def _run(self, text: str) -> None:
         for statement in statements("-", text):
-            start = time.perf_counter()
-            try:
-                cursor = engine.execute(self.connection, statement.sql)
-                if cursor.description:
-                    write_result(cursor, sys.stdout, self.form, self.headers)
-                    sys.stdout.flush()
-            except sqlite3.Error as error:
-                self._fail(message_of(error))
-                return
-            if self.timer:
-                tell(f"{1000 * (time.perf_counter() - start):.2f} ms")
+            if not self._run_statement(statement):
+                break
+        if self._once:
+            self.redirect(None, once=False)
+
+    def _run_statement(self, statement: Statement) -> bool:
+        if self.echo:
+            self.write(statement.sql)
+        start = time.perf_counter()
+        try:
+            if self.plans:
+                self._show_plan(statement.sql)
+            cursor = engine.execute(self.connection, statement.sql)
+            if cursor.description and self.form == "table" and is_plan(cursor.description, statement.sql):
+                draw_plan(cursor.fetchall(), self.out)
+            elif cursor.description:
+                write_result(cursor, self.out, self.form, self.headers, null=self.null, table=self.table_name)
+            self.out.flush()
+        except sqlite3.Error as error:
+            self._fail(message_of(error))
+            return False
+        if self.timer:
+            tell(f"{1000 * (time.perf_counter() - start):.2f} ms")
+        return True
+
+    def _show_plan(self, sql: str) -> None:
+        if sql.split(None, 1)[0].upper() in PLANNED:
+            draw_plan(self.connection.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall(), self.out)
 
     def _fail(self, message: str) -> None:
         self.failures += 1
+        self.leaving = self.leaving or self.bail
         tell(f"Error: {message}")
 
     def _command(self, line: str) -> None:
-        name, *arguments = line.split()
-        command = COMMANDS.get(name)
-        if command is None:
-            self._fail(f'unknown command "{name}"; ".help" lists those there are')
-            return
         try:
-            command(self, arguments)
+            run_dot_command(self, line)
         except (sqlite3.Error, UsageError) as error:
             self._fail(message_of(error))
-
-    def show_tables(self, arguments: Sequence[str]) -> None:
-        """.tables"""
-        take_arguments(arguments, 0, 0, ".tables")
-        self._print_names("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')", ())
-
-    def show_indexes(self, arguments: Sequence[str]) -> None:
-        """.indexes [TABLE]"""
-        take_arguments(arguments, 0, 1, ".indexes [TABLE]")
-        condition = " AND lower(tbl_name) = lower(?)" if arguments else ""
-        self._print_names(f"SELECT name FROM sqlite_master WHERE type = 'index'{condition}", arguments)
-
-    def _print_names(self, query: str, values: Sequence[str]) -> None:
-        query += " AND name NOT LIKE 'sqlite!_%' ESCAPE '!' ORDER BY name"
-        for (name,) in self.connection.execute(query, values):
-            print(name)
-
-    def show_schema(self, arguments: Sequence[str]) -> None:
-        """.schema [NAME]"""
-        take_arguments(arguments, 0, 1, ".schema [NAME]")
-        condition = " AND lower(tbl_name) = lower(?)" if arguments else ""
-        query = f"SELECT sql FROM sqlite_master WHERE sql IS NOT NULL{condition} ORDER BY rowid"
-        for (sql,) in self.connection.execute(query, arguments):
-            print(f"{sql};")
-
-    def dump(self, arguments: Sequence[str]) -> None:
-        """.dump"""
-        take_arguments(arguments, 0, 0, ".dump")
-        for line in self.connection.iterdump():
-            print(line)
-
-    def read(self, arguments: Sequence[str]) -> None:
-        """.read FILE"""
-        take_arguments(arguments, 1, 1, ".read FILE")
-        tally = Tally()
-        run_script(self.connection, arguments[0], RunOptions(form=self.form), tally)
-        self.failures += tally.failures
-
-    def set_mode(self, arguments: Sequence[str]) -> None:
-        """.mode FORMAT"""
-        usage = f".mode {'|'.join(FORMATS)}"
-        take_arguments(arguments, 1, 1, usage)
-        if arguments[0] not in FORMATS:
-            raise UsageError(f"usage: {usage}")
-        self.form = arguments[0]
-
-    def set_headers(self, arguments: Sequence[str]) -> None:
-        """.headers on|off"""
-        self.headers = read_switch(arguments, ".headers")
-
-    def set_timer(self, arguments: Sequence[str]) -> None:
-        """.timer on|off"""
-        self.timer = read_switch(arguments, ".timer")
-
-    def help(self, arguments: Sequence[str]) -> None:
-        """.help"""
-        print(HELP)
-
-    def quit(self, arguments: Sequence[str]) -> None:
-        """.quit"""
-        self.leaving = True
+        except UnicodeDecodeError as error:
+            self._fail(f"not UTF-8 text: {error}")
+        except OSError as error:
+            self._fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
 
 
-class UsageError(Exception):
-    """Raised when a dot command is called wrongly; says how it is called."""
-
-
-COMMANDS: dict[str, Callable[[Shell, Sequence[str]], None]] = {
-    ".dump": Shell.dump,
-    ".exit": Shell.quit,
-    ".headers": Shell.set_headers,
-    ".help": Shell.help,
-    ".indexes": Shell.show_indexes,
-    ".mode": Shell.set_mode,
-    ".quit": Shell.quit,
-    ".read": Shell.read,
-    ".schema": Shell.show_schema,
-    ".tables": Shell.show_tables,
-    ".timer": Shell.set_timer,
-}
+PLANNED = {"SELECT", "WITH", "VALUES", "INSERT", "REPLACE", "UPDATE", "DELETE"}
 
 
 def run_shell(scripts: Sequence[str], database: str) -> int:
     """Run scripts, then what is typed or piped in; exit status 1 when something in a pipe or a script failed."""
-    connection = engine.connect(database)
-    shell = Shell(connection)
+    shell = Shell(engine.connect(database))
     for path in scripts:
-        shell.read([path])
+        COMMANDS[".read"].run(shell, [path])
     interactive = sys.stdin.isatty()
     if interactive:
         print(GREETING)
@@ -200,9 +171,8 @@ def run_shell(scripts: Sequence[str], database: str) -> int:
         shell.take(line)
         if shell.leaving:
             break
-    else:
-        shell.finish()
-    connection.close()
+    shell.finish()
+    shell.connection.close()
     return 1 if shell.failures and not interactive else 0
 
 
@@ -230,14 +200,3 @@ def line_reader() -> Callable[[str], str]:
     if find_spec("readline"):  # Not on Windows: there, lines have the terminal's own editing.
         import_module("readline")  # Importing it is what gives input() its editing.
     return input
-
-
-def take_arguments(arguments: Sequence[str], least: int, most: int, usage: str) -> None:
-    if not least <= len(arguments) <= most:
-        raise UsageError(f"usage: {usage}")
-
-
-def read_switch(arguments: Sequence[str], command: str) -> bool:
-    if len(arguments) != 1 or arguments[0] not in ("on", "off"):
-        raise UsageError(f"usage: {command} on|off")
-    return arguments[0] == "on"

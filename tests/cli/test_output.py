@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from tandemdb.cli.output import FORMATS, write_result
+from tandemdb.cli.output import FORMATS, draw_plan, write_result
 from tandemdb.cli.progress import ProgressBar
 
 
@@ -52,7 +52,9 @@ def test_without_headers() -> None:
 
 def test_an_empty_result() -> None:
     query = "SELECT 1 AS a WHERE 0"
-    assert [written(query, form) for form in FORMATS] == ["a\n-\n", "a\r\n", "[]\n", ""]
+    assert [written(query, form) for form in FORMATS] == [
+        "a\n-\n", "a\r\n", "[]\n", "", "", "| a |\n| --- |\n", "",
+    ]  # fmt: skip
 
 
 def test_csv_can_be_read_back() -> None:
@@ -98,3 +100,30 @@ def test_a_progress_bar_at_a_terminal_only_after_its_delay(monkeypatch: pytest.M
     with ProgressBar("slow.sql", 10) as bar:
         bar.advance(5)
     assert "slow.sql" in err.getvalue()
+
+
+def test_a_line_of_json_for_each_row() -> None:
+    query = "SELECT 1 AS a, 'x\"y' AS a, NULL AS n UNION ALL SELECT 2.5, X'ff', ''"
+    assert written(query, "jsonl") == '{"a": 1, "a": "x\\"y", "n": null}\n{"a": 2.5, "a": "X\'FF\'", "n": ""}\n'
+
+
+def test_markdown() -> None:
+    assert written("SELECT 'a|b' AS x, 'two\nlines' AS \"y|\"", "markdown") == (
+        "| x | y\\| |\n| --- | --- |\n| a\\|b | two\\nlines |\n"
+    )
+
+
+def test_inserts_make_the_same_rows_again() -> None:
+    values = "1, -2.5, 9e999, -9e999, 'it''s', 'a' || char(0) || 'b', X'00ff', NULL"
+    text = written(f"SELECT {values}", "insert", headers=False)
+    other = sqlite3.connect(":memory:")
+    other.execute('CREATE TABLE "table" (a, b, c, d, e, f, g, h)')
+    other.executescript(text)
+    assert other.execute('SELECT * FROM "table"').fetchall() == other.execute(f"SELECT {values}").fetchall()
+    assert written('SELECT 1 AS "a""b"', "insert") == 'INSERT INTO "table" ("a""b") VALUES (1);\n'
+
+
+def test_plans_are_drawn_as_sqlites_shell_draws_them() -> None:
+    out = io.StringIO()
+    draw_plan([(2, 0, 0, "A"), (5, 2, 0, "B"), (6, 2, 0, "C"), (7, 6, 0, "D"), (9, 0, 0, "E")], out)
+    assert out.getvalue() == "QUERY PLAN\n|--A\n|  |--B\n|  `--C\n|     `--D\n`--E\n"

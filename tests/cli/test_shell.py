@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tandemdb.cli import shell
+from tandemdb.cli.dot_commands import COMMANDS
 from tests.cli.conftest import Command, Outcome
 
 TABLE = "CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT);\nINSERT INTO t VALUES (1, 'one'), (2, 'two');\n"
@@ -80,22 +83,118 @@ def test_timer(piped) -> None:
 
 def test_quit_and_help(piped) -> None:
     status, out, err = piped(".help\n.quit\nSELECT 1;\n")
-    assert (status, out, err) == (0, shell.HELP + "\n", "")
-    assert {line.split()[0] for line in out.splitlines()} >= set(shell.COMMANDS) - {".exit"}
+    assert (status, err) == (0, "")
+    assert [line.split()[0] for line in out.splitlines()] == sorted(set(COMMANDS) - {".exit"})
 
 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
         (".nonsense", 'unknown command ".nonsense"; ".help" lists those there are'),
-        (".mode pie", "usage: .mode table|csv|json|line"),
+        (".mode pie", "usage: .mode table|csv|json|jsonl|line|markdown|insert [TABLE]"),
         (".headers maybe", "usage: .headers on|off"),
         (".read", "usage: .read FILE"),
         (".tables a b", "usage: .tables"),
+        (".eqp", "usage: .eqp on|off"),
+        (".print 'open", "no closing quotation: .print 'open"),
+        (".restore nowhere.db", "nowhere.db: no such file"),
+        (".import nowhere.csv t", "nowhere.csv: No such file or directory"),
     ],
 )
 def test_wrong_commands(piped, line: str, message: str) -> None:
     assert piped(line + "\n") == (1, "", f"Error: {message}\n")
+
+
+def test_results_go_into_files(piped, tmp_path: Path) -> None:
+    once, all_of_them = tmp_path / "once.csv", tmp_path / "all.txt"
+    text = f"""\
+.mode csv
+.once '{once}'
+SELECT 1 AS a;
+SELECT 2 AS b;
+.output '{all_of_them}'
+SELECT 3 AS c;
+.print three
+.output
+.print  'to  the' terminal C:\\new # 1
+"""
+    assert piped(text).out == "b\r\n2\r\nto  the terminal C:\\new # 1\n"
+    assert once.read_bytes() == b"a\r\n1\r\n"
+    assert all_of_them.read_bytes() == b"c\r\n3\r\nthree\n"
+
+
+def test_a_file_that_cannot_be_written_leaves_results_where_they_were(piped, tmp_path: Path) -> None:
+    status, out, err = piped(f".output '{tmp_path}'\nSELECT 1 AS a;\n")
+    assert (status, out) == (1, "a\n-\n1\n")
+    assert err.startswith(f"Error: {tmp_path}: ")
+
+
+def test_null_echo_and_inserts(piped) -> None:
+    text = ".nullvalue -\n.echo on\nSELECT NULL AS n, 1 AS i;\n.mode insert t\nSELECT NULL AS n;\n"
+    assert piped(text).out == (
+        "SELECT NULL AS n, 1 AS i;\nn | i\n--+--\n- | 1\nSELECT NULL AS n;\nINSERT INTO \"t\" (\"n\") VALUES (NULL);\n"
+    )
+
+
+def test_plans(piped) -> None:
+    text = TABLE + ".eqp on\nSELECT a FROM t WHERE a = 1;\n.eqp off\nEXPLAIN QUERY PLAN SELECT * FROM t;\n"
+    assert piped(text).out == (
+        "QUERY PLAN\n`--SEARCH t USING INTEGER PRIMARY KEY (rowid=?)\na\n-\n1\nQUERY PLAN\n`--SCAN t\n"
+    )
+
+
+def test_bail_leaves_at_the_first_error(piped) -> None:
+    status, out, err = piped(".bail on\nSELECT 1 AS a;\nSELECT nowhere;\nSELECT 2 AS b;\n")
+    assert (status, out) == (1, "a\n-\n1\n")
+    assert err.startswith("Error: no such column: nowhere\n")
+
+
+def test_csv_files_are_imported(piped, tmp_path: Path) -> None:
+    path = tmp_path / "people.csv"
+    path.write_text('id,"full ""name"""\n1,Ada\n2,"Lovelace, A."\n')
+    text = f".import {path} person\nSELECT * FROM person;\n"
+    assert piped(".mode csv\n" + text).out == 'id,"full ""name"""\r\n1,Ada\r\n2,"Lovelace, A."\r\n'
+    path.write_text("3,Bo\n4,Cy\n")
+    rest = TABLE + f".import {path} t\n.headers off\n.mode csv\nSELECT * FROM t WHERE a > 2;\n"
+    assert piped(rest).out == "3,Bo\r\n4,Cy\r\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("3,Bo\n4\n", "{path}:2: expected 2 values for t, found 1; nothing was imported"),
+        ("3,Bo\n1,twice\n", "UNIQUE constraint failed: t.a"),
+    ],
+)
+def test_an_import_that_fails_leaves_nothing(piped, tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_text(content)
+    status, out, err = piped(TABLE + f".import {path} t\nSELECT count(*) AS n FROM t;\n")
+    assert (status, out) == (1, "n\n-\n2\n")
+    assert err.splitlines()[0] == "Error: " + message.format(path=path)
+
+
+def test_an_empty_import_says_what_was_expected(piped, tmp_path: Path) -> None:
+    path = tmp_path / "empty.csv"
+    path.write_text("")
+    expected = f"Error: {path} is empty: expected a first row with the names of the columns of new\n"
+    assert piped(f".import {path} new\n").err == expected
+
+
+def test_sqlite_files_are_written_read_and_opened(tandem_command, monkeypatch, tmp_path: Path) -> None:
+    path = tmp_path / "kept.db"
+
+    def run(text: str) -> Outcome:
+        monkeypatch.setattr("sys.stdin", io.StringIO(text))
+        return tandem_command("shell")
+
+    assert run(TABLE + f".backup {path}\nDELETE FROM t;\n.restore {path}\n.mode csv\nSELECT b FROM t;\n") == (
+        0, "b\r\none\r\ntwo\r\n", "",
+    )  # fmt: skip
+    assert run(f".open {path}\nINSERT INTO t VALUES (3, 'three');\n.databases\n").out == f"main: {path}\n"
+    with closing(sqlite3.connect(path)) as file:
+        assert file.execute("SELECT b FROM t").fetchall() == [("one",), ("two",), ("three",)]
+    assert run(f".open {path}\n.open\n.tables\n.databases\n").out == "main: in memory\n"
 
 
 def test_a_failing_script_is_reported_with_its_line(piped, tmp_path: Path) -> None:
