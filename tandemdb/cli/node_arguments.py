@@ -48,6 +48,17 @@ def add_serve(commands: Commands) -> None:
     add_secondary(serve)
     serve.add_argument("--load", default="", metavar="SCRIPT.sql", help="run a script before listening")
     serve.add_argument("--storage-only", action="store_true", help="mirror and be promoted, but run no SQL")
+    serve.add_argument(
+        "--required", type=int, default=1, metavar="K", help="synchronous secondaries that must have a commit: 1"
+    )
+    serve.add_argument(
+        "--on-loss",
+        choices=("wait", "refuse", "shrink", "degrade", "stop"),
+        help="what becomes of commits when too few of them are there (default: shrink with a coordinator, else refuse)",
+    )
+    serve.add_argument(
+        "--min-sync", type=int, default=0, metavar="K", help="how many must remain to go on without one: 0"
+    )
     add_security(serve)
     serve.set_defaults(command=call("serve"))
 

@@ -49,6 +49,7 @@ def serve(options: argparse.Namespace) -> int:
             storage_only=options.storage_only,
             overwrite=options.overwrite,
             node=options.node,
+            limits=limits_of(options),
         )
     except sqlite3.Error as error:
         return fail(error)
@@ -164,6 +165,8 @@ def status(options: argparse.Namespace) -> int:
         return 0
     say("{address}: {role}, epoch {epoch}, LSN {lsn}, {blocks:,} blocks", found)
     say("node {node}, process {process}, {clients} clients, cluster {cluster:.8}", found)
+    if found["exposed"]:
+        print("EXPOSED: commits are acknowledged without the secondaries that were lost")
     following = found.get("following")
     if following:
         following["link"] = "linked" if following["linked"] else "not linked"
@@ -224,6 +227,11 @@ def security_of(options: argparse.Namespace) -> Any:
     from tandemdb.dbapi.nodes import make_security
 
     return make_security(options.secret_file, options.tls_ca, options.tls_cert, options.tls_key)
+
+
+def limits_of(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what the options say about a primary's limits."""
+    return {"required": options.required, "on_loss": options.on_loss, "min_sync": options.min_sync}
 
 
 def fail(error: Exception) -> int:

@@ -137,7 +137,8 @@ class Beyond(ConnectionState):
             target: a connection, or the URL of a node (tandemdb://HOST:PORT/NAME?secret_file=...), whose database
                 becomes the mirror; its content is replaced and it turns read-only.
             mode: "sync": a commit returns when the mirror has it; "async": it returns at once.
-            options: those of `tandemdb.replication.attach`: name, overwrite, timeout_seconds, limits.
+            options: those of `tandemdb.replication.attach`: name, overwrite, timeout_seconds, limits such as required
+                (how many synchronous mirrors must have a commit) and on_loss (what happens when too few are there).
         Returns:
             The `tandemdb.replication.Replica`, or for a node the `RemoteReplica`, which mends a broken link.
         Cost: the first copy is O(blocks).
@@ -168,6 +169,18 @@ class Beyond(ConnectionState):
             if self._target.kind == "remote":
                 return self._database.promote()  # type: ignore[attr-defined]
             return promote(self._database)
+
+    def continue_alone(self) -> None:
+        """Let this primary go on without the synchronous mirrors that it has lost, until they are back in step.
+
+        One that is promoted elsewhere meanwhile has another history: see docs/replication.md.
+        """
+        continue_alone = find_replication("continue_alone")
+        with self._guard():
+            if self._target.kind == "remote":
+                self._database.continue_alone()  # type: ignore[attr-defined]
+            else:
+                continue_alone(self._database)
 
     def _replicate_to_node(self, url: str, mode: str, **options: Any) -> Any:
         """Mirror this database to a node."""

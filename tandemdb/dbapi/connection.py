@@ -116,6 +116,10 @@ class Connection(TransactionControl, Callbacks, Copying, Beyond):
             equip_session(session, uri, timeout)
             if target.kind == "file":
                 session.databases[0].file = store.name
+            elif store.observer is not None:
+                from tandemdb.dbapi.exposure import check_exposure
+
+                check_exposure(store)
         self._attach(target, store, session, check_same_thread)
         self._detect_types = detect_types
         self._isolation_level = level

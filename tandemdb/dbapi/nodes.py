@@ -10,6 +10,7 @@ Importing this loads no SQL: a storage-only node is made of it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tandemdb.dbapi import names
@@ -20,6 +21,8 @@ from tandemdb.replication.address import Security, read_address, read_listener
 from tandemdb.replication.calls import ANSWERS, Caller
 from tandemdb.replication.comparison import Comparison, compare
 from tandemdb.replication.identity import Identity
+from tandemdb.replication.limits import GATHER_SECONDS, Limits
+from tandemdb.replication.loss import policy_of
 from tandemdb.replication.node import Node
 from tandemdb.replication.relay import Relay
 
@@ -39,6 +42,7 @@ def serve(
     storage_only: bool = False,
     overwrite: bool = False,
     node: str = "",
+    limits: Mapping[str, Any] | None = None,
 ) -> Node:
     """Serve the store `name` of this process to clients and other nodes; `Node.stop()` ends it.
 
@@ -51,6 +55,7 @@ def serve(
         storage_only: take no SQL clients, and load no SQL.
         overwrite: let a secondary lose data of its own that is of another origin.
         node: its name among the others; the address it listens on unless told otherwise.
+        limits: fields of `tandemdb.replication.limits.Limits`, of this node while it is a primary.
     Raises:
         ProgrammingError: arguments that do not fit; a host open to others, without secret or certificates.
         OperationalError: the address is taken; a file is missing; the store holds data that would be lost.
@@ -65,7 +70,9 @@ def serve(
         from tandemdb.dbapi.serving import open_handler
 
         sessions = open_handler
-    served = Node(keep_store(name), host, port, node=node, security=security, sessions=sessions)
+    bounds = Limits(**{"gather_seconds": GATHER_SECONDS, **(limits or {})})
+    policy_of(bounds, None)
+    served = Node(keep_store(name), host, port, node=node, security=security, sessions=sessions, limits=bounds)
     served.start()
     if primary is not None:
         try:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from tandemdb.dbapi.exposure import warn_of_exposure
 from tandemdb.errors import NotSupportedError
 from tandemdb.replication import handshake, transport
 from tandemdb.replication.address import Address, read_address
@@ -44,7 +45,8 @@ def open_session(url: str, timeout: float) -> tuple[RemoteSession, RemoteDatabas
         OperationalError: nobody listens there, the secrets differ, there is no such database...
     """
     session = RemoteSession(read_address(url))
-    session.call("set_timeout", float(timeout))
+    if session.call("set_timeout", float(timeout)).value[4]:
+        warn_of_exposure(str(session.address))
     return session, RemoteDatabase(session)
 
 
@@ -364,6 +366,10 @@ class RemoteDatabase:
     def promote(self) -> dict[str, Any]:
         """Promote the node."""
         return dict(self._operate("promote"))
+
+    def continue_alone(self) -> None:
+        """Let the node go on without the secondaries it has lost."""
+        self._operate("continue_alone")
 
     def _operate(self, method: str) -> Any:
         operator, _, _ = log_in(self.session.address, "operator")

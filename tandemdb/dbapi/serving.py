@@ -190,9 +190,11 @@ class ClientHandler:
         return None, ()
 
     def set_timeout(self, seconds: float) -> Answer:
-        """Set how long the session waits for another writer."""
+        """Set how long the session waits for another writer; answers whether commits here lack copies."""
+        from tandemdb.replication.replica import is_exposed
+
         self.session.timeout = float(seconds)
-        return None, ()
+        return is_exposed(self.database), ()
 
     def describe(self) -> Answer:
         """Return LSN and epoch of the newest root."""

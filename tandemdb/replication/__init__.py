@@ -17,6 +17,7 @@ import logging
 
 from tandemdb.replication.errors import (
     CommitInDoubt,
+    ExposedWarning,
     PrimaryFenced,
     ProtocolError,
     ReplicationError,
@@ -31,6 +32,7 @@ from tandemdb.replication.replica import (
     attach,
     continue_alone,
     detach,
+    is_exposed,
     orphans,
     outcome,
     promote,
@@ -47,6 +49,7 @@ __all__ = [
     "READ_ONLY",
     "CommitInDoubt",
     "Epoch",
+    "ExposedWarning",
     "Faults",
     "Orphan",
     "PrimaryFenced",
@@ -59,6 +62,7 @@ __all__ = [
     "attach",
     "continue_alone",
     "detach",
+    "is_exposed",
     "orphans",
     "outcome",
     "promote",

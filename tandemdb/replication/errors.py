@@ -8,6 +8,8 @@
       |- LinkLost          the other side is gone, or cannot be reached
       '- Refused           the other side has said no, and why
 
+    ExposedWarning (UserWarning)  not raised: warned of where one connects to a primary that has lost its secondaries
+
 A database that may not be written raises storage's own ReadOnly when the transaction begins, before any of these.
 """
 
@@ -59,3 +61,7 @@ class Refused(ReplicationError):
         super().__init__(reason, hint=hint)
         self.refusal = refusal
         self.epoch = epoch
+
+
+class ExposedWarning(UserWarning):
+    """Warns that commits of the primary connected to have fewer copies than they are meant to."""

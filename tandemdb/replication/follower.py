@@ -10,7 +10,6 @@ After a promotion a link that still stands is kept, to tell the former primary t
 
 from __future__ import annotations
 
-import logging
 import random
 import threading
 import time
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from tandemdb.replication import handshake, transport
 from tandemdb.replication.errors import LinkLost, ProtocolError, Refused, ReplicationError
+from tandemdb.replication.events import emit
 from tandemdb.replication.messages import Frame
 from tandemdb.replication.secondary import Secondary
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from tandemdb.replication.address import Address
     from tandemdb.replication.system import System
     from tandemdb.replication.transport import Channel
-
-log = logging.getLogger("tandemdb.replication")
 
 RETRY_SECONDS = 0.05
 RETRY_SECONDS_MAX = 2.0
@@ -138,7 +136,7 @@ class Follower:
     def note(self, reason: str) -> None:
         """Remember why there is no link, and log it when it is news."""
         if reason != self.reason:
-            log.warning("secondary %s: %s", self.name, reason)
+            emit("primary_lost", node=self.name, reason=reason)
         self.reason = reason
 
     def _step(self, channel: Channel) -> bool:

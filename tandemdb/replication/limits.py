@@ -5,6 +5,8 @@
     heartbeat_seconds  silence after which an answer is asked for      dead_seconds   and after which it is given up
     required           synchronous secondaries that must have a commit before it is shown
     update_batch       changes of a transaction gathered into one message, for GATHER_SECONDS at most
+    on_loss            what becomes of commits when too few synchronous secondaries are in step: see loss.py
+    min_sync           how many must remain for it to go on without a lost one
 
 They are a primary's, the same for all its secondaries.
 """
@@ -12,7 +14,9 @@ They are a primary's, the same for all its secondaries.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
+LossPolicy = Literal["wait", "refuse", "shrink", "degrade", "stop"]
 GATHER_SECONDS = 0.001
 # Of the log, in one message.
 BATCH_COMMITS_MAX = 1024
@@ -34,3 +38,8 @@ class Limits:
     update_batch: int = 32
     # How long after the last message a transaction's first change waits: most are complete by then, and go whole.
     gather_seconds: float = 0.0
+    # None: shrink with a coordinator, refuse without.
+    on_loss: LossPolicy | None = None
+    min_sync: int = 0
+    # So long a secondary may be away before shrink and degrade go on without it.
+    loss_grace_seconds: float = 1.0

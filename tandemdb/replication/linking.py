@@ -10,7 +10,6 @@ while too few are there.
 from __future__ import annotations
 
 import itertools
-import logging
 import random
 import threading
 import time
@@ -19,6 +18,7 @@ from weakref import ref
 
 from tandemdb.replication import blocks, handshake, transport
 from tandemdb.replication.errors import LinkLost, ProtocolError, Refused, ReplicationError
+from tandemdb.replication.events import emit
 from tandemdb.replication.follower import RETRY_SECONDS, RETRY_SECONDS_MAX, Follower
 from tandemdb.replication.limits import GATHER_SECONDS, Limits
 from tandemdb.replication.messages import Epoch
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from tandemdb.replication.peer import Mode
     from tandemdb.replication.transport import Channel
     from tandemdb.storage import Database
-
-log = logging.getLogger("tandemdb.replication")
 
 COMMIT_SECONDS = 2.0
 
@@ -174,7 +172,7 @@ def register(database: Database, channel: Channel, name: str, mode: Mode, limits
         database.observer = publisher.observer()
         if database.root.epoch != system.identity.epoch and system.secondary is None:
             transaction.commit(database.root.lsn, system.identity.epoch)
-    log.info("secondary %s registered, %s", name, mode)
+    emit("secondary_registered", node=system.identity.node, secondary=name, mode=mode)
     return link
 
 

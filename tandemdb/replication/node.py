@@ -27,11 +27,12 @@ from tandemdb.replication import blocks, calls, handshake, linking, transport
 from tandemdb.replication.address import Address, Security
 from tandemdb.replication.calls import Caller, Handler
 from tandemdb.replication.errors import LinkLost, ProtocolError, Refused, ReplicationError
+from tandemdb.replication.events import emit
 from tandemdb.replication.follower import Follower
 from tandemdb.replication.limits import GATHER_SECONDS, Limits
 from tandemdb.replication.messages import Epoch
 from tandemdb.replication.operator import Operator
-from tandemdb.replication.replica import PromotionReport, orphans, promote
+from tandemdb.replication.replica import PromotionReport, is_exposed, orphans, promote
 from tandemdb.replication.roles import between_transactions
 from tandemdb.replication.system import system_of
 
@@ -112,7 +113,7 @@ class Node:
             self.system.found_cluster()
         self.is_running = True
         threading.Thread(target=self._accept, name=f"tandemdb node {self.address}", daemon=True).start()
-        log.info("%s listens on %s", self.system.identity.node, self.address)
+        emit("listening", node=self.system.identity.node, address=str(self.address))
         return self.address
 
     def stop(self) -> None:
@@ -160,7 +161,7 @@ class Node:
         """
         with self.changing_role:
             report = promote(self.database)
-        log.warning("%s promoted: epoch %d from LSN %d", self.system.identity.node, report.epoch, report.lsn)
+        emit("promoted", node=self.system.identity.node, epoch=report.epoch, lsn=report.lsn)
         return report
 
     def hand_over(self, address: Address, mode: Mode) -> dict[str, Any]:
@@ -208,6 +209,7 @@ class Node:
             "lsn": root.lsn,
             "blocks": blocks.block_count(root),
             "read_only": self.database.read_only is not None,
+            "exposed": is_exposed(self.database),
             "cluster": system.identity.cluster.hex(),
             "incarnation": system.identity.incarnation.hex(),
             "uptime_seconds": round(time.time() - self.started_at, 3),

@@ -54,6 +54,8 @@ class Peer:
     completed: bool = False
     # Whether it has been in step: from then on its loss matters to commits.
     has_joined: bool = False
+    # Whether commits went on without it after it had been in step, until it is again.
+    dismissed: bool = False
     reason: str = ""
     added_at: float = 0.0
     heard_at: float = 0.0

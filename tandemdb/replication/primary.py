@@ -78,7 +78,8 @@ class Primary:
         self.peers: dict[str, Peer] = {}
         self.pending: Pending | None = None
         self.fenced_by: Epoch | None = None
-        self.alone = False
+        # Secondaries that have got into step, and whether they had been dismissed, until the driver has taken note.
+        self.arrivals: list[tuple[str, bool]] = []
         self._walks: dict[str, DigestWalk] = {}
         self._known: list[Change] = []
 
@@ -128,8 +129,28 @@ class Primary:
         return max(0, self.required() - sum(peer.state == "in step" for peer in self.synchronous()))
 
     def required(self) -> int:
-        """How many secondaries must have a commit before it is shown; none while this system goes on alone."""
-        return 0 if self.alone else min(self.limits.required, sum(peer.has_joined for peer in self.synchronous()))
+        """How many secondaries must have a commit before it is shown, of those that have not been dismissed."""
+        return min(self.limits.required, sum(peer.has_joined for peer in self.synchronous()))
+
+    def in_step(self) -> list[Peer]:
+        return [peer for peer in self.synchronous() if peer.state == "in step"]
+
+    def lost(self) -> list[Peer]:
+        """The synchronous secondaries that commits count on and that are not in step."""
+        return [peer for peer in self.synchronous() if peer.has_joined and peer.state != "in step"]
+
+    def dismiss(self, peers: Sequence[Peer]) -> None:
+        """Count on these secondaries no longer, until they are in step again."""
+        for peer in peers:
+            peer.has_joined = False
+            peer.dismissed = True
+
+    @property
+    def is_exposed(self) -> bool:
+        """Whether commits have fewer copies than they are meant to, for secondaries were dismissed."""
+        synchronous = self.synchronous()
+        wanted = min(self.limits.required, len(synchronous))
+        return any(peer.dismissed for peer in synchronous) and self.required() < wanted
 
     # Transactions.
 
@@ -440,8 +461,9 @@ class Primary:
             return
         if peer.sent_lsn == peer.received_lsn == self.log.last_lsn or (peer.completed and self.pending is not None):
             peer.state = "in step"
+            self.arrivals.append((peer.name, peer.dismissed))
             peer.has_joined = True
-            self.alone = False
+            peer.dismissed = False
             if peer.completed and self.pending is not None:
                 peer.sent_lsn = self.pending.lsn
             self._send_pending(peer)

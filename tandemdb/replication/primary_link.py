@@ -10,7 +10,6 @@ never does.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -18,13 +17,12 @@ from typing import TYPE_CHECKING
 
 from tandemdb.replication import wire
 from tandemdb.replication.errors import LinkLost, ProtocolError
+from tandemdb.replication.events import emit
 
 if TYPE_CHECKING:
     from tandemdb.replication.link import Sender
     from tandemdb.replication.peer import Peer
     from tandemdb.replication.transport import Channel
-
-log = logging.getLogger("tandemdb.replication")
 
 SLICE_SECONDS = 0.01
 WAIT_SECONDS = 0.25
@@ -89,7 +87,7 @@ class PrimaryLink:
             self.is_cut = True
             self.reason = str(error)
             self.channel.close()
-        log.warning("link to secondary %s lost: %s", self.name, error)
+        emit("link_lost", secondary=self.name, reason=self.reason)
         self._sender.disconnected(self.name, self)
 
     def cut(self) -> None:

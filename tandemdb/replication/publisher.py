@@ -24,8 +24,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
-from tandemdb.replication import blocks, wire
+from tandemdb.replication import blocks, loss, wire
 from tandemdb.replication.errors import CommitInDoubt, ReplicationError, SecondaryLost
+from tandemdb.replication.events import emit
 from tandemdb.replication.link import AnyLink
 from tandemdb.replication.messages import LSN, Change, Epoch, Frame
 from tandemdb.replication.observers import LooseObserver, StreamingObserver, fenced
@@ -80,6 +81,8 @@ class Publisher:
         self.core = core
         self.timeout_seconds = timeout_seconds
         self.links: dict[str, AnyLink] = {}
+        # Who can strike a lost secondary off, where there is a coordinator.
+        self.arbiter: loss.Arbiter | None = None
         self.clock = clock
         # The lock by itself where nobody is to be woken: a Condition's `with` costs three times as much.
         self.lock = threading.RLock()
@@ -229,9 +232,12 @@ class Publisher:
 
     def continue_alone(self) -> None:
         """Take writes without synchronous secondaries, until one is in step again: two histories may come of it."""
-        log.warning("%s continues alone: commits are not acknowledged by any secondary", self.core.identity.node)
         with self.lock:
-            self.core.alone = True
+            lost = self.core.lost()
+        loss.expose(self, lost, "told to continue alone")
+        database = self._database()
+        if database is not None and database.read_only == loss.STOPPED:
+            database.read_only = None
 
     def status(self) -> list[SecondaryStatus]:
         with self.lock:
@@ -245,9 +251,12 @@ class Publisher:
         with self.lock:
             if self.backlog:
                 self.drain()
-            self.core.receive(name, frame, self.clock())
-            if self.core.fenced_by is not None:
-                self.fence(self.core.fenced_by)
+            core = self.core
+            core.receive(name, frame, self.clock())
+            if core.arrivals:
+                self._note_arrivals()
+            if core.fenced_by is not None:
+                self.fence(core.fenced_by)
             self._arrived.notify_all()
 
     def fence(self, epoch: Epoch) -> None:
@@ -258,7 +267,7 @@ class Publisher:
             database = self._database()
             if database is not None and database.read_only is None:
                 database.read_only = READ_ONLY
-                log.warning("%s is fenced by epoch %d", self.core.identity.node, epoch)
+                emit("fenced", node=self.core.identity.node, epoch=epoch)
 
     def next_frame(self, name: str) -> Frame | None:
         with self.lock:
@@ -307,11 +316,25 @@ class Publisher:
 
     # Helpers, in call order.
 
+    def _note_arrivals(self) -> None:
+        """Log who has got into step; the lock is held."""
+        core = self.core
+        node, lsn = core.identity.node, core.log.last_lsn
+        for name, was_dismissed in core.arrivals:
+            emit("secondary_in_step", node=node, secondary=name, lsn=lsn)
+            if was_dismissed and not core.is_exposed:
+                emit("covered", node=node, secondary=name, lsn=lsn)
+        core.arrivals.clear()
+        if self.arbiter is not None:
+            self.arbiter.wake()
+
     def _check_secondaries(self) -> None:
         """Refuse the commit at once when too few synchronous secondaries are in step; nothing was sent yet."""
         with self.lock:
             missing = self.core.missing()
-        while missing and self._pump(self._tight_links):
+        while missing and (self._pump(self._tight_links) or loss.settle(self)):
+            if self.core.fenced_by is not None:
+                break
             with self.lock:
                 missing = self.core.missing()
         if self.core.fenced_by is not None:
@@ -337,21 +360,21 @@ class Publisher:
             if not moved:
                 remaining = deadline - self.clock()
                 dead = all(link.is_cut for link in self._tight_links)
-                if remaining <= 0 or dead:
-                    raise self._give_up()
-                self.pause(min(remaining, self._until_due()))
+                if remaining > 0 and not dead:
+                    self.pause(min(remaining, self._until_due()))
+                else:
+                    self._mistrust_silent()
+                    if not loss.settle(self):
+                        raise self._give_up()
+                    deadline = self.clock() + self.timeout_seconds
             moved = self._pump(self._tight_links)
 
     def _give_up(self) -> CommitInDoubt:
         """Undo the pending commit here; whoever did not answer is out of step until it has."""
+        self._mistrust_silent()
         with self.lock:
-            pending = self.core.pending
             transaction = self.core.transaction
-            acknowledged = pending.acknowledged if pending is not None else set()
             self.core.abandon()
-            for peer in self.core.synchronous():
-                if peer.name not in acknowledged and peer.state == "in step":
-                    self.core.mistrust(peer)
             self._open = None
         self._pump(self._tight_links)
         return CommitInDoubt(
@@ -361,6 +384,28 @@ class Publisher:
             " returns to this primary, and keeps it if it is promoted instead.",
             hint="Ask whichever system leads later before repeating the transaction.",
         )
+
+    def _mistrust_silent(self) -> None:
+        """Count those who have not acknowledged the pending commit as out of step until they have answered."""
+        with self.lock:
+            pending = self.core.pending
+            acknowledged = pending.acknowledged if pending is not None else set()
+            for peer in self.core.in_step():
+                if peer.name not in acknowledged:
+                    self.core.mistrust(peer)
+
+    def await_return(self, seconds: float) -> bool:
+        """Wait at most so long for enough secondaries to be in step; tells whether they are."""
+        deadline = self.clock() + seconds
+        while True:
+            with self.lock:
+                if not self.core.missing():
+                    return True
+            remaining = deadline - self.clock()
+            if remaining <= 0 or self.core.fenced_by is not None:
+                return False
+            if not self._pump(self._tight_links):
+                self.pause(min(remaining, self._until_due()))
 
     def _pump(self, links: list[AnyLink], tick: bool = True) -> bool:
         moved = False

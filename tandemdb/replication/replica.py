@@ -257,14 +257,21 @@ def outcome(database: Database, transaction: int) -> Outcome:
 
 
 def continue_alone(primary: Database) -> None:
-    """Let a primary that lost its synchronous secondaries take writes; the choice is logged.
+    """Let a primary go on without the synchronous secondaries that it has lost; the choice is logged.
 
-    A secondary promoted elsewhere meanwhile would then have another history.
+    They count again once they are in step. One that is promoted elsewhere meanwhile has another history.
     """
     system = find_system(primary)
     if system is None or system.publisher is None:
         raise ReplicationError("this database has no secondaries")
     system.publisher.continue_alone()
+
+
+def is_exposed(database: Database) -> bool:
+    """Tell whether commits of this primary have fewer copies than they are meant to: see `loss.py`."""
+    system = find_system(database)
+    publisher = system.publisher if system is not None else None
+    return publisher is not None and publisher.core.fenced_by is None and publisher.core.is_exposed
 
 
 # Helpers, in call order.

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from tandemdb.replication import blocks
 from tandemdb.replication.errors import ReplicationError
 from tandemdb.replication.limits import Limits
+from tandemdb.replication.loss import policy_of
 from tandemdb.replication.primary import Primary
 from tandemdb.replication.publisher import Publisher
 from tandemdb.replication.system import System
@@ -76,10 +77,12 @@ def publisher_of(
     publisher = system.publisher
     if publisher is not None and publisher.links and publisher.core.fenced_by is None:
         return publisher
+    policy_of(limits, system.arbiter)
     system.found_cluster()
     first_transaction = int.from_bytes(os.urandom(4), "big") << 31 | 1
     core = Primary(system.identity, primary.root, limits, first_transaction)
     system.publisher = Publisher(primary, core, timeout_seconds, clock, pause)
+    system.publisher.arbiter = system.arbiter
     return system.publisher
 
 

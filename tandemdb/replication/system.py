@@ -22,6 +22,7 @@ from tandemdb.replication.messages import LSN, Change, Epoch, Term
 if TYPE_CHECKING:
     from tandemdb.replication.follower import Follower
     from tandemdb.replication.link import Link
+    from tandemdb.replication.loss import Arbiter
     from tandemdb.replication.publisher import Publisher
     from tandemdb.replication.secondary import Secondary
     from tandemdb.storage import Database
@@ -44,6 +45,8 @@ class System:
         self.publisher: Publisher | None = None
         self.secondary: Secondary | None = None
         self.link: Link | Follower | None = None
+        # Who strikes lost secondaries off a coordinator's record, where there is one.
+        self.arbiter: Arbiter | None = None
         self.orphans: list[Orphan] = []
         # Of the time when this was a primary, until it has heard what became of its last commits.
         self.former_log: ChangeLog | None = None

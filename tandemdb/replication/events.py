@@ -1,0 +1,45 @@
+"""Events: what replication writes into the log, by name, so that a program can act on it.
+
+    emit("exposed", node="a:7432", lsn=41, lost=["b:7432"])
+      --> logger "tandemdb.replication", WARNING, "a:7432 is EXPOSED: ...", and on the record
+          record.event = "exposed", record.node, record.lsn, record.lost
+
+`EVENTS` is the whole list: level and text of each; the fields of a record are the words in braces. docs/replication.md
+has the same list for readers, and a test compares the two. Nothing here is written per commit.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, NamedTuple
+
+log = logging.getLogger("tandemdb.replication")
+
+
+class Event(NamedTuple):
+    level: int
+    text: str
+
+
+EVENTS: dict[str, Event] = {
+    "listening": Event(logging.INFO, "{node} listens on {address}"),
+    "secondary_registered": Event(logging.INFO, "{node}: secondary {secondary} registered, {mode}"),
+    "secondary_in_step": Event(logging.INFO, "{node}: secondary {secondary} is in step at LSN {lsn}"),
+    "link_lost": Event(logging.WARNING, "link to secondary {secondary} lost: {reason}"),
+    "primary_lost": Event(logging.WARNING, "secondary {node}: {reason}"),
+    "exposed": Event(
+        logging.WARNING, "{node} is EXPOSED at LSN {lsn}: commits are not acknowledged by {lost}, which is lost ({why})"
+    ),
+    "covered": Event(logging.INFO, "{node} is covered again at LSN {lsn}: {secondary} is in step"),
+    "stopped": Event(logging.ERROR, "{node} takes no more writes at LSN {lsn}: {lost} is lost, and the policy is stop"),
+    "fenced": Event(logging.WARNING, "{node} is fenced by epoch {epoch}"),
+    "promoted": Event(logging.WARNING, "{node} promoted: epoch {epoch} from LSN {lsn}"),
+}
+
+
+def emit(event: str, **fields: Any) -> None:
+    """Log an event with its fields on the record."""
+    level, text = EVENTS[event]
+    if log.isEnabledFor(level):
+        shown = {name: ", ".join(value) if isinstance(value, list) else value for name, value in fields.items()}
+        log.log(level, "%s", text.format_map(shown), extra={"event": event, **fields})
