@@ -12,6 +12,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from typing import Any
 
 from tandemdb.storage.block import Block
 from tandemdb.storage.changes import Writer
@@ -29,6 +30,7 @@ class TableReading:
         "count",
         "definition",
         "id",
+        "kept",
         "keys",
         "location",
         "maintained",
@@ -45,6 +47,7 @@ class TableReading:
     classes: tuple[int, ...]
     signatures: set[Signature]
     keys: dict[int, SecondaryKey]
+    kept: dict[object, Any] | None
     maintained: list[SecondaryKey] | None
     stamp: int
     writer: Writer

@@ -4,6 +4,7 @@
             ----> keys       {8: SecondaryKey, 9: SecondaryKey}
             ----> classes    (HOLDS_INT, HOLDS_TEXT | HOLDS_NULL)     one mask a column, only growing
             ----> count, summed (its digest as far as known)
+            ----> kept       what readers derived from a table that no longer changes, theirs to fill; see `is_frozen`
             ----> writer     the database's Writer: this table may be changed while both bear the same stamp
 
 A table that a committed root reaches never changes. `Transaction.table` hands out a copy that bears the transaction's
@@ -45,6 +46,7 @@ class Table(TableReading):
         self.classes = definition.class_masks or (0,) * definition.columns
         self.signatures = set()
         self.keys = {}
+        self.kept = None
         self.maintained = None
         self.stamp = stamp
         self.writer = writer
@@ -276,6 +278,8 @@ class Table(TableReading):
         copied.classes = self.classes
         copied.signatures = self.signatures
         copied.keys = self.keys
+        # What was derived from this version goes with it: it would outlive its use where roots are kept.
+        copied.kept = self.kept = None
         copied.maintained = None
         copied.stamp = stamp
         copied.writer = writer

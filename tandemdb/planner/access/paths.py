@@ -62,7 +62,10 @@ class Term(NamedTuple):
 
 
 class Path(NamedTuple):
-    """One way to find a source's rows. `used` are the conjuncts it makes true by itself."""
+    """One way to find a source's rows. `used` are the conjuncts it makes true by itself.
+
+    `repeated`: how often the path is expected to be taken in one execution.
+    """
 
     kind: str
     cost: float
@@ -73,6 +76,7 @@ class Path(NamedTuple):
     low: Term | None = None
     high: Term | None = None
     node: Any = None
+    repeated: float = 1.0
 
 
 def best_path(
@@ -93,11 +97,13 @@ def best_path(
         paths.extend(table_paths(source, terms, conjuncts, count, roots))
         paths.extend(lookup_paths(source, conjuncts, count, roots))
     equal = [term for term in terms if term.operator == "=" and not is_constant(term.expression)]
+    if source.live and source.table is not None:
+        equal = []  # A dictionary would be behind the table.
     if equal and source.function is None or equal and isinstance(source.function, CommonRows):
         matches = matches_of(source, equal, count, roots)
         cost = COST_PROBE + matches * COST_MATCH + count * COST_BUILD / rows
         paths.append(Path("hash", cost, matches, [t.conjunct for t in equal], equal))
-    return min(paths, key=lambda path: path.cost + (path.rows * 0.001))
+    return min(paths, key=lambda path: path.cost + (path.rows * 0.001))._replace(repeated=rows)
 
 
 def matches_of(source: Source, equal: Sequence[Term], count: float, roots: Sequence[Any]) -> float:

@@ -54,12 +54,12 @@ class Source:
     record;
     `nullable` that an outer join may put a row of NULLs in its place; `exact` that the plan serves this one text, so
     that
-    it may rest on the values of literals.
+    it may rest on the values of literals; `live` that its table changes while the plan reads it.
     """
 
     __slots__ = (
         "number", "alias", "columns", "table", "database", "query", "rows_name", "variable", "uses_key", "nullable",
-        "join", "on", "index_hint", "function", "arguments", "requires", "exact",
+        "join", "on", "index_hint", "function", "arguments", "requires", "exact", "live",
     )  # fmt: skip
 
     def __init__(self, number: int, alias: str, columns: Sequence[SourceColumn]) -> None:
@@ -80,6 +80,7 @@ class Source:
         self.arguments: Sequence[Expr] = ()
         self.requires: set[int] = set()
         self.exact = False
+        self.live = False
 
     @property
     def key_variable(self) -> str:

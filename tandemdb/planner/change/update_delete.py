@@ -282,6 +282,7 @@ class ChangeEmitter:
 
     def read_live(self) -> None:
         """Let the plan read the tables as they change: the transaction's own, not those of the statement's start."""
+        self.generator.live = True
         loads = self.generator.main.loads
         loads.insert(0, f"    context.writable({self.database}, {self.table.id})")
         loads.insert(1, "    roots = [attached.root() for attached in context.session.databases]")

@@ -291,6 +291,8 @@ def length_of(text: str) -> str | None:
     """An expression for how many items a loop over `text` has; None if it is not over a list."""
     if text.endswith(", ())") and ".get(" in text and text.startswith("hash_"):
         return f"len({text})"
+    if text.startswith("under_") and text.endswith("]"):
+        return f"len({text})"
     start = text.find(".find_many(")
     if start > 0 and text[:start].isidentifier() and text.endswith(")") and not text.endswith("[::-1])"):
         return f"len({text[start + len('.find_many(') : -1]})"

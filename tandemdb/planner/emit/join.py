@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 NEVER_EARLY = (FunctionCall, UserCall, Local)
 """What must not be computed for rows that no other row leads to: it may fail, or is known in one place only."""
+NO_MATCH = ", ())"
+"""How a look-up in a dictionary of lists ends: nothing is found under a value that is not there."""
 
 
 def emit_step(queries: QueryEmitter, pipeline: Pipeline, step: Step) -> None:
@@ -83,13 +85,37 @@ def emit_left(queries: QueryEmitter, pipeline: Pipeline, step: Step) -> None:
         inner.test(queries.expressions.true(conjunct))
     source.nullable = was
     queries.expressions.forget()
-    nulls = null_row(queries, source)
-    nothing = f"((None, {nulls}),)" if source.uses_key else f"({nulls},)"
+    if emit_with_default(queries, pipeline, inner, source):
+        return
+    nothing = null_rows(queries, source)
     if inner.is_comprehension:
         matches = inner.comprehension(target_of(source))
     else:
         matches = matching_function(queries, pipeline, inner, source)
     pipeline.loop(target_of(source), f"({matches} or {nothing})")
+
+
+def emit_with_default(queries: QueryEmitter, pipeline: Pipeline, inner: Pipeline, source: Source) -> bool:
+    """Write one look-up without further conditions, a row of NULLs where it finds none; False where there is more."""
+    clauses, nothing = inner.clauses, null_rows(queries, source)
+    kinds = [clause.kind for clause in clauses]
+    text = clauses[0].text
+    if kinds == ["for"] and text.startswith("hash_") and text.endswith(NO_MATCH):
+        pipeline.loop(target_of(source), f"{text.removesuffix(NO_MATCH)}, {nothing})")
+    elif kinds == ["for"] and text.startswith("under_"):
+        pipeline.loop(target_of(source), f"({text} or {nothing})")
+    elif kinds == ["let", "if"] and not source.uses_key and clauses[1].target == f"{source.variable} is not None":
+        pipeline.let(source.variable, f"({text} or {null_row(queries, source)})")
+    else:
+        return False
+    return True
+
+
+def null_rows(queries: QueryEmitter, source: Source) -> str:
+    """The name of a list of one row of NULLs, beside its unique key where that is read."""
+    nulls = (None,) * len(source.columns)
+    rows = ((None, nulls),) if source.uses_key else (nulls,)
+    return queries.generator.helper(rows, f"null_rows_{len(source.columns)}{'_keyed' if source.uses_key else ''}")
 
 
 def matching_function(queries: QueryEmitter, pipeline: Pipeline, inner: Pipeline, source: Source) -> str:

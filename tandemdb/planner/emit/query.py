@@ -144,6 +144,7 @@ class QueryEmitter:
             take_constraints(core)
         for source in core.sources:
             source.exact = self.generator.literal_base is None
+            source.live = self.generator.live
         outside = self.outside(core)
         plan = order_joins(core, self.generator.roots, outside)
         if order is not None:

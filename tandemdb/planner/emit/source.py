@@ -3,8 +3,9 @@
     find     let city_0 = table_city_1.find(p0) ; if city_0 is not None
     unique   let city_0_key = table_city_1.keys[7].first(2, p0) ; if ... ; let city_0 = table_city_1.find(city_0_key)
     key      for city_0 in table_city_1.find_many(table_city_1.keys[7].equal(2, p0))
+             for city_0 in under_1[k_1[2]]               under_1 = rows_under(table_city_1, 7, 1, False)
     range    for city_0 in chain(table_city_1.range_record_lists(p0, False, p1, True))
-    hash     for city_0 in hash_1.get(k_1[2], ())            hash_1 made in the setup of the main function
+    hash     for city_0 in hash_1.get(k_1[2], ())        hash_1 = records_by(context, table_city_1, (3,), False, False)
     scan     for city_0 in chain(context.watched(table_city_1.record_lists()))
 
 Where the unique key is needed beside the record, the loops bring both: `for city_0_key, city_0 in ...items()`.
@@ -26,17 +27,21 @@ from tandemdb.planner.bind.bound import (
     Column,
     CommonRows,
     Expr,
+    Rowid,
     Source,
 )
-from tandemdb.planner.bind.traits import comparison_affinity, comparison_collation
+from tandemdb.planner.bind.traits import comparison_affinity, comparison_collation, is_constant
 from tandemdb.planner.emit.lookup import READERS
 from tandemdb.planner.emit.pipeline import Pipeline
 from tandemdb.planner.emit.writer import Code
 from tandemdb.planner.runtime import values
+from tandemdb.planner.runtime.kept import finder, records_by, rows_under
 
 if TYPE_CHECKING:
     from tandemdb.planner.emit.query import QueryEmitter
 
+REPEATED_MIN = 16
+"""Fewer look-ups are made in the table itself."""
 RANK_OF_CLASSES = {HOLDS_TEXT: 2, HOLDS_BLOB: 3, HOLDS_NULL: 0}
 
 
@@ -61,7 +66,7 @@ class SourceReader:
         source = self.source
         if source.table is None:
             if self.path.kind == "hash":
-                self.read_hash(self.rows_text())
+                self.read_hash(self.rows_text)
             else:
                 self.pipeline.loop(source.variable, self.rows_text())
             return
@@ -79,7 +84,7 @@ class SourceReader:
             "unique": self.read_unique,
             "key": self.read_key,
             "key_reversed": self.read_key,
-            "hash": lambda: self.read_hash(self.scan_text()),
+            "hash": lambda: self.read_hash(self.scan_text),
         }
         readers[self.path.kind]()
 
@@ -138,10 +143,31 @@ class SourceReader:
         if code.nullable or code.classes & (HOLDS_TEXT | HOLDS_BLOB):
             types = self.generator.helper(NUMBER_TYPES, "number_types")
             self.pipeline.test(f"type({text}) in {types}")
-        self.pipeline.let(source.variable, f"{self.table}.find({text})")
+        self.pipeline.let(source.variable, f"{self.finder()}({text})")
         self.pipeline.test(f"{source.variable} is not None")
         if source.uses_key:
             self.pipeline.let(source.key_variable, f"int({text})" if code.classes != HOLDS_INT else text)
+
+    def finder(self) -> str:
+        """What finds a record by its unique key: the table, or a dictionary where there are many to find."""
+        if not self.is_repeated():
+            return f"{self.table}.find"
+        maker = self.generator.helper(finder)
+        return self.made_once(f"{maker}(context, {self.table}, {round(self.path.repeated)})", "find")
+
+    def is_repeated(self) -> bool:
+        """Whether so many look-ups are expected that what they find is worth keeping."""
+        return self.path.repeated >= REPEATED_MIN and not self.generator.live
+
+    def made_once(self, text: str, prefix: str) -> str:
+        """The name of what joins keep of a table, asked for once in an execution."""
+        self.generator.needs_context = True
+        found = self.generator.hoisted.get(text)
+        if found is None:
+            name = self.generator.name(prefix)
+            self.generator.main.emit_setup(f"{name} = {text}")
+            found = self.generator.hoisted[text] = Code(name)
+        return found.text
 
     def read_range(self) -> None:
         bounds = self.bounds_text(self.path.low, self.path.high)
@@ -201,14 +227,36 @@ class SourceReader:
 
     def read_unique(self) -> None:
         source = self.source
+        if self.is_kept_by_value():
+            self.read_under()
+            return
         key = self.key_text()
         rank, stored = self.stored_text(self.path.terms)
         self.pipeline.let(source.key_variable, f"{key}.first({rank}, {stored})")
         self.pipeline.test(f"{source.key_variable} is not None")
         self.pipeline.let(source.variable, f"{self.table}.find({source.key_variable})")
 
+    def is_kept_by_value(self) -> bool:
+        """Whether equalities with other sources' values ask the key often enough to keep what it answers."""
+        path = self.path
+        if path.low is not None or path.high is not None or not path.terms or path.kind == "key_reversed":
+            return False
+        return self.is_repeated() and not all(is_constant(term.expression) for term in path.terms)
+
+    def read_under(self) -> None:
+        """Through the dictionary that asks the key once for each value."""
+        path, source = self.path, self.source
+        texts = [self.operand(term).text for term in path.terms]
+        value = texts[0] if len(texts) == 1 else f"({', '.join(texts)})"
+        maker = self.generator.helper(rows_under)
+        under = self.made_once(f"{maker}({self.table}, {path.key.id}, {len(texts)}, {source.uses_key})", "under")
+        self.pipeline.loop(self.target, f"{under}[{value}]")
+
     def read_key(self) -> None:
         path = self.path
+        if self.is_kept_by_value():
+            self.read_under()
+            return
         key = self.key_text()
         many = f"{self.table}.find_items" if self.source.uses_key else f"{self.table}.find_many"
         if len(path.terms) == len(path.key.columns):
@@ -305,18 +353,46 @@ class SourceReader:
 
     # ---- by a dictionary made for the join
 
-    def read_hash(self, rows: str) -> None:
+    def read_hash(self, rows: Callable[[], str]) -> None:
         path = self.path
-        home = self.queries.build_frame(self.source)
-        name = self.generator.name("hash")
         single = unique_on(self.source, path.terms) and len(path.terms) >= 1 and self.source.table is not None
-        self.build_hash(home, name, rows, single)
+        name = self.kept_hash(single)
+        if name is None:
+            home = self.queries.build_frame(self.source)
+            name = self.generator.name("hash")
+            self.build_hash(home, name, rows(), single)
         probe = self.probe_text()
         if single and not self.source.uses_key:
             self.pipeline.let(self.source.variable, f"{name}.get({probe})")
             self.pipeline.test(f"{self.source.variable} is not None")
         else:
             self.pipeline.loop(f"({self.target})" if self.source.uses_key else self.target, f"{name}.get({probe}, ())")
+
+    def kept_hash(self, single: bool) -> str | None:
+        """The name of the dictionary that the table keeps; None where it is particular to this execution."""
+        positions = self.kept_positions()
+        if positions is None or self.own_tests or self.generator.live:
+            return None
+        single = single and not self.source.uses_key
+        places = f"({', '.join(map(str, positions))},)"
+        maker = self.generator.helper(records_by)
+        return self.made_once(f"{maker}(context, {self.table}, {places}, {single}, {self.source.uses_key})", "hash")
+
+    def kept_positions(self) -> list[int] | None:
+        """The columns by whose stored values the equalities find rows; None where they compare something else."""
+        source = self.source
+        if source.table is None:
+            return None
+        positions = []
+        for term in self.path.terms:
+            text = self.hash_key(term, of_source=True).text
+            if isinstance(term.key, Column) and text == f"{source.variable}[{term.key.position}]":
+                positions.append(term.key.position)
+            elif isinstance(term.key, Rowid) and text == source.key_variable:
+                positions.append(-1)
+            else:
+                return None
+        return positions
 
     def probe_text(self) -> str:
         texts = [self.hash_key(term, of_source=False).text for term in self.path.terms]

@@ -98,6 +98,8 @@ class Generator:
         self.needs_context = False
         self.literal_base: int | None = None
         self.row_bound = False
+        self.live = False
+        """Tables change while rows are read, so that nothing made of them may be used again."""
 
     # ---- names
 

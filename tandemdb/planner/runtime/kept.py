@@ -1,0 +1,188 @@
+"""What joins keep of a table: its records by the values of some columns, for as long as it does not change.
+
+    one version of "orders" ----> kept   (3,)      {7: [r1 r9], 8: [r2], ...}      all records, by o_custkey
+                                         key 12    {501: [r3 r4]}                  what was asked of a key
+                                         "find"    1200                            look-ups so far, or {id: record}
+
+A table that a committed root reaches never changes, so what one execution made of it serves the next; it is given up
+with that version of the table. A version that a transaction may still change keeps nothing. Dictionaries are kept
+from their second use on: a query that runs once leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from itertools import chain
+from operator import itemgetter
+from typing import Any
+
+from tandemdb.storage.reading import TableReading
+from tandemdb.storage.values import CLASS_RANK
+
+Record = tuple[Any, ...]
+Rows = Any
+"""A list of records, or of (unique key, record)."""
+
+KEPT_MAX = 8
+"""So many things are kept of one version of a table."""
+KEPT_RECORDS_MAX = 500_000
+"""Of a larger table nothing is kept but what was asked of its keys: a dictionary takes about 100 bytes a record."""
+FINDS_PART = 0.25
+"""Look-ups by the unique key, as a share of the records, from which on a dictionary costs less."""
+UNDER_MAX = 100_000
+"""Values asked of a key whose answers are kept; then all are forgotten."""
+
+
+def records_by(context: Any, table: Any, positions: tuple[int, ...], single: bool, with_keys: bool) -> dict[Any, Any]:
+    """The records by the values of some columns (-1: the unique key), those with a NULL among them left out.
+
+    One column's values stand bare, several as a tuple. Under each is a list in the order of unique keys, or with
+    `single` one record; `with_keys` puts (unique key, record) in a record's place.
+    """
+
+    def make() -> dict[Any, Any]:
+        lists = context.watched(table.record_lists())
+        records = chain.from_iterable(lists)
+        items: Iterable[Any] = records
+        if with_keys or -1 in positions:
+            items = chain.from_iterable(map(zip, table.key_lists(), lists))
+        return grouped(items, value_of(positions, with_keys), single, with_keys, -1 in positions)
+
+    found: dict[Any, Any] = kept(table, (positions, single, with_keys), make)
+    return found
+
+
+def value_of(positions: tuple[int, ...], with_keys: bool) -> Callable[[Any], Any]:
+    """What a record, or a pair of unique key and record, is found by."""
+    if -1 in positions:
+        if positions == (-1,):
+            return itemgetter(0)
+        return lambda item: tuple([item[0] if place < 0 else item[1][place] for place in positions])
+    values = itemgetter(*positions)
+    return (lambda item: values(item[1])) if with_keys else values
+
+
+def grouped(
+    items: Iterable[Any], value: Callable[[Any], Any], single: bool, with_keys: bool, paired: bool
+) -> dict[Any, Any]:
+    """The items by their values; pairs that only told the unique key become records again."""
+    bare = paired and not with_keys
+    if single:
+        listed = list(items)
+        under = [item[1] for item in listed] if bare else listed
+        return without_null(dict(zip(map(value, listed), under, strict=True)))
+    lists: defaultdict[Any, list[Any]] = defaultdict(list)
+    for item in items:
+        lists[value(item)].append(item[1] if bare else item)
+    lists.default_factory = None
+    return without_null(lists)
+
+
+def without_null(found: dict[Any, Any]) -> dict[Any, Any]:
+    """Without what stands under a NULL, or under several values with a NULL among them: it equals nothing."""
+    found.pop(None, None)
+    nulls = [key for key in found if type(key) is tuple and None in key]
+    for key in nulls:
+        del found[key]
+    return found
+
+
+def kept(table: Any, name: Any, make: Callable[[], Any]) -> Any:
+    """What the table keeps under a name, made if it is not there; kept if it was made before."""
+    if table.writer.stamp == table.stamp or table.count > KEPT_RECORDS_MAX:
+        return make()
+    shelf = shelf_of(table)
+    found = shelf.get(name)
+    if found is None:
+        found = make()
+        if name in shelf:
+            shelf[name] = found
+        else:
+            put(shelf, name, None)
+    return found
+
+
+def shelf_of(table: Any) -> dict[Any, Any]:
+    shelf: dict[Any, Any] | None = table.kept
+    if shelf is None:
+        shelf = table.kept = {}
+    return shelf
+
+
+def put(shelf: dict[Any, Any], name: Any, value: Any) -> None:
+    if len(shelf) >= KEPT_MAX and name not in shelf:
+        shelf.clear()
+    shelf[name] = value
+
+
+def finder(context: Any, table: Any, finds: int) -> Callable[[Any], Record | None]:
+    """A function from a number to the record that has it as its unique key: the table's own, or of a dictionary.
+
+    `finds`: how many look-ups this execution is expected to make.
+    """
+    if table.writer.stamp == table.stamp or table.count > KEPT_RECORDS_MAX:
+        return table.find  # type: ignore[no-any-return]
+    shelf = shelf_of(table)
+    found = shelf.get("find", 0)
+    if type(found) is int:
+        if found + finds <= table.count * FINDS_PART:
+            put(shelf, "find", found + finds)
+            return table.find  # type: ignore[no-any-return]
+        lists = context.watched(table.record_lists())
+        keys = chain.from_iterable(table.key_lists())
+        found = dict(zip(keys, chain.from_iterable(lists), strict=True))
+        put(shelf, "find", found)
+    return found.get  # type: ignore[no-any-return]
+
+
+class RowsUnder(dict[Any, Rows]):
+    """The rows under the values of a key's first columns, each found when it is first asked for.
+
+    One column's value stands bare, several as a tuple; under NULL there is nothing.
+    """
+
+    __slots__ = ("key", "reader", "width", "with_keys")
+
+    def __init__(self, table: Any, key_id: int, width: int, with_keys: bool) -> None:
+        self.key = table.keys[key_id]
+        # Not the table: it keeps this, and a circle would outlive its last reader.
+        self.reader = TableReading.__new__(TableReading)
+        self.reader.location = table.location
+        self.width = width
+        self.with_keys = with_keys
+
+    def __missing__(self, value: Any) -> Rows:
+        if self.width == 1:
+            rank = CLASS_RANK[type(value)]
+            if not rank:
+                return ()
+            whole = len(self.key.definition.columns) == 1
+            keys = self.key.equal(rank, value) if whole else self.key.prefix_keys(rank, (value,))
+        else:
+            if None in value:
+                return ()
+            rank = CLASS_RANK[type(value[0])]
+            stored = [value[0]]
+            for part in value[1:]:
+                stored += (CLASS_RANK[type(part)], part)
+            whole = len(self.key.definition.columns) == self.width
+            keys = self.key.equal(rank, tuple(stored)) if whole else self.key.prefix_keys(rank, tuple(stored))
+        rows = self.reader.find_items(keys) if self.with_keys else self.reader.find_many(keys)
+        if len(self) >= UNDER_MAX:
+            self.clear()
+        self[value] = rows
+        return rows
+
+
+def rows_under(table: Any, key_id: int, width: int, with_keys: bool) -> RowsUnder:
+    """The rows under the first `width` columns of a secondary key, by their values as the key stores them."""
+    name = key_id, width, with_keys
+    if table.writer.stamp == table.stamp:
+        return RowsUnder(table, key_id, width, with_keys)
+    shelf = shelf_of(table)
+    found: RowsUnder | None = shelf.get(name)
+    if found is None:
+        found = RowsUnder(table, key_id, width, with_keys)
+        put(shelf, name, found)
+    return found

@@ -1,0 +1,153 @@
+"""What joins keep of tables: the same answers while tables change, and nothing kept of what may still change."""
+
+from __future__ import annotations
+
+import gc
+from types import FunctionType
+from typing import Any
+
+import pytest
+
+from tandemdb.planner.runtime import kept
+from tandemdb.storage.table import Table
+from tests.planner.twins import Twins
+
+SCRIPT = """
+create table p(id integer primary key, name text, g int);
+create table c(p int, q, n real);
+create table w(a int, b text, v int, primary key (a, b)) without rowid;
+create index cp on c(p);
+create index cpq on c(p, q);
+create unique index pn on p(name)
+"""
+QUERIES = [
+    "select p.id, c.q from p join c on c.p = p.id order by 1, 2",
+    "select p.id, c.rowid, c.q from p left join c on c.p = p.id and c.q = p.name order by 1, 2",
+    "select p.id, c.q from p left join c on c.p = p.id + 3 order by 1, 2",
+    "select p.id, o.name from p left join p o on o.id = p.g order by 1, 2",
+    "select c.p, p.name from c join p on p.name = c.q order by 1, 2",
+    "select p.id from p where exists (select 1 from c where c.p = p.id and c.n > 3) order by 1",
+    "select p.id from p where not exists (select 1 from c where c.p = p.id) order by 1",
+    "select p.id, (select count(*) from c where c.p = p.g) from p order by 1",
+    "select p.id, w.v from p join w on w.a = p.g order by 1, 2",
+    "select p.id, c.n from p, c where c.n = p.g order by 1, 2",
+    "select a.rowid, b.rowid from c a, c b where a.q = b.q and a.n = b.n order by 1, 2",
+]
+CHANGES = [
+    "update c set p = p + 1 where rowid % 3 = 0",
+    "delete from p where id % 5 = 0",
+    "insert into c values (7, null, 7), (null, 'n7', 9), (8, 'n8', null)",
+    "update p set g = null where id % 4 = 0",
+    "delete from c where q is null",
+]
+
+
+@pytest.fixture
+def twins() -> Twins:
+    pair = Twins(SCRIPT)
+    for number in range(60):
+        pair.run("insert into p values (?, ?, ?)", number, f"n{number}", number * 7 % 50)
+        pair.run("insert into w values (?, ?, ?)", number % 20, f"b{number}", number)
+        pair.run("insert into c values (?, ?, ?)", number % 40, f"n{number % 30}", number % 9)
+        pair.run("insert into c values (?, ?, ?)", number % 17, None if number % 6 else number, number / 2)
+    return pair
+
+
+def tables_of(twins: Twins) -> list[Any]:
+    return list(twins.session.main.database.root.tables.values())
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_answers_follow_changes(twins: Twins, query: str) -> None:
+    for change in ["select 1", *CHANGES]:
+        twins.run(change)
+        for _ in range(3):
+            twins.same(query)
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_answers_follow_changes_inside_a_transaction(twins: Twins, query: str) -> None:
+    twins.same(query)
+    twins.same(query)
+    twins.run("begin")
+    for change in CHANGES:
+        twins.run(change)
+        twins.same(query)
+        twins.same(query)
+    twins.run("rollback")
+    for _ in range(3):
+        twins.same(query)
+
+
+def test_nothing_is_kept_of_a_table_in_change(twins: Twins) -> None:
+    twins.run("begin")
+    twins.run("update c set n = 5 where rowid = 1")
+    for _ in range(3):
+        twins.same(QUERIES[0])
+        twins.same(QUERIES[-1])
+    changing = twins.session.main.transaction.root.tables  # type: ignore[union-attr]
+    in_change = [table for table in changing.values() if table.writer.stamp == table.stamp]
+    assert in_change and not any(table.kept for table in in_change)
+    twins.run("commit")
+
+
+def test_a_dictionary_is_kept_from_its_second_use_on(twins: Twins) -> None:
+    query = QUERIES[-1]
+    twins.same(query)
+    assert kept_dictionaries(twins) == 0
+    twins.same(query)
+    assert kept_dictionaries(twins) == 1
+    twins.run("update c set n = 5 where rowid = 1")
+    assert kept_dictionaries(twins) == 0
+
+
+def kept_dictionaries(twins: Twins) -> int:
+    return sum(
+        isinstance(found, dict) and not isinstance(found, kept.RowsUnder)
+        for table in tables_of(twins)
+        for found in (table.kept or {}).values()
+    )
+
+
+def test_few_things_are_kept_of_one_table(twins: Twins) -> None:
+    for columns in ("c.p = p.g", "c.q = p.name", "c.n = p.g", "c.rowid = p.g", "c.p = p.g and c.q = p.name",
+                    "c.p = p.g and c.n = p.id", "c.n = p.g and c.q = p.name", "c.n = p.id and c.rowid = p.g",
+                    "c.p = p.g and c.rowid = p.id", "c.rowid = p.g and c.q = p.name"):  # fmt: skip
+        for _ in range(3):
+            twins.same(f"select count(*) from p, c where {columns}")
+    assert max(len(table.kept or {}) for table in tables_of(twins)) <= kept.KEPT_MAX
+
+
+def test_values_asked_of_a_key_are_forgotten_when_they_are_many(twins: Twins, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "UNDER_MAX", 10)
+    table = next(table for table in tables_of(twins) if table.count == 120)
+    key = next(key for key in table.keys.values() if len(key.definition.columns) == 1)
+    under = kept.rows_under(table, key.definition.id, 1, False)
+    for number in range(40):
+        assert under[number] == [record for record in table.reversed_records() if record[0] == number][::-1]
+        assert len(under) <= 10
+    assert under[None] == ()
+    assert kept.rows_under(table, key.definition.id, 1, False) is under
+
+
+def test_what_is_kept_does_not_lead_back_to_its_table(twins: Twins) -> None:
+    """A circle would keep every version of a table until the garbage collector comes."""
+    for _ in range(3):
+        for query in QUERIES:
+            twins.same(query)
+    table = next(table for table in tables_of(twins) if table.count == 120)
+    kept.rows_under(table, next(iter(table.keys)), 1, False)[1]
+    seen: set[int] = set()
+    pending = [table.kept]
+    while pending:
+        found = pending.pop()
+        if id(found) not in seen and not isinstance(found, (type, FunctionType)):
+            seen.add(id(found))
+            assert not isinstance(found, Table)
+            pending.extend(gc.get_referents(found))
+
+
+def test_a_subquery_sees_the_rows_changed_before(twins: Twins) -> None:
+    twins.run("update c set n = (select max(n) from c o where o.q = c.q) + 1")
+    twins.run("update c set n = (select sum(o.n) from c o join c i on i.p = o.p where o.q = c.q) % 100")
+    twins.same("select rowid, n from c order by rowid")
