@@ -43,8 +43,9 @@ from tandemdb.planner.emit.gather import gathered_rows
 from tandemdb.planner.emit.order import PLAIN_CLASSES, OrderEmitter, collation_key
 from tandemdb.planner.emit.pipeline import Pipeline
 from tandemdb.planner.emit.writer import Code
-from tandemdb.planner.functions.aggregates import average_numbers, sum_integers, sum_reals
+from tandemdb.planner.functions.aggregates import average_numbers, sum_bounded, sum_integers, sum_reals
 from tandemdb.planner.runtime import helpers as runtime
+from tandemdb.planner.syntax import ast
 
 if TYPE_CHECKING:
     from tandemdb.planner.emit.query import QueryEmitter
@@ -95,15 +96,23 @@ class AggregateSink:
 
     def count_of_table(self) -> str | None:
         """count(*) of a whole table is known without reading it."""
-        core, clauses = self.core, self.pipeline.clauses
-        if len(core.aggregates) != 1 or len(clauses) != 1 or len(core.sources) != 1 or core.having is not None:
+        core = self.core
+        if len(core.aggregates) != 1 or core.having is not None:
             return None
-        if core.conjuncts:
-            return None
-        call, source = core.aggregates[0], core.sources[0]
-        if not call.star or call.filter is not None or source.table is None or call.name != "count":
+        call = core.aggregates[0]
+        if not call.star or call.filter is not None or call.name != "count":
             return None
         if any(hasattr(part, "source") for result in core.results for part in walk(result.expression)):
+            return None
+        return self.row_count()
+
+    def row_count(self) -> str | None:
+        """An expression for the number of rows where they are all those of a stored table."""
+        core = self.core
+        if len(self.pipeline.clauses) != 1 or len(core.sources) != 1 or core.conjuncts:
+            return None
+        source = core.sources[0]
+        if source.table is None:
             return None
         return f"{self.generator.table(source.database, source.table.id, source.table.name)}.count"
 
@@ -243,6 +252,9 @@ class AggregateSink:
             return Code(f"len({values_text})", HOLDS_INT)
         if call.name in ("min", "max") and argument.classes in PLAIN_CLASSES and self.collation(call) == "None":
             return Code(f"{call.name}({values_text}, default=None)", argument.classes | HOLDS_NULL)
+        bound = self.bound(call) if (call.name, argument.classes) == ("sum", HOLDS_INT) else None
+        if bound is not None:
+            return Code(f"{self.generator.helper(sum_bounded)}({values_text}, {bound})", HOLDS_INT | HOLDS_NULL)
         direct = DIRECT.get((call.name, argument.classes))
         if direct is not None:
             classes = argument.classes if call.name == "sum" else HOLDS_FLOAT
@@ -255,6 +267,17 @@ class AggregateSink:
         if call.name == "sum" and argument.classes & ~(HOLDS_NUMBER | HOLDS_NULL) == 0:
             classes = (argument.classes & HOLDS_NUMBER) | HOLDS_NULL
         return Code(f"{name}({values_text})", classes)
+
+    def bound(self, call: Aggregate) -> str | None:
+        """What no value of a CASE of constants exceeds in magnitude, computed once; None for other arguments."""
+        node = call.arguments[0]
+        if not isinstance(node, ast.Case) or node.otherwise is None or self.generator.row_bound:
+            return None
+        results = [then for _, then in node.whens] + [node.otherwise]
+        if not all(isinstance(result, (ast.Literal, ast.Parameter)) for result in results):
+            return None
+        texts = dict.fromkeys(self.queries.expressions.value(result).text for result in results)
+        return self.generator.hoist(Code(f"max(map(abs, ({', '.join(texts)},)))"), "bound").text
 
     def argument_list(self, call: Aggregate, items: str) -> tuple[str, Code]:
         """An expression for the list of argument values in row order, after FILTER, DISTINCT and ORDER BY."""

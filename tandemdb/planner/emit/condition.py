@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from tandemdb.planner.bind.bound import (
     HOLDS_BLOB,
+    HOLDS_FLOAT,
     HOLDS_INT,
     HOLDS_NULL,
     HOLDS_NUMBER,
@@ -66,7 +67,7 @@ def truth_value(emitter: ExpressionEmitter, node: Expr) -> Code:
 
 
 def comparison_value(emitter: ExpressionEmitter, node: ast.Binary) -> Code:
-    left, right = emitter.operands(node)
+    left, right = alike(emitter, *emitter.operands(node))
     native = comparable(left, right) or node.operator in ("=", "<>")
     if not native:
         function = emitter.use(GENERIC_COMPARISON[node.operator])
@@ -150,6 +151,7 @@ def comparison(emitter: ExpressionEmitter, node: ast.Binary, wanted: bool) -> st
         left, right = emitter.settled(left), emitter.settled(right)
     elif right.nan and not wanted:
         right = emitter.settled(right)
+    left, right = alike(emitter, left, right)
     if left.classes == HOLDS_NULL or right.classes == HOLDS_NULL:
         return "False"
     if operator in ("=", "<>"):
@@ -161,6 +163,15 @@ def comparison(emitter: ExpressionEmitter, node: ast.Binary, wanted: bool) -> st
     tests = [f"{test[:-8]} is not None" for test in (left_test, right_test) if test]
     tests.append(f"{left.grouped} {PYTHON_COMPARISON[operator]} {right.grouped}")
     return tests[0] if len(tests) == 1 else f"({' and '.join(tests)})"
+
+
+def alike(emitter: ExpressionEmitter, left: Code, right: Code) -> tuple[Code, Code]:
+    """The operands of a comparison; a constant integer beside a real is made a real."""
+    if left.classes & ~HOLDS_NULL == HOLDS_FLOAT:
+        return left, emitter.as_real(right, compared=True)
+    if right.classes & ~HOLDS_NULL == HOLDS_FLOAT:
+        return emitter.as_real(left, compared=True), right
+    return left, right
 
 
 def equality(emitter: ExpressionEmitter, operator: str, left: Code, right: Code) -> str:

@@ -27,12 +27,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tandemdb.planner.bind.bound import HOLDS_FLOAT, HOLDS_INT, Aggregate, Column, Expr, FunctionCall, Rowid, walk
 from tandemdb.planner.bind.traits import collation_of
 from tandemdb.planner.emit.order import PLAIN_CLASSES
 from tandemdb.planner.emit.pipeline import Pipeline
+from tandemdb.planner.emit.running import can_run, write_running
 from tandemdb.planner.emit.writer import Code
 from tandemdb.planner.runtime import helpers as runtime
 from tandemdb.planner.syntax import ast
@@ -139,6 +141,11 @@ class Gatherer:
         if not self.texts:
             counted = sink.count_of_table() or self.counted()
             self.compute({}, Code(counted, HOLDS_INT, True))
+        elif len(self.texts) > 1 and all(map(partial(can_run, sink), sink.core.aggregates, self.arguments)):
+            calls = list(zip(sink.core.aggregates, self.arguments, strict=True))
+            write_running(sink, calls, sink.row_count())
+        elif (distinct := self.distinct()) is not None:
+            sink.set_aggregate(0, distinct)
         else:
             self.compute(*self.columns())
         rows = self.generator.name("rows")
@@ -147,6 +154,15 @@ class Gatherer:
         element = sink.element()
         frame.emit(f"{rows} = [{element}]" if test == "True" else f"{rows} = [{element}] if {test} else []")
         return rows
+
+    def distinct(self) -> Code | None:
+        """count(DISTINCT x) as the core's only aggregate: no list of the values is needed."""
+        call, argument = self.sink.core.aggregates[0], self.arguments[0]
+        if len(self.arguments) != 1 or call.name != "count" or not call.distinct or not self.pipeline.is_comprehension:
+            return None
+        if argument is None or argument.nullable or self.sink.collation(call) != "None":
+            return None
+        return Code(f"len(set({self.pipeline.column(self.generator, argument.text)}))", HOLDS_INT)
 
     def counted(self) -> str:
         """An expression for the number of rows; where the last loop is over a list, its length is enough."""
@@ -222,41 +238,34 @@ class Gatherer:
         key = self.keys[0].text if len(self.keys) == 1 else f"({', '.join(code.text for code in self.keys)})"
         if not self.texts and pipeline.is_comprehension:
             if not self.sink.core.aggregates:
-                frame.emit(f"{groups} = dict.fromkeys({pipeline.comprehension(key)})")
+                frame.emit(f"{groups} = dict.fromkeys({pipeline.column(generator, key)})")
                 return ""
-            frame.emit(f"{groups} = {generator.helper(Counter, 'counter')}({pipeline.comprehension(key)})")
+            frame.emit(f"{groups} = {generator.helper(Counter, 'counter')}({pipeline.column(generator, key)})")
             return generator.name("count")
         if not self.texts:
             frame.emit(f"{groups} = {generator.helper(defaultdict)}(int)")
             pipeline.write(frame, [f"{groups}[{key}] += 1"])
             return generator.name("count")
-        frame.emit(f"{groups} = {generator.helper(defaultdict)}(list)")
-        pipeline.write(frame, [f"{groups}[{key}].append({self.item})"])
-        return generator.name("values" if len(self.texts) == 1 else "items")
-
-    @property
-    def item(self) -> str:
-        """What is kept of each row: its only value, its record where that holds all values, or a tuple of them."""
         if len(self.texts) == 1:
-            return self.texts[0]
-        variables = self.pipeline.variables
-        return variables[0] if len(variables) == 1 else f"({', '.join(self.texts)})"
+            frame.emit(f"{groups} = {generator.helper(defaultdict)}(list)")
+            pipeline.write(frame, [f"{groups}[{key}].append({self.texts[0]})"])
+            return generator.name("values")
+        frame.emit(f"{groups} = {generator.helper(defaultdict)}(lambda: ({', '.join('[]' for _ in self.texts)}))")
+        listed = [generator.name("list") for _ in self.texts]
+        appends = [f"{name}.append({text})" for name, text in zip(listed, self.texts, strict=True)]
+        pipeline.write(frame, [f"{', '.join(listed)} = {groups}[{key}]", *appends])
+        return generator.name("lists")
 
     def unpacked(self, values: str) -> tuple[dict[str, str], Code]:
         """The names of a group's lists, and an expression for how many rows it has."""
-        texts, variables = self.texts, self.pipeline.variables
+        texts = self.texts
         if not texts:
             return {}, Code(values or "0", HOLDS_INT, True)
-        count = Code(f"len({values})", HOLDS_INT, True)
         if len(texts) == 1:
-            return {texts[0]: values}, count
+            return {texts[0]: values}, Code(f"len({values})", HOLDS_INT, True)
         names = {text: self.generator.name("values") for text in texts}
-        if len(variables) == 1:
-            for text, name in names.items():
-                self.frame.emit(f"{name} = [{text} for {variables[0]} in {values}]")
-        else:
-            self.frame.emit(f"{', '.join(names.values())} = zip(*{values})")
-        return names, count
+        self.frame.emit(f"{', '.join(names.values())} = {values}")
+        return names, Code(f"len({names[texts[0]]})", HOLDS_INT, True)
 
     def know_keys(self, key: str) -> None:
         """Let expressions read what is grouped by from the key."""

@@ -15,12 +15,15 @@ Python nests at most 20 blocks, so a long pipeline is cut: its rows so far go in
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 from tandemdb.planner.emit.writer import Frame, Generator
 
 FOR_CLAUSES_MAX = 10
+COLUMN = re.compile(r"(\w+)\[([0-9]+)\]")
 
 
 class Clause(NamedTuple):
@@ -56,6 +59,14 @@ class Pipeline:
 
     def comprehension(self, element: str, opening: str = "[", closing: str = "]") -> str:
         return f"{opening}{element}{self.comprehension_clauses()}{closing}"
+
+    def column(self, generator: Generator, element: str) -> str:
+        """An iterable of `element` of every row; one column of all rows is picked out in C."""
+        if len(self.clauses) == 1 and self.clauses[0].kind == "for":
+            found = COLUMN.fullmatch(element)
+            if found is not None and found[1] == self.clauses[0].target:
+                return f"map({generator.helper(itemgetter)}({found[2]}), {self.clauses[0].text})"
+        return self.comprehension(element)
 
     def comprehension_clauses(self) -> str:
         parts = []

@@ -119,6 +119,13 @@ class Generator:
         self.bound[label] = function
         return label
 
+    def constant(self, value: Any) -> str:
+        """The name under which generated code reads a value that is known."""
+        name = self.name("value")
+        self.bound[name] = value
+        self.constants.add(name)
+        return name
+
     # ---- parameters
 
     def parameter(self, index: int) -> str:

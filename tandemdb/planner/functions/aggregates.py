@@ -15,7 +15,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from itertools import accumulate
+from itertools import accumulate, takewhile
 from typing import Any
 
 from tandemdb.errors import OperationalError
@@ -38,10 +38,15 @@ def finish_count(values: Sequence[Any]) -> int:
 def finish_sum(values: Sequence[Value]) -> int | float | None:
     """sum(X): an integer if all values are, else a real; NULL if there are none."""
     kinds = set(map(type, values))
+    if type(None) in kinds:
+        kinds.discard(type(None))
+        values = [value for value in values if value is not None]
     if kinds == {int}:
         return sum_integers(values)  # type: ignore[arg-type]
     if kinds == {float}:
         return sum_reals(values)  # type: ignore[arg-type]
+    if kinds == {int, float}:
+        return sum_numbers(values)  # type: ignore[arg-type]
     state = Sum()
     for value in values:
         state.step(None if value != value else value)
@@ -70,6 +75,24 @@ def sum_integers(values: Sequence[int]) -> int | None:
         if not INTEGER_MIN <= total <= INTEGER_MAX:
             raise integer_overflow()
     return total
+
+
+def sum_bounded(values: Sequence[int], bound: int) -> int | None:
+    """Add integers none of which is larger than `bound` in magnitude."""
+    if not values:
+        return None
+    return sum(values) if bound * len(values) <= INTEGER_MAX else sum_integers(values)
+
+
+def sum_numbers(values: Sequence[int | float]) -> float | None:
+    """Add integers and reals, both present: a real, unless the integers before the first real go beyond 64 bits."""
+    leading: list[Any] = list(takewhile(is_integer, values))
+    sum_integers(leading)
+    return sum_reals(values)
+
+
+def is_integer(value: Value) -> bool:
+    return type(value) is int
 
 
 def add_in_order(values: Iterable[float]) -> float:

@@ -338,15 +338,6 @@ def concatenate(a: Value, b: Value) -> str | None:
     return to_text(a) + to_text(b)
 
 
-def integer_result(number: int) -> int | float:
-    """Return an integer that an inlined operator made, as a real if it needs more than 64 bits.
-
-    The real is the exact result rounded once. SQLite rounds the operands first, so that `add` and its like, given the
-    operands, are exact where this can be wrong in the last bit.
-    """
-    return number if INTEGER_MIN <= number <= INTEGER_MAX else float(number)
-
-
 def bit_and(a: Value, b: Value) -> int | None:
     """a & b."""
     x, y = cast_integer(a), cast_integer(b)

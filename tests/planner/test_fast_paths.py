@@ -1,0 +1,123 @@
+"""What the planner writes for columns of one class, beside sqlite3: each query over tables that hold the odd values.
+
+    values          ints up to 64 bits, reals with infinities, NULLs, classes mixed, texts with NUL, none at all
+    parameters      of each class, small and beyond 53 bits
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from typing import Any
+
+import pytest
+
+import tandemdb
+
+BIG = 2**63 - 1
+COLUMNS: dict[str, list[Any]] = {
+    "none": [],
+    "null": [None, None],
+    "one": [7],
+    "ints": [5, -3, 0, 12, 5, 7, -3],
+    "ints and NULL": [5, None, 0, 12, None, 7],
+    "wide ints": [2**53 + 1, 2**53, -(2**53) - 1, 3],
+    "great ints": [BIG, 1, -5, BIG],
+    "ints that cancel": [BIG, -BIG, BIG, -BIG, 4],
+    "partial sum too great": [BIG, 1, -BIG],
+    "least int": [-(2**63), -1, 3],
+    "reals": [0.1, 2.5, -7.25, 1e-9, 0.1, 0.2, 0.3],
+    "reals and NULL": [0.1, None, -7.25, None],
+    "exact reals": [2.0**53, 2.0**53 + 2, -(2.0**53), 0.0],
+    "infinity": [1.5, math.inf, 2.5],
+    "infinities": [math.inf, -math.inf, 1.0],
+    "great reals": [1.7e308, 1.7e308, -1.7e308],
+    "minus zero": [-0.0, -0.0],
+    "numbers": [1, 2.5, BIG, -3.75, 2],
+    "numbers, real first": [2.5, BIG, BIG, 1],
+    "numbers, too great": [BIG, BIG, 2.5],
+    "all classes": [1, 2.5, "3", "x", b"4", None, "1e3"],
+    "texts": ["b", "a", "B", "", "ab\0c", "é"],
+    "texts and NULL": ["b", None, "a"],
+    "blobs": [b"\0", b"ab", b""],
+}
+PARAMETERS: list[Any] = [2, 0, -1, 2**53 + 1, BIG, 2.5, math.inf, -0.0, "3", "a", b"a", None]
+
+
+def databases(column: list[Any]) -> list[Any]:
+    """Both engines with a table `t (id, k, x, y)`: x the column, y the same backwards."""
+    found = []
+    for module in (sqlite3, tandemdb):
+        connection = module.connect(":memory:")
+        connection.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, k INTEGER, x, y)")
+        rows = [(n % 3, x, y) for n, (x, y) in enumerate(zip(column, reversed(column), strict=True))]
+        connection.executemany("INSERT INTO t (k, x, y) VALUES (?, ?, ?)", rows)
+        found.append(connection)
+    return found
+
+
+def outcome(connection: Any, text: str, values: tuple[Any, ...]) -> Any:
+    """The rows to the last digit and class, or the error."""
+    try:
+        return repr(connection.execute(text, values).fetchall())
+    except Exception as error:
+        return type(error).__name__, str(error)
+
+
+def check(column: list[Any], queries: list[tuple[str, tuple[Any, ...]]]) -> None:
+    real, ours = databases(column)
+    for text, values in queries:
+        assert outcome(ours, text, values) == outcome(real, text, values), (text, values)
+
+
+AGGREGATES = [
+    "SELECT count(*), sum(x), min(x), max(y) FROM t",
+    "SELECT sum(x), avg(x), total(x), count(x) FROM t",
+    "SELECT sum(x), sum(y), count(*) FROM t WHERE x IS NOT NULL",
+    "SELECT sum(x), avg(y) FROM t WHERE x > 1",
+    "SELECT sum(x * 2 + k), avg(x), count(y) FROM t",
+    "SELECT sum(x - y), sum(y - x), total(x * y) FROM t",
+    "SELECT min(x), max(x), min(y), max(y), count(*) FROM t WHERE k <> 1",
+    "SELECT sum(k), sum(x), avg(k), total(k), min(k) FROM t",
+    "SELECT sum(k), sum(k + 1), sum(k * 3) FROM t WHERE y IS NOT NULL",
+    "SELECT max(k), count(*), sum(x) FROM t WHERE id = 2",
+    "SELECT count(DISTINCT x), sum(y) FROM t",
+    "SELECT count(DISTINCT x) FROM t",
+    "SELECT count(DISTINCT k) FROM t WHERE x > 0",
+    "SELECT k, count(*), sum(x), max(y) FROM t GROUP BY k ORDER BY k",
+    "SELECT k, sum(x), sum(y), avg(x), count(y) FROM t GROUP BY k ORDER BY k",
+    "SELECT k, min(x), max(x), total(y) FROM t GROUP BY k HAVING count(*) > 1 ORDER BY k",
+    "SELECT k % 2, id % 2, sum(x), min(k) FROM t GROUP BY 1, 2 ORDER BY 1, 2",
+    "SELECT a.k, sum(a.x), sum(b.k), count(b.y) FROM t a JOIN t b ON b.id = a.id GROUP BY a.k ORDER BY a.k",
+    "SELECT sum(a.x), sum(b.k), count(*) FROM t a JOIN t b ON b.k = a.k",
+    "SELECT sum(CASE WHEN x > 1 THEN 1 ELSE 0 END), sum(CASE WHEN x > 1 THEN 2 END) FROM t",
+    "SELECT sum(CASE WHEN x > 1 THEN 1 WHEN x < 0 THEN -5 ELSE 9 END) FROM t",
+    "SELECT sum(CASE WHEN k < 1 THEN 9223372036854775807 ELSE 3 END) FROM t",
+    "SELECT count(*), sum(1), count(1), min('a') FROM t",
+]
+WITH_VALUES = [
+    "SELECT id FROM t WHERE x > ?",
+    "SELECT id FROM t WHERE x <= ? AND k >= 0",
+    "SELECT id FROM t WHERE x = ?",
+    "SELECT id FROM t WHERE x <> ?",
+    "SELECT id FROM t WHERE NOT x < ?",
+    "SELECT id FROM t WHERE ? >= x",
+    "SELECT id, x > ?, x = 3 FROM t",
+    "SELECT x + ?, x - 2, 1 - x, 0 - x FROM t",
+    "SELECT x * ?, 2 * x FROM t",
+    "SELECT ? - x, x * 0 FROM t",
+    "SELECT x BETWEEN ? AND 5 FROM t",
+    "SELECT sum(x * ?), count(*), avg(y) FROM t",
+    "SELECT CASE WHEN x < ? THEN 'less' WHEN x < 5 THEN 'five' END FROM t",
+    "SELECT sum(CASE WHEN x > 1 THEN ? ELSE 2 END) FROM t",
+]
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_aggregates(name: str) -> None:
+    check(COLUMNS[name], [(text, ()) for text in AGGREGATES])
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_constants_beside_columns(name: str) -> None:
+    check(COLUMNS[name], [(text, (value,)) for text in WITH_VALUES for value in PARAMETERS])
