@@ -75,6 +75,11 @@ def records_of(root: Root, wanted: dict[int, list[int]]) -> int:
     return count
 
 
+def keeps_each_commit(database: Database) -> bool:
+    """Tell whether each commit's root matters to more than readers: to a history, or to secondaries further on."""
+    return database.history is not None or database.observer is not None
+
+
 def begin(database: Database) -> Transaction:
     """Begin a backup's own transaction, which its being read-only does not hinder."""
     return database.begin(APPLY_TIMEOUT_SECONDS, applying=True)

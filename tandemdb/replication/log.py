@@ -81,11 +81,11 @@ class ChangeLog:
         last = min(lsn, self.last_lsn)
         if last <= self.base.lsn:
             return
-        base = entries[last]
-        for number in range(self.base.lsn + 1, last + 1):
+        base = entries.pop(last)
+        for number in range(self.base.lsn + 1, last):
             del entries[number]
         self.bytes -= base.total_bytes - self.base.total_bytes
-        self.base = base._replace(changes=(), bytes=0)
+        self.base = LogEntry(base.lsn, base.transaction, (), base.root, 0, base.total_bytes, base.time)
 
     def find(self, lsn: LSN) -> LogEntry | None:
         """Return the entry of this LSN, the base itself included (without its changes), or None."""

@@ -109,6 +109,11 @@ class Peer:
             self.queue.pop()
 
     @property
+    def is_level(self) -> bool:
+        """Whether there is nothing to send: all that is to go to one in step is in its queue."""
+        return not self.queue and self.state == "in step"
+
+    @property
     def attentive(self) -> bool:
         """Whether frames sent now would be taken."""
         return self.state in ("following", "in step")

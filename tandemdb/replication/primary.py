@@ -63,6 +63,8 @@ class Pending:
     root: int | None
     time: float
     acknowledged: set[str] = field(default_factory=set)
+    # The same object for all that get it whole, so that it is encoded once.
+    whole: TxnWhole | None = None
 
 
 class Primary:
@@ -121,16 +123,24 @@ class Primary:
         """Tell whether this commit's completion carries the digest of all blocks."""
         every = self.limits.digest_every
         if every is None:
-            every = 1 if any(peer.mode == "sync" for peer in self.peers.values()) else 0
+            every = 1 if self.synchronous() else 0
         return every > 0 and lsn % every == 0
 
     def missing(self) -> int:
         """Count how many secondaries in step a synchronous commit lacks; 0 means that it may go ahead."""
-        return max(0, self.required() - sum(peer.state == "in step" for peer in self.synchronous()))
+        missing = self.required()
+        for peer in self.peers.values():
+            if peer.mode == "sync" and peer.state == "in step":
+                missing -= 1
+        return max(0, missing)
 
     def required(self) -> int:
         """How many secondaries must have a commit before it is shown, of those that have not been dismissed."""
-        return min(self.limits.required, sum(peer.has_joined for peer in self.synchronous()))
+        joined = 0
+        for peer in self.peers.values():
+            if peer.has_joined and peer.mode == "sync":
+                joined += 1
+        return min(self.limits.required, joined)
 
     def in_step(self) -> list[Peer]:
         return [peer for peer in self.synchronous() if peer.state == "in step"]
@@ -310,8 +320,9 @@ class Primary:
         number, lsn, changes, stable = pending.transaction, pending.lsn, pending.changes, LSN(self.root.lsn)
         if peer.streamed is None:
             peer.forget_stability()
-            whole = TxnWhole(number, stable, lsn, tuple(changes), pending.root, stable, pending.time)
-            peer.queue.append(whole)
+            if pending.whole is None:
+                pending.whole = TxnWhole(number, stable, lsn, tuple(changes), pending.root, stable, pending.time)
+            peer.queue.append(pending.whole)
             peer.streamed = list(changes)
         else:
             peer.stream(number, stable, changes)
@@ -497,8 +508,9 @@ class Primary:
 
     def _trim(self) -> None:
         """Drop the log that every secondary has applied; a lost one keeps it, up to the log's own size limit."""
-        if self.peers:
-            self.log.keep_above(LSN(min(peer.applied_lsn for peer in self.peers.values())))
-        else:
-            self.log.keep_above(self.log.last_lsn)
+        lowest = self.log.last_lsn
+        for peer in self.peers.values():
+            if peer.applied_lsn < lowest:
+                lowest = peer.applied_lsn
+        self.log.keep_above(lowest)
 

@@ -115,18 +115,24 @@ class PrimaryLink:
         return moved
 
     def _send(self) -> bool:
-        channel, sender, name = self.channel, self._sender, self.name
+        channel, sender, name, peer = self.channel, self._sender, self.name, self.peer
         moved = False
+        if peer is not None and peer.is_level:
+            if channel.has_unsent:
+                channel.flush()
+            return False
         while not channel.is_clogged:
             parts: list[bytes] = []
             size = 0
             while size < SEND_BYTES and (frame := sender.next_frame(name)) is not None:
                 parts.append(wire.encode(frame))
                 size += len(parts[-1])
+                if peer is not None and peer.is_level:
+                    break
             if not parts:
                 break
             moved = True
-            channel.send_bytes(b"".join(parts))
+            channel.send_bytes(parts[0] if len(parts) == 1 else b"".join(parts))
             if size < SEND_BYTES:
                 break
         if channel.has_unsent:

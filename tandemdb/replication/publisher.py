@@ -104,6 +104,7 @@ class Publisher:
         self._loose_links: list[AnyLink] = []
         # Links to other processes: what a committing thread waits for.
         self._files: list[int] = []
+        self._poll = select.poll()
 
     # Storage's observer.
 
@@ -123,7 +124,8 @@ class Publisher:
         self._digest = blocks.root_digest(root) if self.core.digest_due(LSN(lsn)) else None
         if not self._tight:
             return
-        self._check_secondaries()
+        if self.core.missing():
+            self._check_secondaries()
         self.is_awaiting = True
         try:
             with self.lock:
@@ -257,7 +259,8 @@ class Publisher:
                 self._note_arrivals()
             if core.fenced_by is not None:
                 self.fence(core.fenced_by)
-            self._arrived.notify_all()
+            if self.is_awaiting and not self._files:
+                self._arrived.notify_all()
 
     def fence(self, epoch: Epoch) -> None:
         """Take no more writes: this newer epoch has begun elsewhere."""
@@ -309,9 +312,12 @@ class Publisher:
 
     def take_over(self, root: Root, changes: Sequence[Change], digest: int | None) -> None:
         """Let the core hear of one commit in the writer's own thread."""
-        size_bytes = wire.changes_bytes(changes)
+        pending = self.core.pending
+        whole = pending.whole if pending is not None and pending.changes is changes else None
+        size_bytes = wire.message_bytes(whole) if whole is not None else wire.changes_bytes(changes)
         with self.lock:
-            self.drain()
+            if self.backlog:
+                self.drain()
             self.core.installed(root, changes, digest, size_bytes, self.clock())
 
     # Helpers, in call order.
@@ -348,12 +354,9 @@ class Publisher:
             )
 
     def _await_release(self) -> None:
-        deadline = self.clock() + self.timeout_seconds
         moved = self._pump(self._tight_links, tick=not self._files)
-        while True:
-            with self.lock:
-                if self.core.released():
-                    return
+        deadline = self.clock() + self.timeout_seconds
+        while not self.core.released():
             if self.core.fenced_by is not None:
                 self._give_up()
                 raise fenced(self.core)
@@ -415,17 +418,15 @@ class Publisher:
         return moved
 
     def _until_due(self) -> float:
+        if self._files:
+            return IDLE_SECONDS  # Whatever comes wakes the waiting thread.
         dues = [due for link in list(self.links.values()) if (due := link.due_at()) is not None]
         return max(0.001, min([due - self.clock() for due in dues], default=IDLE_SECONDS))
 
     def _wait_for_arrival(self, seconds: float) -> None:
         """Wait in the committing thread itself: a hop to another thread costs more than the ping-pong."""
-        files = self._files
-        if files:
-            poll = select.poll()
-            for file in files:
-                poll.register(file, select.POLLIN)
-            poll.poll(seconds * 1000)
+        if self._files:
+            self._poll.poll(seconds * 1000)
             return
         with self._arrived:
             self._arrived.wait(seconds)
@@ -457,6 +458,9 @@ class Publisher:
         self._files = [
             link.fileno() for link in self._tight_links if isinstance(link, HasFile) and not link.is_cut
         ]
+        self._poll = select.poll()
+        for file in self._files:
+            self._poll.register(file, select.POLLIN)
 
     def _start_thread(self) -> None:
         if self._wake is None:

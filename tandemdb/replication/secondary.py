@@ -223,15 +223,15 @@ class Secondary:
 
     def _dispatch(self, frame: Frame, message: Message, now: float) -> None:
         if isinstance(message, Updates):
-            self._update(message, now)
+            self._update(message.transaction, message.first, message.changes, now)
         elif isinstance(message, TxnLog):
             self._apply_log(message, now)
         elif isinstance(message, TxnWhole):
             self._take_whole(message, now)
         elif isinstance(message, TxnBegin):
-            self._begin(message, now)
+            self._begin(message.transaction, message.base_lsn, now)
         elif isinstance(message, TxnCommit):
-            self._complete(message, now)
+            self._complete(message.transaction, message.lsn, message.updates, message.root, now)
         elif isinstance(message, Heartbeat):
             self._heartbeat(message, now)
         elif isinstance(message, Rewind):
@@ -300,24 +300,25 @@ class Secondary:
         self._retry_seconds = RETRY_SECONDS
         self._send_ack()
 
-    def _begin(self, message: TxnBegin, now: float) -> None:
-        if self.overlay is not None and self.overlay.lsn == message.base_lsn:
+    def _begin(self, number: int, base_lsn: LSN, now: float) -> None:
+        overlay, database = self.overlay, self.database
+        if overlay is not None and overlay.lsn == base_lsn:
             self._install()
-        if message.base_lsn != self.lsn:
-            self._restart("lsn", self.lsn, message.base_lsn, "a transaction begins elsewhere", now)
+        if base_lsn != database.root.lsn:
+            self._restart("lsn", self.lsn, base_lsn, "a transaction begins elsewhere", now)
             return
         self._drop_overlay()
-        self.overlay = Overlay(message.transaction, blocks.begin(self.database))
+        self.overlay = Overlay(number, blocks.begin(database))
 
-    def _update(self, message: Updates, now: float) -> None:
+    def _update(self, number: int, first: int, changes: Sequence[Change], now: float) -> None:
         overlay = self.overlay
-        if overlay is None or overlay.number != message.transaction or len(overlay.changes) != message.first:
+        if overlay is None or overlay.number != number or len(overlay.changes) != first:
             found = len(overlay.changes) if overlay is not None else -1
-            self._restart("updates", message.first, found, "updates do not continue the transaction", now)
+            self._restart("updates", first, found, "updates do not continue the transaction", now)
             return
-        blocks.apply_all(overlay.transaction, message.changes)
-        overlay.changes.extend(message.changes)
-        self.overlay_updates += len(message.changes)
+        blocks.apply_all(overlay.transaction, changes)
+        overlay.changes.extend(changes)
+        self.overlay_updates += len(changes)
         if len(overlay.changes) - (overlay.marks[-1][0] if overlay.marks else 0) >= MARK_EVERY_UPDATES:
             overlay.marks.append((len(overlay.changes), overlay.transaction.mark()))
 
@@ -339,56 +340,69 @@ class Secondary:
         del overlay.changes[message.keep :]
         blocks.apply_all(overlay.transaction, overlay.changes[start:])
 
-    def _complete(self, message: TxnCommit, now: float) -> None:
+    def _complete(self, number: int, lsn: LSN, updates: int, root: int | None, now: float) -> None:
         overlay = self.overlay
-        if overlay is None or overlay.number != message.transaction or len(overlay.changes) != message.updates:
+        if overlay is None or overlay.number != number or len(overlay.changes) != updates:
             found = len(overlay.changes) if overlay is not None else -1
-            self._restart("updates", message.updates, found, "the completion of another transaction", now)
+            self._restart("updates", updates, found, "the completion of another transaction", now)
             return
-        if message.lsn != self.lsn + 1:
-            self._restart("lsn", self.lsn + 1, message.lsn, "the completion is of another LSN", now)
+        if lsn != self.lsn + 1:
+            self._restart("lsn", self.lsn + 1, lsn, "the completion is of another LSN", now)
             return
-        if not self._digest_fits(overlay.transaction, message.root, now):
+        if not self._digest_fits(overlay.transaction, root, now):
             return
-        overlay.lsn = message.lsn
-        self.primary_lsn = LSN(max(self.primary_lsn, message.lsn))
-        self._send_ack(message.root)
+        overlay.lsn = lsn
+        if lsn > self.primary_lsn:
+            self.primary_lsn = lsn
+        self._send_ack(root)
 
     def _take_whole(self, message: TxnWhole, now: float) -> None:
-        self._begin(TxnBegin(message.transaction, message.base_lsn), now)
+        self._begin(message.transaction, message.base_lsn, now)
         if self.overlay is not None and self.overlay.number == message.transaction:
-            self._update(Updates(message.transaction, 0, message.changes), now)
-            count = len(message.changes)
-            self._complete(TxnCommit(message.transaction, message.lsn, count, message.root, LSN(0), 0.0), now)
+            self._update(message.transaction, 0, message.changes, now)
+            self._complete(message.transaction, message.lsn, len(message.changes), message.root, now)
 
     def _apply_log(self, message: TxnLog, now: float) -> None:
-        last: LogEntry | None = None
-        lsn = self.lsn
-        for entry in message.entries:
-            if entry.lsn <= lsn:
-                continue
-            overlay = self.overlay
-            if overlay is not None and overlay.number == entry.transaction and overlay.lsn == entry.lsn:
+        entries = message.entries
+        overlay = self.overlay
+        for entry in entries:
+            if overlay is not None and (overlay.number, overlay.lsn) == (entry.transaction, entry.lsn):
                 self._install()
-            elif entry.lsn != lsn + 1:
-                self._restart("lsn", lsn + 1, entry.lsn, "a commit is missing", now)
-                return
-            elif not self._apply_entry(entry, now):
-                return
-            lsn, last = entry.lsn, entry
-        if last is not None:
-            self.primary_lsn = LSN(max(self.primary_lsn, message.stable_lsn))
-            self._send(BackupComplete(last.transaction, last.lsn, last.root))
-
-    def _apply_entry(self, entry: LogEntry, now: float) -> bool:
-        """Apply one transaction of the log and show it."""
+        entries = tuple([entry for entry in entries if entry.lsn > self.lsn])
+        if not entries:
+            return
         self._drop_overlay()
-        overlay = self.overlay = Overlay(entry.transaction, blocks.begin(self.database))
-        blocks.apply_all(overlay.transaction, entry.changes)
-        if not self._digest_fits(overlay.transaction, entry.root, now):
-            return False
-        overlay.lsn = entry.lsn
-        self._install()
+        keeps_each = blocks.keeps_each_commit(self.database)
+        for run in [(entry,) for entry in entries] if keeps_each else [entries]:
+            if not self._apply_run(run, now):
+                return
+        last = entries[-1]
+        self.primary_lsn = LSN(max(self.primary_lsn, message.stable_lsn))
+        self._send(BackupComplete(last.transaction, last.lsn, last.root))
+
+    def _apply_run(self, entries: Sequence[LogEntry], now: float) -> bool:
+        """Apply transactions of the log that follow each other, and show what the last one left.
+
+        Nobody could see the states in between for longer than that takes, and to publish each costs more than its
+        changes do.
+        """
+        lsn = self.lsn
+        transaction = blocks.begin(self.database)
+        try:
+            for entry in entries:
+                if entry.lsn != lsn + 1:
+                    self._restart("lsn", lsn + 1, entry.lsn, "a commit is missing", now)
+                    return False
+                blocks.apply_all(transaction, entry.changes)
+                if entry.root is not None and not self._digest_fits(transaction, entry.root, now):
+                    return False
+                lsn = entry.lsn
+            blocks.commit(transaction, lsn, self.identity.epoch)
+        finally:
+            transaction.rollback()
+        for entry in entries:
+            self.identity.outcomes.note(entry.lsn, entry.transaction)
+        self.last_transaction = entries[-1].transaction
         return True
 
     def _digest_fits(self, transaction: Transaction, root: int | None, now: float) -> bool:

@@ -27,6 +27,7 @@ from tandemdb.replication.messages import Frame
 
 CONNECT_SECONDS = 5.0
 FRAME_SECONDS = 30.0
+READ_BYTES_FIRST = 1 << 13
 READ_BYTES = 1 << 18
 UNSENT_BYTES_MAX = 1 << 20
 KEEPALIVE_SECONDS = 5
@@ -43,7 +44,6 @@ class Channel:
         self.is_logging_in = False
         self.bytes_sent = 0
         self.bytes_received = 0
-        self.heard_at = time.monotonic()
         self._unsent = bytearray()
         self._encrypted = isinstance(connected, ssl.SSLSocket)
         self._began_at = 0.0
@@ -51,6 +51,8 @@ class Channel:
         self._poll = select.poll()
         self._poll.register(connected, select.POLLIN)
         self._polls_out = False
+        # Read into, for a fresh object of this size costs more than what is read mostly. It grows when it is filled.
+        self._received = memoryview(bytearray(READ_BYTES_FIRST))
 
     @property
     def is_clogged(self) -> bool:
@@ -67,7 +69,7 @@ class Channel:
         Raises:
             LinkLost: the link is gone.
         """
-        self.send_bytes(b"".join([wire.encode(frame) for frame in frames]))
+        self.send_bytes(b"".join(map(wire.encode, frames)))
 
     def send_bytes(self, data: bytes) -> None:
         """Send what `wire.encode` made."""
@@ -109,14 +111,18 @@ class Channel:
             if data is None:
                 break
             self.bytes_received += len(data)
-            self.heard_at = time.monotonic()
             if self.is_logging_in:
                 # What follows the login in the same read is decoded when its limits hold: see `open_up`.
                 self.arrived.extend(islice(self.decoder.feed(data), 1))
+            elif (single := self.decoder.take_single(data)) is not None:
+                self.arrived.append(single)
             else:
                 self.arrived.extend(self.decoder.feed(data))
-            if len(data) < READ_BYTES and not self._encrypted:
-                break
+            if len(data) < len(self._received):
+                if not self._encrypted:
+                    break
+            elif len(data) < READ_BYTES:
+                self._received = memoryview(bytearray(min(READ_BYTES, 4 * len(data))))
         if not self.decoder.waiting:
             self._began_at = 0.0
         elif not self._began_at or self.arrived:
@@ -194,14 +200,14 @@ class Channel:
 
     def _read(self) -> bytes | None:
         try:
-            data = self.socket.recv(READ_BYTES)
+            size = self.socket.recv_into(self._received)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return None
         except (OSError, ValueError) as error:
             raise LinkLost(f"the link is gone: {error}") from error
-        if not data:
+        if not size:
             raise LinkLost("the other side has closed the link")
-        return data
+        return self._received[:size].tobytes()
 
 
 def connect(address: Address, timeout_seconds: float = CONNECT_SECONDS) -> Channel:

@@ -2,17 +2,18 @@
 
     0      2      3     4       6         8        12        20          28      32
     | "tD" | prot | kind| flags | session | length | epoch   | sequence  | crc32 | body: msgpack array, `length` bytes
-                                                                            '--- of header (crc as 0) and body
+                                                                            '--- of the 28 bytes before it and the body
 
 Flags: 1 = the body is a part and more follow under the same sequence number (bodies over PART_BYTES_MAX are cut).
 A body is checked against its message's types field by field; nothing received is ever evaluated or unpickled.
+A message that goes to several secondaries is encoded once: the last body is remembered with the message it was of.
 """
 
 from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tandemdb.replication.errors import ProtocolError
@@ -29,17 +30,19 @@ from tandemdb.replication.messages import (
     TxnWhole,
     Updates,
 )
-from tandemdb.storage.changes import APPEND, SPLIT
+from tandemdb.storage.changes import APPEND, INSERT, SPLIT, UPDATE
 
 if TYPE_CHECKING:
     import msgspec
 
 MAGIC = b"tD"
-PROTOCOL = 1
+PROTOCOL = 2
 HEADER = struct.Struct("!2sBBHHIQQI")
-CRC_OFFSET = 28
+CHECKED = struct.Struct("!2sBBHHIQQ")
+CRC_OFFSET = CHECKED.size
 PART_BYTES_MAX = 16 << 20
 BODY_BYTES_MAX = 1 << 30
+REMEMBERED_BYTES_MAX = 1 << 20
 FLAG_MORE = 1
 SESSION_MODULUS = 1 << 16
 VALUE_TYPES = frozenset({int, float, str, bytes, type(None)})
@@ -47,7 +50,7 @@ VALUE_TYPES = frozenset({int, float, str, bytes, type(None)})
 
 def encode(frame: Frame, part_bytes_max: int = PART_BYTES_MAX) -> bytes:
     """Turn a frame into bytes, cut into parts of at most `part_bytes_max` body bytes, header before each."""
-    body = _codec().encode(frame.message)
+    body = _body_of(frame.message)
     if len(body) > BODY_BYTES_MAX:
         raise ProtocolError(
             f"message too large: {type(frame.message).__name__} of {len(body)} bytes",
@@ -66,6 +69,11 @@ def encode(frame: Frame, part_bytes_max: int = PART_BYTES_MAX) -> bytes:
 def encode_body(message: Message) -> bytes:
     """Encode a message without a frame around it: what the login signs."""
     return _codec().encode(message)
+
+
+def message_bytes(message: Message) -> int:
+    """Tell how many bytes a message takes in a body; that of the message encoded last is known."""
+    return len(_body_of(message))
 
 
 def kinds(*messages: type[Message]) -> frozenset[int]:
@@ -111,6 +119,18 @@ class Decoder:
             if frame is not None:
                 yield frame
 
+    def take_single(self, data: bytes) -> Frame | None:
+        """Return the frame if `data` is exactly one, as most that come are; None leaves `data` to `feed`."""
+        size = len(data)
+        if size < HEADER.size or self._buffer or self._parts:
+            return None
+        header = HEADER.unpack_from(data)
+        if self._check_header(header) != size - HEADER.size or header[3]:
+            return None
+        if header[8] != _checksum(data):
+            raise damaged()
+        return Frame(header[4], header[6], header[7], _codec().decode(header[2], data[HEADER.size :]))
+
     @property
     def waiting(self) -> int:
         """Bytes received that do not yet make a frame: at the end of a stream, a torn message."""
@@ -143,7 +163,7 @@ class Decoder:
     def _take(self, header: tuple[Any, ...], part: bytes) -> Frame | None:
         _magic, _protocol, kind, flags, session, _length, epoch, sequence, crc = header
         if crc != _checksum(part):
-            raise ProtocolError("frame damaged: its checksum does not match its content")
+            raise damaged()
         line = (kind, session, epoch, sequence)
         if self._parts_header is not None and self._parts_header != line:
             raise ProtocolError("a message's parts are mixed with another's")
@@ -161,8 +181,22 @@ class Decoder:
         return Frame(session, Epoch(epoch), sequence, _codec().decode(kind, body))
 
 
+def damaged() -> ProtocolError:
+    """Make the error of a frame that was changed on its way."""
+    return ProtocolError("frame damaged: its checksum does not match its content")
+
+
+def _body_of(message: Message) -> bytes:
+    global _last_encoded
+    last, body = _last_encoded
+    if last is not message:
+        body = _codec().encode(message)
+        _last_encoded = (message, body) if len(body) <= REMEMBERED_BYTES_MAX else (None, b"")
+    return body
+
+
 def _part(frame: Frame, body: bytes, flags: int) -> bytes:
-    header = HEADER.pack(
+    checked = CHECKED.pack(
         MAGIC,
         PROTOCOL,
         KIND_NUMBERS[type(frame.message)],
@@ -171,15 +205,12 @@ def _part(frame: Frame, body: bytes, flags: int) -> bytes:
         len(body),
         frame.epoch,
         frame.sequence,
-        0,
     )
-    crc = zlib.crc32(body, zlib.crc32(header))
-    return header[:CRC_OFFSET] + crc.to_bytes(4, "big") + body
+    return checked + zlib.crc32(body, zlib.crc32(checked)).to_bytes(4, "big") + body
 
 
 def _checksum(part: bytes) -> int:
-    crc = zlib.crc32(part[:CRC_OFFSET] + b"\0\0\0\0")
-    return zlib.crc32(memoryview(part)[HEADER.size :], crc)
+    return zlib.crc32(memoryview(part)[HEADER.size :], zlib.crc32(part[:CRC_OFFSET]))
 
 
 class _Codec:
@@ -203,28 +234,60 @@ class _Codec:
             raise ProtocolError(
                 f"malformed {KINDS[kind].__name__} message", detail=f"{type(error).__name__}: {error}"
             ) from error
-        return _check_values(message)
+        check = _CHECKS.get(kind)
+        return message if check is None else check(message)
 
 
-def _check_values(message: Message) -> Message:
-    """Refuse what msgpack can carry and a record cannot (maps, booleans, deeper lists); make lists tuples again."""
-    if isinstance(message, TxnLog):
-        return message._replace(entries=tuple([_check_entry(entry) for entry in message.entries]))
-    if isinstance(message, Updates | TxnWhole):
-        return message._replace(changes=tuple([_change(*change) for change in message.changes]))
-    if isinstance(message, BlockImage):
-        if len(message.keys) != len(message.records):
-            raise ProtocolError(
-                f"malformed BlockImage message: {len(message.keys)} keys and {len(message.records)} records"
-            )
-        for value in (*message.keys, *message.records):
-            _values(value)
+# Each refuses what msgpack can carry and a record cannot (maps, booleans, deeper lists) and makes lists tuples again.
+
+
+def _check_log(message: TxnLog) -> TxnLog:
+    entries = [
+        LogEntry(lsn, transaction, _check_changes(changes), root, size, total, time)
+        for lsn, transaction, changes, root, size, total, time in message.entries
+    ]
+    return TxnLog(tuple(entries), message.stable_lsn)
+
+
+def _check_whole(message: TxnWhole) -> TxnWhole:
+    transaction, base, lsn, changes, root, stable, time = message
+    return TxnWhole(transaction, base, lsn, _check_changes(changes), root, stable, time)
+
+
+def _check_updates(message: Updates) -> Updates:
+    return Updates(message.transaction, message.first, _check_changes(message.changes))
+
+
+def _check_image(message: BlockImage) -> BlockImage:
+    if len(message.keys) != len(message.records):
+        raise ProtocolError(
+            f"malformed BlockImage message: {len(message.keys)} keys and {len(message.records)} records"
+        )
+    for value in (*message.keys, *message.records):
+        _values(value)
     return message
 
 
-def _check_entry(entry: LogEntry) -> LogEntry:
-    lsn, transaction, changes, root, size, total, time = entry
-    return LogEntry(lsn, transaction, tuple([_change(*change) for change in changes]), root, size, total, time)
+_CHECKS: dict[int, Callable[[Any], Message]] = {
+    KIND_NUMBERS[TxnLog]: _check_log,
+    KIND_NUMBERS[TxnWhole]: _check_whole,
+    KIND_NUMBERS[Updates]: _check_updates,
+    KIND_NUMBERS[BlockImage]: _check_image,
+}
+
+
+def _check_changes(changes: Sequence[Change]) -> tuple[Change, ...]:
+    """Check changes, the most frequent kinds without a call for each."""
+    checked: list[Change] = []
+    for change in changes:
+        operation, table, block, key, record = change
+        if type(record) is list and type(key) is int and (operation == INSERT or operation == UPDATE):
+            if not VALUE_TYPES.issuperset(map(type, record)):
+                raise no_storage_class(record)
+            checked.append((operation, table, block, key, tuple(record)))
+        else:
+            checked.append(_change(operation, table, block, key, record))
+    return tuple(checked)
 
 
 def _change(operation: int, table: int, block: int, key: Any, record: Any) -> Change:
@@ -247,11 +310,17 @@ def _values(value: Any) -> Any:
     if kind is list or kind is tuple:
         if VALUE_TYPES.issuperset(map(type, value)):
             return tuple(value)
-        names = ", ".join(sorted({type(item).__name__ for item in value}))
-        raise ProtocolError("a record holds values of no storage class", detail=f"Its values are of types {names}.")
+        raise no_storage_class(value)
     raise ProtocolError(f"a {kind.__name__} stands where a unique key or a record belongs")
 
 
+def no_storage_class(values: Sequence[Any]) -> ProtocolError:
+    """Make the error of a record with values that no record may have."""
+    names = ", ".join(sorted({type(item).__name__ for item in values}))
+    return ProtocolError("a record holds values of no storage class", detail=f"Its values are of types {names}.")
+
+
+_last_encoded: tuple[Message | None, bytes] = (None, b"")
 _the_codec: _Codec | None = None
 
 

@@ -2,17 +2,17 @@
 
     record digest    blake2b, 8 bytes, of msgpack((unique key, record)): 1 and 1.0, "a" and b"a", 0.0 and -0.0 differ
     block digest     sum of its record digests                  mod 2^64
-    table digest     sum of mix(table id, block number, block digest)
-    database digest  sum of mix(table id, number of records, table digest)
+    table digest     sum of weight(table id, block number) * block digest
+    database digest  sum of table digests
 
-Sums can be kept up by adding and subtracting; `mix` makes them depend on which block holds what. They find accidents,
-not attackers. A table of kind "unique" hashes None for its key, which the record determines.
+Sums can be kept up by adding and subtracting; the weights make them depend on which block holds what. They find
+accidents, not attackers. Hashing a record takes 0.4 µs, most of what a commit pays: a weight is drawn once a block. A table of kind "unique" hashes None for its key, which the record determines.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from tandemdb.storage.values import Key, Record
@@ -45,8 +45,14 @@ def hash_records(keys: list[Any] | None, records: list[Record]) -> int:
 
 
 def mix(owner: int, number: int, digest: int) -> int:
-    """Bind a digest to the place it belongs to (two rounds of the splitmix64 finaliser)."""
-    value = (digest + owner * 0x9E3779B97F4A7C15 + number * 0xC2B2AE3D27D4EB4F + 0x165667B19E3779F9) & MASK
+    """Bind a digest to the place it belongs to: a factor for each place, so that sums can follow differences."""
+    return weight(owner, number) * digest & MASK
+
+
+@lru_cache(1 << 16)
+def weight(owner: int, number: int) -> int:
+    """Return the odd factor of one block of one table (two rounds of the splitmix64 finaliser)."""
+    value = (owner * 0x9E3779B97F4A7C15 + number * 0xC2B2AE3D27D4EB4F + 0x165667B19E3779F9) & MASK
     value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & MASK
     value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & MASK
-    return value ^ (value >> 31)
+    return (value ^ (value >> 31)) | 1

@@ -205,15 +205,22 @@ class Table(TableReading):
             page_index, block_index, index = self.locate(keys[done])
             block = self.own_block(page_index, block_index)
             stop = bisect_right(keys, block.keys[-1], done)
+            # Following few records costs less than hashing all of the block when it is next asked for its digest.
+            digest = block.digest
+            follows = digest is not None and 2 * (stop - done) < len(block.keys)
+            difference = 0
             for key, record in zip(keys[done:stop], records[done:stop], strict=True):
                 index = bisect_left(block.keys, key, index)
                 if block.keys[index] != key:
                     raise NoSuchKey(self.id, key)
-                olds.append(block.records[index])
+                old = block.records[index]
+                olds.append(old)
                 block.records[index] = record
+                if follows:
+                    difference += self.record_digest(key, record) - self.record_digest(key, old)
                 if changes is not None:
                     changes.append((UPDATE, self.id, block.number, key, record))
-            block.digest = None
+            block.digest = (digest + difference) & MASK if digest is not None and follows else None
             done = stop
         self.grow_classes(widen_classes_by_records(self.classes, records))
         if self.keys:

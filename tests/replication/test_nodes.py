@@ -257,9 +257,9 @@ def test_bad_input_is_refused_and_the_node_goes_on(nodes: list[Node]) -> None:
     node = start(nodes)
     table = make_table(node.database, 10)
     digest = node.database.digest()
-    hello = Hello(1, b"", "x", b"", bytes(32), "shop", "operator", "", Epoch(0))
+    hello = Hello(wire.PROTOCOL, b"", "x", b"", bytes(32), "shop", "operator", "", Epoch(0))
     good = wire.encode(Frame(0, Epoch(0), 0, hello))
-    oversized = wire.HEADER.pack(b"tD", 1, 1, 0, 0, 1 << 30, 0, 0, 0)
+    oversized = wire.HEADER.pack(b"tD", wire.PROTOCOL, 1, 0, 0, 1 << 30, 0, 0, 0)
     other_version = b"tD\x07" + good[3:]
     before_login = wire.encode(Frame(0, Epoch(0), 0, Heartbeat(0, 0, None, True)))  # type: ignore[arg-type]
     cases = {
@@ -337,7 +337,7 @@ def test_an_impostor_is_found_out(tmp_path: Path) -> None:
     nonce = bytes(range(32))
     sequence = iter(
         [
-            wire.encode(Frame(0, Epoch(0), 0, handshake.Challenge(1, b"", "evil", b"", nonce, Epoch(0)))),
+            wire.encode(Frame(0, Epoch(0), 0, handshake.Challenge(wire.PROTOCOL, b"", "evil", b"", nonce, Epoch(0)))),
             wire.encode(Frame(0, Epoch(0), 1, handshake.Welcome(bytes(32), 1, b""))),
         ]
     )
