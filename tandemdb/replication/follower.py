@@ -149,13 +149,14 @@ class Follower:
             now = time.monotonic()
             while arrived:
                 secondary.receive(arrived.popleft(), now)
-            secondary.tick(now)
-            self._answer(channel)
+            if secondary.state != "following":
+                secondary.tick(now)
+            if secondary.outgoing:
+                self._answer(channel)
         return moved
 
     def _answer(self, channel: Channel) -> None:
         outgoing = self.secondary.outgoing
-        if outgoing:
-            frames: list[Frame] = list(outgoing)
-            outgoing.clear()
-            channel.send(frames)
+        frames: list[Frame] = list(outgoing)
+        outgoing.clear()
+        channel.send(frames)

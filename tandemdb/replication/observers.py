@@ -73,8 +73,9 @@ class StreamingObserver:
         self.aborted = publisher.aborted
 
     def changed(self, transaction: Transaction, change: Change) -> None:
-        if transaction.changes is not None:
-            self.publisher.stream(transaction.changes)
+        changes = transaction.changes
+        if changes is not None:
+            self.publisher.stream(changes)
 
     def rewound(self, transaction: Transaction, count: int) -> None:
         if transaction.changes is not None:

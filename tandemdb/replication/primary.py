@@ -174,8 +174,10 @@ class Primary:
             if peer.state != "in step" or peer.mode != "sync":
                 continue
             streamed = peer.streamed
-            unsent = len(changes) - len(streamed) if streamed is not None else len(changes)
-            quiet = now - peer.sent_at >= (self.limits.gather_seconds if streamed is None else GATHER_SECONDS)
+            if streamed is None:
+                unsent, quiet = len(changes), now - peer.sent_at >= self.limits.gather_seconds
+            else:
+                unsent, quiet = len(changes) - len(streamed), now - peer.sent_at >= GATHER_SECONDS
             if quiet or not 0 <= unsent < self.limits.update_batch:
                 peer.stream(self.transaction, LSN(self.root.lsn), changes)
                 sent = True
@@ -268,11 +270,7 @@ class Primary:
         if peer is None:
             return
         message = frame.message
-        if isinstance(message, Position):
-            ours = message.cluster == self.identity.cluster
-        else:
-            ours = frame.session == peer.session
-        if ours and frame.epoch > self.identity.epoch:
+        if frame.epoch > self.identity.epoch and self._concerns_us(peer, frame):
             self.fence(frame.epoch)
             return
         peer.heard_at = now
@@ -312,6 +310,12 @@ class Primary:
         return peer.applied_lsn < self.log.last_lsn or peer.state != "in step" and peer.mode == "sync" or peer.completed
 
     # Helpers, in call order.
+
+    def _concerns_us(self, peer: Peer, frame: Frame) -> bool:
+        """Tell whether a frame is of our cluster, and so its epoch one that may end ours."""
+        if isinstance(frame.message, Position):
+            return frame.message.cluster == self.identity.cluster
+        return frame.session == peer.session
 
     def _send_pending(self, peer: Peer) -> None:
         pending = self.pending

@@ -17,8 +17,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from weakref import ref
 
 from tandemdb.replication import blocks
@@ -66,16 +65,18 @@ MARK_EVERY_UPDATES = 1024
 State = Literal["asking", "copying", "following", "refused", "promoted", "detached"]
 
 
-@dataclass
 class Overlay:
     """A transaction on its way: its changes so far, and storage marks to rewind to without doing all of it again."""
 
-    number: int
-    transaction: Transaction
-    changes: list[Change] = field(default_factory=list)
-    marks: list[tuple[int, Mark]] = field(default_factory=list)
-    # Set by TXN_COMMIT: complete, digest checked, acknowledged.
-    lsn: LSN = LSN(0)
+    __slots__ = ("changes", "lsn", "marks", "number", "transaction")
+
+    def __init__(self, number: int, transaction: Transaction) -> None:
+        self.number = number
+        self.transaction = transaction
+        self.changes: list[Change] = []
+        self.marks: list[tuple[int, Mark]] = []
+        # Set by TXN_COMMIT: complete, digest checked, acknowledged.
+        self.lsn = LSN(0)
 
 
 class Secondary:
@@ -170,23 +171,28 @@ class Secondary:
 
     def receive(self, frame: Frame, now: float) -> None:
         """Take a frame from the primary. Raises nothing: what does not fit is answered by NACK or REFUSE."""
-        if isinstance(frame.message, Refuse) and frame.session == self.session:
+        session, epoch, sequence, message = frame
+        if session == self.session and isinstance(message, Refuse):
             self.state = "refused" if self.state != "promoted" else self.state
-            self.reason = frame.message.reason
+            self.reason = message.reason
             return
-        if frame.epoch < self.identity.epoch or self.state == "promoted":
+        if epoch < self.identity.epoch or self.state == "promoted":
             self.refused_frames += 1
-            self._fence(frame.session)
+            self._fence(session)
             return
-        if frame.session != self.session or frame.sequence < self._expected:
+        if session != self.session or sequence < self._expected:
             return
-        if frame.sequence > self._expected:
-            self._restart("gap", self._expected, frame.sequence, "frames are missing", now)
+        if sequence > self._expected:
+            self._restart("gap", self._expected, sequence, "frames are missing", now)
             return
         self._expected += 1
         self._progress_at = now
         try:
-            self._dispatch(frame, frame.message, now)
+            take = TAKES.get(type(message))
+            if take is not None:
+                take(self, message, now)
+            else:
+                self._restart("kind", 0, 0, f"a {type(message).__name__} is not for a secondary", now)
         except (blocks.StorageError, ReplicationError, LookupError, TypeError, ValueError) as error:
             self._restart("blocks", 0, 0, f"{type(error).__name__}: {error}", now)
 
@@ -221,39 +227,12 @@ class Secondary:
 
     # Messages, in the order of the protocol.
 
-    def _dispatch(self, frame: Frame, message: Message, now: float) -> None:
-        if isinstance(message, Updates):
-            self._update(message.transaction, message.first, message.changes, now)
-        elif isinstance(message, TxnLog):
-            self._apply_log(message, now)
-        elif isinstance(message, TxnWhole):
-            self._take_whole(message, now)
-        elif isinstance(message, TxnBegin):
-            self._begin(message.transaction, message.base_lsn, now)
-        elif isinstance(message, TxnCommit):
-            self._complete(message.transaction, message.lsn, message.updates, message.root, now)
-        elif isinstance(message, Heartbeat):
-            self._heartbeat(message, now)
-        elif isinstance(message, Rewind):
-            self._rewind(message, now)
-        elif isinstance(message, TxnAbort):
-            if self.overlay is not None and self.overlay.number == message.transaction:
-                self._drop_overlay()
-        elif isinstance(message, Plan):
-            self._take_plan(message)
-        elif isinstance(message, SnapBegin | Layout | BlockImage | SnapEnd):
-            self._take_transfer(message, now)
-        elif isinstance(message, DigestRequest):
-            self._send_digests(message)
-        elif isinstance(message, Nack):
-            # While asking, the question is on its way already.
-            if self.state != "asking":
-                self.reason = f"{message.code}: {message.detail}"
-                self.connect(now)
-        else:
-            self._restart("kind", 0, 0, f"a {type(message).__name__} is not for a secondary", now)
+    def _take_nack(self, message: Nack, now: float) -> None:
+        if self.state != "asking":  # While asking, the question is on its way already.
+            self.reason = f"{message.code}: {message.detail}"
+            self.connect(now)
 
-    def _take_plan(self, plan: Plan) -> None:
+    def _take_plan(self, plan: Plan, now: float) -> None:
         if plan.pending == "install":
             self._install()
         elif plan.pending == "discard":
@@ -300,15 +279,26 @@ class Secondary:
         self._retry_seconds = RETRY_SECONDS
         self._send_ack()
 
-    def _begin(self, number: int, base_lsn: LSN, now: float) -> None:
+    def _take_begin(self, message: TxnBegin, now: float) -> None:
+        self._begin(message.transaction, message.base_lsn, now)
+
+    def _begin(self, number: int, base_lsn: LSN, now: float) -> Overlay | None:
         overlay, database = self.overlay, self.database
         if overlay is not None and overlay.lsn == base_lsn:
             self._install()
         if base_lsn != database.root.lsn:
             self._restart("lsn", self.lsn, base_lsn, "a transaction begins elsewhere", now)
-            return
+            return None
         self._drop_overlay()
-        self.overlay = Overlay(number, blocks.begin(database))
+        overlay = self.overlay = Overlay(number, blocks.begin(database))
+        return overlay
+
+    def _take_abort(self, message: TxnAbort, now: float) -> None:
+        if self.overlay is not None and self.overlay.number == message.transaction:
+            self._drop_overlay()
+
+    def _take_updates(self, message: Updates, now: float) -> None:
+        self._update(message.transaction, message.first, message.changes, now)
 
     def _update(self, number: int, first: int, changes: Sequence[Change], now: float) -> None:
         overlay = self.overlay
@@ -340,6 +330,9 @@ class Secondary:
         del overlay.changes[message.keep :]
         blocks.apply_all(overlay.transaction, overlay.changes[start:])
 
+    def _take_commit(self, message: TxnCommit, now: float) -> None:
+        self._complete(message.transaction, message.lsn, message.updates, message.root, now)
+
     def _complete(self, number: int, lsn: LSN, updates: int, root: int | None, now: float) -> None:
         overlay = self.overlay
         if overlay is None or overlay.number != number or len(overlay.changes) != updates:
@@ -349,18 +342,30 @@ class Secondary:
         if lsn != self.lsn + 1:
             self._restart("lsn", self.lsn + 1, lsn, "the completion is of another LSN", now)
             return
-        if not self._digest_fits(overlay.transaction, root, now):
+        self._hold(overlay, lsn, root, now)
+
+    def _hold(self, overlay: Overlay, lsn: LSN, root: int | None, now: float) -> None:
+        """Acknowledge a complete transaction and keep it until it is stable."""
+        if root is not None and not self._digest_fits(overlay.transaction, root, now):
             return
         overlay.lsn = lsn
         if lsn > self.primary_lsn:
             self.primary_lsn = lsn
-        self._send_ack(root)
+        self._send(Ack(lsn, overlay.number, self.lsn, root))
 
     def _take_whole(self, message: TxnWhole, now: float) -> None:
-        self._begin(message.transaction, message.base_lsn, now)
-        if self.overlay is not None and self.overlay.number == message.transaction:
-            self._update(message.transaction, 0, message.changes, now)
-            self._complete(message.transaction, message.lsn, len(message.changes), message.root, now)
+        """Take begin, changes and completion at once: what most synchronous commits wait for."""
+        number, base_lsn, lsn, changes, root, _, _ = message
+        overlay = self._begin(number, base_lsn, now)
+        if overlay is None:
+            return
+        if lsn != base_lsn + 1:
+            self._restart("lsn", base_lsn + 1, lsn, "the completion is of another LSN", now)
+            return
+        blocks.apply_all(overlay.transaction, changes)
+        overlay.changes += changes
+        self.overlay_updates += len(changes)
+        self._hold(overlay, lsn, root, now)
 
     def _apply_log(self, message: TxnLog, now: float) -> None:
         entries = message.entries
@@ -426,7 +431,7 @@ class Secondary:
         if message.answer or overlay is not None:
             self._send_ack()
 
-    def _send_digests(self, message: DigestRequest) -> None:
+    def _send_digests(self, message: DigestRequest, now: float) -> None:
         root = self.database.root
         if not message.tables:
             self._send(TableDigests(tuple(blocks.table_digests(root).items())))
@@ -472,3 +477,23 @@ class Secondary:
     def _send(self, message: Message) -> None:
         self.outgoing.append(Frame(self.session, self.identity.epoch, self._sequence, message))
         self._sequence += 1
+
+
+TAKES: dict[type[Message], Callable[[Secondary, Any, float], None]] = {
+    TxnWhole: Secondary._take_whole,
+    Updates: Secondary._take_updates,
+    TxnLog: Secondary._apply_log,
+    Heartbeat: Secondary._heartbeat,
+    TxnBegin: Secondary._take_begin,
+    TxnCommit: Secondary._take_commit,
+    Rewind: Secondary._rewind,
+    TxnAbort: Secondary._take_abort,
+    Plan: Secondary._take_plan,
+    SnapBegin: Secondary._take_transfer,
+    Layout: Secondary._take_transfer,
+    BlockImage: Secondary._take_transfer,
+    SnapEnd: Secondary._take_transfer,
+    DigestRequest: Secondary._send_digests,
+    Nack: Secondary._take_nack,
+}
+"""What a secondary does with each kind of message; any other is refused."""

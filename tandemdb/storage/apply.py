@@ -44,12 +44,12 @@ def apply(transaction: Transaction, change: Change) -> None:
         key = tuple(key)
     old: Record | None = None
     new: Record | None = None
-    if op == INSERT:
-        new = tuple(record)
-        apply_insert(table, number, key, new, expecting is not None)
-    elif op == UPDATE:
+    if op == UPDATE:
         new = tuple(record)
         old = apply_update(table, number, key, new)
+    elif op == INSERT:
+        new = tuple(record)
+        apply_insert(table, number, key, new, expecting is not None)
     elif op == DELETE:
         old = apply_delete(transaction, table, number, key)
     elif op == SPLIT:

@@ -6,7 +6,8 @@
     database digest  sum of table digests
 
 Sums can be kept up by adding and subtracting; the weights make them depend on which block holds what. They find
-accidents, not attackers. Hashing a record takes 0.4 µs, most of what a commit pays: a weight is drawn once a block. A table of kind "unique" hashes None for its key, which the record determines.
+accidents, not attackers. Hashing a record takes 0.4 µs, most of what a commit pays: a weight is drawn once a block.
+A table of kind "unique" hashes None for its key, which the record determines.
 """
 
 from __future__ import annotations
