@@ -142,6 +142,7 @@ class Callbacks(ConnectionState):
             wrapped = None if authorizer_callback is None else functions.wrap_authorizer(authorizer_callback)
             self._session.set_authorizer(wrapped)
             self._hooked = wrapped is not None or self._hooked
+            self._choose_road()
 
     @positional_soon("progress_handler")
     def set_progress_handler(self, progress_handler: Callable[[], Any] | None, n: int) -> None:
@@ -158,6 +159,7 @@ class Callbacks(ConnectionState):
             self._tracer = None if wrapped is None else Tracer(wrapped, self._limits)
             self._session.set_trace_callback(self._tracer)
             self._hooked = wrapped is not None or self._hooked
+            self._choose_road()
 
     def interrupt(self) -> None:
         """Make the running statement fail with "interrupted"; any thread may call it."""
@@ -181,6 +183,7 @@ class Callbacks(ConnectionState):
                 self._limits[category] = min(limit, LIMITS_MAX[category])
                 # Texts seen under another limit must be measured again.
                 self._shapes = {} if self._limits else known_shapes
+                getattr(self._session, "ready", {}).clear()
             return before
 
     def getconfig(self, op: int, /) -> bool:

@@ -19,6 +19,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple, TypeAlias
+from weakref import WeakSet
 
 from tandemdb.dbapi.dates import find_caller, own_of_default
 from tandemdb.errors import ProgrammingError
@@ -33,6 +34,8 @@ BASE_TYPES = (int, float, str, bytearray, bytes, type(None))
 
 # True once an adapter exists for a type that otherwise passes unexamined; like sqlite3's own flag it stays on.
 base_types_adapted = False
+# Connections that must hear of it.
+when_adapted: WeakSet[Any] = WeakSet()
 
 
 class Shape(NamedTuple):
@@ -267,14 +270,20 @@ def adapt(obj: Any, /, *arguments: Any) -> Any:
 
 def register_adapter(type: type, adapter: Callable[[Any], Any], /) -> None:
     """Register a function to adapt values of `type`, in the registry shared with the standard library's sqlite3."""
-    global base_types_adapted
     sqlite3.register_adapter(type, adapter)
     if type in BASE_TYPES:
-        base_types_adapted = True
+        find_base_adapters()
 
 
 def find_base_adapters() -> None:
-    """Notice adapters for plain types that were registered through the standard library's module."""
+    """Notice adapters for plain types, also those that were registered through the standard library's module."""
     global base_types_adapted
     if not base_types_adapted and any((kind, sqlite3.PrepareProtocol) in sqlite3.adapters for kind in BASE_TYPES):
         base_types_adapted = True
+        for connection in list(when_adapted):
+            connection._choose_road()
+
+
+def base_types_are_adapted() -> bool:
+    """Tell whether every value must be looked at for an adapter."""
+    return base_types_adapted

@@ -106,9 +106,6 @@ class RemoteSession:
         self.total_changes = 0
         self.last_insert_rowid = 0
         self.trace: Callable[[str], Any] | None = None
-        # The planner's short cuts for texts seen before: there are none over a link.
-        self.ready: dict[str, Any] = {}
-        self.ready_changes: dict[str, Any] = {}
         self._statements: OrderedDict[str, RemoteStatement] = OrderedDict()
         self._begin = ""
         self.dropped: list[int] = []

@@ -11,12 +11,14 @@ from __future__ import annotations
 import re
 import threading
 from _thread import get_ident
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Self
 
 from tandemdb.dbapi.constants import SQLITE_LIMIT_LENGTH, SQLITE_LIMIT_SQL_LENGTH, SQLITE_LIMIT_VARIABLE_NUMBER
 from tandemdb.dbapi.names import Target
-from tandemdb.dbapi.parameters import Shape, make_shape
+from tandemdb.dbapi.parameters import Shape, base_types_are_adapted, make_shape
+from tandemdb.dbapi.ready import NOT_READY, Ready
 from tandemdb.dbapi.tracing import Tracer
 from tandemdb.errors import DataError, OperationalError, ProgrammingError
 
@@ -50,6 +52,7 @@ class ConnectionState:
         "_lock",
         "_owner",
         "_plain_rows",
+        "_ready",
         "_session",
         "_shapes",
         "_target",
@@ -71,6 +74,7 @@ class ConnectionState:
     _detect_types: int
     _plain_rows: bool  # no converters, and text is str: rows pass as the planner makes them
     _text_factory: Any
+    _ready: Mapping[str, Ready]  # session.ready, or NOT_READY: see ready.py
     _shapes: dict[str, Shape]
     _tracer: Tracer | None
     _hooked: bool  # a trace callback or an authorizer must see the driver's own statements too
@@ -122,6 +126,11 @@ class ConnectionState:
         if owner != get_ident():
             self._refuse()
         return UNSHARED
+
+    def _choose_road(self) -> None:
+        """Use what the session has ready, unless somebody wants to see or change what passes by."""
+        special = not self._plain_rows or self._hooked or self._tracer is not None or base_types_are_adapted()
+        self._ready = NOT_READY if special else getattr(self._session, "ready", NOT_READY)
 
     def _prepare_new(self, sql: str) -> Any:
         """Prepare a statement whose text was not seen before, and note its shape."""

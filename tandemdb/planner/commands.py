@@ -225,6 +225,7 @@ def pragma(session: Session, node: ast.Pragma) -> Any:
 
     answer = session.atomic(lambda: run_pragma(session, node))
     session.change_key = None  # It may have changed what plans depend on.
+    session.ready.clear()
     return answer
 
 

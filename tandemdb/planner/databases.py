@@ -47,6 +47,15 @@ class Attached:
             return self.transaction.root
         return self.snapshot if self.snapshot is not None else self.database.root
 
+    def root_in_transaction(self) -> Any:
+        """The root that a statement reads inside BEGIN: from the first one on it stays the same until written to."""
+        transaction = self.transaction
+        if transaction is not None:
+            return transaction.root
+        if self.snapshot is None:
+            self.snapshot = self.database.root
+        return self.snapshot
+
     def begin(self, timeout: float) -> Transaction:
         """The session's write transaction, begun if it is not there.
 

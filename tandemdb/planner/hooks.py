@@ -2,7 +2,7 @@
 
     interrupt()                 from any thread: interrupted, watched = True
     set_progress_handler        every `progress_interval` steps       --+
-    set_trace_callback          before each statement                   +--> watched: no short cuts to kept plans
+    set_trace_callback          before each statement                   +--> watched: `ready` is empty and stays so
     set_authorizer              as each statement is prepared         --+
 
 A statement that reads whole tables or makes rows from rows does it a block at a time, and asks between two blocks
@@ -28,6 +28,22 @@ STATEMENT_STEPS, RECORD_STEPS = 8, 4
 class Hooks:
     """The part of a session that holds what was registered with it."""
 
+    __slots__ = (
+        "authority",
+        "authorized",
+        "authorizer",
+        "change_key",
+        "interrupted",
+        "plan_settings",
+        "progress",
+        "progress_interval",
+        "ready",
+        "steps",
+        "trace",
+        "users",
+        "watched",
+    )
+
     def __init__(self) -> None:
         self.users = UserRegistry()
         self.plan_settings: Registrations | None = None
@@ -41,6 +57,8 @@ class Hooks:
         self.watched = False
         self.authorized: dict[str, Statement] = {}
         self.authority: Authority | None = None
+        # Text -> what runs it without a look at anything above: whatever changes that empties it.
+        self.ready: dict[str, Any] = {}
 
     # ---- functions
 
@@ -71,6 +89,7 @@ class Hooks:
         self.plan_settings = self.users.registrations
         self.change_key = None
         self.authorized.clear()
+        self.ready.clear()
 
     # ---- callbacks
 
@@ -104,6 +123,8 @@ class Hooks:
     def find_out_who_watches(self) -> None:
         callbacks = (self.trace, self.authorizer, self.progress)
         self.watched = any(callback is not None for callback in callbacks) or self.interrupted or bool(self.authorized)
+        if self.watched:
+            self.ready.clear()
 
     # ---- while a statement runs
 

@@ -12,8 +12,8 @@ one, and with it the plan cache that hangs on it.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from tandemdb.errors import OperationalError
 
@@ -26,26 +26,16 @@ NAMESPACES_MAX = 256
 _namespaces: OrderedDict[tuple[Any, ...], Namespace] = OrderedDict()
 
 
-Quick: TypeAlias = tuple[Callable[..., Any], tuple[str, ...], int, Any, Sequence[Any]]
-"""A plan ready to run for a text: function, column names, number of values, settings, lifted literals."""
-QuickChange: TypeAlias = tuple[Callable[..., Any], Any, Sequence[Any], bool, int]
-"""The same for INSERT, UPDATE and DELETE: function, settings, lifted literals, whether it takes a list of value sets,
-their width.
-"""
-
-
 class Namespace:
     """The schemas of a connection by position and name, and the plans made for them."""
 
-    __slots__ = ("names", "schemas", "plans", "templates", "quick", "quick_changes", "programs")
+    __slots__ = ("names", "schemas", "plans", "templates", "programs")
 
     def __init__(self, names: Sequence[str], schemas: Sequence[Schema | None]) -> None:
         self.names = tuple(names)
         self.schemas = tuple(schemas)
         self.plans: OrderedDict[str, Any] = OrderedDict()
         self.templates: OrderedDict[str, Any] = OrderedDict()
-        self.quick: dict[str, Quick] = {}
-        self.quick_changes: dict[str, QuickChange] = {}
         self.programs: dict[Any, Any] = {}
 
     def find_table(self, name: str, schema: str | None) -> tuple[int, Table | View] | None:

@@ -22,8 +22,7 @@ from tandemdb.planner.connection_settings import Settings
 from tandemdb.planner.context import Context
 from tandemdb.planner.databases import Attached, Opened, end_all
 from tandemdb.planner.hooks import Hooks
-from tandemdb.planner.namespace import Namespace, Quick, QuickChange, namespace_of
-from tandemdb.planner.plan_settings import plan_key
+from tandemdb.planner.namespace import Namespace, namespace_of
 from tandemdb.planner.schema.schema import load_schema
 from tandemdb.planner.statement import Statement, prepare
 from tandemdb.planner.syntax import ast
@@ -47,6 +46,30 @@ class Result:
 class Session(Hooks):
     """One connection's state: databases, transaction, settings, registered functions, counters."""
 
+    __slots__ = (
+        "__weakref__",
+        "_namespace",
+        "_schemas",
+        "changes",
+        "context",
+        "databases",
+        "deferred_checks",
+        "depth",
+        "exporter",
+        "firing",
+        "in_transaction",
+        "last_insert_rowid",
+        "main",
+        "marks",
+        "opener",
+        "savepoints",
+        "schema",
+        "settings",
+        "statement_checks",
+        "timeout",
+        "total_changes",
+    )
+
     def __init__(self, database: Database, *, timeout: float = 5.0) -> None:
         super().__init__()
         self.databases = [Attached("main", database)]
@@ -66,11 +89,9 @@ class Session(Hooks):
         self.opener: Callable[[str], Opened] | None = None
         self.exporter: Callable[[Root, str], None] | None = None
         self.main = self.databases[0]
-        self._schema: Any = self
+        self.schema: Any = self  # the schema of main, if that is the only database and was looked at
         self._schemas: tuple[Any, ...] = ()
         self._namespace: Namespace | None = None
-        self.ready: dict[str, Quick] = {}
-        self.ready_changes: dict[str, QuickChange] = {}
 
     # ---- preparing
 
@@ -99,16 +120,13 @@ class Session(Hooks):
             schema = root.schema
             if schema is None:
                 schema = load_schema(root)
-            if schema is self._schema:
+            if schema is self.schema:
                 return self._namespace  # type: ignore[return-value]
-            self._schema = schema
+            self.schema = schema
             namespace = self._namespace = namespace_of(("main",), (schema,))
-            self.ready = namespace.quick
-            self.ready_changes = namespace.quick_changes
             return namespace
         schemas = tuple([load_schema(attached.root()) for attached in self.databases])
         if schemas != self._schemas:
-            self._schema = self  # `quick` and `quick_change` are for one database
             self._schemas = schemas
             self._namespace = namespace_of([attached.name for attached in self.databases], schemas)
         return self._namespace  # type: ignore[return-value]
@@ -153,80 +171,6 @@ class Session(Hooks):
 
         return run_command(self, statement, values)
 
-    def quick(self, ready: Quick, values: Sequence[Any]) -> tuple[tuple[str, ...], Iterator[tuple[Any, ...]]] | None:
-        """Column names and rows of a SELECT that `ready` holds by its text; None sends the caller the ordinary way.
-
-        Only for plans that check tables and values themselves (`Plan.checks_all`) and make all rows at once, so that
-        nothing is looked at twice.
-        """
-        if self.in_transaction:
-            root = self.quick_root()
-        else:
-            root = self.main.database.root
-        if root.schema is not self._schema or self.watched:
-            return None
-        run, columns, count, settings, literals = ready
-        if len(values) != count or settings is not self.plan_settings:
-            return None
-        rows = run((root,), (*values, *literals) if literals else values, self.context)
-        return None if rows is None else (columns, iter(rows))
-
-    def quick_change(self, ready: QuickChange, values: Sequence[Any]) -> int | None:
-        """Rows changed by a statement that `ready_changes` holds by its text; None sends the caller the ordinary way.
-
-        Only for plans that change a row at a time with all checks before it (`DmlPlan.atomic`), on one database.
-        """
-        run, key, literals, many, count = ready
-        if len(values) != count or self.watched or key != (self.change_key or plan_key(self)):
-            return None
-        main = self.main
-        # Nothing is read before other writers are shut out, for it must still be so when it is changed.
-        began = main.transaction is None and main.snapshot is None
-        if began:
-            root = self.write().root
-        else:
-            root = main.root()
-        if root.schema is not self._schema:
-            if began:
-                main.end(commit=False)
-            return None
-        params = (*values, *literals) if literals else values
-        context = self.context
-        context._now = None
-        before = self.total_changes
-        try:
-            done = run((root,), (params,) if many else params, context)
-        except BaseException as error:
-            self.changes = 0
-            self.undo({}, getattr(error, "conflict_action", None))
-            raise
-        if done is None:
-            if began:
-                main.end(commit=False)
-            return None
-        if not self.in_transaction:
-            self.commit_statement()
-        return self.total_changes - before
-
-    def quick_root(self) -> Any:
-        """The root that a statement reads inside BEGIN."""
-        main = self.main
-        if main.transaction is not None:
-            return main.transaction.root
-        if main.snapshot is None:
-            main.snapshot = main.database.root
-        return main.snapshot
-
-    def make_quick(self, statement: Statement, plan: Any) -> None:
-        """Let `quick` find the plan of a text."""
-        plain = plan.flat and plan.checks_all and not plan.uses_context
-        if plain and not self.watched and not any(statement.parameters):
-            if len(self.databases) == 1 and plan.suits(self.plan_settings):
-                count = len(statement.parameters)
-                statement.namespace.quick[statement.sql] = (
-                    plan.run, plan.columns, count, self.plan_settings, statement.literals,
-                )  # fmt: skip
-
     def start_watched(self, statement: Statement) -> None:
         try:
             self.watch_start(statement)
@@ -256,12 +200,11 @@ class Session(Hooks):
             # The first batch is read now, so that an error shows where the statement is run.
             stream = iter(batches)
             first = next(stream, NO_ROWS)
-            if self.in_transaction:
-                self.keep_for_cursor()
+            self.keep_for_cursor()
             return Result(chain(first, from_iterable(stream)), -1, plan.columns)
         if plan.flat:
-            self.make_quick(statement, plan)
             return Result(iter(batches), -1, plan.columns)
+        self.keep_for_cursor()
         return Result(from_iterable(batches), -1, plan.columns)
 
     def compile_select(self, statement: Statement, roots: Sequence[Any], params: Sequence[Any], key: Any) -> Any:
@@ -406,6 +349,11 @@ class Session(Hooks):
             self.commit_statement()
         return result
 
+    def failed(self, error: BaseException) -> None:
+        """Book a statement that failed before it changed anything: outside a transaction nothing stays open."""
+        self.changes = 0
+        self.undo({}, getattr(error, "conflict_action", None))
+
     def undo(self, marks: dict[int, Any], action: str | None) -> None:
         if action == "ROLLBACK" or (not self.in_transaction and action != "FAIL"):
             self.end_transaction(commit=False)
@@ -420,6 +368,17 @@ class Session(Hooks):
 
     def commit_statement(self) -> None:
         """Commit what a statement outside BEGIN wrote."""
+        main = self.main
+        transaction = main.transaction
+        if transaction is not None and len(self.databases) == 1 and not self.deferred_checks:
+            # The usual case, without loops.
+            try:
+                transaction.commit()
+            except BaseException:
+                main.end(commit=False)
+                raise
+            main.transaction = main.snapshot = None
+            return
         try:
             if self.deferred_checks:
                 from tandemdb.planner.change.foreign_keys import check_deferred
@@ -436,6 +395,7 @@ class Session(Hooks):
 
     def close(self) -> None:
         """Roll back what is open and let go of the databases."""
+        self.ready.clear()
         if self.databases and (self.in_transaction or any(a.transaction for a in self.databases)):
             self.end_transaction(commit=False)
         for attached in self.databases[1:]:
@@ -462,7 +422,8 @@ class Session(Hooks):
 
     def databases_changed(self) -> None:
         """Look the namespace up anew: a database has come or gone."""
-        self._schema, self._schemas = self, ()
+        self.schema, self._schemas = self, ()
+        self.ready.clear()
 
 
 __all__ = ["ProgrammingError", "Result", "Session", "ast"]

@@ -124,9 +124,7 @@ def prepare(sql: str, namespace: Namespace) -> Statement:
         statement = Statement(sql, namespace, shape[0], literals, shape[1])
     namespace.plans[sql] = statement
     if len(namespace.plans) > STATEMENTS_MAX:
-        forgotten, _ = namespace.plans.popitem(last=False)
-        namespace.quick.pop(forgotten, None)
-        namespace.quick_changes.pop(forgotten, None)
+        namespace.plans.popitem(last=False)
     return statement
 
 

@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 
 import tandemdb
+from tandemdb.dbapi import parameters
 
 Script = Callable[[Any, Callable[..., Any]], None]
 own_only: set[Script] = set()
@@ -77,13 +78,20 @@ def check(script: Script, engine: str) -> None:
     """Run the script on both and compare."""
     if engine == "sqlite" and script in own_only:
         pytest.skip("needs declared types of result columns, which only tandemdb's session tells")
+    expected = run_alone(script, sqlite3)
+    found = run_alone(script, tandemdb)
+    lines = difflib.unified_diff(expected, found, "sqlite3", "tandemdb", lineterm="", n=1)
+    assert found == expected, "\n" + "\n".join(lines)
+
+
+def run_alone(script: Script, module: ModuleType) -> list[str]:
+    """As `run`; adapters and converters that the script registers are gone afterwards."""
     adapters, converters = dict(sqlite3.adapters), dict(sqlite3.converters)
+    adapted = parameters.base_types_adapted
     try:
-        expected = run(script, sqlite3)
-        found = run(script, tandemdb)
+        return run(script, module)
     finally:
         for registry, before in ((sqlite3.adapters, adapters), (sqlite3.converters, converters)):
             registry.clear()
             registry.update(before)
-    lines = difflib.unified_diff(expected, found, "sqlite3", "tandemdb", lineterm="", n=1)
-    assert found == expected, "\n" + "\n".join(lines)
+        parameters.base_types_adapted = adapted  # else later tests would go the slow road only

@@ -11,7 +11,7 @@ import re
 import sqlite3
 import warnings
 from collections.abc import Iterable, Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 import tandemdb
 from tandemdb.planner.syntax.lexer import split_script
@@ -62,9 +62,6 @@ def find_parameters(sql: str) -> tuple[str | None, ...]:
 
 class SqliteSession:
     """The methods of a planner session, by a connection in autocommit mode."""
-
-    ready: ClassVar[dict[str, Any]] = {}
-    ready_changes: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, database: Any, *, timeout: float = 5.0) -> None:
         self.real = sqlite3.connect(":memory:", timeout=timeout, isolation_level=None, check_same_thread=False)
@@ -119,9 +116,6 @@ class SqliteSession:
             with own_errors(self):
                 self.real(sql)
         return statement
-
-    def quick(self, sql: str, values: Any) -> None:
-        """Know no plan that checks its values itself: the driver does so."""
 
     def run(self, statement: Statement, values: Any) -> Result:
         cursor = self.real.cursor()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import tandemdb
+from tandemdb.planner.session import Session
 from tests.planner.beside import check
 
 LONG = {
@@ -84,12 +85,11 @@ def test_transaction_ends_as_in_sqlite() -> None:
            *stop, "CREATE TABLE u (a)", *go, "SELECT name FROM sqlite_master"])  # fmt: skip
 
 
-def test_scans_without_watchers_call_nothing(connection: Any) -> None:
+def test_scans_without_watchers_call_nothing(connection: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A watched scan asks once a block, not once a record."""
-    session = connection._session
     calls: list[int] = []
-    check_records = session.check
-    session.check = lambda records: (calls.append(records), check_records(records))[1]
+    check_records = connection._session.check
+    monkeypatch.setattr(Session, "check", lambda _, records: (calls.append(records), check_records(records))[1])
     connection.execute("SELECT count(*) FROM t WHERE a > 5").fetchall()
     assert sum(calls) == 4000
     assert len(calls) < 40

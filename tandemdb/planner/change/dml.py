@@ -90,17 +90,10 @@ def run_dml(session: Session, statement: Statement, rows: Iterable[Sequence[Any]
     statement.columns = plan.columns
     if session.in_transaction and len(roots) > 1:
         session.hold_snapshots(plan, roots)
-    plain = plan.atomic and plan.checks_all and plan.columns is None
-    if plain and not session.watched and len(roots) == 1 and not many:
-        statement.namespace.quick_changes[statement.sql] = (
-            plan.run, key, literals, plan.takes_many, len(statement.parameters),
-        )  # fmt: skip
-    before = session.total_changes
     if plan.takes_many:
-        batches = run_inserts(session, plan, roots, rows, context)
+        batches, changes = run_inserts(session, plan, roots, rows, context)
     else:
-        batches = run_each(session, statement, plan, roots, rows, context, key, position)
-    changes = session.total_changes - before
+        batches, changes = run_each(session, statement, plan, roots, rows, context, key, position)
     if len(rows) > 1:
         session.changes = changes
     return Result(chain.from_iterable(batches), changes, plan.columns)
@@ -120,12 +113,17 @@ def read_and_plan(session: Session, statement: Statement, row: Any, key: Any, ga
     return plan, roots
 
 
-def run_inserts(session: Session, plan: DmlPlan, roots: Sequence[Any], rows: Sequence[Any], context: Any) -> Any:
+def run_inserts(
+    session: Session, plan: DmlPlan, roots: Sequence[Any], rows: Sequence[Any], context: Any
+) -> tuple[Any, int]:
+    """The last row's batches, and the rows changed; what triggers changed besides is not counted."""
     if not plan.atomic:
         batches: Any = ()
+        changes = 0
         for row in rows:
             batches = session.atomic(partial(run_checked, session, plan, roots, (row,), context))
-        return batches
+            changes += session.changes
+        return batches, changes
     try:
         batches = plan.run(roots, rows, context)
     except BaseException as error:
@@ -134,14 +132,15 @@ def run_inserts(session: Session, plan: DmlPlan, roots: Sequence[Any], rows: Seq
         raise
     if not session.in_transaction and session.depth == 0:
         session.commit_statement()
-    return batches
+    return batches, session.changes
 
 
 def run_each(
     session: Session, statement: Statement, plan: DmlPlan, roots: Sequence[Any], rows: Sequence[Any], context: Any,
     key: Any, position: int,
-) -> Any:  # fmt: skip
+) -> tuple[Any, int]:  # fmt: skip
     batches: Any = ()
+    changes = 0
     for number, row in enumerate(rows):
         if number:
             session.write(position)
@@ -161,7 +160,8 @@ def run_each(
             batches = run_atomic(session, current, reading, row, context)
         else:
             batches = session.atomic(partial(run_checked, session, current, reading, row, context))
-    return batches
+        changes += session.changes
+    return batches, changes
 
 
 def run_checked(session: Session, plan: DmlPlan, roots: Sequence[Any], values: Any, context: Any) -> Any:

@@ -1,0 +1,215 @@
+"""Ready statements: for each text that a connection has run, one function that does all of the next run.
+
+    session.ready    "SELECT a FROM t WHERE id = ?"  --> select(cursor, values)   root -> plan.run -> the cursor's rows
+                     "UPDATE t SET a = ? ..."        --> change(cursor, values)   BEGIN, plan.run, commit, counters
+                     "SAVEPOINT s"                   --> command(cursor, values)
+
+    connection._ready is session.ready     while nobody wants to see or change what passes by
+                      is NOT_READY         else: converters, a text factory, a trace callback, an authorizer...
+
+Such a function answers False where it does not suit (another schema, values that must be adapted, a plan for other
+classes), having done nothing but perhaps the implicit BEGIN; then the cursor goes the ordinary way and makes a new one.
+
+What can change between two runs of a text is looked at in three ways. The schema and whatever else another connection
+may commit: by the root, in each call. What belongs to this session (registered functions, PRAGMAs, callbacks, attached
+databases): whatever changes it empties `session.ready`. What belongs to the connection: it swaps `_ready`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import chain
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from tandemdb.dbapi.parameters import is_plain
+from tandemdb.dbapi.rows import NO_ROWS
+
+if TYPE_CHECKING:
+    from tandemdb.dbapi.cursor import Cursor
+
+Ready: TypeAlias = "Callable[[Cursor, Sequence[Any]], bool]"
+
+READY_MAX = 4096
+"""Texts that a session keeps ready."""
+NOT_READY: MappingProxyType[str, Ready] = MappingProxyType({})
+COMMANDS = frozenset({"begin", "commit", "rollback", "savepoint", "release"})
+IMPLICIT = "BEGIN "
+"""What `Connection._begin` is where a change begins a deferred transaction."""
+
+from_iterable = chain.from_iterable
+
+
+def make_ready(session: Any, statement: Any) -> None:
+    """Let the next run of a statement, which has just run, do without preparing and checking it again."""
+    ready = session.ready
+    if session.watched or len(session.databases) != 1 or statement.namespace is not session.namespace():
+        return
+    if len(ready) >= READY_MAX:
+        ready.clear()
+    kind = statement.kind
+    if kind == "select":
+        ready[statement.sql] = make_select(session, statement, statement.shape.plans[0])
+    elif statement.is_dml:
+        plans = statement.shape.plans
+        if plans and plans[0].atomic and plans[0].checks_all and statement.bulk is None:
+            ready[statement.sql] = make_change(session, statement, plans[0])
+    elif kind in COMMANDS:
+        ready[statement.sql] = make_command(session, statement)
+
+
+def make_select(session: Any, statement: Any, plan: Any) -> Ready:
+    """Make the function for a query, by how its plan gives rows."""
+    if not plan.flat:
+        return make_batches(session, statement, plan)
+    if statement.literals or plan.uses_context or not plan.checks_all:
+        return make_careful(session, statement, plan)
+    main = session.main
+    database = main.database
+    run, columns, count, context = plan.run, plan.columns, len(statement.parameters), session.context
+    schema = session.schema
+
+    def select(cursor: Cursor, values: Sequence[Any]) -> bool:
+        root = main.root_in_transaction() if session.in_transaction else database.root
+        if root.schema is not schema or len(values) != count:
+            return False
+        rows = run((root,), values, context)
+        if rows is None:
+            return False
+        cursor._columns = columns
+        cursor._rows = iter(rows)
+        cursor._rowcount = -1
+        cursor._lastrowid = session.last_insert_rowid
+        return True
+
+    return select
+
+
+def make_careful(session: Any, statement: Any, plan: Any) -> Ready:
+    """As `make_select`, for plans that have literals, do not check all values, or ask their context."""
+    main = session.main
+    database = main.database
+    run, columns, count, context = plan.run, plan.columns, len(statement.parameters), session.context
+    literals, checks_all = statement.literals, plan.checks_all
+    schema = session.schema
+
+    def select(cursor: Cursor, values: Sequence[Any]) -> bool:
+        root = main.root_in_transaction() if session.in_transaction else database.root
+        if root.schema is not schema or len(values) != count or session.interrupted:
+            return False
+        if not checks_all and not is_plain(values):
+            return False
+        context._now = None
+        rows = run((root,), (*values, *literals) if literals else values, context)
+        if rows is None:
+            return False
+        cursor._columns = columns
+        cursor._rows = iter(rows)
+        cursor._rowcount = -1
+        cursor._lastrowid = session.last_insert_rowid
+        return True
+
+    return select
+
+
+def make_batches(session: Any, statement: Any, plan: Any) -> Ready:
+    """As `make_select`, for plans whose rows are read while they are fetched, or are the blocks' own lists."""
+    main = session.main
+    database = main.database
+    run, columns, count, context = plan.run, plan.columns, len(statement.parameters), session.context
+    literals, checks_all, streams = statement.literals, plan.checks_all, plan.streams
+    schema = session.schema
+
+    def select(cursor: Cursor, values: Sequence[Any]) -> bool:
+        root = main.root_in_transaction() if session.in_transaction else database.root
+        if root.schema is not schema or len(values) != count or session.interrupted:
+            return False
+        if not checks_all and not is_plain(values):
+            return False
+        context._now = None
+        batches = run((root,), (*values, *literals) if literals else values, context)
+        if batches is None:
+            return False
+        if streams:
+            # The first batch is read now, so that an error shows where the statement is run.
+            batches = iter(batches)
+            batches = chain((next(batches, ()),), batches)
+        session.keep_for_cursor()
+        cursor._columns = columns
+        cursor._rows = from_iterable(batches)
+        cursor._rowcount = -1
+        cursor._lastrowid = session.last_insert_rowid
+        return True
+
+    return select
+
+
+def make_change(session: Any, statement: Any, plan: Any) -> Ready:
+    """Make the function for an INSERT, UPDATE or DELETE that checks all before it changes a row (`DmlPlan.atomic`)."""
+    main = session.main
+    run, columns, count, context = plan.run, plan.columns, len(statement.parameters), session.context
+    literals, takes_many = statement.literals, plan.takes_many
+    schema = session.schema
+
+    def change(cursor: Cursor, values: Sequence[Any]) -> bool:
+        if len(values) != count or not is_plain(values):
+            return False
+        if not session.in_transaction:
+            begin = cursor._connection._begin
+            if begin == IMPLICIT:
+                session.in_transaction = True  # all that begin("DEFERRED") does
+            elif begin:
+                session.begin(begin[len(IMPLICIT) :])
+        # Nothing is read before other writers are shut out, for it must still be so when it is changed.
+        transaction = main.transaction
+        began = transaction is None and main.snapshot is None
+        if transaction is None:
+            transaction = session.write()
+        root = transaction.root
+        if root.schema is not schema:
+            if began:
+                main.end(commit=False)
+            return False
+        params = (*values, *literals) if literals else values
+        context._now = None
+        before = session.total_changes
+        try:
+            batches = run((root,), (params,) if takes_many else params, context)
+        except BaseException as error:
+            session.failed(error)
+            raise
+        if batches is None:
+            if began:
+                main.end(commit=False)
+            return False
+        if not session.in_transaction:
+            session.commit_statement()
+        cursor._lastrowid = session.last_insert_rowid
+        cursor._columns = columns
+        if columns is None:
+            cursor._rows = NO_ROWS
+            cursor._rowcount = session.total_changes - before
+        else:
+            cursor._take_returned(from_iterable(batches), session.total_changes - before)
+        return True
+
+    return change
+
+
+def make_command(session: Any, statement: Any) -> Ready:
+    """Make the function for a BEGIN, COMMIT, SAVEPOINT..."""
+    from tandemdb.planner.commands import RUNNERS
+
+    run, node = RUNNERS[statement.kind], statement.shape.node
+
+    def command(cursor: Cursor, values: Sequence[Any]) -> bool:
+        if values:
+            return False
+        run(session, node)
+        cursor._rows = NO_ROWS
+        cursor._columns = None
+        cursor._rowcount = -1
+        cursor._lastrowid = session.last_insert_rowid
+        return True
+
+    return command

@@ -1,0 +1,394 @@
+"""Texts that were run before take a short road; what is set between two runs must show in the second all the same.
+
+    run, run, run     the text is ready          set something          run, run
+
+Each script runs on sqlite3 too.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from typing import Any
+
+import pytest
+
+import tandemdb
+from tandemdb.dbapi.ready import NOT_READY
+from tests.dbapi.compare import Log, Script, check
+
+CASES: list[Script] = []
+case = CASES.append
+
+SELECT = "SELECT id, name FROM t WHERE id = ?"
+LITERAL = "SELECT name, upper(name) FROM t WHERE id = 1"
+SCAN = "SELECT * FROM t"
+INSERT = "INSERT INTO t VALUES (?, ?)"
+UPDATE = "UPDATE t SET name = ? WHERE id = ?"
+RETURNING = "INSERT INTO t (name) VALUES (?) RETURNING id, name"
+TEXTS = (SELECT, LITERAL, SCAN, INSERT, UPDATE, RETURNING)
+
+
+def open_filled(db: Any, **named: Any) -> Any:
+    """A connection whose texts are all ready."""
+    con = db.connect(":memory:", **named)
+    con.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT UNIQUE)")
+    con.executemany(INSERT, [(1, "one"), (2, "two"), (3, "three")])
+    for number in range(3):
+        run_all(con, Log(), number)
+    con.commit()
+    return con
+
+
+def run_all(con: Any, do: Any, number: int) -> None:
+    """Run each text, on a cursor and on the connection."""
+    cur = con.cursor()
+    for execute in (cur.execute, con.execute):
+        number += 1000
+        do(lambda: execute(SELECT, (number % 3 + 1,)).fetchall())  # noqa: B023
+        do(lambda: execute(LITERAL).fetchone())  # noqa: B023
+        do(lambda: execute(SCAN).fetchall())  # noqa: B023
+        do(lambda: execute(INSERT, (number, f"name {number}")).rowcount)  # noqa: B023
+        do(lambda: execute(INSERT, (number, f"name {number}")).rowcount)  # noqa: B023
+        do(lambda: execute(UPDATE, (f"changed {number}", number)).rowcount)  # noqa: B023
+        do(lambda: execute(UPDATE, ("one", number)).rowcount)  # noqa: B023
+        do(lambda: execute(RETURNING, (f"returned {number}",)).fetchall())  # noqa: B023
+        do(lambda: (con.in_transaction, con.total_changes, cur.lastrowid, cur.rowcount, cur.description))
+
+
+@case
+def row_factory(db: Any, do: Any) -> None:
+    con = open_filled(db)
+    con.row_factory = lambda cursor, row: [column[0] for column in cursor.description] + list(row)
+    run_all(con, do, 10)
+    con.row_factory = None
+    run_all(con, do, 20)
+    cur = con.execute(SELECT, (1,))
+    cur.row_factory = lambda cursor, row: len(row)
+    do(cur.fetchone)
+    do(lambda: cur.execute(SELECT, (1,)).fetchone())
+
+
+@case
+def text_factory(db: Any, do: Any) -> None:
+    con = open_filled(db)
+    for number, factory in enumerate((bytes, lambda data: data.decode().upper(), str)):
+        con.text_factory = factory
+        run_all(con, do, number * 10 + 10)
+
+
+@case
+def trace_callback(db: Any, do: Any) -> None:
+    con = open_filled(db)
+    traced: list[str] = []
+    con.set_trace_callback(traced.append)
+    run_all(con, do, 10)
+    do(lambda: traced)
+    con.commit()
+    con.set_trace_callback(None)
+    run_all(con, do, 20)
+    do(lambda: len(traced))
+
+
+@case
+def authorizer(db: Any, do: Any) -> None:
+    con = open_filled(db)
+    con.set_authorizer(lambda action, *names: db.SQLITE_DENY if action == db.SQLITE_UPDATE else db.SQLITE_OK)
+    run_all(con, do, 10)
+    con.set_authorizer(None)
+    do(lambda: con.execute(SELECT, (1,)).fetchall())
+
+
+@case
+def progress_handler(db: Any, do: Any) -> None:
+    con = open_filled(db)
+    con.set_progress_handler(lambda: 1, 1)
+    for text, values in ((SELECT, (1,)), (LITERAL, ()), (UPDATE, ("x", 1)), (RETURNING, ("y",))):
+        do(lambda text=text, values=values: con.execute(text, values).fetchall())
+    con.set_progress_handler(None, 1)
+    run_all(con, do, 20)
+
+
+@case
+def adapters(db: Any, do: Any) -> None:
+    con = open_filled(db)
+    db.register_adapter(str, lambda text: text.upper() + "!")
+    run_all(con, do, 10)
+
+
+@case
+def parameter_kinds(db: Any, do: Any) -> None:
+    con = open_filled(db)
+
+    class Name(str):
+        pass
+
+    class Pair(tuple):
+        pass
+
+    for values in ([1], Pair((1,)), (True,), (1.0,), ("1",), (b"1",), (None,), (2**63,), (1, 2), (), "1", range(1, 2)):
+        do(lambda values=values: con.execute(SELECT, values).fetchall())
+    for name in (Name("own"), b"bytes", 1.5, float("nan"), float("inf"), None, object(), bytearray(b"x")):
+        do(lambda name=name: con.execute(UPDATE, (name, 1)).rowcount)
+        do(lambda: con.execute(LITERAL).fetchall())
+        do(lambda name=name: con.execute(INSERT, (None, name)).lastrowid)
+    do(lambda: con.execute(SELECT).fetchall())
+    do(lambda: con.execute([SELECT]))
+
+
+@case
+def isolation_level(db: Any, do: Any) -> None:
+    con = open_filled(db)
+    for number, level in enumerate((None, "IMMEDIATE", "", "EXCLUSIVE", None, "DEFERRED")):
+        con.isolation_level = level
+        run_all(con, do, number * 10 + 10)
+        do(con.rollback)
+        do(lambda: con.execute("SELECT count(*) FROM t").fetchone())
+
+
+@case
+def schema_changes(db: Any, do: Any) -> None:
+    con = open_filled(db)
+    for number, change in enumerate(
+        (
+            "ALTER TABLE t ADD COLUMN extra DEFAULT 5",
+            "ALTER TABLE t DROP COLUMN extra",
+            "CREATE TRIGGER r AFTER INSERT ON t BEGIN UPDATE t SET name = name || '.' WHERE id = new.id; END",
+            "DROP TRIGGER r",
+            "DROP TABLE t",
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, name INTEGER CHECK (name <> 'name 1060'))",
+            "CREATE VIEW v AS SELECT 1",
+        )
+    ):
+        do(con.execute(change).fetchall)
+        run_all(con, do, number * 10 + 10)
+
+
+@case
+def schema_change_undone(db: Any, do: Any) -> None:
+    con = open_filled(db)
+    con.execute("BEGIN")
+    con.execute("ALTER TABLE t ADD COLUMN extra DEFAULT 5")
+    run_all(con, do, 10)
+    con.rollback()
+    run_all(con, do, 20)
+
+
+@case
+def settings(db: Any, do: Any) -> None:
+    con = open_filled(db)
+    con.execute("CREATE TABLE child (id INTEGER PRIMARY KEY, parent REFERENCES t (id))")
+    con.commit()
+    text = "INSERT INTO child (parent) VALUES (?)"
+    for number in (1, 2, 999):
+        do(lambda number=number: con.execute(text, (number,)).rowcount)
+    con.commit()
+    con.execute("PRAGMA foreign_keys = ON")
+    for number in (1, 2, 999):
+        do(lambda number=number: con.execute(text, (number,)).rowcount)
+    con.commit()
+    con.execute("PRAGMA query_only = 1")
+    run_all(con, do, 10)
+    con.execute("PRAGMA query_only = 0")
+    run_all(con, do, 20)
+    like = "SELECT count(*) FROM t WHERE name LIKE 'ONE'"
+    for on in (0, 1, 0):
+        con.execute(f"PRAGMA case_sensitive_like = {on}")
+        do(lambda: con.execute(like).fetchall())
+        do(lambda: con.execute(like).fetchall())
+
+
+@case
+def functions(db: Any, do: Any) -> None:
+    con = open_filled(db)
+    con.create_function("upper", 1, lambda text: "mine")
+    run_all(con, do, 10)
+    con.create_function("upper", 1, lambda text: "other")
+    run_all(con, do, 20)
+
+
+@case
+def attached(db: Any, do: Any) -> None:
+    con = open_filled(db)
+    con.execute("ATTACH ':memory:' AS other")
+    run_all(con, do, 10)
+    con.rollback()
+    con.execute("CREATE TABLE other.t (id, name)")
+    run_all(con, do, 20)
+    con.execute("CREATE TEMP TABLE t (id INTEGER PRIMARY KEY, name TEXT)")
+    run_all(con, do, 30)
+    con.execute("DROP TABLE temp.t")
+    con.commit()
+    con.execute("DETACH other")
+    run_all(con, do, 40)
+
+
+@case
+def transactions(db: Any, do: Any) -> None:
+    con = open_filled(db, isolation_level=None)
+    texts = ("BEGIN", "SAVEPOINT s", "ROLLBACK TO s", "RELEASE s", "COMMIT", "ROLLBACK")
+    for number in range(3):
+        for place, text in enumerate(texts):
+            do(lambda text=text: con.execute(text).fetchall())
+            run_all(con, do, number * 100 + place * 10)
+        for text in reversed(texts):
+            do(lambda text=text: con.execute(text, ()).description)
+            do(lambda text=text: con.execute(text, (1,)))
+            do(lambda: con.in_transaction)
+
+
+@case
+def failing(db: Any, do: Any) -> None:
+    con = open_filled(db)
+    cur = con.cursor()
+    text = "SELECT id, abs(name) FROM t WHERE id = ?"
+    do(lambda: cur.execute(text, (1,)).fetchall())
+    do(lambda: cur.execute(text, (1,)).fetchall())
+    con.execute("UPDATE t SET name = -9223372036854775808 WHERE id = 1")
+    con.execute("CREATE TABLE n (id INTEGER PRIMARY KEY, i INTEGER)")
+    con.execute("INSERT INTO n VALUES (1, 1)")
+    text = "SELECT id, abs(i) FROM n WHERE id = ?"
+    do(lambda: cur.execute(text, (1,)).fetchall())
+    con.execute("UPDATE n SET i = -9223372036854775808")
+    cur.execute(SCAN)
+    do(lambda: cur.execute(text, (1,)))
+    do(lambda: (cur.fetchall(), cur.description, cur.rowcount))
+    cur.execute(SCAN)
+    do(lambda: cur.execute(INSERT, (1, "one")))
+    do(lambda: (cur.fetchall(), cur.description, cur.rowcount, con.in_transaction))
+
+
+@case
+def iterating(db: Any, do: Any) -> None:
+    con = open_filled(db)
+    cur = con.cursor()
+    found = []
+    for row in cur.execute(SCAN):
+        found.append(row)
+        if len(found) == 2:
+            cur.execute(SELECT, (3,))
+    do(lambda: found)
+
+
+@pytest.mark.parametrize("script", CASES, ids=[script.__name__ for script in CASES])
+def test_settings_show_in_the_next_run(script: Script) -> None:
+    """As the names of the scripts say."""
+    check(script, "tandemdb")
+
+
+def test_texts_are_ready() -> None:
+    """The scripts above test something: before the change, each text had its function."""
+    con = open_filled(tandemdb)
+    assert set(TEXTS) <= set(con._ready)
+    con.text_factory = bytes
+    assert con._ready is NOT_READY
+    con.text_factory = str
+    assert set(TEXTS) <= set(con._ready)
+    con.create_function("f", 0, lambda: 1)
+    assert not con._ready
+
+
+def test_a_lower_limit_holds_for_texts_run_before() -> None:
+    """In sqlite3 a cached statement escapes it; tandemdb measures the text again."""
+    con = open_filled(tandemdb)
+    con.setlimit(tandemdb.SQLITE_LIMIT_SQL_LENGTH, 20)
+    with pytest.raises(tandemdb.DataError, match="query string is too large"):
+        con.execute(SELECT, (1,))
+
+
+@pytest.mark.parametrize("level", ["", None])
+def test_rows_stay_as_they_were_when_the_query_ran(level: str | None) -> None:
+    """Changes made while a cursor is read do not reach it; in sqlite3 they may or may not."""
+    con = open_filled(tandemdb, isolation_level=level)
+    for text in (SCAN, "SELECT name FROM t", "SELECT * FROM t ORDER BY id"):
+        expected = con.execute(text).fetchall()
+        cur = con.execute(text)
+        found = [cur.fetchone()]
+        number = expected[-1][0] if len(expected[-1]) == 2 else 5000
+        assert con.execute(INSERT, (number + 1000, f"new {text}")).rowcount == 1
+        assert con.execute(UPDATE, (f"changed {text}", 3)).rowcount == 1
+        assert con.execute("DELETE FROM t WHERE id = ?", (number,)).rowcount <= 1
+        con.commit()
+        assert found + cur.fetchall() == expected
+
+
+def test_a_lone_surrogate_is_refused() -> None:
+    """Also where the text is ready."""
+    con = open_filled(tandemdb)
+    for text, values in ((UPDATE, ("\ud800", 1)), (INSERT, (None, "\ud800")), (SELECT, ("\ud800",))):
+        with pytest.raises(UnicodeEncodeError):
+            con.execute(text, values)
+
+
+def test_commits_of_others_show() -> None:
+    """What another thread commits to a shared database, rows and schema, is there in the next run."""
+    con = tandemdb.connect(":memory:test_ready")
+    con.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT)")
+    con.execute(INSERT, (1, "one"))
+    con.commit()
+
+    def elsewhere(*texts: str) -> None:
+        def work() -> None:
+            other = tandemdb.connect(":memory:test_ready", isolation_level=None)
+            for text in texts:
+                other.execute(text)
+            other.close()
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+
+    assert [con.execute(SELECT, (1,)).fetchone() for _ in range(3)] == [(1, "one")] * 3
+    elsewhere("UPDATE t SET name = 'eins'")
+    assert con.execute(SELECT, (1,)).fetchone() == (1, "eins")
+    elsewhere("ALTER TABLE t RENAME TO u", "CREATE TABLE t (id TEXT, name)", "INSERT INTO t VALUES ('1', 'uno')")
+    assert con.execute(SELECT, (1,)).fetchone() == ("1", "uno")
+    con.execute("BEGIN")
+    assert con.execute(SELECT, (1,)).fetchone() == ("1", "uno")
+    elsewhere("DELETE FROM t")
+    assert con.execute(SELECT, (1,)).fetchone() == ("1", "uno")
+    with pytest.raises(tandemdb.OperationalError, match="database is locked"):
+        con.execute("UPDATE t SET name = 'x' WHERE id = '1'")
+    con.rollback()
+    assert con.execute(SELECT, (1,)).fetchone() is None
+    con.close()
+
+
+def test_another_thread_is_refused() -> None:
+    """A text that is ready is refused to another thread as any other."""
+    con = open_filled(tandemdb)
+    cur = con.cursor()
+    cur.execute(SELECT, (1,))
+    failures: list[BaseException] = []
+
+    def call(function: Any, *arguments: Any) -> None:
+        try:
+            function(*arguments)
+        except tandemdb.ProgrammingError as error:
+            failures.append(error)
+
+    thread = threading.Thread(
+        target=lambda: [call(cur.execute, SELECT, (1,)), call(con.execute, SELECT, (1,)), call(cur.fetchone)]
+    )
+    thread.start()
+    thread.join()
+    assert len(failures) == 3
+    assert all("can only be used in that same thread" in str(failure) for failure in failures)
+
+
+def test_stdlib_adapters_are_noticed() -> None:
+    """An adapter for a plain type, registered through the standard library, serves open connections from the next
+    opening of one."""
+    from tandemdb.dbapi import parameters
+
+    before, flag = dict(sqlite3.adapters), parameters.base_types_adapted
+    con = open_filled(tandemdb)
+    try:
+        sqlite3.register_adapter(int, lambda number: number + 1)
+        tandemdb.connect(":memory:").close()
+        assert con._ready is NOT_READY
+        assert con.execute(SELECT, (1,)).fetchone() == (2, "two")
+    finally:
+        sqlite3.adapters.clear()
+        sqlite3.adapters.update(before)
+        parameters.base_types_adapted = flag
