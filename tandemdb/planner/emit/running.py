@@ -80,7 +80,8 @@ class Runner:
         lines += [f"{self.counters['']} = True"] if "" in self.counters and "" not in self.counted else []
         for argument in self.arguments.values():
             lines += argument.body()
-        self.sink.pipeline.write(frame, lines)
+        if lines:  # Where values are never missing and the rows counted already, the loop has nothing to do.
+            self.sink.pipeline.write(frame, lines)
         for index, code in enumerate(results):
             self.sink.set_aggregate(index, code)
 
