@@ -23,8 +23,9 @@ from tandemdb.planner.access.paths import (
     Path,
     best_path,
     row_count,
+    runs_often,
 )
-from tandemdb.planner.bind.bound import Core, Expr, QueryExists, QueryIn, QueryValue, Source, sources_of, walk
+from tandemdb.planner.bind.bound import Core, Expr, Source, sources_of
 from tandemdb.planner.syntax import ast
 
 CALLS_GUESSED = 200.0
@@ -108,13 +109,6 @@ def follow(core: Core, start: Sequence[Source], roots: Sequence[Any], outside: s
         needs = [(conjunct, read) for conjunct, read in needs if id(conjunct) not in done]
         chosen = None
     return JoinPlan(steps, cost, rows)
-
-
-def runs_often(conjunct: Expr) -> bool:
-    """Whether a condition holds a correlated subquery: it costs more than any join does, and comes after them."""
-    return any(
-        isinstance(node, (QueryValue, QueryExists, QueryIn)) and node.query.outer for node in walk(conjunct)
-    )
 
 
 def next_source(

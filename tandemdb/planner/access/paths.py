@@ -24,9 +24,13 @@ from tandemdb.planner.bind.bound import (
     Column,
     CommonRows,
     Expr,
+    QueryExists,
+    QueryIn,
+    QueryValue,
     Rowid,
     Source,
     sources_of,
+    walk,
 )
 from tandemdb.planner.bind.traits import (
     affinity_of,
@@ -89,7 +93,7 @@ def best_path(
     count = row_count(source, roots)
     if source.table is not None and not known:
         count = max(count, ROWS_MIN)
-    terms = [term for conjunct in conjuncts for term in terms_of(conjunct, source, known)]
+    terms = quick_terms([term for conjunct in conjuncts for term in terms_of(conjunct, source, known)])
     paths = [scan_path(count)]
     if source.table is not None:
         from tandemdb.planner.access.lookup import lookup_paths
@@ -104,6 +108,20 @@ def best_path(
         cost = COST_PROBE + matches * COST_MATCH + count * COST_BUILD / rows
         paths.append(Path("hash", cost, matches, [t.conjunct for t in equal], equal))
     return min(paths, key=lambda path: path.cost + (path.rows * 0.001))._replace(repeated=rows)
+
+
+def quick_terms(terms: Sequence[Term]) -> list[Term]:
+    """The terms without those that run a subquery for every row, where others find rows for them to be tested on."""
+    quick = [term for term in terms if not runs_often(term.expression)]
+    found = any(term.operator == "=" and not is_constant(term.expression) for term in quick)
+    return quick if found else list(terms)
+
+
+def runs_often(expression: Expr) -> bool:
+    """Whether an expression holds a correlated subquery: it costs more than any join does, and comes after them."""
+    return any(
+        isinstance(node, (QueryValue, QueryExists, QueryIn)) and node.query.outer for node in walk(expression)
+    )
 
 
 def matches_of(source: Source, equal: Sequence[Term], count: float, roots: Sequence[Any]) -> float:

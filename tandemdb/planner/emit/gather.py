@@ -304,5 +304,7 @@ def length_of(text: str) -> str | None:
         return f"len({text})"
     start = text.find(".find_many(")
     if start > 0 and text[:start].isidentifier() and text.endswith(")") and not text.endswith("[::-1])"):
+        if "rowids_among(" in text:
+            return None  # Unlike those that a key brings, not every rowid asked for is there.
         return f"len({text[start + len('.find_many(') : -1]})"
     return None

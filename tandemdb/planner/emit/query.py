@@ -51,6 +51,7 @@ from tandemdb.planner.emit.extreme import explain_extreme, find_extreme, write_e
 from tandemdb.planner.emit.join import emit_step
 from tandemdb.planner.emit.order import OrderEmitter, limit_text, limited_collect
 from tandemdb.planner.emit.pipeline import Pipeline
+from tandemdb.planner.emit.remembered import remembered_by
 from tandemdb.planner.emit.top import top_rows
 from tandemdb.planner.emit.writer import Code, Frame, Generator
 from tandemdb.planner.runtime import helpers as runtime
@@ -72,6 +73,8 @@ class QueryEmitter:
         self.single_row = False
         self.element_classes: list[int] = []
         """What each column of the row that `element` wrote last may hold."""
+        self.row_classes: Sequence[int] | None = None
+        """What each column of the query's rows may hold, once they are written."""
 
     # ---- whole queries
 
@@ -80,11 +83,16 @@ class QueryEmitter:
         self.common(query)
         if len(query.cores) == 1:
             name = self.core_rows(query.cores[0], query)
+            self.note_row_classes(len(query.columns))
         else:
             from tandemdb.planner.emit.compound import compound_rows
 
             name = compound_rows(self, query)
         return name
+
+    def note_row_classes(self, width: int) -> None:
+        """Keep what the columns of the element written last may hold as those of the query's rows."""
+        self.row_classes = self.element_classes[:width] if len(self.element_classes) >= width else None
 
     def common(self, query: Query) -> None:
         """Make the rows of the query's common tables that are read."""
@@ -125,9 +133,11 @@ class QueryEmitter:
         assert core.values is not None
         name = self.generator.name("rows")
         self.frame.emit(f"{name} = [")
+        self.element_classes = [0] * len(core.results)
         for row in core.values:
-            texts = [self.expressions.value(item).text for item in row]
-            self.frame.emit(f"    ({', '.join(texts)},),")
+            codes = [self.expressions.value(item) for item in row]
+            self.element_classes = [held | code.classes for held, code in zip(self.element_classes, codes, strict=True)]
+            self.frame.emit(f"    ({', '.join(code.text for code in codes)},),")
         self.frame.emit("]")
         return name
 
@@ -181,8 +191,10 @@ class QueryEmitter:
         hidden = order.hidden_expressions()
         results = [result.expression for result in core.results]
         if not hidden and not self.expressions.known and is_whole_record(core, results):
-            for position, item in enumerate(results):
-                order.note_classes(position, self.expressions.value(item))
+            codes = [self.expressions.value(item) for item in results]
+            for position, code in enumerate(codes):
+                order.note_classes(position, code)
+            self.element_classes = [code.classes for code in codes]
             return core.sources[0].variable
         texts, classes = [], []
         for position, item in enumerate((*results, *hidden)):
@@ -233,6 +245,8 @@ class QueryEmitter:
         function = self.local_function(query, f"{prefix}_query", home, ())
         name = self.generator.name(prefix)
         home.emit_setup(f"{name} = {function}()")
+        if function in self.generator.row_classes:
+            self.generator.row_classes[name] = self.generator.row_classes[function]
         return name
 
     def local_function(
@@ -243,6 +257,8 @@ class QueryEmitter:
         frame = Frame(name, arguments, home)
         inner = QueryEmitter(self.generator, frame, self)
         inner.write_result(query, result)
+        if inner.row_classes is not None:
+            self.generator.row_classes[name] = inner.row_classes
         home.emit_setup_lines(["    " + line for line in frame.source()])
         return name
 
@@ -259,8 +275,9 @@ class QueryEmitter:
         elif result == "first" and simple and not query.order_by and not core.distinct:
             self.common(query)
             pipeline, _ = self.pipeline(core)
-            texts = [self.expressions.value(item.expression).text for item in core.results]
-            pipeline.write(frame, [f"return ({', '.join(texts)},)"])
+            codes = [self.expressions.value(item.expression) for item in core.results]
+            self.row_classes = [code.classes for code in codes]
+            pipeline.write(frame, [f"return ({', '.join(code.text for code in codes)},)"])
             frame.emit("return None")
         else:
             rows = self.rows(query)
@@ -307,8 +324,7 @@ class QueryEmitter:
 
     def scalar(self, node: QueryValue, expressions: ExpressionEmitter) -> Code:
         """The value of a subquery: its first row's column, NULL if it has none."""
-        query = node.query
-        classes = scalar_classes(query, node.position)
+        query, position = node.query, node.position
         if runs_once(query):
             key = f"scalar:{id(query)}"
             found = self.generator.hoisted.get(key)
@@ -318,20 +334,35 @@ class QueryEmitter:
                 self.explanation.close()
                 name = self.generator.name("scalar_row")
                 self.generator.main.emit_setup(f"{name} = {function}()")
+                if function in self.generator.row_classes:
+                    self.generator.row_classes[name] = self.generator.row_classes[function]
                 found = self.generator.hoisted[key] = Code(name, HOLDS_ANY, True)
             name = found.text
-            column = f"{name}_{node.position}"
+            column = f"{name}_{position}"
             if column not in self.generator.hoisted:
-                self.generator.main.emit_setup(f"{column} = None if {name} is None else {name}[{node.position}]")
-                self.generator.hoisted[column] = Code(column, classes, True)
+                self.generator.main.emit_setup(f"{column} = None if {name} is None else {name}[{position}]")
+                self.generator.hoisted[column] = Code(column, self.scalar_classes(name, query, position), True)
             return self.generator.hoisted[column]
         arguments = self.correlation(query)
         self.explanation.open(f"CORRELATED SCALAR SUBQUERY {self.explanation.subquery_number()}")
         function = self.local_function(query, "scalar_query", self.frame, arguments, "first")
         self.explanation.close()
+        classes = self.scalar_classes(function, query, position)
         call = f"{function}({', '.join(arguments)})"
+        sought = remembered_by(self, query)
+        if sought is not None:
+            answers, key = self.generator.name("answers"), self.generator.name("sought")
+            self.frame.emit_setup(f"{answers} = {{}}")
+            call = f"{answers}[{key}] if ({key} := {sought}) in {answers} else {answers}.setdefault({key}, {call})"
+            call = f"({call})"
         name = self.generator.name("x")
-        return Code(f"(None if ({name} := {call}) is None else {name}[{node.position}])", classes, True)
+        return Code(f"(None if ({name} := {call}) is None else {name}[{position}])", classes, True)
+
+    def scalar_classes(self, name: str, query: Query, position: int) -> int:
+        """What a column of a subquery's first row may hold; NULL where there may be none."""
+        known = self.generator.row_classes.get(name)
+        classes = HOLDS_ANY if known is None else known[position]
+        return classes if always_has_row(query) else classes | HOLDS_NULL
 
     def exists(self, query: Query, expressions: ExpressionEmitter) -> str:
         """A Python condition: whether the subquery has a row."""
@@ -483,16 +514,11 @@ def reads_aggregates(query: Query) -> bool:
     )
 
 
-def scalar_classes(query: Query, position: int) -> int:
-    if len(query.cores) == 1 and query.cores[0].values is None:
-        expression = query.cores[0].results[position].expression
-        if isinstance(expression, Column):
-            return expression.source.columns[expression.position].classes | HOLDS_NULL
-        if isinstance(expression, AggregateRef):
-            name = expression.core.aggregates[expression.index].name
-            if name == "count" and expression.core is query.cores[0] and not expression.core.group_by:
-                return HOLDS_INT
-    return HOLDS_ANY
+def always_has_row(query: Query) -> bool:
+    """Whether a query brings a row whatever the tables hold: one aggregate over all rows."""
+    core = query.cores[0]
+    plain = len(query.cores) == 1 and core.is_aggregate and not core.group_by and core.having is None
+    return plain and query.limit is None and query.offset is None
 
 
 __all__ = ["COST_SCAN", "QueryEmitter", "limit_text"]

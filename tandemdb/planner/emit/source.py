@@ -110,6 +110,7 @@ class SourceReader:
         source = self.source
         if isinstance(source.function, CommonRows):
             rows = self.queries.common_rows(source.function)
+            self.note_classes(rows)
             # What a recursive step reads is one generation, counted by `recursion`.
             return rows if rows == "queue" else f"context.watched_rows({rows})"
         if source.function is not None:
@@ -118,7 +119,19 @@ class SourceReader:
             name = self.generator.helper(source.function.rows, f"rows_of_{source.function.name}")
             return f"{name}(context, {arguments})"
         assert source.query is not None
-        return f"context.watched_rows({self.queries.materialized(source.query, source.alias)})"
+        rows = self.queries.materialized(source.query, source.alias)
+        self.note_classes(rows)
+        return f"context.watched_rows({rows})"
+
+    def note_classes(self, rows: str) -> None:
+        """Let expressions know what the columns hold, now that what brings their rows is written."""
+        source = self.source
+        found = self.generator.row_classes.get(rows)
+        if found is not None and len(found) == len(source.columns):
+            source.columns = [
+                column._replace(classes=classes) for column, classes in zip(source.columns, found, strict=True)
+            ]
+            self.queries.expressions.forget()
 
     # ---- whole tables
 
@@ -405,7 +418,9 @@ class SourceReader:
         element = f"({self.target})" if self.source.uses_key else self.source.variable
         nullable = any(code.nullable for code in codes)
         tests = "".join(f" if {test}" for test in self.own_tests if test != "True")
-        if tests:
+        if tests and ":=" not in tests and single and not self.source.uses_key and len(codes) == 1 and not nullable:
+            rows += tests
+        elif tests:
             rows = f"[{self.target_tuple} for {self.target} in {rows}{tests}]"
         if single and not self.source.uses_key and len(codes) == 1 and not nullable and ":=" not in key + rows:
             home.emit_setup(f"{name} = {{{key}: {self.source.variable} for {self.source.variable} in {rows}}}")

@@ -93,6 +93,8 @@ class Generator:
         self.names: dict[str, int] = {}
         self.reserved: set[str] = set()  # the variables of sources
         self.hoisted: dict[str, Code] = {}
+        self.row_classes: dict[str, Sequence[int]] = {}
+        """What each column may hold of the rows that a function or list of this name brings, where that is known."""
         self.constants: set[str] = set()
         self.tables: dict[tuple[int, int], str] = {}
         self.needs_context = False
