@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 from tandemdb.storage.block import BLOCK_RECORDS_MAX, Block, Stamp
@@ -163,30 +164,54 @@ class LocationTable:
             self.split_page(page_index)
         return left, right
 
-    def split_page(self, page_index: int) -> None:
-        """Cut a page in two halves."""
+    def cut_block(self, page_index: int, block_index: int, fill: int) -> None:
+        """Spread what an own block holds too much over new ones right behind it, about `fill` entries to each."""
+        block = self.own_block(page_index, block_index)
+        keys, records = block.keys, block.records
+        pieces = -(-len(keys) // fill)
+        cuts = [len(keys) * piece // pieces for piece in range(pieces + 1)]
+        numbers = range(self.next_number, self.next_number + pieces - 1)
+        new = [Block(number, keys[low:high], records[low:high], self.stamp)
+               for number, low, high in zip(numbers, cuts[1:-1], cuts[2:], strict=True)]  # fmt: skip
+        del keys[cuts[1] :], records[cuts[1] :]
+        block.digest = None
         page = self.pages[page_index]
-        middle = len(page.blocks) // 2
-        self.pages.insert(page_index + 1, Page(page.highs[middle:], page.blocks[middle:], self.stamp))
-        del page.highs[middle:], page.blocks[middle:]
-        self.page_highs.insert(page_index, page.highs[-1])
+        page.blocks[block_index + 1 : block_index + 1] = new
+        page.highs[block_index : block_index + 1] = [keys[-1], *(piece.keys[-1] for piece in new)]
+        self.page_highs[page_index] = page.highs[-1]
+        self.next_number += pieces - 1
+        self.block_count += pieces - 1
+        if len(page.blocks) > PAGE_BLOCKS_MAX:
+            self.split_page(page_index)
+
+    def split_page(self, page_index: int) -> None:
+        """Cut a page that holds too much: in two halves, mostly."""
+        page = self.pages[page_index]
+        pieces = -(-len(page.blocks) // PAGE_BLOCKS_MAX)
+        cuts = [len(page.blocks) * piece // pieces for piece in range(pieces + 1)]
+        pages = [Page(page.highs[low:high], page.blocks[low:high], self.stamp) for low, high in pairwise(cuts)]
+        self.pages[page_index : page_index + 1] = pages
+        self.page_highs[page_index : page_index + 1] = [page.highs[-1] for page in pages]
 
     def delete_at(self, page_index: int, block_index: int, index: int) -> Block:
         """Take one entry out and return its block; the block is out of the table too if that emptied it."""
         block = self.own_block(page_index, block_index)
         del block.keys[index], block.records[index]
-        if not block.keys:
-            self.remove_block(page_index, block_index)
-        elif index == len(block.keys):
-            self.lower_high(page_index, block_index, block.keys[-1])
+        if index == len(block.keys):
+            self.lose_last(page_index, block_index)
         return block
 
-    def lower_high(self, page_index: int, block_index: int, key: Any) -> None:
-        """Note that a block of an own page now ends with this key."""
-        highs = self.pages[page_index].highs
-        highs[block_index] = key
+    def lose_last(self, page_index: int, block_index: int) -> None:
+        """Note that a block of an own page lost its last entry: it ends with a lower key now, or is taken out."""
+        page = self.pages[page_index]
+        keys = page.blocks[block_index].keys
+        if not keys:
+            self.remove_block(page_index, block_index)
+            return
+        highs = page.highs
+        highs[block_index] = keys[-1]
         if block_index == len(highs) - 1:
-            self.page_highs[page_index] = key
+            self.page_highs[page_index] = keys[-1]
 
     def remove_block(self, page_index: int, block_index: int) -> None:
         """Take a whole block out, and its page if that was the page's only one."""

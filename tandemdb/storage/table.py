@@ -18,7 +18,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from operator import itemgetter, lt
+from operator import is_, itemgetter, lt
 
 from tandemdb.storage.block import BLOCK_RECORDS_MAX, Block, Stamp
 from tandemdb.storage.changes import APPEND, DELETE, FREE, INSERT, NEW, SPLIT, UPDATE, Writer
@@ -28,7 +28,7 @@ from tandemdb.storage.hashing import MASK, hash_records, mix, record_hasher
 from tandemdb.storage.location import LocationTable
 from tandemdb.storage.reading import TableReading
 from tandemdb.storage.secondary import SecondaryKey
-from tandemdb.storage.values import Key, Record, widen_classes, widen_classes_by_records
+from tandemdb.storage.values import Key, Record, widen_classes, widen_classes_by_records, widen_classes_of_columns
 
 SIGNATURES_MAX = 1024
 
@@ -94,9 +94,11 @@ class Table(TableReading):
         if self.keys:
             self.add_to_keys(key, record)
 
-    def replace(self, key: Key, record: Record) -> Record:
+    def replace(self, key: Key, record: Record, key_ids: Sequence[int] | None = None) -> Record:
         """Put another record under a unique key that the table holds, and return the old one.
 
+        Args:
+            key_ids: the secondary keys whose entries may move; None stands for all.
         Raises:
             NoSuchKey: the table does not hold the unique key; nothing has changed.
         """
@@ -111,10 +113,40 @@ class Table(TableReading):
         changes = self.writer.changes
         if changes is not None:
             changes.append((UPDATE, self.id, block.number, key, record))
-        if self.keys:
+        if self.keys and (key_ids is None or key_ids):
             for secondary in self.own_keys():
-                secondary.change(key, old, record)
+                if key_ids is None or secondary.definition.id in key_ids:
+                    secondary.change(key, old, record)
         return old
+
+    def put(self, key: Key, record: Record, key_ids: Sequence[int] = ()) -> None:
+        """As `replace`, for a caller who knows that each value's class is in its column's mask.
+
+        Args:
+            key_ids: the secondary keys whose entries may move; those of the others stay.
+        Raises:
+            NoSuchKey: the table does not hold the unique key; nothing has changed.
+        """
+        page_index, block_index, index = self.locate(key)
+        block = self.location.pages[page_index].blocks[block_index]
+        if block.stamp != self.stamp:
+            block = self.own_block(page_index, block_index)
+        records = block.records
+        if key_ids or block.digest is not None:
+            old = records[index]
+            if block.digest is not None:
+                change = self.record_digest(key, record) - self.record_digest(key, old)
+                block.digest = (block.digest + change) & MASK
+            if key_ids:
+                self.own_keys()
+                for key_id in key_ids:
+                    secondary = self.keys[key_id]
+                    if not secondary.stale:
+                        secondary.change(key, old, record)
+        records[index] = record
+        changes = self.writer.changes
+        if changes is not None:
+            changes.append((UPDATE, self.id, block.number, key, record))
 
     def delete(self, key: Key, with_keys: bool = True) -> Record:
         """Take a record out and return it; without its entries in secondary keys if the caller rebuilds those.
@@ -123,14 +155,19 @@ class Table(TableReading):
             NoSuchKey: the table does not hold the unique key; nothing has changed.
         """
         page_index, block_index, index = self.locate(key)
-        block = self.own_block(page_index, block_index)
+        location = self.location
+        block = location.pages[page_index].blocks[block_index]
+        if block.stamp != self.stamp:
+            block = self.own_block(page_index, block_index)
         record: Record = block.records[index]
-        self.location.delete_at(page_index, block_index, index)
+        del block.keys[index], block.records[index]
         self.count -= 1
+        if index == len(block.keys):
+            location.lose_last(page_index, block_index)
+            if not block.keys and self.summed is not None:
+                del self.summed[1][block.number]
         if block.digest is not None:
             block.digest = (block.digest - self.record_digest(key, record)) & MASK
-        if not block.keys and self.summed is not None:
-            del self.summed[1][block.number]
         changes = self.writer.changes
         if changes is not None:
             changes.append((DELETE, self.id, block.number, key, None))
@@ -189,9 +226,11 @@ class Table(TableReading):
         tail = items[above:]
         self.append_many([key for key, _ in tail], [record for _, record in tail])
 
-    def replace_many(self, keys: list[Key], records: list[Record]) -> None:
+    def replace_many(self, keys: list[Key], records: list[Record], key_ids: Sequence[int] | None = None) -> None:
         """Put other records under unique keys that the table holds, given in ascending order.
 
+        Args:
+            key_ids: the secondary keys whose entries may move; None stands for all.
         Raises:
             NoSuchKey: one is not there; those before it may have been replaced, so the caller restores a mark.
         Cost: about 0.5 µs a record, and 0.2 (its columns untouched) to 3 µs for each secondary key.
@@ -223,22 +262,70 @@ class Table(TableReading):
             block.digest = (digest + difference) & MASK if digest is not None and follows else None
             done = stop
         self.grow_classes(widen_classes_by_records(self.classes, records))
-        if self.keys:
+        self.move_entries(keys, olds, records, key_ids)
+
+    def rewrite(self, rewritten: Iterable[list[Record]], columns: Sequence[int], key_ids: Sequence[int]) -> int:
+        """Put other records in the place of some, block by block, and return how many were replaced.
+
+        Args:
+            rewritten: for each block, in order, a new list of its records; those that stay are the same objects.
+            columns: the positions of columns whose new values may be of classes that their masks lack.
+            key_ids: the secondary keys whose entries may move.
+        Cost: 0.05 µs a record of the table, and what the secondary keys cost.
+        """
+        if self.writer.stamp != self.stamp:
+            raise StaleTable(self.id)
+        log = self.writer.changes
+        keys: list[Key] = []
+        olds: list[Record] = []
+        news: list[Record] = []
+        count = 0
+        places = [(page, block) for page in range(len(self.location.pages))
+                  for block in range(len(self.location.pages[page].blocks))]  # fmt: skip
+        for (page_index, block_index), records in zip(places, rewritten, strict=True):
+            block = self.location.pages[page_index].blocks[block_index]
+            stays = list(map(is_, block.records, records))
+            replaced = len(records) - sum(stays)
+            if not replaced:
+                continue
+            count += replaced
+            block = self.own_block(page_index, block_index)
+            if key_ids or log is not None:
+                for key, old, new, same in zip(block.keys, block.records, records, stays, strict=True):
+                    if not same:
+                        keys.append(key)
+                        olds.append(old)
+                        news.append(new)
+                        if log is not None:
+                            log.append((UPDATE, self.id, block.number, key, new))
+            block.records = records
+            block.digest = None
+            if columns:
+                self.grow_classes(widen_classes_of_columns(self.classes, columns, records))
+        self.move_entries(keys, olds, news, key_ids)
+        return count
+
+    def move_entries(
+        self, keys: list[Key], olds: list[Record], news: list[Record], key_ids: Sequence[int] | None
+    ) -> None:
+        """Move the entries of many replaced records in secondary keys (None: in all)."""
+        if self.keys and keys and (key_ids is None or key_ids):
             for secondary in self.own_keys():
-                for key, old, record in secondary.moved(keys, olds, records):
-                    secondary.change(key, old, record)
+                if key_ids is None or secondary.definition.id in key_ids:
+                    secondary.change_many(keys, olds, news)
 
     def delete_many(self, keys: list[Key]) -> None:
         """Take out the records under unique keys that the table holds, given in ascending order.
 
         Raises:
             NoSuchKey: one is not there; those before it may be gone, so the caller restores a mark.
-        Cost: a block that goes as a whole costs no more than one record; secondary keys cost 2 µs an entry each, or
-            are built anew where fewer entries stay than go.
+        Cost: a block that goes as a whole costs no more than one record; secondary keys cost up to 1 µs an entry each,
+            or are built anew where fewer entries stay than go.
         """
         if self.writer.stamp != self.stamp:
             raise StaleTable(self.id)
         rebuild = bool(self.keys) and len(keys) > self.count // 2
+        gone: list[Record] = []
         done = 0
         while done < len(keys):
             page_index, block_index, index = self.locate(keys[done])
@@ -247,13 +334,37 @@ class Table(TableReading):
             if index == 0 and keys[done:stop] == block.keys:
                 if self.writer.changes is not None:
                     self.writer.changes.append((FREE, self.id, block.number, block.keys[-1], len(block.keys)))
-                self.free_block(page_index, block_index, with_keys=not rebuild)
+                gone += block.records
+                self.free_block(page_index, block_index)
             else:
-                for key in keys[done:stop]:
-                    self.delete(key, with_keys=not rebuild)
+                gone += self.delete_part(page_index, block_index, index, keys[done:stop])
             done = stop
         if rebuild:
             self.rebuild_keys()
+        elif self.keys:
+            for secondary in self.own_keys():
+                secondary.remove_many(keys, gone)
+
+    def delete_part(self, page_index: int, block_index: int, index: int, keys: list[Key]) -> list[Record]:
+        """Take some records out of a block, of which others stay; return them. Secondary keys are left alone."""
+        block = self.own_block(page_index, block_index)
+        changes = self.writer.changes
+        places = []
+        for key in keys:
+            index = bisect_left(block.keys, key, index)
+            if block.keys[index] != key:
+                raise NoSuchKey(self.id, key)
+            places.append(index)
+            if changes is not None:
+                changes.append((DELETE, self.id, block.number, key, None))
+        gone = [block.records[place] for place in places]
+        for place in reversed(places):
+            del block.keys[place], block.records[place]
+        if places[-1] >= len(block.keys):
+            self.location.lose_last(page_index, block_index)
+        block.digest = None
+        self.count -= len(keys)
+        return gone
 
     def clear(self) -> int:
         """Take all records out and return how many they were. Cost: O(blocks), not O(records)."""
@@ -394,7 +505,7 @@ class Table(TableReading):
             if changes is not None:
                 changes.append((APPEND, self.id, block.number, keys[start:stop], records[start:stop]))
 
-    def free_block(self, page_index: int, block_index: int, with_keys: bool) -> None:
+    def free_block(self, page_index: int, block_index: int, with_keys: bool = False) -> None:
         """Take a whole block out with its records; the caller logs it."""
         block = self.own_block(page_index, block_index)
         self.location.remove_block(page_index, block_index)

@@ -13,8 +13,9 @@ stored with its collation already applied ("Oslo" under NOCASE is kept as "oslo"
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import chain
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 from tandemdb.storage.errors import StorageError, UnknownCollation
@@ -107,5 +108,19 @@ def widen_classes_by_records(classes: tuple[int, ...], records: list[Record]) ->
                 if kind not in CLASS_BIT:
                     raise StorageError(f"values of type {kind.__name__} cannot be stored")
                 masks[column] |= CLASS_BIT[kind]
+    widened = tuple(masks)
+    return classes if widened == classes else widened
+
+
+def widen_classes_of_columns(
+    classes: tuple[int, ...], columns: Sequence[int], records: list[Record]
+) -> tuple[int, ...]:
+    """Return the masks that also cover these columns of the records: the same object if they already did."""
+    masks = list(classes)
+    for column in columns:
+        for kind in set(map(type, map(itemgetter(column), records))):
+            if kind not in CLASS_BIT:
+                raise StorageError(f"values of type {kind.__name__} cannot be stored")
+            masks[column] |= CLASS_BIT[kind]
     widened = tuple(masks)
     return classes if widened == classes else widened

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from tandemdb.storage import check, location, secondary, table
+from tandemdb.storage import check, entry_runs, location, secondary, table
 
 
 @pytest.fixture(scope="module")
 def small_blocks() -> pytest.MonkeyPatch:
     """Shrink blocks and pages for a module's tests (hypothesis reuses a fixture for all its examples)."""
     patch = pytest.MonkeyPatch()
-    for module in (table, secondary, check):
+    for module in (table, secondary, entry_runs, check):
         patch.setattr(module, "BLOCK_RECORDS_MAX", 4)
     for module in (location, check):
         patch.setattr(module, "PAGE_BLOCKS_MAX", 3)
-    patch.setattr(secondary, "BUILD_FILL", 3)
+    for module in (secondary, entry_runs):
+        patch.setattr(module, "BUILD_FILL", 3)
+    patch.setattr(entry_runs, "RUN_MERGED_MIN", 2)
+    patch.setattr(secondary, "RUNS_MIN", 2)
     patch.setattr(secondary, "DISTINCT_STEPS_MAX", 10)
     yield patch
     patch.undo()

@@ -184,9 +184,11 @@ class Workload:
                 "delete",
                 "delete_range",
                 "replace_many",
+                "rewrite",
+                "put",
                 "clear",
             ],
-            [30, 10, 5, 5, 20, 15, 8, 5, 1],
+            [30, 10, 5, 5, 20, 15, 8, 5, 5, 10, 1],
         )[0]
         present = sorted(self.records)
         if kind == "insert":
@@ -218,6 +220,17 @@ class Workload:
             new = [self.draw_record() for _ in chosen]
             table.replace_many(chosen, new)
             self.records.update(zip(chosen, new, strict=True))
+        elif present and kind == "rewrite":
+            chosen_records = {key: self.draw_record() for key in present if self.random.random() < 0.3}
+            blocks = [[chosen_records.get(key, old) for key, old in zip(block.keys, block.records, strict=True)]
+                      for block in table.location.blocks()]  # fmt: skip
+            assert table.rewrite(blocks, range(COLUMNS), list(table.keys)) == len(chosen_records)
+            self.records.update(chosen_records)
+        elif present and kind == "put":
+            key, other = self.random.choice(present), self.random.choice(present)
+            record = (*self.records[key][:2], self.records[other][2])
+            table.put(key, record, list(table.keys))
+            self.records[key] = record
         elif present:
             start = self.random.randrange(len(present))
             chosen = present[start : start + self.random.choice([5, 15, 100])]

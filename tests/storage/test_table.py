@@ -80,6 +80,27 @@ class TableMachine(RuleBasedStateMachine):
         self.table.replace_many(chosen, [(key, *record[1:]) for key in chosen])
         self.now.update((key, (key, *record[1:])) for key in chosen)
 
+    @rule(low=keys, high=keys, record=records)
+    def rewrite(self, low: int, high: int, record: Any) -> None:
+        chosen = {key: (key, *record[1:]) for key in self.now if low <= key <= high}
+        blocks = list(self.table.location.blocks())
+        rewritten = [[chosen.get(key, old) for key, old in zip(b.keys, b.records, strict=True)] for b in blocks]
+        assert self.table.rewrite(iter(rewritten), (0, 1, 2), self.key_ids) == len(chosen)
+        self.now.update(chosen)
+
+    @rule(key=keys, place=st.sampled_from([1, 2]), data=st.data())
+    def put(self, key: int, place: int, data: st.DataObject) -> None:
+        old = self.now.get(key)
+        if old is None:
+            with pytest.raises(NoSuchKey):
+                self.table.put(key, (1, 1, 1))
+            return
+        held = [record[place] for record in self.now.values()]
+        new = (*old[:place], data.draw(st.sampled_from(held)), *old[place + 1 :])
+        self.table.put(key, new, [key_id for key_id, key in zip(self.key_ids, KEYS, strict=True)
+                                  if key.computed or place in [c.position for c in key.columns]])  # fmt: skip
+        self.now[key] = new
+
     @rule(gaps=st.lists(st.integers(1, 3), min_size=1, max_size=14), record=records)
     def append_many(self, gaps: list[int], record: Any) -> None:
         key = max(self.now, default=-10)

@@ -259,7 +259,7 @@ class InsertEmitter:
         if not table.without_rowid:
             row.take_rowid(Code(given, HOLDS_INT | HOLDS_NULL, True))
             if table.rowid_position >= 0:
-                frame.emit(f"{row.names[table.rowid_position]} = {row.key}")
+                row.names[table.rowid_position] = row.key
         row.compute_generated()
 
     def place_values(self, given: Sequence[Code]) -> tuple[list[Code | None], Code | None]:

@@ -17,6 +17,7 @@ the wording of errors are SQLite's.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from tandemdb.planner.schema.schema import Column, Index, Table
 
 FLOAT = 4
+SETTLED = re.compile(r"None|[a-z_]\w*(?:\[\d+\])?")
 OWN_CLASS = {"INTEGER": ("int", HOLDS_INT), "REAL": ("float", FLOAT), "TEXT": ("str", HOLDS_TEXT)}
 
 
@@ -76,6 +78,14 @@ class RowEmitter:
         self.classes: list[int] = []
         self.key = self.generator.name("key")
         self.high: str | None = None
+        replaces_null = action == "REPLACE"
+        self.assignable = {
+            column.position for column in table.columns
+            if column.default is not None and (replaces_null or column.not_null_conflict == "REPLACE")
+        }  # fmt: skip
+        """Columns whose NULL the generated code may replace: each needs a local of its own."""
+        self.skip = "continue"
+        """What the generated code does to leave a row as it is."""
 
     def use(self, function: Any, name: str = "") -> str:
         return self.generator.helper(function, name)
@@ -88,13 +98,29 @@ class RowEmitter:
 
     def assign(self, codes: Sequence[Code | None]) -> None:
         """Put each column's value into a local and give it its column's affinity; None for a generated column."""
-        self.names = [self.generator.name(local_name(column.name)) for column in self.table.columns]
-        self.classes = [HOLDS_ANY] * len(self.names)
-        for column, name, code in zip(self.table.columns, self.names, codes, strict=True):
+        self.names = []
+        self.classes = [HOLDS_ANY] * len(self.table.columns)
+        for column, code in zip(self.table.columns, codes, strict=True):
+            if code is not None and column.position not in self.assignable and self.is_settled(column, code):
+                # It has a name already.
+                self.names.append(code.text)
+                self.classes[column.position] = code.classes
+                continue
+            name = self.generator.name(local_name(column.name))
+            self.names.append(name)
             if code is not None:
                 self.frame.emit(f"{name} = {code.text}")
                 self.convert(column, name, code.classes)
         self.compute_generated()
+
+    def is_settled(self, column: Column, code: Code) -> bool:
+        """Whether the value needs no conversion, and is a name or a part of a record that will not change."""
+        if not SETTLED.fullmatch(code.text) or (self.table.strict and column.type_name.upper() != "ANY"):
+            return False
+        own = OWN_CLASS.get(column.affinity)
+        if column.affinity == "BLOB" or self.table.strict:
+            return True
+        return not code.classes & ~((HOLDS_INT if own is None else own[1]) | HOLDS_NULL)
 
     def convert(self, column: Column, name: str, classes: int) -> None:
         """Write the affinity's conversion where the value may need it."""
@@ -179,7 +205,7 @@ class RowEmitter:
                 continue
             self.frame.emit(f"if {self.names[column.position]} is None:")
             if action == "IGNORE":
-                self.frame.emit("    continue")
+                self.frame.emit(f"    {self.skip}")
                 continue
             label = f"{self.table.name}.{column.name}"
             action = "ABORT" if action == "REPLACE" else action
@@ -192,7 +218,7 @@ class RowEmitter:
             test = self.queries.expressions.false(self.bind(check.expression))
             self.frame.emit(f"if {test}:")
             if self.action == "IGNORE":
-                self.frame.emit("    continue")
+                self.frame.emit(f"    {self.skip}")
             else:
                 action = self.action if self.action in ("ROLLBACK", "FAIL") else "ABORT"
                 self.frame.emit(f"    raise {self.use(check_error)}({check.name or check.text!r}, {action!r})")

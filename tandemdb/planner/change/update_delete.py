@@ -11,23 +11,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from operator import itemgetter
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from tandemdb.planner.bind.bound import (
     HOLDS_ANY,
-    Column,
     Core,
     Expr,
-    Local,
-    OrderKey,
     Query,
     QueryExists,
     QueryIn,
     QueryValue,
-    ResultColumn,
-    Rowid,
     Source,
     queries_in,
     walk,
@@ -35,7 +29,9 @@ from tandemdb.planner.bind.bound import (
 from tandemdb.planner.bind.expression import ExpressionBinder
 from tandemdb.planner.bind.from_items import FromBinder
 from tandemdb.planner.bind.scope import Scope
+from tandemdb.planner.change.chosen_rows import FIRST, Rows
 from tandemdb.planner.change.foreign_keys import delete_hook, is_involved
+from tandemdb.planner.change.in_place import delete_one, delete_together, rows_alone, update_blocks, update_one
 from tandemdb.planner.change.triggers import Target, triggers_on
 from tandemdb.planner.change.updated_row import UpdateRow, bind_assignments, emit_triggers, returning_element
 from tandemdb.planner.emit.query import QueryEmitter
@@ -47,9 +43,6 @@ from tandemdb.planner.syntax import ast
 if TYPE_CHECKING:
     from tandemdb.planner.bind.query import Binder
     from tandemdb.planner.session import Session
-
-FIRST = itemgetter(0)
-
 
 def has_side_effects(session: Session, namespace: Namespace, database: int, table: Table) -> bool:
     """Whether changing a row may change others: by triggers or foreign keys."""
@@ -78,22 +71,38 @@ class ChangeEmitter:
         self.session = session
         self.frame = queries.frame
         self.generator = queries.generator
-        self.single = False
-        self.new_classes: list[int] = []
 
     def write_update(self) -> bool:
         """Write an UPDATE; True if it changes one row at most."""
-        node, frame = self.node, self.frame
+        node = self.node
         core, scope, source = self.bind_rows()
         assigned = bind_assignments(self.table, node.assignments, ExpressionBinder(self.binder, scope))
-        positions = list(assigned)
         replaces = node_replaces(node, self.table)
         reads = self.reads_target(assigned.values())
-        late = node.source is None and (replaces or reads or self.has_side_effects())
-        rows = self.gather(core, scope, source, [] if late else list(assigned.values()))
+        effects = self.has_side_effects()
+        late = node.source is None and (replaces or reads or effects)
+        rows = Rows(self, core, scope, source, [] if late else list(assigned.values()))
+        change = UpdateRow(self.queries, self.binder, self.table, self.database, node.action, self.session)
+        change.guarded = not self.binder.in_trigger
+        change.gathers = not (replaces or reads or effects or rows.single) and self.may_gather(assigned)
+        if rows.single and not (late or replaces or effects) and rows.pipeline is not None:
+            update_one(self, rows, change, assigned)
+            return True
+        unseen = not self.binder.user_calls and rows_alone(core, assigned.values())
+        if change.gathers and not late and change.guarded and rows.is_scan and unseen:
+            update_blocks(self, rows, change, assigned)
+            return False
+        listed = rows.collect()
         if late and reads:
             self.read_live()
-        change = UpdateRow(self.queries, self.binder, self.table, self.database, node.action, self.session)
+        self.change_listed(rows, listed, change, assigned, late=late, replaces=replaces)
+        return rows.single
+
+    def change_listed(
+        self, rows: Rows, listed: str, change: UpdateRow, assigned: dict[int, Expr], *, late: bool, replaces: bool
+    ) -> None:
+        """Write the loop over the rows gathered before."""
+        node, frame, source = self.node, self.frame, rows.source
         change.row.open_table()
         frame.emit("changes = 0")
         if node.returning:
@@ -101,45 +110,44 @@ class ChangeEmitter:
         frame.emit("try:")
         frame.depth += 1
         key, old = self.generator.name("key"), self.generator.name("old")
-        names = [self.generator.name("new") for _ in positions]
-        change.gathers = not (late or replaces or reads or self.has_side_effects()) and self.may_gather(assigned)
+        names = [self.generator.name("new") for _ in assigned]
         if change.gathers:
             # In the order of their keys, which WHERE may have found in another.
-            frame.emit(f"{rows}.sort(key={self.generator.helper(FIRST, 'first')})")
+            frame.emit(f"{listed}.sort(key={self.generator.helper(FIRST, 'first')})")
             frame.emit("keys, records = [], []")
             frame.emit("add_key, add_record = keys.append, records.append")
         if late:
             key, old = source.key_variable, source.variable
-            frame.emit(f"for {key}, {old} in {rows}:")
+            frame.emit(f"for {key}, {old} in {listed}:")
             frame.depth += 1
             self.read_again(change.row.writable, source)
             for name, expression in zip(names, assigned.values(), strict=True):
                 frame.emit(f"{name} = {self.queries.expressions.value(expression).text}")
         else:
-            frame.emit(f"for {', '.join([key, old, *names])} in {rows}:")
+            frame.emit(f"for {', '.join([key, old, *names])} in {listed}:")
             frame.depth += 1
             if replaces:
                 frame.emit(f"if {change.row.writable}.find({key}) is None:")
                 frame.emit("    continue")
-        classes = self.new_classes if not late and len(self.new_classes) == len(names) else [HOLDS_ANY] * len(names)
+        classes = [HOLDS_ANY] * len(names) if late or len(rows.classes) != len(names) else rows.classes
         codes = {
-            position: Code(name, held, True) for position, name, held in zip(positions, names, classes, strict=True)
+            position: Code(name, held, True) for position, name, held in zip(assigned, names, classes, strict=True)
         }
         change.write(key, old, codes, node.returning)
         frame.depth -= 1
         if change.gathers:
-            frame.emit(f"{change.row.writable}.replace_many(keys, records)")
+            moved = change.moved_keys(change.changed_columns(codes))
+            frame.emit(f"{change.row.writable}.replace_many(keys, records, {moved})")
             frame.emit("changes = len(keys)")
         frame.depth -= 1
         frame.emit("finally:")
         frame.emit("    context.changed(changes)")
         frame.emit("return (returned,)" if node.returning else "return ()")
-        return self.single
 
     def may_gather(self, assigned: Iterable[int]) -> bool:
         """Whether the new records may be put in place together: none of them can stand in another's way."""
         node, table = self.node, self.table
-        if self.single or node.returning or node.action not in (None, "ABORT", "ROLLBACK") or table.without_rowid:
+        if node.returning or node.action not in (None, "ABORT", "ROLLBACK") or table.without_rowid:
             return False
         changed = {*assigned, *(column.position for column in table.columns if column.generated is not None)}
         if -1 in changed or table.rowid_position in changed:
@@ -153,9 +161,21 @@ class ChangeEmitter:
 
     def write_delete(self) -> bool:
         """Write a DELETE; True if it deletes one row at most."""
-        node, frame = self.node, self.frame
         core, scope, source = self.bind_rows()
-        rows = self.gather(core, scope, source, [])
+        rows = Rows(self, core, scope, source, [])
+        if not self.has_side_effects():
+            if rows.single and rows.pipeline is not None:
+                delete_one(self, rows)
+                return True
+            if not self.node.returning:
+                delete_together(self, rows)
+                return rows.single
+        self.delete_listed(rows.collect())
+        return rows.single
+
+    def delete_listed(self, rows: str) -> None:
+        """Write the loop over the rows gathered before."""
+        node, frame = self.node, self.frame
         writable = self.generator.name("writable")
         frame.emit(f"{writable} = context.writable({self.database}, {self.table.id})")
         frame.emit("changes = 0")
@@ -194,7 +214,6 @@ class ChangeEmitter:
         frame.emit("finally:")
         frame.emit("    context.changed(changes)")
         frame.emit("return (returned,)" if node.returning else "return ()")
-        return self.single
 
     def delete_hook(self) -> str | None:
         """The name of the function that runs the foreign keys' actions."""
@@ -239,30 +258,6 @@ class ChangeEmitter:
             source.uses_key = True
         return core, scope, source
 
-    def gather(self, core: Core, scope: Scope, source: Source, extra: Sequence[Any]) -> str:
-        """Write the list of (key, record, new values...)."""
-        key: Any = Rowid(source)
-        if self.table.rowid_position >= 0:
-            key = Column(source, self.table.rowid_position)
-        node = self.node
-        query = scope.query
-        if node.order_by or node.limit is not None:
-            binder = ExpressionBinder(self.binder, scope)
-            query.order_by = [self.order_key(binder, term) for term in node.order_by]
-            bare = ExpressionBinder(self.binder, Scope(None, Core(), query))
-            query.limit = None if node.limit is None else bare.bind_scalar(node.limit)
-            query.offset = None if node.offset is None else bare.bind_scalar(node.offset)
-        core.results = [ResultColumn(key, "key"), ResultColumn(Local(source.variable, 31), "old")]
-        core.results += [ResultColumn(item, "new") for item in extra]
-        rows = self.queries.core_rows(core, query)
-        self.single = self.queries.single_row
-        self.new_classes = self.queries.element_classes[2 : 2 + len(extra)]
-        if getattr(node, "source", None) is not None:
-            self.frame.emit(f"{rows} = list({{row[0]: row for row in reversed({rows})}}.values())")
-        if not self.single and not query.order_by and self.order_shows():
-            self.frame.emit(f"{rows}.sort(key={self.generator.helper(FIRST, 'first')})")
-        return rows
-
     def order_shows(self) -> bool:
         """Whether the order of the changes can be seen; SQLite changes rows in the order of their keys then."""
         node, table = self.node, self.table
@@ -286,6 +281,3 @@ class ChangeEmitter:
         loads = self.generator.main.loads
         loads.insert(0, f"    context.writable({self.database}, {self.table.id})")
         loads.insert(1, "    roots = [attached.root() for attached in context.session.databases]")
-
-    def order_key(self, binder: ExpressionBinder, term: ast.OrderTerm) -> OrderKey:
-        return binder.bind_order_term(term)

@@ -19,6 +19,7 @@ from tandemdb.errors import OperationalError
 from tandemdb.planner.bind.bound import (
     HOLDS_ANY,
     HOLDS_INT,
+    HOLDS_NULL,
     Column,
     Core,
     Expr,
@@ -59,10 +60,41 @@ class UpdateRow:
         self.generator = queries.generator
         self.gathers = False
         """Whether new records are only listed (keys, records), for one `replace_many` after the loop."""
+        self.alone = False
+        """Whether no other row changes, so that nothing is counted."""
+        self.guarded = False
+        """Whether the plan runs only while the table's columns hold no other classes than now."""
 
     def write(self, key: str, old: str, assigned: dict[int, Code], returning: Sequence[ast.ResultColumn] = ()) -> None:
         """Write the lines for a row. `assigned` maps column positions (-1: the rowid) to their new values."""
         row, table, frame = self.row, self.table, self.frame
+        key_changes = self.take_values(key, old, assigned)
+        fired = emit_triggers(self, "BEFORE", "UPDATE", assigned)
+        if fired is not None:
+            frame.emit(f"if not {fired}(context, {key}, {old}, {row.key}, {row.record}):")
+            frame.emit("    continue")
+            self.reload(key, assigned)
+        self.check(assigned)
+        if table.without_rowid:
+            row.take_unique_key()
+        self.check_unique(key, assigned, key_changes)
+        self.store(key, old, key_changes, assigned, returning)
+
+    def checked_record(self, key: str, old: str, assigned: dict[int, Code]) -> str:
+        """Write the checks of a row that can't be in another's way; the text of its new record."""
+        self.take_values(key, old, assigned)
+        self.check(assigned)
+        return self.row.record
+
+    def check(self, assigned: dict[int, Code]) -> None:
+        """NOT NULL and CHECK."""
+        columns = self.table.columns
+        self.row.check_nulls([c for c in columns if c.position in assigned or c.generated is not None])
+        self.row.check_conditions()
+
+    def take_values(self, key: str, old: str, assigned: dict[int, Code]) -> bool:
+        """Give each column's value a name; whether the unique key may change."""
+        row, table = self.row, self.table
         codes: list[Code | None] = []
         stored = self.generator.roots[self.database].tables[table.id].classes
         for column in table.columns:
@@ -79,17 +111,7 @@ class UpdateRow:
         if table.rowid_position >= 0:
             codes[table.rowid_position] = Code(row.key, HOLDS_INT, True)
         row.assign(codes)
-        fired = emit_triggers(self, "BEFORE", "UPDATE", assigned)
-        if fired is not None:
-            frame.emit(f"if not {fired}(context, {key}, {old}, {row.key}, {row.record}):")
-            frame.emit("    continue")
-            self.reload(key, assigned)
-        row.check_nulls([c for c in table.columns if c.position in assigned or c.generated is not None])
-        row.check_conditions()
-        if table.without_rowid:
-            row.take_unique_key()
-        self.check_unique(key, assigned, key_changes)
-        self.store(key, old, key_changes, assigned, returning)
+        return key_changes
 
     def reload(self, key: str, assigned: dict[int, Code]) -> None:
         """A BEFORE trigger may have changed the columns that the statement does not set, or deleted the row."""
@@ -102,7 +124,7 @@ class UpdateRow:
         for column in self.table.columns:
             position = column.position
             if position not in assigned and column.generated is None and position != self.table.rowid_position:
-                frame.emit(f"{row.names[position]} = {current}[{position}]")
+                row.names[position] = f"{current}[{position}]"
                 row.classes[position] = HOLDS_ANY
         row.compute_generated()
 
@@ -111,7 +133,7 @@ class UpdateRow:
         if self.table.without_rowid:
             return
         if not key_changes:
-            frame.emit(f"{row.key} = {key}")
+            row.key = key
             return
         code = assigned.get(self.table.rowid_position if self.table.rowid_position >= 0 else -1, assigned.get(-1))
         assert code is not None
@@ -140,7 +162,7 @@ class UpdateRow:
         frame = self.frame
         frame.emit(f"if {test}:")
         if action == "IGNORE":
-            frame.emit("    continue")
+            frame.emit(f"    {self.row.skip}")
         elif action == "REPLACE":
             frame.emit(f"    {emit_remover(self)}(context, {found})")
             frame.emit(f"    {self.row.writable} = context.writable({self.database}, {self.table.id})")
@@ -164,8 +186,9 @@ class UpdateRow:
             frame.emit(f"add_record({record})")
             return
         else:
-            frame.emit(f"{row.writable}.replace({key}, {record})")
-        frame.emit("changes += 1")
+            frame.emit(self.replacing(key, record, assigned))
+        if not self.alone:
+            frame.emit("changes += 1")
         if self.session.settings.foreign_keys:
             self.call_foreign_keys(old, record, assigned)
         after = emit_triggers(self, "AFTER", "UPDATE", assigned)
@@ -174,6 +197,39 @@ class UpdateRow:
         if after is not None:
             frame.emit(f"{after}(context, {key}, {old}, {row.key}, {record})")
             frame.emit(f"{row.writable} = context.writable({self.database}, {self.table.id})")
+
+    def replacing(self, key: str, record: str, assigned: dict[int, Code]) -> str:
+        """The call that puts the new record in place: a cheaper one where no value's class is new to its column."""
+        row = self.row
+        changed = self.changed_columns(assigned)
+        moved = self.moved_keys(changed)
+        new = self.new_classes(changed) if self.guarded else HOLDS_ANY
+        slow = f"{row.writable}.replace({key}, {record}, {moved})"
+        fast = f"{row.writable}.put({key}, {record}, {moved})" if moved else f"{row.writable}.put({key}, {record})"
+        if new & ~HOLDS_NULL:
+            return slow
+        if not new:
+            return fast
+        held = self.generator.roots[self.database].tables[self.table.id].classes
+        tests = [f"{row.names[at]} is None" for at in changed if row.classes[at] & HOLDS_NULL & ~held[at]]
+        return f"{slow} if {' or '.join(tests)} else {fast}"
+
+    def changed_columns(self, assigned: dict[int, Code]) -> list[int]:
+        """The positions of the columns that the statement sets, and of those that are computed from others."""
+        return sorted({*assigned, *(c.position for c in self.table.columns if c.generated is not None)} - {-1})
+
+    def new_classes(self, changed: Sequence[int]) -> int:
+        """The classes that some new value may have and its column, as the plan's guard sees it, has never held."""
+        held = self.generator.roots[self.database].tables[self.table.id].classes
+        found = 0
+        for position in changed:
+            found |= self.row.classes[position] & ~held[position]
+        return found
+
+    def moved_keys(self, changed: Sequence[int]) -> tuple[int, ...]:
+        """The ids of the secondary keys whose entries may move."""
+        return tuple(index.id for index in self.table.indexes if index.id >= 0 and (
+            index.computed or any(column.position in changed for column in index.columns)))  # fmt: skip
 
     def call_foreign_keys(self, old: str, record: str, assigned: dict[int, Code]) -> None:
         from tandemdb.planner.change.foreign_keys import update_hook

@@ -84,6 +84,13 @@ class Pipeline:
     def write(self, frame: Frame, innermost: Sequence[str]) -> None:
         """Write the clauses as statements with `innermost` lines inside them."""
         depth = frame.depth
+        self.open(frame)
+        for line in innermost:
+            frame.emit(line)
+        frame.depth = depth
+
+    def open(self, frame: Frame) -> None:
+        """Write the clauses as statements; what is written next stands inside them."""
         for clause in joined_tests(self.clauses):
             if clause.kind == "for":
                 frame.emit(f"for {clause.target} in {clause.text}:")
@@ -93,9 +100,6 @@ class Pipeline:
             else:
                 frame.emit(f"if {clause.target}:")
                 frame.depth += 1
-        for line in innermost:
-            frame.emit(line)
-        frame.depth = depth
 
     def collect(self, generator: Generator, frame: Frame, element: str, prefix: str = "rows") -> str:
         """Write the loops that gather `element` of every row; the name of the list."""

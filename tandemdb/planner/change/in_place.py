@@ -1,0 +1,144 @@
+"""UPDATE and DELETE that need no list of rows first: where changing one row can't touch another.
+
+    by a unique key                                       in blocks, by a scan
+    item_0 = table_item_1.find(p0)                        def rewritten():
+    if item_0 is not None:                                    for records in context.watched(...record_lists()):
+        writable_1 = context.writable(0, 2)                       yield [(...) if item_0[5] < 5 else item_0
+        ...                   checks                                     for item_0 in records]
+        writable_1.put(key, record)                       writable_1 = context.writable(0, 2)
+        context.changed(1)                                changes = writable_1.rewrite(rewritten(), (3,), ())
+        return ()
+    context.changed(0)
+    return ()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from tandemdb.planner.bind.bound import Core, Expr, QueryExists, QueryIn, QueryValue, walk
+from tandemdb.planner.change.chosen_rows import FIRST, SCAN_END, SCAN_START, Rows
+from tandemdb.planner.change.updated_row import UpdateRow, returning_element
+
+if TYPE_CHECKING:
+    from tandemdb.planner.change.update_delete import ChangeEmitter
+
+
+def update_one(emitter: ChangeEmitter, rows: Rows, change: UpdateRow, assigned: dict[int, Expr]) -> None:
+    """Write an UPDATE of the one row there may be."""
+    frame, queries, row = emitter.frame, emitter.queries, change.row
+    returning = emitter.node.returning
+    nothing = "((),)" if returning else "()"
+    row.skip = f"return context.changed(0) or {nothing}"
+    assert rows.pipeline is not None
+    depth = frame.depth
+    rows.pipeline.open(frame)
+    row.open_table()
+    change.alone = True
+    if returning:
+        frame.emit("returned = []")
+    codes = {position: queries.expressions.value(item) for position, item in assigned.items()}
+    change.write(queries.expressions.value(rows.key).text, rows.source.variable, codes, returning)
+    frame.emit("context.changed(1)")
+    frame.emit("return (returned,)" if returning else "return ()")
+    frame.depth = depth
+    frame.emit("context.changed(0)")
+    frame.emit(f"return {nothing}")
+
+
+def delete_one(emitter: ChangeEmitter, rows: Rows) -> None:
+    """Write a DELETE of the one row there may be."""
+    frame = emitter.frame
+    returning = emitter.node.returning
+    assert rows.pipeline is not None
+    depth = frame.depth
+    rows.pipeline.open(frame)
+    key = emitter.queries.expressions.value(rows.key).text
+    frame.emit(f"context.writable({emitter.database}, {emitter.table.id}).delete({key})")
+    frame.emit("context.changed(1)")
+    element = returning_element(emitter, rows.source.variable, key) if returning else ""
+    frame.emit(f"return ([{element}],)" if returning else "return ()")
+    frame.depth = depth
+    frame.emit("context.changed(0)")
+    frame.emit("return ((),)" if returning else "return ()")
+
+
+def delete_together(emitter: ChangeEmitter, rows: Rows) -> None:
+    """Write a DELETE of rows that are taken out at once: all of a table, or by a list of their keys."""
+    frame, generator = emitter.frame, emitter.generator
+    writable = f"context.writable({emitter.database}, {emitter.table.id})"
+    if rows.is_scan and rows.pipeline is not None and len(rows.pipeline.clauses) == 1:
+        frame.emit(f"context.changed({writable}.clear())")
+        frame.emit("return ()")
+        return
+    if rows.pipeline is not None:
+        key = emitter.queries.expressions.value(rows.key).text
+        keys = rows.pipeline.collect(generator, frame, key, "keys")
+        frame.emit(f"{keys}.sort()")
+    else:
+        keys = generator.name("keys")
+        frame.emit(f"{keys} = sorted(map({generator.helper(FIRST, 'first')}, {rows.collect()}))")
+    frame.emit(f"{writable}.delete_many({keys})")
+    frame.emit(f"context.changed(len({keys}))")
+    frame.emit("return ()")
+
+
+def rows_alone(core: Core, values: Iterable[Expr]) -> bool:
+    """Whether no subquery runs for each row, which would see the rows before it changed already."""
+    for expression in (*core.conjuncts, *values):
+        for node in walk(expression):
+            if isinstance(node, (QueryValue, QueryExists, QueryIn)) and node.query.outer:
+                return False
+    return True
+
+
+def update_blocks(emitter: ChangeEmitter, rows: Rows, change: UpdateRow, assigned: dict[int, Expr]) -> None:
+    """Write an UPDATE that makes each block's list of records anew, in one pass over the table."""
+    frame, queries, generator, row = emitter.frame, emitter.queries, emitter.generator, change.row
+    variable = rows.source.variable
+    pipeline = rows.pipeline
+    assert pipeline is not None
+    lists = pipeline.clauses[0].text[len(SCAN_START) - len("context.watched(") : -1]
+    assert pipeline.clauses[0].text.endswith(SCAN_END)
+    pipeline.clauses[0] = pipeline.clauses[0]._replace(text="records")
+    function = generator.name("rewritten")
+    frame.emit(f"def {function}():")
+    frame.depth += 1
+    frame.emit(f"for records in {lists}:")
+    frame.depth += 1
+    start = len(frame.body)
+    frame.emit("records = records.copy()")
+    pipeline.clauses[0] = pipeline.clauses[0]._replace(target=f"at, {variable}", text="enumerate(records)")
+    depth = frame.depth
+    pipeline.open(frame)
+    inner = len(frame.body)
+    codes = {position: queries.expressions.value(item) for position, item in assigned.items()}
+    row.skip = "continue"
+    record = change.checked_record(queries.expressions.value(rows.key).text, variable, codes)
+    if len(frame.body) - inner == sum(code.text not in row.names for code in codes.values()):
+        # Nothing is checked or converted: one comprehension makes the block's records.
+        del frame.body[start:]
+        frame.depth = depth
+        for position, code in codes.items():
+            row.names[position] = code.text
+        tests = " and ".join(f"({clause.target})" for clause in pipeline.clauses[1:])
+        record = new_object(row.record)
+        choice = f"{record} if {tests} else {variable}" if tests else record
+        frame.emit(f"yield [{choice} for {variable} in records]")
+    else:
+        frame.emit(f"records[at] = {new_object(record)}")
+        frame.depth = depth
+        frame.emit("yield records")
+    frame.depth -= 2
+    changed = change.changed_columns(codes)
+    widened = tuple(changed) if change.new_classes(changed) else ()
+    row.open_table()
+    text = f"{row.writable}.rewrite({function}(), {widened}, {change.moved_keys(changed)})"
+    frame.emit(f"context.changed({text})")
+    frame.emit("return ()")
+
+
+def new_object(record: str) -> str:
+    """The text of a record that is never the old one: Python makes a tuple of constants only once."""
+    return "tuple([None])" if record == "(None,)" else record
