@@ -85,7 +85,7 @@ class AsyncExecutionContext(SQLiteExecutionContext):
     """Opens the cursors of stream()."""
 
     def create_server_side_cursor(self) -> Any:
-        return self._dbapi_connection.cursor()
+        return self._dbapi_connection.cursor(server_side=True)
 
 
 AsyncTandemDialect.execution_ctx_cls = AsyncExecutionContext
@@ -130,8 +130,9 @@ class AsyncConnection(AdaptedConnection):
         self.wait_for(lambda: setattr(self._connection, "isolation_level", level))
 
     def cursor(self, *, server_side: bool = False) -> AsyncCursor:
-        """Open a cursor; those of streams are no others, for rows are always made as they are asked for."""
+        """Open a cursor; those of streams only say that they are, for rows are always made as they are asked for."""
         cursor = cast("AsyncCursor", self._connection.cursor(AsyncCursor))
+        cursor.server_side = server_side
         cursor.wait_for = self.wait_for
         return cursor
 
@@ -178,8 +179,9 @@ class AsyncConnection(AdaptedConnection):
 class AsyncCursor(tandemdb.Cursor):
     """A cursor that waits for other writers as a coroutine does."""
 
-    __slots__ = ("wait_for",)
+    __slots__ = ("server_side", "wait_for")
 
+    server_side: bool
     wait_for: Callable[[Callable[[], Any]], Any]
 
     def execute(self, sql: str, parameters: Any = (), /) -> AsyncCursor:

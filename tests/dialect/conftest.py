@@ -21,7 +21,7 @@ from sqlalchemy.dialects import registry  # noqa: E402
 
 from tandemdb.dialect import ThreadPool  # noqa: E402
 
-collect_ignore = ["compliance"]  # SQLAlchemy's own suite is a command of its own: python -m tests.dialect.compliance
+collect_ignore = ["compliance"]  # SQLAlchemy's own suite is a process of its own: test_compliance starts it
 registry.register("sqlite.tandemdb", "tandemdb.dialect", "TandemDialect")
 registry.register("tandemdb", "tandemdb.dialect", "TandemDialect")
 

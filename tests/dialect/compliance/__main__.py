@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
-DATABASES = {"tandemdb": "sqlite+tandemdb:///:memory:compliance", "pysqlite": "sqlite://"}
+DATABASES = {
+    "tandemdb": "sqlite+tandemdb:///:memory:compliance",
+    "aiotandemdb": "sqlite+aiotandemdb:///:memory:compliance",
+    "pysqlite": "sqlite://",
+}
 HERE = Path(__file__).parent
 
 
