@@ -121,3 +121,66 @@ def test_aggregates(name: str) -> None:
 @pytest.mark.parametrize("name", COLUMNS)
 def test_constants_beside_columns(name: str) -> None:
     check(COLUMNS[name], [(text, (value,)) for text in WITH_VALUES for value in PARAMETERS])
+
+
+DOCUMENTS: list[Any] = [
+    '{"a": 1, "b": 2.50, "c": "x", "a": 9}',
+    '{"a": {"a": [1, 2, {"b": null}]}, "b": true, "c": false}',
+    ' {"a" : [ ] , "b" : { } } ',
+    '{"a": 1e999, "b": -0.0, "c": 9223372036854775808, "d": -9223372036854775808}',
+    '{"a": "q\\"\\u00e9\\ud83d\\ude00\\n", "b\\u0041": 1}',
+    '{"a": 1',
+    '{"a": 01}',
+    '{"a": NaN}',
+    '{"a": 1,}',
+    "[1, [2, 3], null]",
+    "[]",
+    "7",
+    "1.50",
+    '"text"',
+    "null",
+    "",
+    " ",
+    "nonsense",
+    '{"a": 1}\0{"a": 2}',
+    '{"A": 1, "a ": 2, "": 3}',
+    None,
+    1,
+    1.0,
+    2.5,
+    b'{"a": 1}',
+]
+PATHS: list[Any] = ["$", "$.a", "$.b", "$.a.a[2].b", "$[1]", "$[1][0]", "$[#-1]", '$."a"', "$.", "a", "b", 1, 0, None, ""]
+JSON_CALLS = [
+    "json_extract(x, ?)", "x -> ?", "x ->> ?", "json_type(x, ?)", "json_array_length(x, ?)",
+    "json_array(json_extract(x, ?))", "typeof(json_extract(x, ?))", "json_extract(x, ?) = 1", "json_quote(x -> ?)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("call", JSON_CALLS)
+def test_json_at_a_path(call: str) -> None:
+    """Each document by itself, for one that is malformed ends the statement; and twice, for it is remembered."""
+    for document in DOCUMENTS:
+        queries = [(f"SELECT {call}, y FROM t", (path,)) for path in PATHS for _ in range(2)]
+        check([document, document], queries)
+
+
+def test_json_of_many_rows() -> None:
+    documents = [f'{{"a": {n % 5}, "b": [{n}, "t{n}"]}}' for n in range(300)]
+    check(documents, [
+        ("SELECT sum(json_extract(x, '$.a')), max(x ->> '$.b[1]'), count(json_extract(x, '$.c')) FROM t", ()),
+        ("SELECT json_extract(x, '$.a'), count(*) FROM t GROUP BY 1", ()),
+        ("SELECT id FROM t WHERE json_extract(x, ?) = 3 AND x ->> 'a' > 2", ("$.a",)),
+    ])  # fmt: skip
+
+
+def test_what_json_functions_remember_is_bounded() -> None:
+    from tandemdb.planner.functions.json_found import CHARACTERS_MAX, found_at
+
+    found = found_at("json_extract", "$.bounded")
+    long = '{"bounded": "' + "x" * (CHARACTERS_MAX // 4) + '"}'
+    for number in range(5):
+        assert found[long.replace("x", str(number), 1)][0] == str(number)
+        assert sum(map(len, found)) <= CHARACTERS_MAX
+    assert found['{"bounded": "' + "x" * CHARACTERS_MAX + '"}'][0] == "x"
+    assert not any(len(text) > CHARACTERS_MAX for text in found)

@@ -24,7 +24,7 @@ from tandemdb.planner.bind.bound import (
     FunctionCall,
     UserCall,
 )
-from tandemdb.planner.bind.traits import collation_of
+from tandemdb.planner.bind.traits import collation_of, is_constant
 from tandemdb.planner.emit.collation import collated_call
 from tandemdb.planner.emit.writer import Code
 from tandemdb.planner.functions.registry import plain
@@ -43,6 +43,8 @@ def emit_function(emitter: ExpressionEmitter, node: FunctionCall, *, keep_json: 
         found = inline(emitter, node)
         if found is not None:
             return found
+    if node.name in REMEMBERED and not keep_json and len(node.arguments) == 2 and is_constant(node.arguments[1]):
+        return remembered(emitter, node)
     function = node.function
     collation = "BINARY"
     if function.make_collated is not None:
@@ -61,6 +63,19 @@ def emit_function(emitter: ExpressionEmitter, node: FunctionCall, *, keep_json: 
     if (function.makes_json or node.name in JSON_CARRIERS) and not keep_json:
         text = f"{emitter.generator.helper(plain)}({text})"
     return Code(text, classes)
+
+
+def remembered(emitter: ExpressionEmitter, node: FunctionCall) -> Code:
+    """A JSON function at a path that is the same for all rows: a look-up of what it has found before."""
+    from tandemdb.planner.functions.json_found import found_at
+
+    value, path = json_argument(emitter, node.arguments[0]), emitter.value(node.arguments[1])
+    maker = emitter.generator.helper(found_at)
+    found = emitter.generator.hoist(Code(f"{maker}({node.name!r}, {path.text})"), "found")
+    classes = node.function.result_classes
+    if node.function.null_if_null and (value.nullable or path.nullable):
+        classes |= HOLDS_NULL
+    return Code(f"{found.grouped}[{value.text}]", classes)
 
 
 def json_argument(emitter: ExpressionEmitter, node: Expr) -> Code:
@@ -135,6 +150,8 @@ def absolute(emitter: ExpressionEmitter, node: FunctionCall) -> Code | None:
     return Code(f"abs({value.text})", value.classes, True) if value.classes == HOLDS_NUMBER & ~HOLDS_INT else None
 
 
+REMEMBERED = frozenset({"json_extract", "->", "->>", "json_type", "json_array_length"})
+"""JSON functions of a text and a path."""
 JSON_CARRIERS: frozenset[str] = frozenset()
 """Functions that hand on the JSON mark of an argument."""
 

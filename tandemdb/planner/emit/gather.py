@@ -188,16 +188,10 @@ class Gatherer:
             name = self.pipeline.collect(generator, frame, texts[0], "values")
             return {texts[0]: name}, Code(f"len({name})", HOLDS_INT, True)
         names = {text: generator.name("values") for text in texts}
-        if len(self.pipeline.variables) == 1:
-            variable = self.pipeline.variables[0]
-            items = self.pipeline.collect(generator, frame, variable, "items")
-            for text, name in names.items():
-                frame.emit(f"{name} = [{text} for {variable} in {items}]")
-        else:
-            items = self.pipeline.collect(generator, frame, f"({', '.join(texts)})", "items")
-            listed = ", ".join(names.values())
-            frame.emit(f"{listed} = zip(*{items}) if {items} else ({'(), ' * len(texts)})")
-        return names, Code(f"len({items})", HOLDS_INT, True)
+        for name in names.values():
+            frame.emit(f"{name} = []")
+        self.pipeline.write(frame, [f"{name}.append({text})" for text, name in names.items()])
+        return names, Code(f"len({names[texts[0]]})", HOLDS_INT, True)
 
     # ---- groups
 

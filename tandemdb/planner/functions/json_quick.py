@@ -24,19 +24,17 @@ OTHERWISE: Final = object()
 PLAIN_PATH = re.compile(r"\$((?:\.[A-Za-z_][0-9A-Za-z_]*+|\[[0-9]{1,9}\])*+)\Z")
 STEP = re.compile(r"\.([^.\[]+)|\[([0-9]+)\]")
 BLANKS = " \t\n\r"
+last: tuple[str | None, Any] = (None, None)
+"""The text read last, and its document."""
 
 
 def quick_value(text: str, path: str) -> Value | object:
     """The SQL value of the atom at a path, None where there is nothing; OTHERWISE if `json_document` must look."""
     steps = steps_of(path)
-    if steps is None or "\\" in text or "\0" in text:
+    if steps is None:
         return OTHERWISE
-    text = text.strip(BLANKS)
-    try:
-        found, end = scan(text, 0)
-    except (ValueError, StopIteration, RecursionError):
-        return OTHERWISE
-    if end != len(text):
+    found = read(text)
+    if found is OTHERWISE:
         return OTHERWISE
     for step in steps:
         if isinstance(step, str):
@@ -53,6 +51,25 @@ def quick_value(text: str, path: str) -> Value | object:
         else:
             found = found[step]
     return atom(found)
+
+
+def read(text: str) -> Any:
+    """The document of a text, OTHERWISE if it is none that can be read here. A row's is often asked for several paths."""
+    global last
+    known, found = last
+    if known is text:
+        return found
+    if "\\" in text or "\0" in text:
+        return OTHERWISE
+    stripped = text.strip(BLANKS)
+    try:
+        found, end = scan(stripped, 0)
+    except (ValueError, StopIteration, RecursionError):
+        return OTHERWISE
+    if end != len(stripped):
+        return OTHERWISE
+    last = text, found
+    return found
 
 
 def atom(found: Any) -> Value | object:
