@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tandemdb.planner.bind.bound import HOLDS_ANY, HOLDS_INT, HOLDS_NULL, Expr
+from tandemdb.planner.bind.bound import HOLDS_ANY, HOLDS_INT, HOLDS_NULL, HOLDS_TEXT, Expr
 from tandemdb.planner.bind.expression import joined
 from tandemdb.planner.bind.traits import affinity_of, comparison_collation, is_constant
 from tandemdb.planner.emit.collation import collation_function
@@ -27,9 +27,32 @@ def like_test(emitter: ExpressionEmitter, node: ast.Like, wanted: bool) -> str:
     matcher = like_matcher(emitter, node)
     operand = emitter.value(node.operand)
     call = f"{matcher}({operand.text})"
+    if operand.classes & ~HOLDS_NULL == HOLDS_TEXT and matcher.isidentifier() and node.escape is None:
+        if has_pattern(emitter, node):
+            return text_like_test(emitter, node, operand, matcher, wanted)
     if operand.nullable or node.escape is not None or not has_pattern(emitter, node):
         return f"{call} is {wanted}"
     return call if wanted else f"not {call}"
+
+
+def text_like_test(emitter: ExpressionEmitter, node: ast.Like, operand: Code, matcher: str, wanted: bool) -> str:
+    """LIKE and GLOB of texts: only one that has the longest piece of the pattern in it is looked at any closer."""
+    generator = emitter.generator
+    maker = emitter.use(patterns.glob_piece if node.operator == "GLOB" else patterns.like_piece)
+    piece = generator.hoist(Code(f"{maker}({emitter.value(node.pattern).text})"), "piece").text
+    text, as_it_is = f"{piece}_text", f"{piece}_as_it_is"
+    if text not in generator.hoisted:
+        generator.hoisted[text] = Code(text)
+        generator.main.emit_setup(f"{text}, {as_it_is} = {piece}")
+    tests = []
+    if operand.nullable or not operand.atomic or "(" in operand.text:
+        name = generator.name("x")
+        tests.append(f"({name} := {operand.text}) is not None")
+        operand = Code(name, operand.classes, True)
+    x = operand.text
+    matches = f"{text} in ({x} if {as_it_is} else {x}.lower()) and {matcher}({x})"
+    tests.append(matches if wanted else f"not ({matches})")
+    return f"({' and '.join(tests)})"
 
 
 def has_pattern(emitter: ExpressionEmitter, node: ast.Like) -> bool:

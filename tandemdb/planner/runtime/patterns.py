@@ -65,6 +65,34 @@ def glob_function(pattern: Value) -> Predicate:
     return too_complex if is_too_long(text) else compile_glob(text)
 
 
+@lru_cache(maxsize=1024)
+def like_piece(pattern: Value) -> tuple[str, bool]:
+    """Return a text that is in every text that LIKE matches, and whether it is there as it stands, or once lowered.
+
+    Only ASCII is looked for: lowering other letters folds more than LIKE does, but never takes an ASCII letter away.
+    """
+    if isinstance(pattern, bytes) or pattern is None or is_too_long(text := to_text(pattern)):
+        return "", True
+    pieces = [piece for element in literals_of(like_elements(text, "")) for piece in ASCII_RUN.findall(element)]
+    piece = max(pieces, key=len, default="")
+    return piece.lower(), piece.lower() == piece.upper()
+
+
+@lru_cache(maxsize=1024)
+def glob_piece(pattern: Value) -> tuple[str, bool]:
+    """Return a text that is in every text that GLOB matches; see `like_piece`."""
+    if isinstance(pattern, bytes) or pattern is None or is_too_long(text := to_text(pattern)):
+        return "", True
+    return max(literals_of(glob_elements(text)), key=len, default=""), True
+
+
+def literals_of(elements: list[str] | None) -> list[str]:
+    return [element for element in elements or () if not isinstance(element, Set)]
+
+
+ASCII_RUN = re.compile("[\0-\x7f]+")
+
+
 def like_prefix(pattern: Value, escape: Value = NO_ESCAPE) -> str | None:
     """Return the text that every match of a LIKE pattern begins with (in some case), None if there is none."""
     if escape is NO_ESCAPE:
