@@ -56,10 +56,11 @@ def databases(column: list[Any]) -> list[Any]:
     return found
 
 
-def outcome(connection: Any, text: str, values: tuple[Any, ...]) -> Any:
+def outcome(connection: Any, text: str, values: tuple[Any, ...], *, ordered: bool = True) -> Any:
     """The rows to the last digit and class, or the error."""
     try:
-        return repr(connection.execute(text, values).fetchall())
+        rows = list(map(repr, connection.execute(text, values).fetchall()))
+        return rows if ordered else sorted(rows)
     except Exception as error:
         return type(error).__name__, str(error)
 
@@ -150,7 +151,9 @@ DOCUMENTS: list[Any] = [
     2.5,
     b'{"a": 1}',
 ]
-PATHS: list[Any] = ["$", "$.a", "$.b", "$.a.a[2].b", "$[1]", "$[1][0]", "$[#-1]", '$."a"', "$.", "a", "b", 1, 0, None, ""]
+PATHS: list[Any] = [
+    "$", "$.a", "$.b", "$.a.a[2].b", "$[1]", "$[1][0]", "$[#-1]", '$."a"', "$.", "a", "b", 1, 0, None, "",
+]  # fmt: skip
 JSON_CALLS = [
     "json_extract(x, ?)", "x -> ?", "x ->> ?", "json_type(x, ?)", "json_array_length(x, ?)",
     "json_array(json_extract(x, ?))", "typeof(json_extract(x, ?))", "json_extract(x, ?) = 1", "json_quote(x -> ?)",
@@ -184,3 +187,64 @@ def test_what_json_functions_remember_is_bounded() -> None:
         assert sum(map(len, found)) <= CHARACTERS_MAX
     assert found['{"bounded": "' + "x" * CHARACTERS_MAX + '"}'][0] == "x"
     assert not any(len(text) > CHARACTERS_MAX for text in found)
+
+
+TEXTS = [
+    "abc", "ABC", "aBcd", "xabc", "ab", "", "a%c", "a_c", "é99", "É99", "\u212aelvin", "kelvin", "\u0130stanbul",
+    "istanbul", "ab\0c99", "99\0", "note 99 of", "ß", "[a]", "a[b", "\u03a3abc", "ABC\U0001f600", "zz99", None,
+]  # fmt: skip
+PATTERNS: list[Any] = [
+    "abc%", "ABC", "%bc", "%b%", "%99%", "%99", "99%", "a_c", "a\\%c", "%", "%%", "_", "", "k%", "K%", "%K%", "i%",
+    "%i%", "é%", "É%", "%é9%", "%a%c%", "a%c%d", "AB\0C%", "%\0", "\u212a%", "\u03c3%", "%\u03a3%", "[a]%", "a[b",
+    "*9*", "[a-c]b*", "?99", "a*", "*", "é*", 99, 9.5, None, b"abc",
+]  # fmt: skip
+TOO_LONG = "x" * 50_001
+LIKES = [
+    "SELECT id FROM t WHERE x LIKE ?", "SELECT id FROM t WHERE NOT x LIKE ?", "SELECT id FROM t WHERE x NOT LIKE ?",
+    "SELECT id, x LIKE ? FROM t", "SELECT id FROM t WHERE x GLOB ?", "SELECT id FROM t WHERE x NOT GLOB ?",
+    "SELECT id FROM t WHERE x || 'c' LIKE ?", "SELECT id FROM t WHERE x LIKE ? ESCAPE '\\'",
+    "SELECT count(*), max(x) FROM t WHERE x LIKE ? AND k >= 0", "SELECT id FROM t WHERE upper(x) LIKE ? OR k = 2",
+]  # fmt: skip
+INDEXES = [
+    "CREATE INDEX i ON t (x)", "CREATE INDEX i ON t (x COLLATE NOCASE)", "CREATE INDEX i ON t (x, k)",
+    "CREATE INDEX i ON t (x COLLATE NOCASE, id)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", LIKES)
+@pytest.mark.parametrize("nulls", [False, True])
+def test_patterns(text: str, nulls: bool) -> None:
+    texts = TEXTS if nulls else [found for found in TEXTS if found is not None]
+    check(texts, [(text, (pattern,)) for pattern in (*PATTERNS, TOO_LONG)])
+    real, ours = databases([*texts, 99, 9.5, b"abc"])
+    for pattern in PATTERNS:
+        assert outcome(ours, text, (pattern,)) == outcome(real, text, (pattern,)), pattern
+
+
+@pytest.mark.parametrize("index", INDEXES)
+def test_patterns_by_an_index(index: str) -> None:
+    """A whole table's worth of other texts, so that the index is worth using; rows may come in another order."""
+    real, ours = databases([*TEXTS, *(f"m{number}" for number in range(400))])
+    for connection in (real, ours):
+        connection.execute(index)
+    quoted = [f"'{pattern}'" for pattern in PATTERNS if type(pattern) is str and "\0" not in pattern]
+    queries = [(text, (pattern,)) for text in LIKES for pattern in PATTERNS]
+    queries += [(text.replace("?", pattern), ()) for text in LIKES[:6] for pattern in quoted]
+    for query, values in queries:
+        expected = outcome(real, query, values, ordered=False)
+        assert outcome(ours, query, values, ordered=False) == expected, (query, values)
+    for connection in (real, ours):
+        connection.execute("UPDATE t SET k = 77 WHERE x LIKE 'ab%'")
+        connection.execute("DELETE FROM t WHERE x LIKE ?", ("k%",))
+    assert outcome(ours, "SELECT * FROM t ORDER BY id", ()) == outcome(real, "SELECT * FROM t ORDER BY id", ())
+
+
+def test_case_sensitive_like_by_an_index() -> None:
+    real, ours = databases([*TEXTS, *(f"m{number}" for number in range(400))])
+    for connection in (real, ours):
+        connection.execute("CREATE INDEX i ON t (x)")
+    for setting in (1, 0, 1):
+        for connection in (real, ours):
+            connection.execute(f"PRAGMA case_sensitive_like = {setting}")
+        for text in ("SELECT x FROM t WHERE x LIKE 'aB%'", "SELECT x FROM t WHERE x LIKE '%bC%'"):
+            assert outcome(ours, text, (), ordered=False) == outcome(real, text, (), ordered=False), (text, setting)

@@ -2,7 +2,7 @@
 
 id IN (3, 1, 2)               members   of the unique key: sorted, each found
 country IN (SELECT ...)       members   of a secondary key: the keys under each value, in the order of values
-name LIKE 'Os%'               prefix    a range of a NOCASE key (GLOB: a BINARY one), LIKE checked on each row
+name LIKE 'Os%'               prefix    a range of a NOCASE key, or ranges of a BINARY one: OS, Os, oS, os; LIKE checked
 id = ? OR name = ?            either    the keys of each side, a key that both bring only once; OR is checked again
 """
 
@@ -134,18 +134,25 @@ def prefix_paths(
         return []
     if operand.source is not source or source.columns[operand.position].classes & ~HOLDS_NULL != HOLDS_TEXT:
         return []
-    if not isinstance(pattern, ast.Literal) or not isinstance(pattern.value, str) or not pattern.value:
-        return []
-    if pattern.value[0] in WILDCARDS.get(conjunct.operator, pattern.value[0]):
+    if conjunct.operator not in WILDCARDS or not begins_with_text(pattern, WILDCARDS[conjunct.operator]):
         return []
     rows = max(1.0, count * access.SELECTIVE_PART / 2)
     cost = access.COST_KEY + rows * access.COST_KEY_ROW
-    collations = ("NOCASE",) if conjunct.operator == "LIKE" else ("BINARY",)
+    collations = ("NOCASE", "BINARY") if conjunct.operator == "LIKE" else ("BINARY",)
     return [
         access.Path("prefix", cost, rows, key=index, node=conjunct)
         for collation in collations
         for index in leading_indexes(source, operand, collation, conjuncts, stored)
     ]
+
+
+def begins_with_text(pattern: Expr, wildcards: str) -> bool:
+    """Whether a pattern begins with a text, or is bound later: if it then begins with a wildcard, the table is read."""
+    if isinstance(pattern, ast.Parameter):
+        return True
+    if not isinstance(pattern, ast.Literal) or not isinstance(pattern.value, str):
+        return False
+    return pattern.value[:1] not in wildcards
 
 
 # ---- OR

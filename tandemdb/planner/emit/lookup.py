@@ -2,7 +2,7 @@
 
 members    for city_0 in table_city_1.find_many(rowids_among(members_1))
 members    for city_0 in table_city_1.find_many(keys_among(table_city_1.keys[7], members_1))
-prefix     for city_0 in table_city_1.find_many(keys_between(table_city_1.keys[7], bounds_1))
+prefix     for city_0 in records_with_prefix(context, table_city_1, 7, ranges_1)
 either     for city_0 in table_city_1.find_many(dict.fromkeys(chain(rowids_equal(p0), keys_equal(..., p1))))
 in order   for city_0_key in table_city_1.keys[7].scan_keys(True) for city_0 in [table_city_1.find(city_0_key)]
 """
@@ -10,12 +10,14 @@ in order   for city_0_key in table_city_1.keys[7].scan_keys(True) for city_0 in 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from tandemdb.planner.access.lookup import WILDCARDS, Branch
+from tandemdb.planner.bind.traits import canonical_collation
 from tandemdb.planner.emit.writer import Code
-from tandemdb.planner.runtime import values
+from tandemdb.planner.runtime import patterns, values
 from tandemdb.planner.syntax import ast
 from tandemdb.storage.values import CLASS_RANK
 
@@ -45,12 +47,16 @@ def members_text(reader: SourceReader, key: Any, node: Any) -> str:
 
 
 def read_prefix(reader: SourceReader) -> None:
-    node, generator = reader.path.node, reader.generator
-    lowered = reader.path.key.columns[0].collation.upper() == "NOCASE"
+    node, generator, source = reader.path.node, reader.generator, reader.source
+    ways = ""
+    if node.operator == "LIKE":
+        ways = "lower" if canonical_collation(reader.path.key.columns[0].collation) == "NOCASE" else "both"
     pattern = reader.queries.expressions.value(node.pattern).text
-    maker = generator.helper(prefix_bounds)
-    bounds = generator.hoist(Code(f"{maker}({pattern}, {WILDCARDS[node.operator]!r}, {lowered})"), "bounds").text
-    loop_over(reader, f"{generator.helper(keys_between)}({reader.key_text()}, {bounds})")
+    maker = generator.helper(prefix_ranges)
+    ranges = generator.hoist(Code(f"{maker}({pattern}, {WILDCARDS[node.operator]!r}, {ways!r})"), "ranges").text
+    generator.needs_context = True
+    function = generator.helper(items_with_prefix if source.uses_key else records_with_prefix)
+    reader.pipeline.loop(reader.target, f"{function}(context, {reader.table}, {reader.path.key.id}, {ranges})")
 
 
 def read_either(reader: SourceReader) -> None:
@@ -107,24 +113,76 @@ def keys_among(key: Any, members: Iterable[Any]) -> list[Any]:
     return found
 
 
-def prefix_bounds(pattern: Any, wildcards: str, lowered: bool) -> tuple[str, str | None] | None:
-    """The text that all matches begin with, and the least text above all that begin with it."""
-    if not isinstance(pattern, str):
-        return None
+Ranges = tuple[bool, tuple[tuple[str, str | None], ...]]
+"""Whether rows are to come in the order of the table, and bounds: at least, and less than (None: no upper bound)."""
+
+
+@lru_cache(maxsize=1024)
+def prefix_ranges(pattern: Any, wildcards: str, ways: str) -> Ranges:
+    """Where a key's texts lie that begin as the pattern does; no range if it begins with a wildcard.
+
+    `ways`: "" as it stands, "lower" by the letters lowered, "both" in upper and lower case, each a range of its own; of
+    a long text only so many letters are taken that there are few.
+    """
+    if not isinstance(pattern, str) or (ways == "both" and patterns.is_too_long(pattern)):
+        return True, ()
     end = next((place for place, letter in enumerate(pattern) if letter in wildcards), len(pattern))
-    prefix = pattern[:end]
-    if lowered:
+    prefix = values.until_nul(pattern[:end])
+    if not prefix:
+        return True, ()
+    if ways == "lower":
         prefix = values.nocase_key(prefix)
-    last = ord(prefix[-1]) if prefix else 0x10FFFF
-    return prefix, None if last == 0x10FFFF else prefix[:-1] + chr(last + 1)
+    starts = [""]
+    for letter in prefix:
+        cases = {letter.lower(), letter.upper()} if ways == "both" and letter.isascii() else {letter}
+        if len(starts) * len(cases) > RANGES_MAX:
+            break
+        starts = [start + case for start in starts for case in sorted(cases)]
+    return ways == "both", tuple((start, text_above(start)) for start in starts)
 
 
-def keys_between(key: Any, bounds: tuple[str, str | None] | None) -> list[Any]:
-    """The unique keys of the texts between two bounds."""
-    low, high = bounds or (None, None)
-    found: list[Any]
-    if len(key.definition.columns) == 1:
-        found = key.range_keys(2, low, False, high, True)
-    else:
-        found = key.range_keys(2, None if low is None else (low,), False, None if high is None else (high,), True)
+RANGES_MAX = 8
+
+
+def text_above(start: str) -> str | None:
+    """The least text above all that begin with this one; None if there is none."""
+    last = ord(start[-1])
+    return None if last == 0x10FFFF else start[:-1] + chr(last + 1)
+
+
+def records_with_prefix(context: Any, table: Any, key_id: int, ranges: Ranges) -> Iterable[Any]:
+    """The records whose text lies in one of the ranges; all of the table where that is no slower."""
+    keys = keys_in_ranges(table, key_id, ranges)
+    if keys is None:
+        return chain.from_iterable(context.watched(table.record_lists()))
+    found: Iterable[Any] = table.find_many(keys)
     return found
+
+
+def items_with_prefix(context: Any, table: Any, key_id: int, ranges: Ranges) -> Iterable[tuple[Any, Any]]:
+    """As `records_with_prefix`, each with its unique key."""
+    keys = keys_in_ranges(table, key_id, ranges)
+    found: Iterable[tuple[Any, Any]] = context.watched_items(table) if keys is None else table.find_items(keys)
+    return found
+
+
+def keys_in_ranges(table: Any, key_id: int, ranges: Ranges) -> list[Any] | None:
+    """The unique keys of the texts in the ranges; None if reading the whole table is better."""
+    in_table_order, bounds = ranges
+    if not bounds:
+        return None
+    key = table.keys[key_id]
+    single = len(key.definition.columns) == 1
+    found: list[Any] = []
+    for low, high in bounds:
+        if single:
+            found += key.range_keys(2, low, False, high, True)
+        else:
+            found += key.range_keys(2, (low,), False, None if high is None else (high,), True)
+        if in_table_order and len(found) * SCAN_FACTOR > table.count:
+            return None
+    return sorted(found) if in_table_order else found
+
+
+SCAN_FACTOR = 10
+"""A record is found by its key in the time in which a scan reads so many."""

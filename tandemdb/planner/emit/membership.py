@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tandemdb.planner.bind.bound import HOLDS_ANY, HOLDS_INT, HOLDS_NULL, HOLDS_TEXT, Expr
+from tandemdb.planner.bind.bound import HOLDS_ANY, HOLDS_BLOB, HOLDS_INT, HOLDS_NULL, HOLDS_TEXT, Expr
 from tandemdb.planner.bind.expression import joined
 from tandemdb.planner.bind.traits import affinity_of, comparison_collation, is_constant
 from tandemdb.planner.emit.collation import collation_function
@@ -28,7 +28,7 @@ def like_test(emitter: ExpressionEmitter, node: ast.Like, wanted: bool) -> str:
     operand = emitter.value(node.operand)
     call = f"{matcher}({operand.text})"
     if operand.classes & ~HOLDS_NULL == HOLDS_TEXT and matcher.isidentifier() and node.escape is None:
-        if has_pattern(emitter, node):
+        if has_pattern(emitter, node) and not emitter.value(node.pattern).classes & HOLDS_BLOB:
             return text_like_test(emitter, node, operand, matcher, wanted)
     if operand.nullable or node.escape is not None or not has_pattern(emitter, node):
         return f"{call} is {wanted}"

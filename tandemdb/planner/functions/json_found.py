@@ -4,8 +4,8 @@
 
     found_1[document_0[1]]               a dictionary look-up; a text not seen before is read
 
-Only texts are remembered, for 1 and 1.0 are one key of a dictionary and not one value. What is remembered is bounded, and
-forgotten all at once: a table larger than that is read anew by each scan, at no more than it costs without.
+Only texts are remembered, for 1 and 1.0 are one key of a dictionary and not one value. What is remembered is bounded,
+and forgotten all at once: a table larger than that is read anew by each scan, at no more than it costs without.
 """
 
 from __future__ import annotations

@@ -33,9 +33,9 @@ def quick_value(text: str, path: str) -> Value | object:
     steps = steps_of(path)
     if steps is None:
         return OTHERWISE
-    found = read(text)
+    found: Any = read(text)
     if found is OTHERWISE:
-        return OTHERWISE
+        return OTHERWISE  # type: ignore[no-any-return]
     for step in steps:
         if isinstance(step, str):
             if type(found) is not tuple:
@@ -54,7 +54,7 @@ def quick_value(text: str, path: str) -> Value | object:
 
 
 def read(text: str) -> Any:
-    """The document of a text, OTHERWISE if it is none that can be read here. A row's is often asked for several paths."""
+    """A text's document, OTHERWISE if none can be read here. A row's is often asked for several paths."""
     global last
     known, found = last
     if known is text:
