@@ -18,6 +18,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from operator import ne
 from typing import Any, NamedTuple, TypeAlias
 from weakref import WeakSet
 
@@ -247,10 +248,15 @@ def is_uniform(chunk: list[Any], width: int) -> bool:
 def is_plain_column(column: tuple[Any, ...]) -> bool:
     """Tell what `is_plain` would, quicker when the column is of one type."""
     kinds = {*map(type, column)}
+    if type(None) in kinds and len(kinds) == 2:
+        kinds.remove(type(None))
+        column = tuple([value for value in column if value is not None])
     if kinds == {int}:
         return bool(INTEGER_MIN <= min(column) and max(column) <= INTEGER_MAX)
     if kinds == {str}:
         return not has_surrogates("".join(column))
+    if kinds == {float}:
+        return not any(map(ne, column, column))
     if kinds <= {bytes, type(None)}:
         return True
     return is_plain(column)

@@ -7,11 +7,11 @@ one row each that follow one another into the same table are read and run togeth
 
 from __future__ import annotations
 
-import gc
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from tandemdb.planner.runtime.collector import collector_paused
 
 if TYPE_CHECKING:
     from tandemdb.planner.session import Session
@@ -51,18 +51,6 @@ def run_script(session: Session, sql: str) -> None:
             for _ in result.rows:
                 continue
         position = end
-
-
-@contextmanager
-def collector_paused() -> Iterator[None]:
-    """Hold Python's cyclic garbage collector: the records made here live on, and it would walk them again and again."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def insert_run(session: Session, prefix: str, rows: Sequence[tuple[object, ...]]) -> None:

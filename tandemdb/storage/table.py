@@ -18,7 +18,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from operator import is_, itemgetter, lt
+from operator import gt, is_, itemgetter, lt, or_
 
 from tandemdb.storage.block import BLOCK_RECORDS_MAX, Block, Stamp
 from tandemdb.storage.changes import APPEND, DELETE, FREE, INSERT, NEW, SPLIT, UPDATE, Writer
@@ -179,11 +179,14 @@ class Table(TableReading):
 
     # Many records ----------------------------------------------------------------------------------------------
 
-    def append_many(self, keys: list[Key], records: list[Record], unique: Sequence[int] = ()) -> bool:
+    def append_many(
+        self, keys: list[Key], records: list[Record], unique: Sequence[int] = (), masks: Sequence[int] | None = None
+    ) -> bool:
         """Add records whose unique keys ascend and lie above all that the table holds.
 
         Args:
             unique: ids of secondary keys that must stay unique.
+            masks: the classes that each column of the records holds, from a caller who has looked.
         Returns:
             False if one of those would not; nothing has changed then.
         Raises:
@@ -202,7 +205,10 @@ class Table(TableReading):
         listed = {key_id: self.keys[key_id].list_entries(keys, records) for key_id in unique}
         if not all(self.keys[key_id].has_room_for(entries) for key_id, entries in listed.items()):
             return False
-        self.grow_classes(widen_classes_by_records(self.classes, records))
+        if masks is None:
+            self.grow_classes(widen_classes_by_records(self.classes, records))
+        elif any(map(gt, map(or_, self.classes, masks), self.classes)):
+            self.grow_classes(tuple(map(or_, self.classes, masks)))
         self.fill_blocks(keys, records)
         self.count += len(keys)
         if self.keys:

@@ -27,6 +27,7 @@ from tandemdb.planner.emit.query import QueryEmitter
 from tandemdb.planner.namespace import Namespace
 from tandemdb.planner.plan import Plan, checks_values, finish_plan, guard_here, new_binder, new_generator
 from tandemdb.planner.plan_settings import plan_key
+from tandemdb.planner.runtime.collector import collector_paused
 from tandemdb.planner.schema.schema import CATALOG_NAMES, Table, View
 from tandemdb.planner.syntax import ast
 
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from tandemdb.planner.session import Result, Session
     from tandemdb.planner.statement import Statement
 
+COLLECTED_MAX = 1000
+"""So many rows at once are written with the garbage collector held."""
 SIMPLE = (ast.Literal, ast.Parameter, ast.Unary, ast.Binary, ast.Call, ast.Cast, ast.Collate, ast.IsNull)
 
 
@@ -125,7 +128,11 @@ def run_inserts(
             changes += session.changes
         return batches, changes
     try:
-        batches = plan.run(roots, rows, context)
+        if len(rows) < COLLECTED_MAX:
+            batches = plan.run(roots, rows, context)
+        else:
+            with collector_paused():
+                batches = plan.run(roots, rows, context)
     except BaseException as error:
         # Rows before the one that failed were statements of their own; that one changed nothing.
         session.undo({}, "ROLLBACK" if getattr(error, "conflict_action", "") == "ROLLBACK" else "FAIL")

@@ -31,6 +31,7 @@ from tandemdb.planner.bind.bound import (
 from tandemdb.planner.bind.expression import ExpressionBinder
 from tandemdb.planner.bind.query import Binder
 from tandemdb.planner.bind.scope import ROWID_NAMES, Scope
+from tandemdb.planner.change.insert_batch import write_batch
 from tandemdb.planner.change.row import RowEmitter
 from tandemdb.planner.change.row_batch import append_batch
 from tandemdb.planner.change.row_errors import index_code, integer_key
@@ -65,6 +66,9 @@ class InsertEmitter:
         self.row = RowEmitter(queries, binder, table, database, node.action, session.settings)
         self.targets, self.rowid_at = self.find_targets()
         self.appends = False
+        self.batches = False
+        """Whether rows that fit are taken together before the loop, with `masks` of what their columns hold."""
+        self.rows_name = "many"
         self.upserts = Upserts(self)
 
     # ---- the columns named
@@ -117,6 +121,9 @@ class InsertEmitter:
             self.row.high = "high"
         frame.emit("try:")
         frame.depth += 1
+        self.name_rows(items)
+        if self.appends and self.rows_name:
+            self.write_batch(items)
         self.open_rows(items)
         self.write_row(items)
         frame.depth -= 1
@@ -147,7 +154,8 @@ class InsertEmitter:
         uniques = tuple((index.id, unique_text(self.table, index), index_code(index))
                         for index in self.table.indexes if index.unique and index.id >= 0)  # fmt: skip
         function = self.generator.helper(append_batch)
-        return f"{function}({self.row.writable}, keys, records, {self.generator.helper(uniques, 'unique_keys')})"
+        masks = ", masks" if self.batches else ""
+        return f"{function}({self.row.writable}, keys, records, {self.generator.helper(uniques, 'unique_keys')}{masks})"
 
     def may_append(self) -> bool:
         """Whether rows may be gathered for `append_many`: nothing may need to find them before."""
@@ -186,6 +194,33 @@ class InsertEmitter:
         self.frame.body.append("    # The rows are made before the first is inserted.")
         return self.queries.rows(query)
 
+    def name_rows(self, items: Any) -> None:
+        """Give the list of the rows a name: none for a single row of expressions."""
+        if isinstance(items, str):
+            self.rows_name = items
+        elif self.many:
+            self.rows_name = "many"
+        elif len(items) == 1:
+            self.rows_name = ""
+        else:
+            texts = [[self.queries.expressions.value(item).text for item in row] for row in items]
+            self.rows_name = self.generator.name("given_rows")
+            rows = ", ".join([f"({', '.join(row)},)" for row in texts])
+            self.frame.body.insert(0, f"    {self.rows_name} = [{rows}]")
+
+    def write_batch(self, items: Any) -> None:
+        """Write what takes all rows at once, if that can be."""
+        if self.many:
+            names = [f"p{place}" for place in range(len(self.generator.types))]
+            self.generator.row_bound = True
+            given = self.row_values(items)
+        else:
+            names = [f"g{place}" for place in range(len(self.targets))]
+            given = [Code(name, HOLDS_ANY, True) for name in names]
+        codes, rowid = self.place_values(given)
+        if names and all(column.generated is None for column in self.table.columns):
+            write_batch(self, codes, rowid, names)
+
     def open_rows(self, items: Any) -> None:
         """Write the loop's head; afterwards `given` texts are available through `row_values`."""
         frame = self.frame
@@ -204,13 +239,7 @@ class InsertEmitter:
             frame.emit("for _ in (None,):")
             frame.depth += 1
             return
-        rows = []
-        for row in items:
-            texts = [self.queries.expressions.value(item).text for item in row]
-            rows.append(f"({', '.join(texts)},)")
-        name = self.generator.name("given_rows")
-        frame.body.insert(0, f"    {name} = [{', '.join(rows)}]")
-        frame.emit(f"for given in {name}:")
+        frame.emit(f"for given in {self.rows_name}:")
         frame.depth += 1
 
     def row_values(self, items: Any) -> list[Code]:

@@ -18,17 +18,21 @@ BATCH_MIN = 4
 """Fewer rows than this cost less one by one."""
 
 
-def append_batch(table: Any, keys: list[Any], records: list[Any], uniques: Sequence[tuple[int, str, str]]) -> int:
+def append_batch(
+    table: Any, keys: list[Any], records: list[Any], uniques: Sequence[tuple[int, str, str]],
+    masks: Sequence[int] | None = None,
+) -> int:  # fmt: skip
     """Append the rows; how many were.
 
     Args:
         uniques: (id of the secondary key, message, result code) of each unique index.
+        masks: the classes that the records' columns hold, if they are known.
     Raises:
         IntegrityError: a row's values are there already; the rows before it stay inserted.
     """
     if len(keys) < BATCH_MIN:
         return insert_each(table, keys, records, uniques)
-    if not table.append_many(keys, records, [key_id for key_id, _, _ in uniques]):
+    if not table.append_many(keys, records, [key_id for key_id, _, _ in uniques], masks):
         return insert_each(table, keys, records, uniques)
     return len(keys)
 
