@@ -32,6 +32,7 @@ from tandemdb.planner.bind.bound import (
 from tandemdb.planner.bind.traits import collation_of
 from tandemdb.planner.emit.collation import collation_function
 from tandemdb.planner.emit.explain import Explanation
+from tandemdb.planner.emit.pipeline import Pipeline
 from tandemdb.planner.emit.writer import Code
 from tandemdb.planner.runtime import helpers as runtime
 
@@ -101,10 +102,10 @@ class OrderEmitter:
 
     # ---- the end
 
-    def finish(self, rows: str) -> str:
-        """Write DISTINCT, ORDER BY and LIMIT over the list `rows`; the name of the result."""
+    def finish(self, rows: str, *, distinct: bool = False) -> str:
+        """Write DISTINCT (unless rows are `distinct`), ORDER BY and LIMIT over the list `rows`; the result's name."""
         frame = self.queries.frame
-        if self.core.distinct:
+        if self.core.distinct and not distinct:
             self.distinct(rows)
         if self.keys and not self.sorted_by_path:
             self.sort(rows)
@@ -114,19 +115,31 @@ class OrderEmitter:
                 frame.emit(f"{rows} = {rows}[{limit[0]}:{limit[1]}]")
         return rows
 
+    def distinct_rows(self, pipeline: Pipeline, element: str) -> str | None:
+        """Gather each row once as the loops bring it; the list's name, None where it takes more than comparing rows."""
+        queries, results = self.queries, self.core.results
+        if self.hidden_expressions() or any(self.distinct_keys()):
+            return None
+        if len(results) > 1:
+            return pipeline.collect_distinct(queries.generator, queries.frame, element)
+        value = queries.expressions.value(results[0].expression).text
+        rows = pipeline.collect_distinct(queries.generator, queries.frame, value)
+        if rows is not None:
+            queries.frame.emit(f"{rows} = [(value,) for value in {rows}]")
+        return rows
+
+    def distinct_keys(self) -> list[str | None]:
+        """The key functions of the collations that compare the columns, None for those compared as they are."""
+        found = [collation_of(result.expression) for result in self.core.results]
+        return [collation_function(self.queries.generator, item[0] if item else "BINARY") for item in found]
+
     def distinct(self, rows: str) -> None:
-        generator = self.queries.generator
-        width = len(self.core.results)
-        keys = []
-        for result in self.core.results:
-            found = collation_of(result.expression)
-            collation = found[0] if found else "BINARY"
-            keys.append(str(collation_function(generator, collation)))
-        if not self.hidden_expressions() and set(keys) == {"None"}:
+        keys = self.distinct_keys()
+        if not self.hidden_expressions() and not any(keys):
             self.queries.frame.emit(f"{rows} = list(dict.fromkeys({rows}))")
             return
-        function = generator.helper(runtime.distinct_rows)
-        self.queries.frame.emit(f"{rows} = {function}({rows}, ({', '.join(keys)},), {width})")
+        function, listed = self.queries.generator.helper(runtime.distinct_rows), ", ".join(map(str, keys))
+        self.queries.frame.emit(f"{rows} = {function}({rows}, ({listed},), {len(self.core.results)})")
 
     def sort(self, rows: str) -> None:
         frame = self.queries.frame
@@ -199,11 +212,8 @@ def limit_text(queries: QueryEmitter, query: Query) -> tuple[str, str] | None:
     return start, stop
 
 
-def limited_collect(queries: QueryEmitter, pipeline: object, element: str, query: Query) -> str | None:
+def limited_collect(queries: QueryEmitter, pipeline: Pipeline, element: str, query: Query) -> str | None:
     """Gather only the rows that LIMIT lets through; None where the loops do not fit a generator expression."""
-    from tandemdb.planner.emit.pipeline import Pipeline
-
-    assert isinstance(pipeline, Pipeline)
     if not pipeline.is_comprehension:
         return None
     limit = limit_text(queries, query)

@@ -121,6 +121,24 @@ class Pipeline:
             self.write(frame, [f"append_{name}({element})"])
         return name
 
+    def collect_set(self, generator: Generator, frame: Frame, element: str) -> str:
+        """As `collect`, each element once; the name of the set."""
+        if self.is_comprehension:
+            name = generator.name("rows")
+            frame.emit(f"{name} = {self.comprehension(element, '{', '}')}")
+            return name
+        name = self.collect(generator, frame, element)
+        frame.emit(f"{name} = set({name})")
+        return name
+
+    def collect_distinct(self, generator: Generator, frame: Frame, element: str) -> str | None:
+        """As `collect`, the first of equal elements; None where the loops do not fit a comprehension."""
+        if not self.is_comprehension:
+            return None
+        name = generator.name("rows")
+        frame.emit(f"{name} = list({self.comprehension(f'{element}: None', '{', '}')})")
+        return name
+
     def cut(self, generator: Generator, frame: Frame) -> None:
         """Gather the rows so far and start again from their list."""
         held = ", ".join(self.variables)

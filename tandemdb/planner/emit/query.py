@@ -123,6 +123,8 @@ class QueryEmitter:
             limited = limited_collect(self, pipeline, element, query)
             if limited is not None:
                 return limited
+        if core.distinct and (rows := order.distinct_rows(pipeline, element)) is not None:
+            return order.finish(rows, distinct=True)
         if query is not None and query.limit is not None and query.order_by and not core.distinct:
             first = None if order.sorted_by_path else top_rows(self, order, pipeline, element, query)
             if first is not None:
@@ -252,7 +254,7 @@ class QueryEmitter:
     def local_function(
         self, query: Query, prefix: str, home: Frame, arguments: Sequence[str], result: str = "rows"
     ) -> str:
-        """Define a function in `home` that runs the query; its name. `result`: rows, first, any."""
+        """Define a function in `home` that runs the query; its name. `result`: rows, first, any, set."""
         name = self.generator.name(prefix)
         frame = Frame(name, arguments, home)
         inner = QueryEmitter(self.generator, frame, self)
@@ -267,7 +269,11 @@ class QueryEmitter:
         simple = len(query.cores) == 1 and query.cores[0].values is None and not query.cores[0].is_aggregate
         simple = simple and query.limit is None and query.offset is None and not query.cores[0].windows
         core = query.cores[0]
-        if result == "any" and simple:
+        if result == "set":
+            from tandemdb.planner.emit.compound import write_set
+
+            write_set(self, query, simple=simple)
+        elif result == "any" and simple:
             self.common(query)
             pipeline, _ = self.pipeline(core)
             pipeline.write(frame, ["return True"])

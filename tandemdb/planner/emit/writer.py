@@ -95,6 +95,8 @@ class Generator:
         self.hoisted: dict[str, Code] = {}
         self.row_classes: dict[str, Sequence[int]] = {}
         """What each column may hold of the rows that a function or list of this name brings, where that is known."""
+        self.sets: set[str] = set()
+        """Functions that bring a set, a single column's values bare, and not a list of rows."""
         self.constants: set[str] = set()
         self.tables: dict[tuple[int, int], str] = {}
         self.needs_context = False
