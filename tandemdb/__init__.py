@@ -17,6 +17,7 @@ import sys as _sys
 import time
 from sqlite3 import PrepareProtocol, adapters, complete_statement, converters, register_converter
 from typing import Any as _Any
+from typing import Literal as _Literal
 
 from tandemdb.dbapi import constants as _constants
 from tandemdb.dbapi.beyond import Snapshot
@@ -88,7 +89,7 @@ __all__ += _constants.__all__
 
 apilevel = "2.0"
 paramstyle = "qmark"
-threadsafety = 3  # threads may share the module, connections and cursors; a shared connection takes turns
+threadsafety: _Literal[0, 1, 3] = 3  # threads may share all of it; a shared connection takes turns
 
 sqlite_version = "3.40.1"  # the SQLite whose behaviour is emulated; SQLAlchemy and Django switch features by it
 sqlite_version_info = (3, 40, 1)

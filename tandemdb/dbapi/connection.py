@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from tandemdb.storage import Database
 
 AnyCursor = TypeVar("AnyCursor", bound=Cursor)
+AnyConnection = TypeVar("AnyConnection", bound="Connection")
 
 
 class Connection(TransactionControl, Callbacks, Copying, Beyond):
@@ -329,18 +330,48 @@ def warn_of_positions(arguments: tuple[Any, ...], what: str) -> None:
 
 if TYPE_CHECKING:
 
+    @overload
     def connect(
         database: str | bytes | os.PathLike[str],
         timeout: float = 5.0,
         detect_types: int = 0,
         isolation_level: str | None = "",
         check_same_thread: bool = True,
-        factory: type[Connection] = Connection,
         cached_statements: int = 128,
         uri: bool = False,
         *,
         autocommit: int = LEGACY_TRANSACTION_CONTROL,
-    ) -> Connection:
+    ) -> Connection: ...
+
+    @overload
+    def connect(
+        database: str | bytes | os.PathLike[str],
+        timeout: float,
+        detect_types: int,
+        isolation_level: str | None,
+        check_same_thread: bool,
+        factory: type[AnyConnection],
+        cached_statements: int = 128,
+        uri: bool = False,
+        *,
+        autocommit: int = LEGACY_TRANSACTION_CONTROL,
+    ) -> AnyConnection: ...
+
+    @overload
+    def connect(
+        database: str | bytes | os.PathLike[str],
+        timeout: float = 5.0,
+        detect_types: int = 0,
+        isolation_level: str | None = "",
+        check_same_thread: bool = True,
+        *,
+        factory: type[AnyConnection],
+        cached_statements: int = 128,
+        uri: bool = False,
+        autocommit: int = LEGACY_TRANSACTION_CONTROL,
+    ) -> AnyConnection: ...
+
+    def connect(*arguments: Any, **named: Any) -> Any:
         """Open a connection."""
 
 else:

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, cast
 
 from tandemdb.dbapi.blob import Blob, open_blob, quote
@@ -31,7 +31,7 @@ class Copying(ConnectionState):
 
     def backup(
         self,
-        target: Any,
+        target: Connection | sqlite3.Connection,
         *,
         pages: int = -1,
         progress: Callable[[int, int, int], object] | None = None,
@@ -52,8 +52,7 @@ class Copying(ConnectionState):
         are copied too, as in SQLite.
         """
         with self._guard():
-            real = is_real(target)
-            if not real and not isinstance(target, Copying):
+            if not isinstance(target, (Copying, sqlite3.Connection)):
                 kind = "None" if target is None else type(target).__name__
                 raise TypeError(f"backup() argument 'target' must be sqlite3.Connection, not {kind}")
             if not hasattr(type(pages), "__index__"):
@@ -63,12 +62,12 @@ class Copying(ConnectionState):
             if target is self:
                 raise ValueError("target cannot be the same connection instance")
             root = self._announce(name, int(pages), progress)
-            if real:
-                copy_to_real(connect_to_root(root), target)
-            else:
+            if isinstance(target, Copying):
                 target._check_open()
                 with target._lock:  # of any thread: sqlite3 asks for no particular one either
                     take_root(target, root)
+            else:
+                copy_to_real(connect_to_root(root), target)
             if progress is not None:
                 progress(SQLITE_DONE, 0, count_blocks(root))
 
@@ -101,7 +100,7 @@ class Copying(ConnectionState):
             finally:
                 real.close()
 
-    def iterdump(self, *, filter: str | None = None) -> Iterator[str]:
+    def iterdump(self, *, filter: str | None = None) -> Generator[str, None, None]:
         """Iterate over the statements that would make this database again; `filter` is a LIKE pattern for names."""
         with self._guard():
             from sqlite3.dump import _iterdump  # type: ignore[attr-defined]
@@ -170,11 +169,6 @@ def count_blocks(root: Root) -> int:
     hidden = ("layout", "sqlite_s")  # the catalog's second table, settings, statistics, sequences
     own = [table for table in root.tables.values() if not table.definition.name.startswith(hidden)]
     return sum(max(1, len(list(table.location.blocks()))) for table in own)
-
-
-def is_real(target: Any) -> bool:
-    """Tell whether this is a connection of the standard library's sqlite3; ours only says it is."""
-    return isinstance(target, sqlite3.Connection) and not isinstance(target, ConnectionState)
 
 
 def take_root(target: ConnectionState, source: Root) -> None:

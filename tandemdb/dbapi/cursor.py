@@ -31,6 +31,7 @@ from tandemdb.dbapi.rows import (
     Columns,
     Description,
     Record,
+    RowFactory,
     convert_rows,
     describe,
     find_converters,
@@ -119,7 +120,7 @@ class Cursor:
     _lastrowid: int | None
     _arraysize: int
     _stream: list[Record] | None
-    row_factory: Any
+    row_factory: RowFactory
 
     def __new__(cls, *arguments: Any, **named: Any) -> Self:
         """Make a cursor that refuses everything until __init__ has run."""
@@ -158,7 +159,7 @@ class Cursor:
         return connection.connection if isinstance(connection, Refusing) else connection
 
     @property
-    def description(self) -> Description | None:
+    def description(self) -> Description | Any:
         """A tuple of seven for each result column, the name first; None if the last statement gives no rows."""
         columns = self._columns
         return None if columns is None else describe(columns)

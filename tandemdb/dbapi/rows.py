@@ -29,6 +29,7 @@ Record: TypeAlias = tuple[Any, ...]
 Columns: TypeAlias = tuple[str, ...]
 Description: TypeAlias = tuple[tuple[str, None, None, None, None, None, None], ...]
 Converter: TypeAlias = Callable[[bytes], Any]
+RowFactory: TypeAlias = "type[sqlite3.Row] | Callable[[Cursor, Record], object] | None"
 
 NO_ROWS: Iterator[Record] = iter(())
 _lock = threading.Lock()

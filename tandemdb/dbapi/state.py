@@ -23,6 +23,7 @@ from tandemdb.dbapi.tracing import Tracer
 from tandemdb.errors import DataError, OperationalError, ProgrammingError
 
 if TYPE_CHECKING:
+    from tandemdb.dbapi.rows import RowFactory
     from tandemdb.storage import Database
 
 CLOSED = -1
@@ -80,7 +81,7 @@ class ConnectionState:
     _hooked: bool  # a trace callback or an authorizer must see the driver's own statements too
     _limits: dict[int, int]
     _config: dict[int, bool]
-    row_factory: Any
+    row_factory: RowFactory
 
     def __new__(cls, *arguments: Any, **named: Any) -> Self:
         """Make a connection that refuses everything until __init__ has run."""

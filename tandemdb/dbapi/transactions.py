@@ -14,11 +14,12 @@ from __future__ import annotations
 
 from _thread import get_ident
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeAlias, cast
 
 from tandemdb.dbapi.constants import LEGACY_TRANSACTION_CONTROL
 from tandemdb.dbapi.state import ConnectionState
 
+IsolationLevel: TypeAlias = Literal["DEFERRED", "EXCLUSIVE", "IMMEDIATE"] | None  # typeshed's, which lacks ""
 ISOLATION_LEVELS = ("", "DEFERRED", "IMMEDIATE", "EXCLUSIVE")
 
 
@@ -28,10 +29,10 @@ class TransactionControl(ConnectionState):
     __slots__ = ()
 
     @property
-    def isolation_level(self) -> str | None:
+    def isolation_level(self) -> IsolationLevel:
         """How a transaction begins implicitly; None: it does not."""
         self._check_open()
-        return self._isolation_level
+        return cast("IsolationLevel", self._isolation_level)
 
     @isolation_level.setter
     def isolation_level(self, level: str | None) -> None:

@@ -58,7 +58,7 @@ class DatabaseWrapper(sqlite.DatabaseWrapper):
     @async_unsafe
     def get_new_connection(self, conn_params: dict[str, Any]) -> tandemdb.Connection:
         """Open a connection with Django's functions, foreign keys enforced."""
-        connection = tandemdb.connect(**conn_params)
+        connection: tandemdb.Connection = tandemdb.connect(**conn_params)
         register_functions(connection)
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA legacy_alter_table = OFF")
