@@ -248,3 +248,39 @@ def test_case_sensitive_like_by_an_index() -> None:
             connection.execute(f"PRAGMA case_sensitive_like = {setting}")
         for text in ("SELECT x FROM t WHERE x LIKE 'aB%'", "SELECT x FROM t WHERE x LIKE '%bC%'"):
             assert outcome(ours, text, (), ordered=False) == outcome(real, text, (), ordered=False), (text, setting)
+
+
+RECURSIONS = [
+    "n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) SELECT count(*), sum(i), max(i) FROM n",
+    "n(i) AS (SELECT 1 UNION ALL SELECT i * 3 FROM n WHERE i < 1e25) SELECT i FROM n",
+    "n(i) AS (SELECT 9223372036854775800 UNION ALL SELECT i + 1 FROM n LIMIT 20) SELECT i FROM n",
+    "n(i, j) AS (SELECT 1, 0.5 UNION ALL SELECT i + 1, j * i FROM n WHERE i < 300) SELECT * FROM n",
+    "n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n LIMIT 1500",
+    "n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 7 OFFSET 600) SELECT i FROM n",
+    "n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 0) SELECT i FROM n",
+    "n(i) AS (SELECT NULL UNION ALL SELECT i + 1 FROM n WHERE i < 5) SELECT i FROM n",
+    "n(i) AS (SELECT 1 UNION ALL SELECT NULL FROM n WHERE i IS NOT NULL) SELECT i FROM n",
+    "n(i) AS (SELECT 1 UNION ALL SELECT i / 0 FROM n WHERE i > 0) SELECT i FROM n",
+    "n(i) AS (VALUES (1), (5) UNION ALL SELECT i + 1 FROM n WHERE i < 7) SELECT i FROM n",
+    "n(i) AS (SELECT 1 WHERE 0 UNION ALL SELECT i + 1 FROM n WHERE i < 7) SELECT count(*) FROM n",
+    "n(i) AS (SELECT 1 UNION SELECT (i * 7) % 11 FROM n) SELECT i FROM n",
+    "n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20 ORDER BY 1 DESC) SELECT i FROM n",
+    "n(i, s) AS (SELECT 1, 'x' UNION ALL SELECT i + 1, s || i FROM n WHERE i < 9) SELECT * FROM n",
+    "n(i, s) AS (SELECT 1, 'xx' UNION ALL SELECT i + 1, s || s FROM n) SELECT length(s) FROM n LIMIT 5",
+    "n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5 UNION ALL SELECT i + 10 FROM n WHERE i < 9) "
+    "SELECT i FROM n",
+    "n(i) AS (SELECT '7' UNION ALL SELECT i + 1 FROM n WHERE i < '9') SELECT i, typeof(i) FROM n LIMIT 9",
+    "n(i) AS (SELECT k FROM t WHERE id = 1 UNION ALL SELECT t.id FROM t JOIN n ON t.k = n.i AND t.id > n.i) "
+    "SELECT i FROM n",
+    "n(i) AS (SELECT 1 UNION ALL SELECT i + (SELECT count(*) FROM t) + 1 FROM n WHERE i < 50) SELECT i FROM n",
+    "n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40) SELECT a.i, b.i FROM n a JOIN n b "
+    "ON b.i = a.i * 2",
+    "n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9) SELECT (SELECT max(i) FROM n WHERE i < t.id) "
+    "FROM t",
+    "n(i) AS (SELECT 1e308 UNION ALL SELECT i * 10 - i * 10 FROM n WHERE i > 0) SELECT i FROM n LIMIT 5",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", RECURSIONS)
+def test_recursive_tables(text: str) -> None:
+    check(COLUMNS["ints"], [(f"WITH RECURSIVE {text}", ()), (f"WITH RECURSIVE {text}", ())])

@@ -212,6 +212,7 @@ class ExpressionEmitter:
 
     def arithmetic(self, operator: str, left: Code, right: Code) -> Code:
         """+ - * on numbers and NULLs: Python's own operator, with a look at 64 bits where both are integers."""
+        nan = left.nan or right.nan or self.makes_nan(operator, left, right)
         left, left_test = self.guarded(left)
         right, right_test = self.guarded(right)
         left_classes, right_classes = left.classes & ~HOLDS_NULL, right.classes & ~HOLDS_NULL
@@ -220,17 +221,29 @@ class ExpressionEmitter:
         elif right_classes == HOLDS_FLOAT:
             left = self.as_real(left)
         if HOLDS_FLOAT in (left_classes, right_classes):
-            text, classes, nan = f"{left.grouped} {operator} {right.grouped}", HOLDS_FLOAT, True
+            text, classes = f"({left.grouped} {operator} {right.grouped})", HOLDS_FLOAT
         else:
-            whole = left_classes == HOLDS_INT == right_classes
-            text, classes, nan = self.checked_arithmetic(operator, left, right, whole), HOLDS_NUMBER, not whole
+            text, classes = self.checked_arithmetic(operator, left, right), HOLDS_NUMBER
         tests = [test for test in (left_test, right_test) if test]
         if tests:
             return Code(f"(None if {' or '.join(tests)} else {text})", classes | HOLDS_NULL, True, nan)
-        return Code(f"({text})" if nan else text, classes, True, nan)
+        return Code(text, classes, True, nan)
 
-    def checked_arithmetic(self, operator: str, left: Code, right: Code, whole: bool) -> str:
-        """+ - * where integers may go beyond 64 bits: what does is computed once more, of reals, as SQLite does it."""
+    def makes_nan(self, operator: str, left: Code, right: Code) -> bool:
+        """Whether numbers that are none may give NaN: infinity less infinity, or times zero."""
+        reals = (left.classes & HOLDS_FLOAT, right.classes & HOLDS_FLOAT)
+        if operator != "*":
+            return all(reals)
+        if all(reals):
+            return True
+        other = self.generator.bound.get((right if reals[0] else left).text)
+        return any(reals) and not (type(other) is int and other != 0)
+
+    def checked_arithmetic(self, operator: str, left: Code, right: Code) -> str:
+        """+ - * where integers may go beyond 64 bits: what does is computed once more, of reals, as SQLite does it.
+
+        So is a real beyond them, or NaN, which comes out the same.
+        """
         found = self.generator.name("x")
         texts, again = [], []
         for code in (left, right):
@@ -238,10 +251,7 @@ class ExpressionEmitter:
             name = code.text if named else self.generator.name("x")
             texts.append(name if named else f"({name} := {code.text})")
             again.append(f"float({name})")
-        result = f"({found} := {texts[0]} {operator} {texts[1]})"
-        test = f"{INT_MIN} <= {result} <= {INT_MAX}"
-        if not whole:
-            test = f"type({result}) is float or {INT_MIN} <= {found} <= {INT_MAX}"
+        test = f"{INT_MIN} <= ({found} := {texts[0]} {operator} {texts[1]}) <= {INT_MAX}"
         return f"({found} if {test} else {again[0]} {operator} {again[1]})"
 
     def as_real(self, code: Code, *, compared: bool = False) -> Code:

@@ -4,19 +4,36 @@
 
     def setup_query_1(): ...                       the rows to begin with
     def step_query_1(queue): ...                   the rows that some rows lead to
-    common_rows_1 = recurse(context, setup_query_1(), (step_query_1,), False, (), 0, None)
+    def follow_1(c_0, count): ...                  where each row leads to one: up to so many, one after another
+    common_rows_1 = recurse(context, setup_query_1(), (step_query_1,), False, (), 0, None, follow_1)
 
-How the queue works stands in `recursion`.
+What the columns hold is found before the steps are written: what the setup holds, and what the steps make of it, until
+nothing is added. How the queue works stands in `recursion`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tandemdb.planner.bind.bound import CommonRows
-from tandemdb.planner.emit.order import collation_key, limit_text
-from tandemdb.planner.emit.writer import Frame
+from tandemdb.planner.bind.bound import (
+    HOLDS_NULL,
+    HOLDS_NUMBER,
+    Column,
+    CommonRows,
+    Expr,
+    Query,
+    QueryExists,
+    QueryIn,
+    QueryValue,
+    Source,
+    walk,
+)
+from tandemdb.planner.emit.expression import ExpressionEmitter
+from tandemdb.planner.emit.order import OrderEmitter, collation_key, limit_text
+from tandemdb.planner.emit.writer import Frame, Generator
 from tandemdb.planner.runtime import recursion
+from tandemdb.planner.syntax import ast
 
 if TYPE_CHECKING:
     from tandemdb.planner.emit.query import QueryEmitter
@@ -32,11 +49,19 @@ def recursive_rows(queries: QueryEmitter, common: CommonRows) -> None:
     assert common.setup is not None and common.query is not None
     setup = queries.local_function(common.setup, "setup_query", home, ())
     rows = generator.name("common_rows")
+    classes = settled_classes(generator, common, generator.row_classes.get(setup))
     common.rows_name = "queue"
     common.is_local = True
-    steps = []
+    steps, follow = [], ""
     for step in common.steps:
-        steps.append(queries.local_function(step, "step_query", home, ("queue",)))
+        note_classes(generator, "queue", classes)
+        if classes is not None and follows(common, step, classes):
+            name, follow = write_following(queries, step, home)
+            steps.append(name)
+        else:
+            steps.append(queries.local_function(step, "step_query", home, ("queue",)))
+    note_classes(generator, "queue", None)
+    note_classes(generator, rows, classes)
     common.rows_name = rows
     common.is_local = local
     frame = Frame(generator.name("recursive"), (), home)
@@ -51,6 +76,95 @@ def recursive_rows(queries: QueryEmitter, common: CommonRows) -> None:
     loop = generator.helper(recursion.recurse)
     listed = ", ".join(steps)
     order += "," if order else ""
-    frame.emit(f"return {loop}(context, {setup}(), ({listed},), {distinct}, ({order}), {start}, {stop})")
+    arguments = f"context, {setup}(), ({listed},), {distinct}, ({order}), {start}, {stop}"
+    frame.emit(f"return {loop}({arguments}{', ' if follow else ''}{follow})")
     home.emit_setup_lines(["    " + line for line in frame.source()])
     home.emit_setup(f"{rows} = {frame.name}()")
+
+
+# ---- what the columns hold
+
+
+def note_classes(generator: Generator, rows: str, classes: Sequence[int] | None) -> None:
+    if classes is None:
+        generator.row_classes.pop(rows, None)
+    else:
+        generator.row_classes[rows] = classes
+
+
+def settled_classes(generator: Generator, common: CommonRows, classes: Sequence[int] | None) -> Sequence[int] | None:
+    """What each column of the table may hold, None where only writing the steps would tell."""
+    if classes is None or not all(map(is_told, common.steps)):
+        return None
+    sources = [source for step in common.steps for source in step.cores[0].sources if source.function is common]
+    while True:
+        for source in sources:
+            source.columns = [c._replace(classes=held) for c, held in zip(source.columns, classes, strict=True)]
+        wider = list(classes)
+        for step in common.steps:
+            # Written for their classes only, into a statement that nobody reads.
+            scratch = Generator(generator.types, generator.roots)
+            scratch.literal_base, scratch.row_bound = generator.literal_base, generator.row_bound
+            expressions = ExpressionEmitter(scratch, scratch.main, None)
+            for position, result in enumerate(step.cores[0].results):
+                wider[position] |= expressions.value(result.expression).classes
+        if wider == list(classes):
+            return classes
+        classes = wider
+
+
+def is_told(step: Query) -> bool:
+    """Whether the classes of a step's columns need no more than those of its sources' columns."""
+    core = step.cores[0]
+    if len(step.cores) != 1 or core.values is not None or step.common:
+        return False
+    nodes = [node for result in core.results for node in walk(result.expression)]
+    return not any(isinstance(node, (QueryValue, QueryExists, QueryIn)) for node in nodes)
+
+
+# ---- steps that lead from one row to one
+
+
+def follows(common: CommonRows, step: Query, classes: Sequence[int]) -> bool:
+    """Whether each row leads to one row at most, by nothing but arithmetic: made ahead, such rows do no harm."""
+    core = step.cores[0]
+    if len(common.steps) != 1 or "UNION" in common.operators or common.query is None or common.query.order_by:
+        return False
+    if any(held & ~(HOLDS_NULL | HOLDS_NUMBER) for held in classes) or len(core.sources) != 1 or core.distinct:
+        return False
+    if core.sources[0].function is not common or step.limit is not None or step.order_by:
+        return False
+    expressions = [result.expression for result in core.results] + core.conjuncts
+    return all(is_arithmetic(node, core.sources[0]) for expression in expressions for node in walk(expression))
+
+
+def is_arithmetic(node: Expr, source: Source) -> bool:
+    if isinstance(node, Column):
+        return node.source is source
+    return isinstance(node, (ast.Literal, ast.Parameter, ast.Unary, ast.Binary, ast.IsNull))
+
+
+def write_following(queries: QueryEmitter, step: Query, home: Frame) -> tuple[str, str]:
+    """Define a step's function, and the one that goes on from row to row; their names."""
+    generator, core = queries.generator, step.cores[0]
+    frame = Frame(generator.name("step_query"), ("queue",), home)
+    inner = type(queries)(generator, frame, queries)
+    order = OrderEmitter(inner, core, step)
+    pipeline, _ = inner.pipeline(core, order)
+    element = inner.element(core, order)
+    tests = [clause.target for clause in pipeline.clauses if clause.kind == "if"]
+    rows = pipeline.collect(generator, frame, element)
+    frame.emit(f"return {rows}")
+    home.emit_setup_lines(["    " + line for line in frame.source()])
+    row = core.sources[0].variable
+    ahead = Frame(generator.name("follow"), (row, "count"), home)
+    ahead.emit("rows = []")
+    ahead.emit("for _ in range(count):")
+    if tests:
+        ahead.emit(f"    if not ({' and '.join(tests)}):")
+        ahead.emit("        break")
+    ahead.emit(f"    {row} = {element}")
+    ahead.emit(f"    rows.append({row})")
+    ahead.emit("return rows")
+    home.emit_setup_lines(["    " + line for line in ahead.source()])
+    return frame.name, ahead.name

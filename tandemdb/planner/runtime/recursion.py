@@ -2,7 +2,7 @@
 
     queue [setup rows] --> row --> given on, and to the steps --> their rows, behind the others or sorted in
 
-    one step, no order     whole generations go through the step at once
+    one step, no order     whole generations go through the step at once; where a row leads to one at most, a loop
     several steps          row by row, first in, first out
     ORDER BY               row by row, the least first: a heap
 
@@ -15,13 +15,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import heappop, heappush
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from tandemdb.planner.runtime import values
 
 Row = tuple[Any, ...]
 Step = Callable[[list[Row]], Iterable[Row]]
+Follow = Callable[[Row, int], list[Row]]
 SortKey = tuple[int, bool, bool, Callable[[Any], Any] | None]
 
 
@@ -34,24 +35,24 @@ class GrowingRows:
 
     __slots__ = ("made", "rest")
 
-    def __init__(self, rows: Iterator[Row]) -> None:
-        self.made: list[Row] = []
-        self.rest: Iterator[Row] | None = rows
+    def __init__(self, batches: Iterator[list[Row]]) -> None:
+        self.made: list[list[Row]] = []
+        self.rest: Iterator[list[Row]] | None = batches
 
     def __iter__(self) -> Iterator[Row]:
-        return iter(self.made) if self.rest is None else self.grow()
+        return chain.from_iterable(self.made if self.rest is None else self.grow())
 
-    def grow(self) -> Iterator[Row]:
+    def grow(self) -> Iterator[list[Row]]:
         made, place = self.made, 0
         while True:
             while place < len(made):
                 yield made[place]
                 place += 1
-            row = None if self.rest is None else next(self.rest, None)
-            if row is None:
+            batch = None if self.rest is None else next(self.rest, None)
+            if batch is None:
                 self.rest = None
                 return
-            made.append(row)
+            made.append(batch)
 
 
 def recurse(
@@ -62,43 +63,73 @@ def recurse(
     order: Sequence[SortKey],
     start: int,
     stop: int | None,
+    follow: Follow | None = None,
 ) -> GrowingRows:
-    """The rows of a recursive table, of which those from `start` to `stop` count."""
+    """The rows of a recursive table, of which those from `start` to `stop` count.
+
+    `follow`, of a row and a count: as many of the rows that come after it, each made of the one before.
+    """
     seen: set[Row] | None = set() if distinct else None
+    queue = fresh(setup, seen)
     if order:
-        rows = in_order(context, fresh(setup, seen), steps, seen, order)
+        batches = in_order(context, queue, steps, seen, order)
     elif len(steps) > 1:
-        rows = one_by_one(context, fresh(setup, seen), steps, seen)
+        batches = one_by_one(context, queue, steps, seen)
+    elif follow is not None and len(queue) == 1:
+        batches = one_after_another(context, queue, follow)
     else:
-        rows = by_generations(context, fresh(setup, seen), steps[0], seen)
-    return GrowingRows(islice(rows, start, stop))
+        batches = by_generations(context, queue, steps[0], seen)
+    return GrowingRows(batches if start == 0 and stop is None else between(batches, start, stop))
 
 
-def by_generations(context: Any, queue: list[Row], step: Step, seen: set[Row] | None) -> Iterator[Row]:
+def between(batches: Iterator[list[Row]], start: int, stop: int | None) -> Iterator[list[Row]]:
+    """The rows from `start` to `stop`; none is made that lies behind."""
+    place = 0
+    while stop is None or place < stop:
+        batch = next(batches, None)
+        if batch is None:
+            return
+        wanted = batch[max(0, start - place) : None if stop is None else stop - place]
+        place += len(batch)
+        if wanted:
+            yield wanted
+
+
+def one_after_another(context: Any, queue: list[Row], follow: Follow) -> Iterator[list[Row]]:
+    """Where each row leads to one at most: many are made in one loop, the more the more are read."""
+    check, count = context.session.check, 1
+    while queue:
+        check(len(queue))
+        yield queue
+        count = min(2 * count, UNCHECKED_MAX)
+        queue = follow(queue[-1], count)
+
+
+def by_generations(context: Any, queue: list[Row], step: Step, seen: set[Row] | None) -> Iterator[list[Row]]:
     check, unchecked = context.session.check, 0
     while queue:
         unchecked += len(queue)
         if unchecked > UNCHECKED_MAX:
             check(unchecked)
             unchecked = 0
-        yield from queue
+        yield queue
         made = step(queue)
         queue = made if seen is None and type(made) is list else fresh(made, seen)
 
 
-def one_by_one(context: Any, setup: list[Row], steps: Sequence[Step], seen: set[Row] | None) -> Iterator[Row]:
+def one_by_one(context: Any, setup: list[Row], steps: Sequence[Step], seen: set[Row] | None) -> Iterator[list[Row]]:
     queue = deque(setup)
     while queue:
         context.session.check(1)
         row = queue.popleft()
-        yield row
+        yield [row]
         for step in steps:
             queue.extend(fresh(step([row]), seen))
 
 
 def in_order(
     context: Any, setup: list[Row], steps: Sequence[Step], seen: set[Row] | None, order: Sequence[SortKey]
-) -> Iterator[Row]:
+) -> Iterator[list[Row]]:
     heap: list[tuple[Row, int, Row]] = []
     count = 0
     for row in setup:
@@ -107,7 +138,7 @@ def in_order(
     while heap:
         context.session.check(1)
         row = heappop(heap)[2]
-        yield row
+        yield [row]
         for step in steps:
             for made in fresh(step([row]), seen):
                 heappush(heap, (sort_key_of(made, order), count, made))
