@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 from tandemdb.planner.syntax.ast import Value
@@ -43,6 +44,9 @@ _ROWS = re.compile(rf"{_ROW}(?:{_GAP},{_GAP}{_ROW})*+")
 _TOKENS = re.compile(rf"{_ITEM}|\)")
 _END = re.compile(rf"{_SPACE}(?:;|\Z)")
 _SINGLE = re.compile(rf"{_GAP}({_ROW}){_GAP};{_GAP}")
+_REALS = re.compile(r"[+-]?+\d++\.\d++(?: [+-]?+\d++\.\d++)*+", re.ASCII)
+NUMBERS_BEGIN = frozenset("0123456789+-")
+FIRST = itemgetter(0)
 RUN_STATEMENTS_MIN = 4
 
 
@@ -119,17 +123,22 @@ def rows_of(tokens: list[str]) -> list[tuple[Value, ...]] | None:
 
 def convert(texts: Sequence[str]) -> Sequence[Value]:
     """Return the values of one column's items; ValueError if one of them is no literal."""
-    first = texts[0][0]
-    if first == "'":
-        if all(text[0] == "'" for text in texts):
-            return [text[1:-1].replace("''", "'") if "''" in text else text[1:-1] for text in texts]
-    elif first in "0123456789+-":
+    if "NULL" in texts:
+        present = [text for text in texts if text != "NULL"]
+        values = iter(convert(present) if present else ())
+        return [None if text == "NULL" else next(values) for text in texts]
+    firsts = set(map(FIRST, texts))
+    if firsts == {"'"}:
+        return [text[1:-1].replace("''", "'") if "''" in text else text[1:-1] for text in texts]
+    if firsts <= NUMBERS_BEGIN:
         try:
             numbers = list(map(int, texts))
         except ValueError:
-            pass  # A float, NULL or a string among them: one by one.
+            # A real, hexadecimal, or something that is no literal.
+            if _REALS.fullmatch(" ".join(texts)):
+                return list(map(float, texts))
         else:
-            if max(numbers) <= INTEGER_MAX and min(numbers) >= -INTEGER_MAX - 1:
+            if max(numbers) <= INTEGER_MAX and min(numbers) >= -INTEGER_MAX - 1 and "_" not in "".join(texts):
                 return numbers
     return [signed_value(text) for text in texts]
 

@@ -336,11 +336,16 @@ class SecondaryKey:
             for place in range(1, 2 * len(self.definition.columns) - 1, 2):
                 if 0 in set(map(itemgetter(place), stored)):
                     stored = [value for value in stored if value[place]]
-            if len(set(stored)) != len(stored):
+            wanted = set(stored)
+            if len(wanted) != len(stored):
                 return False
-            highs = self.segments[rank].page_highs
-            if highs and stored and min(stored) <= highs[-1]:
-                if any(self.first(rank, value) is not None for value in stored):
+            segment = self.segments[rank]
+            if segment.pages and stored and min(stored) <= segment.page_highs[-1]:
+                if segment.block_count < len(stored):
+                    there = chain.from_iterable([block.keys for block in segment.blocks()])
+                    if not wanted.isdisjoint(there):
+                        return False
+                elif any(self.first(rank, value) is not None for value in stored):
                     return False
         return True
 

@@ -2,7 +2,8 @@
 
     many = [(1, 'Oslo'), (2, 'Turku'), ...]          city(id INTEGER PRIMARY KEY, name TEXT NOT NULL)
 
-    masks = batch_masks(many, (HOLDS_INT, HOLDS_TEXT))      what each column holds; None if it may not
+    many, masks = batch_columns(many, ((HOLDS_INT, None), (HOLDS_TEXT, affinity_text)))
+                                                            what each column holds, affinity applied; None if it may not
     batch = batch_keys(many, 0, high)                       the rowids, if they ascend above all there are
     records = many                                          or [(key, p1, None) for key, (p0, p1) in zip(batch, many)]
 
@@ -11,15 +12,16 @@ What does not fit goes through the loop, which converts, chooses rowids and word
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from operator import itemgetter, lt
 from typing import TYPE_CHECKING, Any
 
-from tandemdb.planner.bind.bound import HOLDS_ANY, HOLDS_BLOB, HOLDS_INT, HOLDS_NULL, FunctionCall, walk
+from tandemdb.planner.bind.bound import HOLDS_ANY, HOLDS_BLOB, HOLDS_FLOAT, HOLDS_INT, HOLDS_NULL, FunctionCall, walk
 from tandemdb.planner.change.row import OWN_CLASS, RowEmitter
 from tandemdb.planner.change.row_keys import ROWID_MAX
 from tandemdb.planner.emit.writer import Code
+from tandemdb.planner.runtime import values
 from tandemdb.storage.values import CLASS_BIT
 
 if TYPE_CHECKING:
@@ -36,13 +38,18 @@ def write_batch(emitter: InsertEmitter, codes: Sequence[Code | None], rowid: Cod
     """
     frame, table, row = emitter.frame, emitter.table, emitter.row
     allowed = [HOLDS_ANY] * len(names)
+    functions: list[str] = ["None"] * len(names)
     masks: list[str] = []
+    used: set[str] = set()
     for column, code in zip(table.columns, codes, strict=True):
         if column.position == table.rowid_position:
             masks.append(str(HOLDS_INT))
-        elif code is not None and code.text in names:
+        elif code is not None and code.text in names and code.text not in used:
+            used.add(code.text)
             place = list(names).index(code.text)
-            allowed[place] &= allowed_classes(table, column)
+            allowed[place] = allowed_classes(table, column)
+            if not table.strict and column.affinity != "BLOB":
+                functions[place] = row.use(values.AFFINITY_FUNCTIONS[column.affinity])
             masks.append(f"masks[{place}]")
         elif code is not None and code.text == "None" and not column.not_null:
             masks.append(str(HOLDS_NULL))
@@ -50,33 +57,33 @@ def write_batch(emitter: InsertEmitter, codes: Sequence[Code | None], rowid: Cod
             return
     key_place = -1
     if rowid is not None:
-        if rowid.text not in names:
+        if rowid.text not in names or rowid.text in used:
             return
         key_place = list(names).index(rowid.text)
-        allowed[key_place] &= HOLDS_INT
-    test = condition_text(emitter, codes, allowed, names)
+        allowed[key_place] = HOLDS_INT
+    test = condition_text(emitter, codes, names)
     if test is None:
         return
-    values = [row.key if c.position == table.rowid_position else code.text  # type: ignore[union-attr]
+    parts = [row.key if c.position == table.rowid_position else code.text  # type: ignore[union-attr]
               for c, code in zip(table.columns, codes, strict=True)]  # fmt: skip
-    values = [names[key_place] if value == row.key and key_place >= 0 else value for value in values]
+    parts = [names[key_place] if part == row.key and key_place >= 0 else part for part in parts]
     rows = emitter.rows_name
-    wanted = ", ".join(map(str, allowed))
-    frame.emit(f"masks = {row.use(batch_masks)}({rows}, ({wanted},))")
-    frame.emit(f"batch = None if masks is None else {row.use(batch_keys)}({rows}, {key_place}, high)")
+    wanted = ", ".join(f"({mask}, {function})" for mask, function in zip(allowed, functions, strict=True))
+    frame.emit(f"fitting, masks = {row.use(batch_columns)}({rows}, ({wanted},))")
+    frame.emit(f"batch = None if masks is None else {row.use(batch_keys)}(fitting, {key_place}, high)")
     unpacked = f"({', '.join(names)},)"
     if test:
-        loop = f"for {row.key}, {unpacked} in zip(batch, {rows})"
+        loop = f"for {row.key}, {unpacked} in zip(batch, fitting)"
         frame.emit(f"if batch is not None and not any([{test} {loop}]):")
     else:
         frame.emit("if batch is not None:")
     frame.emit("    keys = batch")
-    if values == list(names):
-        frame.emit(f"    records = list(map(tuple, {rows}))")
-    elif row.key in values:
-        frame.emit(f"    records = [({', '.join(values)},) for {row.key}, {unpacked} in zip(batch, {rows})]")
+    if parts == list(names):
+        frame.emit("    records = list(map(tuple, fitting))")
+    elif row.key in parts:
+        frame.emit(f"    records = [({', '.join(parts)},) for {row.key}, {unpacked} in zip(batch, fitting)]")
     else:
-        frame.emit(f"    records = [({', '.join(values)},) for {unpacked} in {rows}]")
+        frame.emit(f"    records = [({', '.join(parts)},) for {unpacked} in fitting]")
     frame.emit(f"    masks, {rows} = ({', '.join(masks)},), ()")
     frame.emit("else:")
     frame.emit("    masks = None")
@@ -95,9 +102,7 @@ def allowed_classes(table: Any, column: Any) -> int:
     return classes & ~HOLDS_NULL if column.not_null else classes | HOLDS_NULL
 
 
-def condition_text(
-    emitter: InsertEmitter, codes: Sequence[Code | None], allowed: Sequence[int], names: Sequence[str]
-) -> str | None:
+def condition_text(emitter: InsertEmitter, codes: Sequence[Code | None], names: Sequence[str]) -> str | None:
     """A test that holds for a row which CHECK refuses; None if only the loop can tell."""
     if emitter.session.settings.ignore_check_constraints or not emitter.table.checks:
         return ""
@@ -106,7 +111,7 @@ def condition_text(
     for code in codes:
         text = "None" if code is None else code.text
         row.names.append(text)
-        row.classes.append(allowed[list(names).index(text)] if text in names else HOLDS_NULL)
+        row.classes.append(HOLDS_ANY if text in names else HOLDS_NULL)
     if emitter.table.rowid_position >= 0:
         row.names[emitter.table.rowid_position] = row.key
         row.classes[emitter.table.rowid_position] = HOLDS_INT
@@ -116,17 +121,46 @@ def condition_text(
     return " or ".join(f"({emitter.queries.expressions.false(expression)})" for expression in bound)
 
 
-def batch_masks(rows: Sequence[Sequence[Any]], allowed: Sequence[int]) -> list[int] | None:
-    """The classes that each column of the rows holds; None if it holds one that is not allowed there."""
+def batch_columns(
+    rows: Sequence[Sequence[Any]], wanted: Sequence[tuple[int, Callable[[Any], Any] | None]]
+) -> tuple[Sequence[Sequence[Any]], list[int] | None]:
+    """The rows with each column's affinity applied, and the classes that their columns hold then.
+
+    Args:
+        wanted: for each column the classes it may hold, and what converts others.
+    Returns:
+        None for the classes if a column holds one that it may not.
+    """
     masks = []
-    for place, wanted in enumerate(allowed):
-        held = 0
-        for kind in set(map(type, map(itemgetter(place), rows))):
-            held |= CLASS_BIT.get(kind, REFUSED)
-        if held & ~wanted:
-            return None
+    columns: list[Sequence[Any]] | None = None
+    for place, (allowed, convert) in enumerate(wanted):
+        held = held_classes(map(itemgetter(place), rows))
+        if held & ~allowed & ~REFUSED and convert is not None:
+            if columns is None:
+                columns = list(zip(*rows, strict=True))
+            columns[place] = converted(columns[place], convert, held)
+            held = held_classes(columns[place])
+            allowed = HOLDS_ANY & ~HOLDS_NULL | allowed
+        if held & ~allowed:
+            return rows, None
         masks.append(held)
-    return masks
+    return (rows if columns is None else list(zip(*columns, strict=True))), masks
+
+
+def converted(values: Sequence[Any], convert: Callable[[Any], Any], held: int) -> list[Any]:
+    """Each value converted; the same real only once."""
+    if held & ~HOLDS_NULL != HOLDS_FLOAT:
+        return list(map(convert, values))
+    known = {value: convert(value) for value in set(values)}
+    return list(map(known.__getitem__, values))
+
+
+def held_classes(values: Iterable[Any]) -> int:
+    """The classes of values, with REFUSED for what is none."""
+    held = 0
+    for kind in set(map(type, values)):
+        held |= CLASS_BIT.get(kind, REFUSED)
+    return held
 
 
 def batch_keys(rows: Sequence[Sequence[Any]], place: int, high: int) -> list[int] | None:

@@ -183,14 +183,15 @@ def cast_blob(value: Value) -> bytes | None:
 
 def affinity_integer(value: Value) -> Value:
     """INTEGER and NUMERIC affinity: numeric texts become numbers, reals integers where that loses nothing."""
-    if type(value) is int:
+    kind = type(value)
+    if kind is int:
         return value
-    if isinstance(value, str):
-        number = numeric_or_none(value)
+    if kind is str:
+        number = numeric_or_none(value)  # type: ignore[arg-type]
         if number is None:
             return value
         value = number
-    if isinstance(value, float):
+    if type(value) is float:
         if -9223372036854775808.0 < value < 9223372036854775808.0:
             whole = int(value)
             return whole if whole == value else value
