@@ -164,12 +164,16 @@ class DigestWalk:
 
 
 def images(
-    root: Root, transaction: int, root_digest: int | None, wanted: dict[int, list[int]] | None
+    root: Root,
+    transaction: int,
+    root_digest: int | None,
+    wanted: dict[int, list[int]] | None,
+    outcomes: tuple[tuple[tuple[int, int, int], ...], bool] = ((), True),
 ) -> Iterator[Message]:
     """Yield the transfer of the blocks wanted (None: all), one block at a time so that a slow link holds up nothing."""
     tables = sorted(root.tables)
     kept = () if wanted is None else tuple(table for table in tables if table not in wanted)
-    yield SnapBegin(LSN(root.lsn), transaction, root_digest, root.next_object_id, kept)
+    yield SnapBegin(LSN(root.lsn), transaction, root_digest, root.next_object_id, kept, *outcomes)
     count = 0
     for table in tables:
         if table in kept:

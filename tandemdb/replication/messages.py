@@ -36,11 +36,16 @@ Change = tuple[int, int, int, Any, Any]
 
 
 class Term(NamedTuple):
-    """One line of a history: the epoch that began after `lsn` (its last inherited commit), and the digest there."""
+    """One line of a history: the epoch that began after `lsn` (its last inherited commit), and the digest there.
+
+    `leader` is the incarnation of the system that led in it: two that were promoted apart, and so to epochs of one
+    number, have different histories.
+    """
 
     epoch: Epoch
     lsn: LSN
     root: int
+    leader: bytes = b""
 
 
 class Hello(NamedTuple):
@@ -213,13 +218,18 @@ class Heartbeat(NamedTuple):
 
 
 class SnapBegin(NamedTuple):
-    """Opens a transfer of blocks; tables in `kept` are the same on both sides and follow in no LAYOUT."""
+    """Opens a transfer of blocks; tables in `kept` are the same on both sides and follow in no LAYOUT.
+
+    `outcomes` says in runs (first LSN, first transaction, how many) which transactions led there.
+    """
 
     lsn: LSN
     transaction: int
     root: int | None
     next_object: int
     kept: tuple[int, ...]
+    outcomes: tuple[tuple[int, int, int], ...] = ()
+    outcomes_have_gaps: bool = True
 
 
 class Layout(NamedTuple):

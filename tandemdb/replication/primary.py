@@ -425,7 +425,7 @@ class Primary:
         lsn = LSN(root.lsn)
         # A secondary that is not to be checked at each commit need not make either side hash all that it holds.
         digest = blocks.root_digest(root) if compared or self.digest_due(lsn) else blocks.known_digest(root)
-        peer.images = images(root, self._transaction_at(lsn), digest, wanted)
+        peer.images = images(root, self._transaction_at(lsn), digest, wanted, self.identity.outcomes.up_to(lsn))
 
     def _transaction_at(self, lsn: LSN) -> int:
         entry = self.log.find(lsn)

@@ -87,6 +87,8 @@ class Publisher:
         # The lock by itself where nobody is to be woken: a Condition's `with` costs three times as much.
         self.lock = threading.RLock()
         self._arrived = threading.Condition(self.lock)
+        # Whoever lets time pass moves the asynchronous links, too: nothing happens by itself.
+        self._is_driven = pause is not None
         self.pause = pause if pause is not None else self._wait_for_arrival
         # LSN, stamp and changes of commits that the core has not heard of yet: it does before it is asked anything.
         self.backlog: deque[tuple[int, int, Sequence[Change]]] = deque()
@@ -180,7 +182,7 @@ class Publisher:
             peer = self.core.add(link.name, mode, self.clock())
             self.links[link.name] = link
             self._refresh()
-        if mode == "async":
+        if mode == "async" and not self._is_driven:
             self._start_thread()
         return peer
 

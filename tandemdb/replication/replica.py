@@ -168,7 +168,7 @@ def detach(secondary: Database) -> None:
     system.link = None
 
 
-def promote(secondary: Database) -> PromotionReport:
+def promote(secondary: Database, epoch: Epoch | None = None) -> PromotionReport:
     """Make a secondary a primary: a new epoch begins, it takes writes, its history is kept.
 
     If the link still stands, what is under way is applied first, and the former primary is told and takes no more
@@ -188,7 +188,7 @@ def promote(secondary: Database) -> PromotionReport:
         if not system.identity.cluster:
             raise ReplicationError("this secondary has never been level with its primary and cannot lead")
         was = core.state
-        pending = core.promote(Epoch(system.identity.epoch + 1))
+        pending = core.promote(Epoch(system.identity.epoch + 1) if epoch is None else epoch)
         root = secondary.root
         missing = max(0, core.primary_lsn - root.lsn)
     if link is not None:

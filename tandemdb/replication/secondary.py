@@ -210,7 +210,8 @@ class Secondary:
         self._drop_overlay()
         self.staging = None
         database = self.database
-        self.identity.history.append(Term(epoch, LSN(database.root.lsn), blocks.root_digest(database.root)))
+        digest = blocks.root_digest(database.root)
+        self.identity.history.append(Term(epoch, LSN(database.root.lsn), digest, self.identity.incarnation))
         blocks.set_epoch(database, epoch)
         self.state = "promoted"
         self.outgoing.clear()
@@ -269,7 +270,10 @@ class Secondary:
             self._drop_overlay()
             blocks.install_staging(self.database, staging)
             self._adopt(staging.plan)
-            self.last_transaction = staging.begin.transaction if staging.begin is not None else 0
+            begin = staging.begin
+            if begin is not None:
+                self.last_transaction = begin.transaction
+                self.identity.outcomes.replace(begin.outcomes, begin.outcomes_have_gaps)
             self._doubts_itself = False
             self.staging = None
             self._follow()

@@ -143,3 +143,21 @@ def test_a_damaged_secondary_is_found_by_the_next_commit_and_repaired() -> None:
     assert secondary.root.tables[table_id].find(1) == (1, "value 1", None)
     assert replica.status.plans[-1] == "blocks"
     assert shipped_since(replica, before) == 1
+
+
+def test_blocks_bring_the_record_of_outcomes() -> None:
+    primary, first, second = Database("p"), Database("a"), Database("b")
+    table = make_table(primary, 10)
+    replica = replication.attach(primary, first)
+    core = replica.link.publisher.core
+    numbers = []
+    for key in range(5):
+        numbers.append(core.transaction)
+        put(primary, table, key, "certain")
+    core.log.keep_above(primary.root.lsn)
+    late = replication.attach(primary, second)
+    assert late.status.plans == ("snapshot",)
+    late.promote()
+    answers = [replication.outcome(second, number) for number in numbers]
+    assert answers == [("committed", lsn) for lsn in range(2, 7)]
+    assert replication.outcome(second, numbers[-1] + 1).answer == "aborted"

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from tandemdb import replication
 from tandemdb.replication import Faults
 from tandemdb.storage import Database
+from tandemdb.testing import VirtualClock
 
-from .simulated import VirtualClock
 from .workload import Workload
 
 ADVERSARIES = st.builds(

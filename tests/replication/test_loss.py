@@ -15,9 +15,9 @@ from tandemdb.errors import ProgrammingError
 from tandemdb.replication import loss
 from tandemdb.replication.system import system_of
 from tandemdb.storage import Database, ReadOnly
+from tandemdb.testing import VirtualClock
 
 from .processes import NodeProcess, in_step, run, until
-from .simulated import VirtualClock
 from .workload import make_table, put
 
 

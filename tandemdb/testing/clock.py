@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+STEP_SECONDS = 0.0005
+
 
 class VirtualClock:
+    """Seconds since the test began; calling it tells the time, as `time.monotonic` does."""
+
     def __init__(self) -> None:
         self.now = 0.0
 
@@ -11,4 +15,5 @@ class VirtualClock:
         return self.now
 
     def pause(self, seconds: float) -> None:
-        self.now += max(seconds, 0.0005)
+        """Let time pass, a little at least: whoever waits for nothing must not wait for ever."""
+        self.now += max(seconds, STEP_SECONDS)

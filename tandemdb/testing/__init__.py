@@ -1,0 +1,31 @@
+"""A cluster inside one test: mirrors on virtual time, links that fail when told to, an adversary by seed.
+
+    pair(script)              a primary and its standby, connections both; time passes only by `advance`
+      .cut() .heal() .set_faults() .promote() .settle() .assert_identical()
+    simulate(seed)            three systems, a workload, an adversary that drops, delays, doubles, reorders, cuts,
+                              restarts and promotes; every promise of mirroring checked after every step
+    assert_identical(a, b)    the same LSN and the same blocks, or an AssertionError that lists rows
+
+The protocol that runs here is the one that runs in production, primary, secondary and link; only clock and cable are
+the test's own. Nothing here sleeps, and no thread is started.
+"""
+
+from __future__ import annotations
+
+from tandemdb.replication import Faults
+from tandemdb.testing.clock import VirtualClock
+from tandemdb.testing.identical import assert_identical
+from tandemdb.testing.invariants import InvariantBroken
+from tandemdb.testing.pairs import Pair, pair
+from tandemdb.testing.simulation import Report, simulate
+
+__all__ = [
+    "Faults",
+    "InvariantBroken",
+    "Pair",
+    "Report",
+    "VirtualClock",
+    "assert_identical",
+    "pair",
+    "simulate",
+]
