@@ -80,9 +80,10 @@ def test_python(snippet: Snippet, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("snippet", snippets("sh"))
 def test_shell(snippet: Snippet, tmp_path: Path) -> None:
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    command = tmp_path / "tandemdb"
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m tandemdb.cli "$@"\n')
-    command.chmod(0o755)
+    for name, arguments in (("tandemdb", " -m tandemdb.cli"), ("python", "")):
+        command = tmp_path / name
+        command.write_text(f'#!/bin/sh\nexec "{sys.executable}"{arguments} "$@"\n')
+        command.chmod(0o755)
     environment = {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
     for line in snippet.text.splitlines():
         if line.startswith("make "):
