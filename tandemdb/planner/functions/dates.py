@@ -11,6 +11,8 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 from copy import copy
+from functools import lru_cache, wraps
+from typing import Any
 
 from tandemdb.planner.functions.moment import DAY, HALF_DAY, JULIAN_MAX, UNIX_EPOCH, Moment
 from tandemdb.planner.functions.registry import ExecutionContext, ScalarFunction
@@ -182,18 +184,41 @@ MARKS: dict[str, Callable[[Moment], str]] = {
     "Y": lambda moment: f"{moment.year:04d}",
 }
 
+REMEMBERED_MAX = 4096
+"""Answers kept of each function: a column of dates holds each of them many times."""
+CLOCKLESS = frozenset("0123456789+-%")
+"""Texts that begin so are formats, plain times or plain modifiers: none of them asks what time it is, or where."""
+
+
+def remembered(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, its answers remembered where only texts are given that do not ask for the clock."""
+
+    @lru_cache(REMEMBERED_MAX)
+    def known(arguments: tuple[str, ...]) -> Any:
+        return function(None, *arguments)
+
+    @wraps(function)
+    def answer(context: ExecutionContext, *arguments: Value) -> Any:
+        for argument in arguments:
+            if type(argument) is not str or argument[:1] not in CLOCKLESS:
+                return function(context, *arguments)
+        return known(arguments) if arguments else function(context)
+
+    return answer
+
+
 TEXT, NULL = HOLDS_TEXT, HOLDS_NULL
 # Deterministic but for 'now', 'localtime' and 'utc', as SQLite has it: a context that serves an index or a CHECK
 # refuses to tell the time.
 SCALAR_FUNCTIONS = {
     function.name: function
     for function in (
-        ScalarFunction("date", date, 0, -1, True, True, TEXT | NULL, needs_context=True),
-        ScalarFunction("time", time, 0, -1, True, True, TEXT | NULL, needs_context=True),
-        ScalarFunction("datetime", date_time, 0, -1, True, True, TEXT | NULL, needs_context=True),
-        ScalarFunction("julianday", julian_day, 0, -1, True, True, HOLDS_FLOAT | NULL, needs_context=True),
-        ScalarFunction("unixepoch", unix_time, 0, -1, True, True, HOLDS_INT | NULL, needs_context=True),
-        ScalarFunction("strftime", format_time, 0, -1, True, True, TEXT | NULL, needs_context=True),
+        ScalarFunction("date", remembered(date), 0, -1, True, True, TEXT | NULL, needs_context=True),
+        ScalarFunction("time", remembered(time), 0, -1, True, True, TEXT | NULL, needs_context=True),
+        ScalarFunction("datetime", remembered(date_time), 0, -1, True, True, TEXT | NULL, needs_context=True),
+        ScalarFunction("julianday", remembered(julian_day), 0, -1, True, True, HOLDS_FLOAT | NULL, needs_context=True),
+        ScalarFunction("unixepoch", remembered(unix_time), 0, -1, True, True, HOLDS_INT | NULL, needs_context=True),
+        ScalarFunction("strftime", remembered(format_time), 0, -1, True, True, TEXT | NULL, needs_context=True),
         ScalarFunction("current_date", current_date, 0, 0, False, False, TEXT, needs_context=True),
         ScalarFunction("current_time", current_time, 0, 0, False, False, TEXT, needs_context=True),
         ScalarFunction("current_timestamp", current_timestamp, 0, 0, False, False, TEXT, needs_context=True),
