@@ -57,7 +57,7 @@ def member_operand(conjunct: Expr) -> Expr | None:
     if isinstance(conjunct, ast.InList) and not conjunct.negated and conjunct.items:
         return conjunct.operand if all(map(is_constant, conjunct.items)) else None
     if isinstance(conjunct, QueryIn) and not conjunct.negated and len(conjunct.operands) == 1:
-        from tandemdb.planner.emit.query import runs_once
+        from tandemdb.planner.emit.subquery import runs_once
 
         return conjunct.operands[0] if runs_once(conjunct.query) else None
     return None

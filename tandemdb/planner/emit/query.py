@@ -24,40 +24,29 @@ from collections.abc import Sequence
 from tandemdb.planner.access.join_order import JoinPlan, Step, order_joins
 from tandemdb.planner.access.paths import COST_SCAN
 from tandemdb.planner.bind.bound import (
-    HOLDS_ANY,
-    HOLDS_INT,
-    HOLDS_NULL,
     AggregateRef,
     Column,
     CommonRows,
     Core,
     Expr,
     Query,
-    QueryIn,
-    QueryValue,
     Source,
     WindowRef,
-    expressions_of,
-    queries_in,
     sources_of,
-    walk,
 )
-from tandemdb.planner.bind.traits import affinity_of, comparison_collation
 from tandemdb.planner.emit.aggregate import AggregateSink
-from tandemdb.planner.emit.collation import collation_function
 from tandemdb.planner.emit.explain import Explanation
 from tandemdb.planner.emit.expression import ExpressionEmitter
 from tandemdb.planner.emit.extreme import explain_extreme, find_extreme, write_extreme
 from tandemdb.planner.emit.join import emit_step
 from tandemdb.planner.emit.order import OrderEmitter, limit_text, limited_collect
 from tandemdb.planner.emit.pipeline import Pipeline
-from tandemdb.planner.emit.remembered import remembered_by
+from tandemdb.planner.emit.subquery import SubqueryEmitter, is_local
 from tandemdb.planner.emit.top import top_rows
 from tandemdb.planner.emit.writer import Code, Frame, Generator
-from tandemdb.planner.runtime import helpers as runtime
 
 
-class QueryEmitter:
+class QueryEmitter(SubqueryEmitter):
     """Writes the queries of one frame."""
 
     def __init__(
@@ -229,9 +218,6 @@ class QueryEmitter:
             return self.frame if is_local(source.function) else self.generator.main
         return self.frame if source.function is not None else self.generator.main
 
-    def home_of(self, query: Query) -> Frame:
-        return self.generator.main if runs_once(query) else self.frame
-
     # ---- rows made once
 
     def materialized(self, query: Query, label: str) -> str:
@@ -251,18 +237,14 @@ class QueryEmitter:
             self.generator.row_classes[name] = self.generator.row_classes[function]
         return name
 
-    def local_function(
-        self, query: Query, prefix: str, home: Frame, arguments: Sequence[str], result: str = "rows"
-    ) -> str:
-        """Define a function in `home` that runs the query; its name. `result`: rows, first, any, set."""
-        name = self.generator.name(prefix)
-        frame = Frame(name, arguments, home)
+    def function_frame(self, query: Query, prefix: str, home: Frame, arguments: Sequence[str], result: str) -> Frame:
+        """A function inside `home` that runs the query. `result`: rows, first, any, set."""
+        frame = Frame(self.generator.name(prefix), arguments, home)
         inner = QueryEmitter(self.generator, frame, self)
         inner.write_result(query, result)
         if inner.row_classes is not None:
-            self.generator.row_classes[name] = inner.row_classes
-        home.emit_setup_lines(["    " + line for line in frame.source()])
-        return name
+            self.generator.row_classes[frame.name] = inner.row_classes
+        return frame
 
     def write_result(self, query: Query, result: str) -> None:
         frame = self.frame
@@ -306,195 +288,6 @@ class QueryEmitter:
         assert common.rows_name is not None
         return common.rows_name
 
-    # ---- subqueries in expressions
-
-    def correlation(self, query: Query) -> list[str]:
-        """The variables of outer rows that a correlated subquery takes as arguments."""
-        arguments = []
-        for source in sorted(query.outer, key=lambda source: source.number):
-            arguments.append(source.variable)
-            if source.uses_key:
-                arguments.append(source.key_variable)
-        arguments.extend(self.outer_aggregates(query))
-        return arguments
-
-    def outer_aggregates(self, query: Query) -> list[str]:
-        """The locals that hold aggregates of queries around this one and are read inside it."""
-        names: list[str] = []
-        emitter: QueryEmitter | None = self
-        while emitter is not None:
-            names.extend(code.text for code in emitter.aggregates.values() if code.text.isidentifier())
-            names.extend(code.text for code in emitter.windows.values() if code.text.isidentifier())
-            emitter = emitter.parent
-        return names if names and reads_aggregates(query) else []
-
-    def scalar(self, node: QueryValue, expressions: ExpressionEmitter) -> Code:
-        """The value of a subquery: its first row's column, NULL if it has none."""
-        query, position = node.query, node.position
-        if runs_once(query):
-            key = f"scalar:{id(query)}"
-            found = self.generator.hoisted.get(key)
-            if found is None:
-                self.explanation.open(f"SCALAR SUBQUERY {self.explanation.subquery_number()}")
-                function = self.local_function(query, "scalar_query", self.generator.main, (), "first")
-                self.explanation.close()
-                name = self.generator.name("scalar_row")
-                self.generator.main.emit_setup(f"{name} = {function}()")
-                if function in self.generator.row_classes:
-                    self.generator.row_classes[name] = self.generator.row_classes[function]
-                found = self.generator.hoisted[key] = Code(name, HOLDS_ANY, True)
-            name = found.text
-            column = f"{name}_{position}"
-            if column not in self.generator.hoisted:
-                self.generator.main.emit_setup(f"{column} = None if {name} is None else {name}[{position}]")
-                self.generator.hoisted[column] = Code(column, self.scalar_classes(name, query, position), True)
-            return self.generator.hoisted[column]
-        arguments = self.correlation(query)
-        self.explanation.open(f"CORRELATED SCALAR SUBQUERY {self.explanation.subquery_number()}")
-        function = self.local_function(query, "scalar_query", self.frame, arguments, "first")
-        self.explanation.close()
-        classes = self.scalar_classes(function, query, position)
-        call = f"{function}({', '.join(arguments)})"
-        sought = remembered_by(self, query)
-        if sought is not None:
-            answers, key = self.generator.name("answers"), self.generator.name("sought")
-            self.frame.emit_setup(f"{answers} = {{}}")
-            call = f"{answers}[{key}] if ({key} := {sought}) in {answers} else {answers}.setdefault({key}, {call})"
-            call = f"({call})"
-        name = self.generator.name("x")
-        return Code(f"(None if ({name} := {call}) is None else {name}[{position}])", classes, True)
-
-    def scalar_classes(self, name: str, query: Query, position: int) -> int:
-        """What a column of a subquery's first row may hold; NULL where there may be none."""
-        known = self.generator.row_classes.get(name)
-        classes = HOLDS_ANY if known is None else known[position]
-        return classes if always_has_row(query) else classes | HOLDS_NULL
-
-    def exists(self, query: Query, expressions: ExpressionEmitter) -> str:
-        """A Python condition: whether the subquery has a row."""
-        if runs_once(query):
-            key = f"exists:{id(query)}"
-            if key not in self.generator.hoisted:
-                self.explanation.open(f"SCALAR SUBQUERY {self.explanation.subquery_number()}")
-                function = self.local_function(query, "exists_query", self.generator.main, (), "any")
-                self.explanation.close()
-                name = self.generator.name("exists")
-                self.generator.main.emit_setup(f"{name} = {function}()")
-                self.generator.hoisted[key] = Code(name, HOLDS_INT, True)
-            return self.generator.hoisted[key].text
-        arguments = self.correlation(query)
-        self.explanation.open(f"CORRELATED SCALAR SUBQUERY {self.explanation.subquery_number()}")
-        function = self.local_function(query, "exists", self.frame, arguments, "any")
-        self.explanation.close()
-        return f"{function}({', '.join(arguments)})"
-
-    def in_test(self, node: QueryIn, wanted: bool, expressions: ExpressionEmitter) -> str:
-        wanted = wanted != node.negated
-        value = self.in_value(node._replace(negated=False), expressions)
-        if value.text.startswith("member("):
-            operand, members, flag = self.in_parts(node, expressions)
-            if wanted:
-                return f"{operand} in {members}"
-        return f"{value.text} == {int(wanted)}"
-
-    def in_value(self, node: QueryIn, expressions: ExpressionEmitter) -> Code:
-        """1, 0 or None: whether the operand is among the subquery's rows."""
-        query = node.query
-        classes = HOLDS_INT | HOLDS_NULL
-        if len(node.operands) > 1:
-            return self.row_in(node, expressions)
-        function = self.generator.helper(runtime.not_member if node.negated else runtime.member,
-                                         "not_member" if node.negated else "member")  # fmt: skip
-        if runs_once(query):
-            operand, members, flag = self.in_parts(node, expressions)
-            return Code(f"{function}({operand}, {members}, {flag})", classes)
-        arguments = self.correlation(query)
-        self.explanation.open(f"CORRELATED LIST SUBQUERY {self.explanation.subquery_number()}")
-        rows = self.local_function(query, "in_query", self.frame, arguments)
-        self.explanation.close()
-        operand = self.in_operand(node, expressions).text
-        gather = self.generator.helper(runtime.in_rows if not node.negated else runtime.not_in_rows)
-        key, affinity = self.in_conversion(node)
-        return Code(f"{gather}({operand}, {rows}({', '.join(arguments)}), {affinity}, {key})", classes)
-
-    def in_parts(self, node: QueryIn, expressions: ExpressionEmitter) -> tuple[str, str, str]:
-        """The operand, the set of the subquery's values (made once) and the flag that tells of NULL among them."""
-        key_name = f"in:{id(node.query)}"
-        found = self.generator.hoisted.get(key_name)
-        if found is None:
-            self.explanation.open(f"LIST SUBQUERY {self.explanation.subquery_number()}")
-            function = self.local_function(node.query, "in_query", self.generator.main, ())
-            self.explanation.close()
-            name = self.generator.name("members")
-            maker = self.generator.helper(runtime.member_set_of_rows)
-            key, affinity = self.in_conversion(node)
-            self.generator.main.emit_setup(f"{name}, {name}_null = {maker}({function}(), {affinity}, {key})")
-            found = self.generator.hoisted[key_name] = Code(name, HOLDS_ANY, True)
-        operand = self.in_operand(node, expressions)
-        return operand.grouped, found.text, f"{found.text}_null"
-
-    def in_operand(self, node: QueryIn, expressions: ExpressionEmitter) -> Code:
-        left = affinity_of(node.operands[0])
-        right = node.query.columns[0].affinity
-        code = expressions.value(node.operands[0])
-        conversion = runtime.operand_conversion(left, right)
-        if conversion is not None:
-            code = Code(f"{self.generator.helper(conversion)}({code.text})", HOLDS_ANY)
-        return expressions.collated(code, comparison_collation(node.operands[0], first_result(node.query)))
-
-    def in_conversion(self, node: QueryIn) -> tuple[str, str]:
-        """The key function of the comparison's collation and the conversion of the subquery's values, as text."""
-        collation = comparison_collation(node.operands[0], first_result(node.query))
-        key = collation_function(self.generator, collation)
-        conversion = runtime.operand_conversion(node.query.columns[0].affinity, affinity_of(node.operands[0]))
-        return (
-            str(key),
-            "None" if conversion is None else self.generator.helper(conversion),
-        )
-
-    def row_in(self, node: QueryIn, expressions: ExpressionEmitter) -> Code:
-        """(a, b) IN (SELECT ...)."""
-        arguments = self.correlation(node.query)
-        home = self.home_of(node.query)
-        function = self.local_function(node.query, "in_query", home, arguments)
-        call = f"{function}({', '.join(arguments)})"
-        if runs_once(node.query):
-            call = self.generator.hoist(Code(call), "in_rows").text
-        operands = ", ".join(expressions.value(item).text for item in node.operands)
-        member = self.generator.helper(runtime.row_member)
-        text = f"{member}(({operands}), {call})"
-        if node.negated:
-            text = f"{self.generator.helper(runtime.logical_not)}({text})"
-        return Code(text, HOLDS_INT | HOLDS_NULL)
-
-
-def is_local(common: CommonRows) -> bool:
-    """Whether a common table's rows differ from call to call of the function that reads them."""
-    if common.is_local is not None:
-        return common.is_local
-    queries = [query for query in (common.query, common.setup, *common.steps) if query is not None]
-    common.is_local = False  # A recursive table's steps read the table itself.
-    common.is_local = any(query.outer or reads_local_common(query) for query in queries)
-    return common.is_local
-
-
-def reads_local_common(query: Query) -> bool:
-    return any(
-        isinstance(source.function, CommonRows) and is_local(source.function)
-        for inner in queries_in(query)
-        for core in inner.cores
-        for source in core.sources
-    )
-
-
-def runs_once(query: Query) -> bool:
-    """Whether a query gives the same rows wherever it stands in one execution."""
-    return not query.outer and not reads_local_common(query)
-
-
-def first_result(query: Query) -> Expr:
-    return query.cores[0].results[0].expression
-
 
 def is_whole_record(core: Core, results: Sequence[Expr]) -> bool:
     """Whether the result is just the record as stored."""
@@ -505,26 +298,6 @@ def is_whole_record(core: Core, results: Sequence[Expr]) -> bool:
         isinstance(item, Column) and item.source is source and item.position == position
         for position, item in enumerate(results)
     )
-
-
-def reads_aggregates(query: Query) -> bool:
-    """Whether any expression inside the query reads an aggregate or window of a query around it."""
-    inside = queries_in(query)
-    own = {id(core) for inner in inside for core in inner.cores}
-    return any(
-        isinstance(node, (AggregateRef, WindowRef)) and id(node.core) not in own
-        for inner in inside
-        for core in inner.cores
-        for expression in expressions_of(core)
-        for node in walk(expression)
-    )
-
-
-def always_has_row(query: Query) -> bool:
-    """Whether a query brings a row whatever the tables hold: one aggregate over all rows."""
-    core = query.cores[0]
-    plain = len(query.cores) == 1 and core.is_aggregate and not core.group_by and core.having is None
-    return plain and query.limit is None and query.offset is None
 
 
 __all__ = ["COST_SCAN", "QueryEmitter", "limit_text"]

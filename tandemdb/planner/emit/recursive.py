@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 def recursive_rows(queries: QueryEmitter, common: CommonRows) -> None:
     """Write the loop that makes a recursive table's rows; sets `common.rows_name`."""
-    from tandemdb.planner.emit.query import is_local
+    from tandemdb.planner.emit.subquery import is_local
 
     generator = queries.generator
     local = is_local(common)

@@ -35,13 +35,13 @@ from tandemdb.planner.bind.bound import (
 from tandemdb.planner.bind.traits import STABLE
 
 if TYPE_CHECKING:
-    from tandemdb.planner.emit.query import QueryEmitter
+    from tandemdb.planner.emit.subquery import SubqueryEmitter
 
 VALUES_MAX = 3
 """More values of outer rows than these are seldom the same again."""
 
 
-def remembered_by(queries: QueryEmitter, query: Query) -> str | None:
+def remembered_by(queries: SubqueryEmitter, query: Query) -> str | None:
     """An expression for the outer values that the query's answer depends on; None where it is computed each time."""
     generator = queries.generator
     if generator.live or generator.row_bound:
@@ -89,7 +89,7 @@ def is_ambiguous(node: Column | Rowid) -> bool:
     return classes & HOLDS_NUMBER == HOLDS_INT | HOLDS_FLOAT
 
 
-def is_unique_each_time(queries: QueryEmitter, read: list[Any]) -> bool:
+def is_unique_each_time(queries: SubqueryEmitter, read: list[Any]) -> bool:
     """Whether the values hold the unique key of the only source around the query."""
     return any(
         is_unique_key(node.source, node) and queries.frame.sources <= {node.source} for node in read
