@@ -27,7 +27,7 @@ def write_page(features: list[Feature]) -> str:
     groups = [(name, list(members)) for name, members in groupby(features, lambda feature: feature.group)]
     lines = [HEAD, "| group | features | supported | differs | refused |", "|---|--:|--:|--:|--:|"]
     for name, members in [*groups, ("together", features)]:
-        counts = [sum(feature.expected == status for feature in members) for status in (SUPPORTED, DIFFERS, REFUSED)]
+        counts = [sum(feature.expected == answer for feature in members) for answer in (SUPPORTED, DIFFERS, REFUSED)]
         lines.append(f"| {name} | {len(members)} | " + " | ".join(map(str, counts)) + " |")
     for name, members in groups:
         lines += ["", f"## {name}", "", "| feature | answer | shown by |", "|---|---|---|"]

@@ -160,21 +160,21 @@ def test_user_collation() -> None:
     database = Database()
     transaction = database.begin()
     table_id = transaction.create_table(TableDefinition(columns=1))
-    with pytest.raises(UnknownCollation, match="no such collation sequence: BACKWARDS"):
-        transaction.create_key(KeyDefinition(table_id=table_id, columns=(KeyColumn(0, "BACKWARDS"),)))
+    with pytest.raises(UnknownCollation, match="no such collation sequence: OF THIS TEST"):
+        transaction.create_key(KeyDefinition(table_id=table_id, columns=(KeyColumn(0, "OF THIS TEST"),)))
     transaction.rollback()
-    collation_keys["BACKWARDS"] = cmp_to_key(lambda one, other: (one < other) - (one > other))
+    collation_keys["OF THIS TEST"] = cmp_to_key(lambda one, other: (one < other) - (one > other))
     try:
         transaction = database.begin()
         table_id = transaction.create_table(TableDefinition(columns=1))
-        key_id = transaction.create_key(KeyDefinition(table_id=table_id, columns=(KeyColumn(0, "backwards"),)))
+        key_id = transaction.create_key(KeyDefinition(table_id=table_id, columns=(KeyColumn(0, "of this test"),)))
         for n, text in enumerate("caebd"):
             transaction.table(table_id).insert(n, (text,))
         key = transaction.root.tables[table_id].keys[key_id]
         assert [transaction.root.tables[table_id].find(n) for n in key.scan_keys()] == [(c,) for c in "edcba"]
         assert key.equal(*key.stored(("b",))) == [3]
     finally:
-        del collation_keys["BACKWARDS"]
+        del collation_keys["OF THIS TEST"]
 
 
 def test_unique_key_function() -> None:
