@@ -11,6 +11,7 @@ travel as notes (PEP 678), which tracebacks show and `str(error)` leaves out.
 from __future__ import annotations
 
 import sqlite3
+from typing import NoReturn
 
 
 class Warning(sqlite3.Warning):
@@ -103,6 +104,17 @@ class NotSupportedError(DatabaseError, sqlite3.NotSupportedError):
     """Raised when a feature is not there; the message names it."""
 
     __module__ = "tandemdb"
+
+
+def reraise(error: sqlite3.Error) -> NoReturn:
+    """Raise tandemdb's error for one of the standard library's, as the real connections it works with raise them."""
+    if isinstance(error, Error):
+        raise error
+    ours = globals().get(type(error).__name__, DatabaseError)(str(error), code=None)
+    for name in ("sqlite_errorcode", "sqlite_errorname"):
+        if hasattr(error, name):
+            setattr(ours, name, getattr(error, name))
+    raise ours from error
 
 
 # SQLite's result codes, https://www.sqlite.org/rescode.html.

@@ -10,14 +10,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from tandemdb.dbapi.blob import Blob, open_blob, quote
 from tandemdb.dbapi.constants import SQLITE_DONE, SQLITE_OK
 from tandemdb.dbapi.names import Target
 from tandemdb.dbapi.state import ConnectionState
-from tandemdb.errors import OperationalError, ProgrammingError
+from tandemdb.errors import OperationalError, ProgrammingError, reraise
 
 if TYPE_CHECKING:
     from tandemdb.dbapi.connection import Connection
@@ -67,7 +68,8 @@ class Copying(ConnectionState):
                 with target._lock:  # of any thread: sqlite3 asks for no particular one either
                     take_root(target, root)
             else:
-                copy_to_real(connect_to_root(root), target)
+                with own_errors():
+                    copy_to_real(connect_to_root(root), target)
             if progress is not None:
                 progress(SQLITE_DONE, 0, count_blocks(root))
 
@@ -93,12 +95,9 @@ class Copying(ConnectionState):
         """
         with self._guard():
             self._check_name(name, f"no such database: {name}")
-            real = sqlite3.connect(":memory:")
-            try:
+            with own_errors(), closing(sqlite3.connect(":memory:")) as real:
                 real.deserialize(data)
                 copy_from_real(real, self)
-            finally:
-                real.close()
 
     def iterdump(self, *, filter: str | None = None) -> Generator[str, None, None]:
         """Iterate over the statements that would make this database again; `filter` is a LIKE pattern for names."""
@@ -162,6 +161,15 @@ class Copying(ConnectionState):
             raise TypeError(f"argument 'name' must be str, not {type(name).__name__}")
         if name.lower() != "main":
             raise OperationalError(message, code=None, hint='Only "main" can be copied.')
+
+
+@contextmanager
+def own_errors() -> Iterator[None]:
+    """Raise what a real connection raises as tandemdb's errors."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        reraise(error)
 
 
 def count_blocks(root: Root) -> int:

@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from tandemdb import errors
 from tandemdb.dbapi.file_changes import write_difference
 from tandemdb.dbapi.install import standard_library
 from tandemdb.dbapi.transfer import Side, transfer
+from tandemdb.errors import OperationalError, reraise
 from tandemdb.storage import Database
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ class File:
             if self.changed_elsewhere or self.read_version() != self.version:
                 self.changed_elsewhere = True
                 self.real.execute("ROLLBACK")
-                raise errors.OperationalError(
+                raise OperationalError(
                     "database is locked",
                     detail=f"Another program has changed {self.database.name} since it was loaded.",
                     hint="Roll back and begin again: the file is loaded again then.",
@@ -194,7 +194,7 @@ class File:
             OperationalError: the database is mirrored, and mirrors follow commits only.
         """
         if self.next is not None:
-            raise errors.OperationalError(
+            raise OperationalError(
                 f"{self.database.name} was changed by another program while it is mirrored",
                 hint="Detach the mirrors and open the file again.",
             )
@@ -281,15 +281,3 @@ def identify(path: str) -> tuple[int, int]:
     """Return what tells this file from another one under the same path."""
     status = os.stat(path)
     return status.st_dev, status.st_ino
-
-
-def reraise(error: sqlite3.Error) -> NoReturn:
-    """Raise tandemdb's error for one of the standard library's."""
-    kind = getattr(errors, type(error).__name__, errors.DatabaseError)
-    if isinstance(error, errors.Error):
-        raise error
-    ours = kind(str(error), code=None)
-    for name in ("sqlite_errorcode", "sqlite_errorname"):
-        if hasattr(error, name):
-            setattr(ours, name, getattr(error, name))
-    raise ours from error

@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Self
 
 from tandemdb.dbapi.constants import SQLITE_LIMIT_LENGTH, SQLITE_LIMIT_SQL_LENGTH, SQLITE_LIMIT_VARIABLE_NUMBER
+from tandemdb.dbapi.limits import check_limits
 from tandemdb.dbapi.names import Target
 from tandemdb.dbapi.parameters import Shape, base_types_are_adapted, make_shape
 from tandemdb.dbapi.ready import NOT_READY, Ready
@@ -145,6 +146,8 @@ class ConnectionState:
         statement = self._session.prepare(sql)
         if len(statement.parameters) > self._limits.get(SQLITE_LIMIT_VARIABLE_NUMBER, len(statement.parameters)):
             raise OperationalError("too many SQL variables", code="SQLITE_ERROR")
+        if self._limits:
+            check_limits(statement, self._limits)
         if ";" in sql and has_tail(self._session, sql):
             raise ProgrammingError(
                 "You can only execute one statement at a time.",

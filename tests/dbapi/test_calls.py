@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.dbapi.compare import Script, check
+from tests.dbapi.compare import Script, check, own_engine_only
 
 CASES: list[Script] = []
 case = CASES.append
@@ -351,6 +351,45 @@ def limits(db: Any, do: Any) -> None:
         do(con.getconfig, 99)
         do(con.setconfig, 99)
         do(con.getconfig, db.SQLITE_DBCONFIG_DQS_DML)
+
+
+@case
+@own_engine_only
+def limits_of_statements(db: Any, do: Any) -> None:
+    con = db.connect(":memory:")
+    con.execute("create table w(a, b, c, d)")
+    do(con.execute, "select max(3, 2, 1)")
+    do(con.setlimit, db.SQLITE_LIMIT_FUNCTION_ARG, 1)
+    for sql in (
+        "select abs(-1), count(*)",
+        "select max(1, 2)",
+        "select max(1, 2, 3)",
+        "create view v as select max(1, 2)",
+        "insert into w select max(1, 2), 1, 1, 1",
+    ):
+        do(lambda sql=sql: con.execute(sql).fetchall())
+    do(con.setlimit, db.SQLITE_LIMIT_FUNCTION_ARG, 9)
+    do(lambda: con.execute("select max(1, 2)").fetchall())
+    do(con.setlimit, db.SQLITE_LIMIT_COLUMN, 3)
+    for sql in (
+        "select 1, 2, 3",
+        "select 1, 2, 3, 4",
+        "select (select 1, 2, 3, 4)",
+        "create table t(a, b, c, d)",
+        "select a from w order by a, b, c, d",
+        "select 1 from w group by 1, 2, 3, 4",
+        "create index i on w(a, b, c, d)",
+        "insert into w values(1, 2, 3, 4)",
+    ):
+        do(lambda sql=sql: con.execute(sql).fetchall())
+    do(con.setlimit, db.SQLITE_LIMIT_COMPOUND_SELECT, 2)
+    for sql in (
+        "select 1 union select 2",
+        "select 1 union select 2 union select 3",
+        "values (1), (2), (3)",
+        "select 1 in (select 1 union select 2 union select 3)",
+    ):
+        do(lambda sql=sql: con.execute(sql).fetchall())
 
 
 @case

@@ -14,14 +14,9 @@ RUNNER = Path(__file__).with_name("run_stdlib_tests.py")
 ROOT = RUNNER.parents[2]
 MODULES = ("backup", "dbapi", "dump", "factory", "hooks", "regression", "transactions", "types", "userfunctions")
 
-# A test whose failure says this needs a database in a file.
-NEEDS_FILE = ("tandemdb keeps databases in RAM; it cannot open the file", "test_ctx_mgr_rollback_if_commit_failed")
-
 KNOWN = {
-    "SerializeTests.test_deserialize_corrupt_database": "deserialize() reads the bytes at once, and refuses them there",
     "DumpTests.test_dump_virtual_tables": "full-text search is not supported",
     "RegressionTests.test_error_msg_decode_error": "text that is not UTF-8 comes back with surrogates, not as an error",
-    "FunctionTests.test_func_too_many_args": "SQLITE_LIMIT_FUNCTION_ARG is kept and not applied",
     "ConnectionTests.test_connection_signature": "the signature shows annotations",
 }
 
@@ -39,6 +34,6 @@ def test_as_the_standard_library_tests_it(name: str) -> None:
     unexpected = {
         case: traceback.strip().splitlines()[-1]
         for case, traceback in report["failed"].items()
-        if case not in KNOWN and not any(word in traceback or word in case for word in NEEDS_FILE)
+        if case not in KNOWN
     }
     assert unexpected == {}
