@@ -16,3 +16,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write what the golden scripts answer now into them; read that diff as you would read code",
     )
+    parser.addoption(
+        "--failovers",
+        type=int,
+        default=2,
+        help="how often primaries of a cluster with a coordinator are killed in each such test",
+    )

@@ -59,8 +59,24 @@ def add_serve(commands: Commands) -> None:
     serve.add_argument(
         "--min-sync", type=int, default=0, metavar="K", help="how many must remain to go on without one: 0"
     )
+    add_coordination(serve)
     add_security(serve)
     serve.set_defaults(command=call("serve"))
+
+
+def add_coordination(serve: argparse.ArgumentParser) -> None:
+    serve.add_argument(
+        "--coordinator", default="", metavar="URL", help="what says who leads: etcd://HOST:PORT/PREFIX or file:PATH"
+    )
+    serve.add_argument(
+        "--lease", type=float, default=3.0, metavar="SECONDS", help="until a silent primary is succeeded: 3"
+    )
+    serve.add_argument(
+        "--bootstrap", action="store_true", help="begin a new cluster, whatever the coordinator's record says"
+    )
+    serve.add_argument(
+        "--advertise", default="", metavar="HOST:PORT", help="where others reach this node, if not where it listens"
+    )
 
 
 def add_operator(commands: Commands, name: str, text: str) -> argparse.ArgumentParser:

@@ -31,12 +31,15 @@ def serve(options: argparse.Namespace) -> int:
     if options.load and (options.secondary_of or options.storage_only):
         tell("--load needs a primary that runs SQL: its secondaries get the data from it")
         return 2
+    if options.coordinator and options.secondary_of:
+        tell("with --coordinator a node finds out itself whom to follow: leave --secondary-of out")
+        return 2
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     store = None
     try:
-        if options.load:
+        if options.load and (not options.coordinator or options.bootstrap or not nodes.has_record(options.coordinator)):
             store = load(options.name, options.load)
             if store is None:
                 return 1
@@ -50,10 +53,17 @@ def serve(options: argparse.Namespace) -> int:
             overwrite=options.overwrite,
             node=options.node,
             limits=limits_of(options),
+            coordinator=options.coordinator,
+            lease_seconds=options.lease,
+            bootstrap=options.bootstrap,
+            advertise=options.advertise,
         )
     except sqlite3.Error as error:
         return fail(error)
-    role = f"secondary of {options.secondary_of.partition('?')[0]}" if options.secondary_of else "primary"
+    found = node.status()
+    role = found["role"]
+    if role == "secondary":
+        role = f"secondary of {found['following']['primary']}"
     print(f"listening on {node.address} as {role}", flush=True)
     stopped.wait()
     node.stop()
@@ -176,6 +186,12 @@ def status(options: argparse.Namespace) -> int:
             print(draw_bar(following["blocks_received"], following["blocks_planned"]))
         if following["reason"]:
             print(f"  {following['reason']}")
+    coordination = found.get("coordination")
+    if coordination:
+        coordination["names"] = ", ".join(coordination["sync_set"]) or "none"
+        say("coordinator's record: epoch {epoch}, primary {primary}, may be promoted: {names}", coordination)
+        if coordination["reason"]:
+            print(f"  {coordination['reason']}")
     for entry in found["secondaries"]:
         say("secondary {name}: {mode}, {state}, LSN {applied}, {lag_commits} commits, {lag_bytes:,} bytes, "
             "{lag_seconds:.1f} s behind", entry)  # fmt: skip

@@ -17,9 +17,11 @@ from tandemdb.dbapi import names
 from tandemdb.dbapi.names import Target
 from tandemdb.errors import ProgrammingError
 from tandemdb.replication import handshake, linking, transport
-from tandemdb.replication.address import Security, read_address, read_listener
+from tandemdb.replication.address import Address, Security, read_address, read_listener
 from tandemdb.replication.calls import ANSWERS, Caller
 from tandemdb.replication.comparison import Comparison, compare
+from tandemdb.replication.coordination import Coordinator, open_coordinator
+from tandemdb.replication.coordination.coordinator import LEASE_SECONDS
 from tandemdb.replication.identity import Identity
 from tandemdb.replication.limits import GATHER_SECONDS, Limits
 from tandemdb.replication.loss import policy_of
@@ -43,6 +45,10 @@ def serve(
     overwrite: bool = False,
     node: str = "",
     limits: Mapping[str, Any] | None = None,
+    coordinator: str | Coordinator = "",
+    lease_seconds: float = LEASE_SECONDS,
+    bootstrap: bool = False,
+    advertise: str = "",
 ) -> Node:
     """Serve the store `name` of this process to clients and other nodes; `Node.stop()` ends it.
 
@@ -56,6 +62,11 @@ def serve(
         overwrite: let a secondary lose data of its own that is of another origin.
         node: its name among the others; the address it listens on unless told otherwise.
         limits: fields of `tandemdb.replication.limits.Limits`, of this node while it is a primary.
+        coordinator: what says who leads, or its URL: see `tandemdb.replication.coordination`. `secondary_of` is empty
+            then: the node finds out whom to follow.
+        lease_seconds: how long after its last renewal a primary's place is free.
+        bootstrap: begin a new cluster, whatever the coordinator's record says.
+        advertise: "HOST:PORT" where others reach this node, if not where it listens.
     Raises:
         ProgrammingError: arguments that do not fit; a host open to others, without secret or certificates.
         OperationalError: the address is taken; a file is missing; the store holds data that would be lost.
@@ -65,14 +76,25 @@ def serve(
     security = security or Security()
     host, port = read_listener(listen)
     primary = read_address(secondary_of, security) if secondary_of else None
+    if primary is not None and coordinator:
+        raise ProgrammingError(
+            "with a coordinator a node finds out itself whom to follow", hint="Leave secondary_of out."
+        )
+    reached_at = str(Address(*read_listener(advertise), name)) if advertise else ""
     sessions: Any = None
     if not storage_only:
         from tandemdb.dbapi.serving import open_handler
 
         sessions = open_handler
     bounds = Limits(**{"gather_seconds": GATHER_SECONDS, **(limits or {})})
-    policy_of(bounds, None)
-    served = Node(keep_store(name), host, port, node=node, security=security, sessions=sessions, limits=bounds)
+    store = keep_store(name)
+    served = Node(
+        store, host, port, node=node, security=security, sessions=sessions, limits=bounds, advertise=reached_at
+    )
+    if coordinator:
+        keeping = find_coordinator(coordinator, lease_seconds) if isinstance(coordinator, str) else coordinator
+        served.coordinate(keeping, lease_seconds, mode=mode, bootstrap=bootstrap, overwrite=overwrite)
+    policy_of(bounds, served.keeper)
     served.start()
     if primary is not None:
         try:
@@ -81,6 +103,28 @@ def serve(
             served.stop()
             raise
     return served
+
+
+def find_coordinator(url: str, lease_seconds: float = LEASE_SECONDS) -> Coordinator:
+    """Open a coordinator by its URL; one request of it may take a third of a lease.
+
+    Raises:
+        ProgrammingError: the URL is none. NotSupportedError: a library is missing.
+    """
+    return open_coordinator(url, lease_seconds / 3)
+
+
+def has_record(url: str) -> bool:
+    """Tell whether a coordinator has a record of the cluster.
+
+    Raises:
+        OperationalError: it does not answer.
+    """
+    coordinator = find_coordinator(url)
+    try:
+        return coordinator.read().record is not None
+    finally:
+        coordinator.close()
 
 
 def relay(listen: str, to: str) -> Relay:

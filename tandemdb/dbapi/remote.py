@@ -12,15 +12,17 @@ Python code of this process and cannot run on the node: they are refused.
 
 from __future__ import annotations
 
+import queue
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from tandemdb.dbapi.exposure import warn_of_exposure
-from tandemdb.errors import NotSupportedError
+from tandemdb.errors import Error, NotSupportedError
 from tandemdb.replication import handshake, transport
-from tandemdb.replication.address import Address, read_address
+from tandemdb.replication.address import Address, read_address, read_addresses
 from tandemdb.replication.calls import ANSWERS, Caller
 from tandemdb.replication.errors import CommitInDoubt, LinkLost
 from tandemdb.replication.identity import Identity
@@ -33,6 +35,7 @@ MANY_ROWS_FIRST = 256
 MANY_ROWS_MAX = 10_000
 MANY_BYTES = 1 << 20
 OPERATOR_SECONDS = 30.0
+SEARCH_SECONDS = 0.02
 
 Row = tuple[Any, ...]
 
@@ -44,10 +47,50 @@ def open_session(url: str, timeout: float) -> tuple[RemoteSession, RemoteDatabas
         ProgrammingError: the URL is not a database's address.
         OperationalError: nobody listens there, the secrets differ, there is no such database...
     """
-    session = RemoteSession(read_address(url))
+    addresses = read_addresses(url)
+    session = RemoteSession(addresses[0]) if len(addresses) == 1 else find_leader(addresses, timeout)
     if session.call("set_timeout", float(timeout)).value[4]:
         warn_of_exposure(str(session.address))
     return session, RemoteDatabase(session)
+
+
+def find_leader(addresses: list[Address], timeout: float) -> RemoteSession:
+    """Connect to whichever of these nodes takes writes, waiting for one to do so.
+
+    Each is tried in a thread of its own: one that is stopped, or behind a dead line, delays no other.
+
+    Raises:
+        LinkLost: none does within that time.
+    """
+    found: queue.SimpleQueue[RemoteSession] = queue.SimpleQueue()
+    over = threading.Event()
+    reasons: dict[str, str] = {}
+
+    def search(address: Address) -> None:
+        while not over.is_set():
+            try:
+                session = RemoteSession(address)
+                if session.call("describe").value[4][2] and not over.is_set():
+                    found.put(session)
+                    return
+                session.close()
+                reasons[str(address)] = "does not lead"
+            except Error as error:
+                reasons[str(address)] = str(error)
+            over.wait(SEARCH_SECONDS)
+
+    for address in addresses:
+        threading.Thread(target=search, args=(address,), name=f"tandemdb search at {address}", daemon=True).start()
+    try:
+        session = found.get(timeout=max(timeout, SEARCH_SECONDS))
+    except queue.Empty:
+        known = "; ".join(f"{address}: {reasons.get(str(address), 'no answer')}" for address in addresses)
+        raise LinkLost(f"none of {len(addresses)} nodes takes writes", detail=known) from None
+    finally:
+        over.set()
+    while not found.empty():
+        found.get().close()
+    return session
 
 
 def open_operator(url: str) -> Caller:
@@ -337,7 +380,7 @@ class RemoteDatabase:
     @property
     def root(self) -> RemoteRoot:
         """The numbers of the newest root. Cost: a round trip."""
-        lsn, epoch = self.session.call("describe").value[4]
+        lsn, epoch, _ = self.session.call("describe").value[4]
         return RemoteRoot(lsn, epoch)
 
     def digest(self) -> int:

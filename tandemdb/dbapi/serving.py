@@ -197,9 +197,11 @@ class ClientHandler:
         return is_exposed(self.database), ()
 
     def describe(self) -> Answer:
-        """Return LSN and epoch of the newest root."""
+        """Return LSN and epoch of the newest root, and whether this node takes writes."""
+        from tandemdb.replication.replica import leads
+
         root = self.database.root
-        return (root.lsn, root.epoch), ()
+        return (root.lsn, root.epoch, leads(self.database)), ()
 
     def digest(self) -> Answer:
         """Return the digest of the newest root."""

@@ -163,6 +163,17 @@ def read_address(url: str, security: Security | None = None) -> Address:
     )
 
 
+def read_addresses(url: str, security: Security | None = None) -> list[Address]:
+    """Read `tandemdb://HOST:PORT,HOST:PORT/NAME`: the nodes of one cluster, one of which leads.
+
+    Raises:
+        ProgrammingError: it is not such a URL.
+    """
+    scheme, colon, rest = url.partition("://")
+    hosts, slash, tail = rest.partition("/")
+    return [read_address(f"{scheme}{colon}{host}{slash}{tail}", security) for host in hosts.split(",")]
+
+
 def read_listener(text: str) -> tuple[str, int]:
     """Read `HOST:PORT`; port 0 lets the system choose a free one.
 

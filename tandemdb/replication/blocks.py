@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 
 from tandemdb import storage
 from tandemdb.replication.messages import LSN, BlockImage, Change, Epoch, Layout, Plan, SnapBegin
-from tandemdb.storage import LockTimeout, OutOfStep, StorageError, root_digest, table_digests
+from tandemdb.storage import LockTimeout, OutOfStep, StorageError, recomputed_digest, root_digest, table_digests
 
 if TYPE_CHECKING:
     from tandemdb.storage import Block, Database, Root, Stamp, Transaction
 
-__all__ = ["LockTimeout", "OutOfStep", "StorageError", "root_digest", "table_digests"]
+__all__ = ["LockTimeout", "OutOfStep", "StorageError", "recomputed_digest", "root_digest", "table_digests"]
 
 APPLY_TIMEOUT_SECONDS = 5.0
 

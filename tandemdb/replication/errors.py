@@ -4,6 +4,7 @@
       |- SecondaryLost     the commit did not happen; no secondary can have it
       |- CommitInDoubt     the primary shows no trace of it, a secondary that is promoted may
       |- PrimaryFenced     a newer epoch exists: this system may no longer take writes
+      |- LeaseLost         the commit did not happen: this primary cannot renew its lease, another may lead soon
       |- ProtocolError     bytes or messages that no correct peer sends
       |- LinkLost          the other side is gone, or cannot be reached
       '- Refused           the other side has said no, and why
@@ -41,6 +42,10 @@ class CommitInDoubt(ReplicationError):
 
 class PrimaryFenced(ReplicationError):
     """Raised when a write is refused because a secondary of this system has been promoted to a newer epoch."""
+
+
+class LeaseLost(ReplicationError):
+    """Raised when a write is refused because this primary cannot renew its lease with the coordinator."""
 
 
 class ProtocolError(ReplicationError):

@@ -33,6 +33,15 @@ EVENTS: dict[str, Event] = {
     "covered": Event(logging.INFO, "{node} is covered again at LSN {lsn}: {secondary} is in step"),
     "stopped": Event(logging.ERROR, "{node} takes no more writes at LSN {lsn}: {lost} is lost, and the policy is stop"),
     "fenced": Event(logging.WARNING, "{node} is fenced by epoch {epoch}"),
+    "leads": Event(logging.WARNING, "{node} leads epoch {epoch} from LSN {lsn}"),
+    "record_changed": Event(
+        logging.INFO, "{node} has changed the record: epoch {epoch}, primary {primary}, sync_set {sync_set}"
+    ),
+    "waiting": Event(logging.WARNING, "{node} waits: {reason}"),
+    "promotion_failed": Event(logging.WARNING, "{node} stood for promotion and does not lead: {reason}"),
+    "lease_lost": Event(logging.WARNING, "{node} takes no writes: {reason}"),
+    "coordinator_lost": Event(logging.WARNING, "{node}: {reason}"),
+    "keeper_failed": Event(logging.ERROR, "{node} is unable to do its part: {reason}"),
     "promoted": Event(logging.WARNING, "{node} promoted: epoch {epoch} from LSN {lsn}"),
 }
 

@@ -26,6 +26,8 @@ class Identity:
     incarnation: bytes
     history: list[Term] = field(default_factory=list)
     outcomes: Outcomes = field(default_factory=Outcomes)
+    # Where its node can be reached, if it is one.
+    address: str = ""
 
     @property
     def epoch(self) -> Epoch:

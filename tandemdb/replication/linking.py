@@ -24,7 +24,7 @@ from tandemdb.replication.limits import GATHER_SECONDS, Limits
 from tandemdb.replication.messages import Epoch
 from tandemdb.replication.primary_link import PrimaryLink
 from tandemdb.replication.publisher import READ_ONLY, Publisher, SecondaryStatus
-from tandemdb.replication.roles import between_transactions, check_free, publisher_of, serves, step_down
+from tandemdb.replication.roles import between_transactions, check_free, observe, publisher_of, serves, step_down
 from tandemdb.replication.secondary import Secondary
 from tandemdb.replication.system import System, system_of
 
@@ -111,6 +111,21 @@ def begin_following(database: Database, name: str, mode: Mode, address: Address 
     return follower
 
 
+def redirect(database: Database, address: Address, mode: Mode) -> bool:
+    """Let a secondary follow the node at another address, all that it holds kept, what is pending too.
+
+    Returns False if it is no secondary that follows a node in this mode.
+    """
+    system = system_of(database)
+    link, core = system.link, system.secondary
+    if not isinstance(link, Follower) or core is None or core.mode != mode:
+        return False
+    link.stop()
+    follower = system.link = Follower(system, core, address)
+    follower.start()
+    return True
+
+
 def find_epoch(system: System, address: Address) -> Epoch:
     """Ask a node for its epoch, if it is of this cluster; 0 otherwise.
 
@@ -158,7 +173,7 @@ def accept_secondary(database: Database, channel: Channel, name: str, mode: Mode
         with between_transactions(database):
             publisher.links[name].cut()
             publisher.remove(name)
-            database.observer = publisher.observer() if publisher.links else None
+            observe(database, system_of(database))
     return register(database, channel, name, mode, limits)
 
 
@@ -169,7 +184,7 @@ def register(database: Database, channel: Channel, name: str, mode: Mode, limits
         publisher = publisher_of(database, system, limits, COMMIT_SECONDS, time.monotonic, None)
         link = PrimaryLink(publisher, name, channel, publisher.clock)
         link.peer = publisher.add(link, mode)
-        database.observer = publisher.observer()
+        observe(database, system)
         if database.root.epoch != system.identity.epoch and system.secondary is None:
             transaction.commit(database.root.lsn, system.identity.epoch)
     emit("secondary_registered", node=system.identity.node, secondary=name, mode=mode)
@@ -318,4 +333,4 @@ def remove_secondary(database: Database, name: str) -> None:
     publisher.links[name].cut()
     with between_transactions(database):
         publisher.remove(name)
-        database.observer = publisher.observer() if publisher.links else None
+        observe(database, system_of(database))

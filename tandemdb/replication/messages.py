@@ -93,6 +93,7 @@ class Position(NamedTuple):
     """Where a secondary stands. `transaction` is its last one; `pending_…` one that is complete but not yet stable.
 
     `root` is None where the digest is not known yet: to hash all records is left for when they must be compared.
+    `address` is where its node listens, if it is one.
     """
 
     cluster: bytes
@@ -106,6 +107,7 @@ class Position(NamedTuple):
     blocks: int
     pending_lsn: LSN
     pending_transaction: int
+    address: str = ""
 
 
 class Plan(NamedTuple):

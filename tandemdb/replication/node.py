@@ -26,6 +26,9 @@ from tandemdb.errors import OperationalError, ProgrammingError
 from tandemdb.replication import blocks, calls, handshake, linking, transport
 from tandemdb.replication.address import Address, Security
 from tandemdb.replication.calls import Caller, Handler
+from tandemdb.replication.coordination.coordinator import LEASE_SECONDS, Coordinator
+from tandemdb.replication.coordination.keeper import Keeper
+from tandemdb.replication.coordination.record import Member
 from tandemdb.replication.errors import LinkLost, ProtocolError, Refused, ReplicationError
 from tandemdb.replication.events import emit
 from tandemdb.replication.follower import Follower
@@ -72,6 +75,7 @@ class Node:
         security: Security | None = None,
         sessions: SessionFactory | None = None,
         limits: Limits | None = None,
+        advertise: str = "",
     ) -> None:
         self.database = database
         self.system = system_of(database)
@@ -80,7 +84,9 @@ class Node:
         self.limits = limits if limits is not None else Limits(gather_seconds=GATHER_SECONDS)
         self.started_at = time.time()
         self.guests: dict[int, Guest] = {}
+        self.keeper: Keeper | None = None
         self._node_name = node
+        self._advertise = advertise
         self._channels: dict[int, transport.Channel] = {}
         self._links = 0
         self._connections = 0
@@ -89,6 +95,10 @@ class Node:
         self._context: ssl.SSLContext | None = None
         self.is_running = False
         self.changing_role = threading.Lock()
+
+    def coordinate(self, coordinator: Coordinator, lease_seconds: float = LEASE_SECONDS, **options: Any) -> None:
+        """Before `start`: let a coordinator say who leads; see `Keeper` for the options."""
+        self.keeper = Keeper(self, coordinator, lease_seconds, **options)
 
     def start(self) -> Address:
         """Listen; returns the address, with the port that the system chose if it was to.
@@ -104,21 +114,28 @@ class Node:
                 detail="Whoever can reach this address could read and change the database.",
                 hint="Give a secret file, or a certificate with the authority that clients' certificates come from.",
             )
+        if self.keeper is not None:
+            self.keeper.prepare()
         self._secret = security.secret
         self._context = security.server_context()
         self._listener = transport.listen(self.address.host, self.address.port)
         self.address = self.address.with_port(self._listener.getsockname()[1])
         self.system.identity.node = self._node_name or f"{self.address.host}:{self.address.port}"
-        if self.system.secondary is None:
+        self.system.identity.address = self._advertise or str(self.address)
+        if self.system.secondary is None and self.keeper is None:
             self.system.found_cluster()
         self.is_running = True
         threading.Thread(target=self._accept, name=f"tandemdb node {self.address}", daemon=True).start()
         emit("listening", node=self.system.identity.node, address=str(self.address))
+        if self.keeper is not None:
+            self.keeper.start()
         return self.address
 
     def stop(self) -> None:
         """Close the port and all links."""
         self.is_running = False
+        if self.keeper is not None:
+            self.keeper.stop()
         listener, self._listener = self._listener, None
         if listener is not None:
             try:
@@ -143,15 +160,30 @@ class Node:
             ReplicationError: it has secondaries of its own, or holds data of another origin; the other one cannot be
                 reached, or is no successor of this primary.
         """
-        successor = linking.find_epoch(self.system, address)
+        self._check_uncoordinated("follow")
         with self.changing_role:
-            if self.system.publisher is not None and successor > self.system.identity.epoch:
-                self.system.publisher.fence(successor)
-            link = self.system.link
-            if isinstance(link, Follower):
-                link.stop()
-                self.system.link = self.system.secondary = None
-            linking.follow(self.database, address, mode, overwrite=overwrite)
+            self.follow_now(address, mode, overwrite)
+
+    def follow_now(self, address: Address, mode: Mode, overwrite: bool = False) -> None:
+        """Follow, for a caller who holds `changing_role`."""
+        successor = linking.find_epoch(self.system, address)
+        if self.system.publisher is not None and successor > self.system.identity.epoch:
+            self.system.publisher.fence(successor)
+        if not overwrite and linking.redirect(self.database, address, mode):
+            return
+        link, core = self.system.link, self.system.secondary
+        if isinstance(link, Follower):
+            link.stop()
+            if core is not None:
+                with self.system.lock:
+                    core.close()
+            self.system.link = self.system.secondary = None
+        linking.follow(self.database, address, mode, overwrite=overwrite)
+
+    def follows(self, address: Address) -> bool:
+        """Tell whether this node follows the one at that address already, linked or trying to be."""
+        link = self.system.link
+        return isinstance(link, Follower) and not link.is_cut and link.address == address
 
     def promote(self) -> PromotionReport:
         """Make this node's database a primary.
@@ -159,10 +191,31 @@ class Node:
         Raises:
             ReplicationError: it is no secondary.
         """
+        if self.keeper is not None:
+            return self.keeper.promote()
         with self.changing_role:
-            report = promote(self.database)
+            return self.promote_to(None)
+
+    def promote_to(self, epoch: Epoch | None) -> PromotionReport:
+        """Promote, for a caller who holds `changing_role`."""
+        report = promote(self.database, epoch)
         emit("promoted", node=self.system.identity.node, epoch=report.epoch, lsn=report.lsn)
         return report
+
+    def stand_aside(self) -> tuple[str, int, int]:
+        """Let go of the primary, so that another secondary may stand; returns incarnation, epoch and LSN received.
+
+        Nothing is acknowledged to that primary any more until this node is told to follow again.
+
+        Raises:
+            ReplicationError: this node is no secondary.
+        """
+        link, core = self.system.link, self.system.secondary
+        if core is None or not isinstance(link, Follower):
+            raise ReplicationError("this node is not a secondary")
+        link.stop()
+        with self.system.lock:
+            return self.system.identity.incarnation.hex(), self.system.identity.epoch, core.received_lsn
 
     def hand_over(self, address: Address, mode: Mode) -> dict[str, Any]:
         """Make the secondary at `address` the primary and follow it; nothing is lost, and nothing copied.
@@ -188,11 +241,16 @@ class Node:
                     time.sleep(0.002)
                 if found["cluster"] != self.system.identity.cluster.hex() or found["role"] != "secondary":
                     raise ReplicationError(f"{address} is no secondary of this primary")
-                report: dict[str, Any] = operator.call("promote", seconds=HAND_OVER_SECONDS).value
+                if self.keeper is None:
+                    report: dict[str, Any] = operator.call("promote", seconds=HAND_OVER_SECONDS).value
+                else:
+                    report = self._hand_over_by_record(self.keeper, operator, found)
                 publisher.fence(Epoch(report["epoch"]))
         finally:
             operator.close()
-        self.follow(address, mode)
+        with self.changing_role:
+            if not self.follows(address):
+                self.follow_now(address, mode)
         return report
 
     def status(self) -> dict[str, Any]:
@@ -203,8 +261,8 @@ class Node:
         answer: dict[str, Any] = {
             "node": system.identity.node,
             "database": self.database.name,
-            "address": str(self.address),
-            "role": "secondary" if secondary is not None else "fenced" if fenced else "primary",
+            "address": self.system.identity.address,
+            "role": self._role(fenced),
             "epoch": system.identity.epoch,
             "lsn": root.lsn,
             "blocks": blocks.block_count(root),
@@ -222,6 +280,8 @@ class Node:
         }
         if secondary is not None:
             answer["following"] = self._describe_following(root.lsn)
+        if self.keeper is not None:
+            answer["coordination"] = self.keeper.describe()
         return answer
 
     def interrupt(self, link: int, ticket: bytes) -> None:
@@ -231,6 +291,32 @@ class Node:
             guest.handler.interrupt()
 
     # Helpers, in call order.
+
+    def _check_uncoordinated(self, what: str) -> None:
+        if self.keeper is not None:
+            raise ReplicationError(
+                f"{what}: this node's part is its coordinator's to say",
+                hint="switchover and promote change the record.",
+            )
+
+    def _hand_over_by_record(self, keeper: Keeper, operator: Caller, found: dict[str, Any]) -> dict[str, Any]:
+        """Name the successor on the coordinator's record, and wait until it leads."""
+        epoch = keeper.hand_over(Member(found["node"], found["incarnation"], found["address"]))
+        deadline = time.monotonic() + HAND_OVER_SECONDS
+        while True:
+            found = operator.call("status", seconds=HAND_OVER_SECONDS).value
+            if found["role"] == "primary" and found["epoch"] == epoch:
+                return {"epoch": epoch, "lsn": found["lsn"]}
+            if time.monotonic() >= deadline:
+                raise ReplicationError(f"{found['node']} is named as the primary and does not lead yet")
+            time.sleep(0.002)
+
+    def _role(self, fenced: bool) -> str:
+        if self.system.secondary is not None:
+            return "secondary"
+        if self.keeper is not None and not self.keeper.in_office:
+            return "waiting"
+        return "fenced" if fenced else "primary"
 
     def _describe_following(self, lsn: int) -> dict[str, Any]:
         secondary, link = self.system.secondary, self.system.link
@@ -313,6 +399,8 @@ class Node:
         if hello.purpose == "client" and self.sessions is None:
             raise Refused("purpose", "this node is storage only: it runs no SQL")
         if hello.purpose == "secondary":
+            if self.keeper is not None and not self.keeper.in_office:
+                raise Refused("role", "this node does not lead")
             linking.check_primary(self.database, hello)
         elif hello.purpose == "primary":
             linking.check_secondary(self.database, hello)

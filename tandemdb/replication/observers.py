@@ -3,11 +3,13 @@
     LooseObserver       all are asynchronous: a commit is put down, the background thread does the rest
     Publisher           also digests at commits
     StreamingObserver   some are synchronous: each change as it is made, and commits that wait
+
+    OuterObserver       stands around one of these, or around none, to add a condition or a target of its own
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from tandemdb.replication.errors import PrimaryFenced
@@ -17,7 +19,7 @@ from tandemdb.storage.changes import APPEND
 if TYPE_CHECKING:
     from tandemdb.replication.primary import Primary
     from tandemdb.replication.publisher import Publisher
-    from tandemdb.storage import Root, Transaction
+    from tandemdb.storage import CommitObserver, Root, Transaction
 
 BACKLOG_COMMITS_MAX = 10_000
 
@@ -80,6 +82,31 @@ class StreamingObserver:
     def rewound(self, transaction: Transaction, count: int) -> None:
         if transaction.changes is not None:
             self.publisher.stream(transaction.changes)
+
+
+class OuterObserver:
+    """Passes everything on to the observer inside, if there is one; those that add something derive from it."""
+
+    def __init__(self, inner: CommitObserver | None) -> None:
+        self.inner = inner
+        for name in ("changed", "rewound"):
+            if hasattr(inner, name):
+                setattr(self, name, getattr(inner, name))
+
+    def started(self, transaction: Transaction) -> None:
+        if self.inner is not None:
+            self.inner.started(transaction)
+
+    def committing(self, transaction: Transaction, root: Root) -> Callable[[], None] | None:
+        return self.inner.committing(transaction, root) if self.inner is not None else None
+
+    def installed(self, root: Root) -> None:
+        if self.inner is not None:
+            self.inner.installed(root)
+
+    def aborted(self, transaction: Transaction) -> None:
+        if self.inner is not None:
+            self.inner.aborted(transaction)
 
 
 def fenced(core: Primary) -> PrimaryFenced:

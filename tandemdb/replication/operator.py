@@ -1,7 +1,7 @@
 """What an operator's link may call on a node.
 
     status()  promote()  follow(url, mode, overwrite)  hand_over(url, mode)
-    detach(name)  continue_alone()  orphans()  outcome(transaction)
+    stand_aside()  detach(name)  continue_alone()  orphans()  outcome(transaction)
     pin(lsn)  table_digests()  block_digests(table)  block(table, number)       one root, held while it is compared
     interrupt(link, ticket)
 
@@ -37,6 +37,7 @@ class Operator:
             "promote": self.promote,
             "follow": self.follow,
             "hand_over": self.hand_over,
+            "stand_aside": self.stand_aside,
             "outcome": self.outcome,
             "detach": self.detach,
             "continue_alone": self.continue_alone,
@@ -90,6 +91,10 @@ class Operator:
             raise ProgrammingError(f"unknown mode of a secondary: {mode!r}")
         address = read_address(url, self.node.address.security)
         return self.node.hand_over(address, "sync" if mode == "sync" else "async"), ()
+
+    def stand_aside(self) -> Answer:
+        """Let go of the primary; answer with incarnation, epoch and LSN."""
+        return list(self.node.stand_aside()), ()
 
     def outcome(self, transaction: int) -> Answer:
         """Tell what became of a commit in doubt."""

@@ -32,6 +32,7 @@ from tandemdb.replication.messages import (
 Mode = Literal["sync", "async"]
 State = Literal["asking", "walking", "copying", "following", "in step", "lost", "refused"]
 SESSION_MODULUS = 1 << 16
+PLANS_MAX = 16
 
 
 @dataclass
@@ -49,6 +50,10 @@ class Peer:
     applied_lsn: LSN = LSN(0)
     node: str = ""
     incarnation: bytes = b""
+    address: str = ""
+    # Whether its acknowledgements count: with a coordinator, only once the record names it. Until then commits need
+    # its acknowledgement besides, so that it lacks nothing when it is named.
+    listed: bool = True
     # The changes of the open transaction that went out to it, None before its TXN_BEGIN; kept to find rewinds.
     streamed: list[Change] | None = None
     completed: bool = False
@@ -65,6 +70,11 @@ class Peer:
     blocks_shipped: int = 0
     blocks_planned: int = 0
     plans: list[str] = field(default_factory=list)
+
+    def note_plan(self, kind: str) -> None:
+        """Remember how it caught up, the last PLANS_MAX times."""
+        self.plans.append(kind)
+        del self.plans[:-PLANS_MAX]
 
     def opens_session(self, session: int) -> bool:
         """Tell whether a POSITION of this session is newer than what we have; numbers wrap."""

@@ -80,6 +80,8 @@ class Primary:
         self.peers: dict[str, Peer] = {}
         self.pending: Pending | None = None
         self.fenced_by: Epoch | None = None
+        # Whether a coordinator's record says whose acknowledgements count.
+        self.lists = False
         # Secondaries that have got into step, and whether they had been dismissed, until the driver has taken note.
         self.arrivals: list[tuple[str, bool]] = []
         self._walks: dict[str, DigestWalk] = {}
@@ -91,7 +93,7 @@ class Primary:
         """Register a secondary; it is served from its first POSITION on."""
         if name in self.peers:
             raise ReplicationError(f"this database already has a secondary named {name!r}")
-        peer = self.peers[name] = Peer(name, mode, added_at=now, heard_at=now)
+        peer = self.peers[name] = Peer(name, mode, added_at=now, heard_at=now, listed=not self.lists)
         return peer
 
     def remove(self, name: str) -> None:
@@ -128,6 +130,8 @@ class Primary:
 
     def missing(self) -> int:
         """Count how many secondaries in step a synchronous commit lacks; 0 means that it may go ahead."""
+        if self.lists:
+            return self._lacking({peer.name for peer in self.in_step()})
         missing = self.required()
         for peer in self.peers.values():
             if peer.mode == "sync" and peer.state == "in step":
@@ -195,6 +199,8 @@ class Primary:
         pending = self.pending
         if pending is None:
             return True
+        if self.lists:
+            return not self._lacking(pending.acknowledged)
         return len(pending.acknowledged) >= self.required()
 
     def installed(self, root: Root, changes: Sequence[Change], digest: int | None, size_bytes: int, now: float) -> None:
@@ -317,6 +323,13 @@ class Primary:
             return frame.message.cluster == self.identity.cluster
         return frame.session == peer.session
 
+    def _lacking(self, those: set[str]) -> int:
+        """Count how many secondaries are wanted besides those named: `required` of the listed, and all others."""
+        joined = [peer for peer in self.synchronous() if peer.has_joined]
+        listed = [peer for peer in joined if peer.listed]
+        wanted = min(self.limits.required, len(listed)) - sum(peer.name in those for peer in listed)
+        return max(0, wanted) + sum(not peer.listed and peer.name not in those for peer in joined)
+
     def _send_pending(self, peer: Peer) -> None:
         pending = self.pending
         if pending is None or peer.completed:
@@ -344,7 +357,9 @@ class Primary:
 
     def _plan(self, peer: Peer, position: Position) -> None:
         """Answer a POSITION."""
-        peer.node, peer.incarnation = position.node, position.incarnation
+        if peer.incarnation and peer.incarnation != position.incarnation:
+            peer.listed = not self.lists
+        peer.node, peer.incarnation, peer.address = position.node, position.incarnation, position.address
         if self.fenced_by is not None:
             return
         if position.cluster and position.cluster != self.identity.cluster:
@@ -398,7 +413,7 @@ class Primary:
 
     def _follow(self, peer: Peer, lsn: LSN, pending: str, holds_ours: bool) -> None:
         peer.queue.append(self._plan_message("tail", lsn, pending, peer.reason, 0))
-        peer.plans.append("tail")
+        peer.note_plan("tail")
         peer.state = "following"
         peer.sent_lsn = lsn
         peer.received_lsn = peer.applied_lsn = lsn
@@ -417,7 +432,7 @@ class Primary:
         count = blocks.block_count(root) if wanted is None else sum(map(len, wanted.values()))
         # What it holds pending stays until the blocks are in: its promotion meanwhile must not lose that.
         peer.queue.append(self._plan_message(kind, LSN(root.lsn), "keep", peer.reason, count))
-        peer.plans.append(kind)
+        peer.note_plan(kind)
         peer.state = "copying"
         peer.completed = False
         peer.received_lsn = peer.applied_lsn = LSN(0)

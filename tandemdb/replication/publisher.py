@@ -457,9 +457,8 @@ class Publisher:
         self._tight_links = [link for name, link in self.links.items() if peers[name].mode == "sync"]
         self._loose_links = [link for name, link in self.links.items() if peers[name].mode == "async"]
         self._tight = bool(self._tight_links)
-        self._files = [
-            link.fileno() for link in self._tight_links if isinstance(link, HasFile) and not link.is_cut
-        ]
+        files = [link.fileno() for link in self._tight_links if isinstance(link, HasFile) and not link.is_cut]
+        self._files = [file for file in files if file >= 0]  # A socket that another thread has closed has none.
         self._poll = select.poll()
         for file in self._files:
             self._poll.register(file, select.POLLIN)

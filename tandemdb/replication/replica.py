@@ -20,7 +20,7 @@ from tandemdb.replication.messages import LSN, Epoch
 from tandemdb.replication.outcomes import Outcome
 from tandemdb.replication.peer import Mode
 from tandemdb.replication.publisher import READ_ONLY, Publisher, SecondaryStatus
-from tandemdb.replication.roles import between_transactions, check_free, publisher_of, step_down
+from tandemdb.replication.roles import between_transactions, check_free, observe, publisher_of, step_down
 from tandemdb.replication.secondary import Secondary
 from tandemdb.replication.system import Orphan, find_system, system_of
 
@@ -131,7 +131,7 @@ def attach(
             other.secondary = Secondary(secondary, other.identity, name, mode, other.set_aside)
             other.link = link = Link(publisher, other.secondary, other.lock, clock, faults, over_wire)
             publisher.add(link, mode)
-            primary.observer = publisher.observer()
+            observe(primary, system)
             if primary.root.epoch != system.identity.epoch:
                 transaction.commit(primary.root.lsn, system.identity.epoch)
         link.connect()
@@ -162,7 +162,7 @@ def detach(secondary: Database) -> None:
         else:
             with between_transactions(primary):
                 publisher.remove(link.name)
-                primary.observer = publisher.observer() if publisher.links else None
+                observe(primary, system_of(primary))
     with system.lock:
         core.close()
     system.link = None
@@ -173,7 +173,7 @@ def promote(secondary: Database, epoch: Epoch | None = None) -> PromotionReport:
 
     If the link still stands, what is under way is applied first, and the former primary is told and takes no more
     writes; otherwise it learns so from the first frame it sends. Whether to promote is the operator's decision: see
-    `commits_missing`.
+    `commits_missing`. `epoch` is the next one unless told otherwise.
 
     Raises:
         ReplicationError: the database is no secondary.
@@ -265,6 +265,17 @@ def continue_alone(primary: Database) -> None:
     if system is None or system.publisher is None:
         raise ReplicationError("this database has no secondaries")
     system.publisher.continue_alone()
+
+
+def leads(database: Database) -> bool:
+    """Tell whether this system takes writes at this moment."""
+    system = find_system(database)
+    if database.read_only is not None or system is None:
+        return database.read_only is None
+    publisher = system.publisher
+    if publisher is not None and publisher.core.fenced_by is not None:
+        return False
+    return system.authority is None or system.authority.holds
 
 
 def is_exposed(database: Database) -> bool:

@@ -61,9 +61,9 @@ def step_down(database: Database, system: System) -> None:
         return
     publisher.retire()
     with between_transactions(database):
-        database.observer = None
-    system.former_log = publisher.core.log
-    system.publisher = None
+        system.former_log = publisher.core.log
+        system.publisher = None
+        observe(database, system)
 
 
 def publisher_of(
@@ -81,9 +81,19 @@ def publisher_of(
     system.found_cluster()
     first_transaction = int.from_bytes(os.urandom(4), "big") << 31 | 1
     core = Primary(system.identity, primary.root, limits, first_transaction)
+    core.lists = system.arbiter is not None
     system.publisher = Publisher(primary, core, timeout_seconds, clock, pause)
     system.publisher.arbiter = system.arbiter
     return system.publisher
+
+
+def observe(database: Database, system: System) -> None:
+    """Let storage tell of commits whoever has to hear of them; the caller holds the writer's place."""
+    publisher = system.publisher
+    observer = publisher.observer() if publisher is not None and publisher.links else None
+    for wrap in system.wrappers:
+        observer = wrap(observer)
+    database.observer = observer
 
 
 @contextmanager

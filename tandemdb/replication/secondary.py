@@ -60,6 +60,7 @@ if TYPE_CHECKING:
 
 RETRY_SECONDS = 1.0
 RETRY_SECONDS_MAX = 30.0
+SETBACKS_MAX = 3
 MARK_EVERY_UPDATES = 1024
 
 State = Literal["asking", "copying", "following", "refused", "promoted", "detached"]
@@ -112,6 +113,8 @@ class Secondary:
         self._expected = 0
         self._progress_at = 0.0
         self._retry_seconds = RETRY_SECONDS
+        # How often in a row what came could not be applied.
+        self._setbacks = 0
 
     @property
     def database(self) -> Database:
@@ -159,6 +162,7 @@ class Secondary:
                 blocks.block_count(root),
                 overlay.lsn if overlay is not None else LSN(0),
                 overlay.number if overlay is not None and overlay.lsn else 0,
+                self.identity.address,
             )
         )
 
@@ -280,7 +284,8 @@ class Secondary:
 
     def _follow(self) -> None:
         self.state = "following"
-        self._retry_seconds = RETRY_SECONDS
+        if not self._setbacks:
+            self._retry_seconds = RETRY_SECONDS
         self._send_ack()
 
     def _take_begin(self, message: TxnBegin, now: float) -> None:
@@ -452,6 +457,7 @@ class Secondary:
         self.overlay = None
         blocks.commit(overlay.transaction, overlay.lsn, self.identity.epoch)
         self.last_transaction = overlay.number
+        self._setbacks = 0
         self.identity.outcomes.note(overlay.lsn, overlay.number)
 
     def _drop_overlay(self) -> None:
@@ -467,9 +473,13 @@ class Secondary:
     def _restart(self, code: str, expected: int, found: int, detail: str, now: float) -> None:
         """Refuse what came, keep the last good root, and ask anew."""
         self._doubts_itself = code in ("root", "blocks")
+        self._setbacks = self._setbacks + 1 if code == "blocks" else 0
         self._send(Nack(code, expected, found, detail))
         refusal = self.outgoing.pop()
         self.connect(now)
+        if self._setbacks > SETBACKS_MAX:
+            # It is not the link's fault and will not pass at once: `tick` asks again, later each time.
+            self.outgoing.clear()
         self.outgoing.appendleft(refusal)
         self.reason = f"{code}: {detail}"
 

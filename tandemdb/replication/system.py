@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -20,12 +20,13 @@ from tandemdb.replication.log import ChangeLog
 from tandemdb.replication.messages import LSN, Change, Epoch, Term
 
 if TYPE_CHECKING:
+    from tandemdb.replication.coordination.authority import Authority
     from tandemdb.replication.follower import Follower
     from tandemdb.replication.link import Link
     from tandemdb.replication.loss import Arbiter
     from tandemdb.replication.publisher import Publisher
     from tandemdb.replication.secondary import Secondary
-    from tandemdb.storage import Database
+    from tandemdb.storage import CommitObserver, Database
 
 
 class Orphan(NamedTuple):
@@ -47,6 +48,10 @@ class System:
         self.link: Link | Follower | None = None
         # Who strikes lost secondaries off a coordinator's record, where there is one.
         self.arbiter: Arbiter | None = None
+        # How long this system may lead, where that is a coordinator's to say.
+        self.authority: Authority | None = None
+        # What stands around the publisher as observers of the database, innermost first: see `roles.observe`.
+        self.wrappers: list[Callable[[CommitObserver | None], CommitObserver]] = []
         self.orphans: list[Orphan] = []
         # Of the time when this was a primary, until it has heard what became of its last commits.
         self.former_log: ChangeLog | None = None

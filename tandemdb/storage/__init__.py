@@ -26,7 +26,14 @@ from tandemdb.storage.changes import (
 from tandemdb.storage.check import check_root, check_table
 from tandemdb.storage.database import Database
 from tandemdb.storage.definition import Extract, KeyColumn, KeyDefinition, TableDefinition, unique_key_function
-from tandemdb.storage.digest import Difference, block_digests, describe_difference, root_digest, table_digests
+from tandemdb.storage.digest import (
+    Difference,
+    block_digests,
+    describe_difference,
+    recomputed_digest,
+    root_digest,
+    table_digests,
+)
 from tandemdb.storage.errors import (
     DuplicateKey,
     HistoryGone,
@@ -130,6 +137,7 @@ __all__ = [
     "describe_layout",
     "dump_blocks",
     "load_blocks",
+    "recomputed_digest",
     "root_digest",
     "table_digests",
     "unique_key_function",

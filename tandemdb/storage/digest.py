@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tandemdb.storage.block import Block
-from tandemdb.storage.hashing import MASK
+from tandemdb.storage.hashing import MASK, hash_records, mix
 from tandemdb.storage.root import Root
 from tandemdb.storage.table import Table
 from tandemdb.storage.values import Key
@@ -33,6 +33,20 @@ def root_digest(root: Root) -> int:
         summed = table.summed
         # Most tables were not changed since their digest was last asked for: no call for those.
         total += table.digest() if summed is None or summed[1] else summed[0]
+    return total & MASK
+
+
+def recomputed_digest(root: Root) -> int:
+    """Return what `root_digest` must be, from the records themselves: nothing that was remembered is used.
+
+    Cost: O(records), about 1.5 µs each.
+    """
+    total = 0
+    for table in root.tables.values():
+        has_rowids = table.definition.kind == "rowid"
+        for block in table.location.blocks():
+            hashed = hash_records(block.keys if has_rowids else None, block.records)
+            total += mix(table.id, block.number, hashed)
     return total & MASK
 
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from tandemdb import replication
-from tandemdb.storage import Database
+from tandemdb.replication import blocks
+from tandemdb.storage import Database, OutOfStep
+from tandemdb.testing.clock import VirtualClock
 
 from .workload import Workload, make_table, put
 
@@ -161,3 +165,31 @@ def test_blocks_bring_the_record_of_outcomes() -> None:
     answers = [replication.outcome(second, number) for number in numbers]
     assert answers == [("committed", lsn) for lsn in range(2, 7)]
     assert replication.outcome(second, numbers[-1] + 1).answer == "aborted"
+
+
+def test_what_cannot_be_applied_is_not_asked_for_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secondary out of memory, say: it asks less and less often, and goes on when it can."""
+    clock = VirtualClock()
+    primary, secondary = Database("p"), Database("s")
+    table_id = make_table(primary, 10)
+    replica = replication.attach(primary, secondary, "sync", clock=clock, pause=clock.pause)
+    tries = 0
+
+    def fail(*_: object) -> None:
+        nonlocal tries
+        tries += 1
+        raise OutOfStep(table_id, 0, "memory", "none")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(blocks, "apply_all", fail)
+        with pytest.raises(replication.ReplicationError):
+            put(primary, table_id, 100, "not there yet")
+        for _ in range(10_000):
+            clock.pause(0.01)
+            replica.link.pump()
+    assert 3 < tries < 20
+    while replica.status.state != "in step":
+        clock.pause(0.1)
+        replica.link.pump()
+    put(primary, table_id, 101, "there")
+    assert secondary.digest() == primary.digest()

@@ -1,0 +1,90 @@
+"""Membership: whom the record is to name as holding every acknowledged commit. Functions of their arguments, no I/O.
+
+    joins    in step, and counted by commits since before the record is changed      so it has all there is
+    stays    named and away, while nobody else could take its place                  it is an heir as good as it was
+    leaves   restarted: another incarnation is in step under its name
+             away, while others hold all that is committed                           promotion need not hear it then
+             struck off, for commits are to go on without it                         and then it lacks some
+
+That those who stay hold everything is what makes leaving safe: each has received the last commit that was installed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from tandemdb.replication.coordination.record import Member, Record
+
+if TYPE_CHECKING:
+    from tandemdb.replication.peer import Peer
+    from tandemdb.replication.publisher import Publisher
+
+
+class Membership(NamedTuple):
+    """What a primary knows of its synchronous secondaries: those that commits count on."""
+
+    in_step: tuple[Member, ...]
+    level: frozenset[str]  # nodes in step that have received every installed commit
+    away: frozenset[str]  # counted on, and not in step
+    names: dict[str, str]  # secondary -> node
+
+    @classmethod
+    def of(cls, publisher: Publisher | None) -> Membership:
+        if publisher is None:
+            return cls((), frozenset(), frozenset(), {})
+        with publisher.lock:
+            core = publisher.core
+            installed = core.root.lsn
+            peers = [peer for peer in core.in_step() if peer.has_joined]
+            return cls(
+                tuple(Member(peer.node, peer.incarnation.hex(), peer.address) for peer in peers),
+                frozenset(peer.node for peer in peers if peer.received_lsn >= installed),
+                frozenset(peer.node for peer in core.lost()),
+                {peer.name: peer.node for peer in core.peers.values()},
+            )
+
+
+def members_now(record: Record, found: Membership) -> tuple[Member, ...]:
+    """Return the sync_set that is to be: who is in step joins, who is away leaves if the others can do without."""
+    kept = []
+    for member in record.sync_set:
+        now = next((each for each in found.in_step if each.node == member.node), None)
+        if now is None and not can_do_without(record, found):
+            kept.append(member)
+        elif now is not None and now.is_same(member):
+            kept.append(now)
+    known = {member.node for member in kept}
+    return (*kept, *[member for member in found.in_step if member.node not in known])
+
+
+def can_do_without(record: Record, found: Membership) -> bool:
+    """Tell whether those in step are enough, and hold all that is committed."""
+    members = {member.node for member in found.in_step}
+    return bool(members) and members <= found.level and len(members) >= min(record.required, len(record.sync_set))
+
+
+def members_after_loss(record: Record, found: Membership, lost: list[str]) -> tuple[Member, ...] | None:
+    """Return the sync_set without those lost (names of secondaries); None if the others do not hold everything."""
+    gone = {found.names.get(name, name) for name in lost}
+    stay = tuple(member for member in found.in_step if member.node not in gone)
+    if any(member.node not in found.level for member in stay):
+        return None
+    return stay
+
+
+def unlist(publisher: Publisher, members: tuple[Member, ...]) -> None:
+    """Before the record is changed: let acknowledgements of those who will not be named count no more."""
+    with publisher.lock:
+        for peer in publisher.core.peers.values():
+            peer.listed = peer.listed and is_named(peer, members)
+
+
+def enlist(publisher: Publisher, members: tuple[Member, ...]) -> None:
+    """After it was changed: let those of exactly the members named count."""
+    with publisher.lock:
+        for peer in publisher.core.peers.values():
+            peer.listed = is_named(peer, members)
+
+
+def is_named(peer: Peer, members: tuple[Member, ...]) -> bool:
+    return any((peer.node, peer.incarnation.hex()) == (member.node, member.incarnation) for member in members)

@@ -1,0 +1,66 @@
+"""Standing for promotion: hear the others, see who is ahead.
+
+    record   sync_set {b, c, d}, required 1    any acknowledged commit is on one of the three: all must be heard
+             sync_set {b, c, d}, required 2    on two of them: hearing two is enough, for one of those has it
+
+    b stands:  b at (2, 41)   c answers (2, 43)   --> c is ahead: b lets it stand instead
+               c answers (2, 41)                  --> b leads
+
+Who is heard has let go of the former primary before it answers, so that nothing is acknowledged behind the
+candidate's back. It follows again as soon as the lease is held by whom the record names.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import NamedTuple
+
+from tandemdb.replication import calls, handshake, transport
+from tandemdb.replication.address import Security, read_address
+from tandemdb.replication.coordination.record import Member, Record
+from tandemdb.replication.errors import LinkLost, ProtocolError, ReplicationError
+from tandemdb.replication.identity import Identity
+
+log = logging.getLogger("tandemdb.replication")
+
+Place = tuple[int, int]  # epoch, LSN
+
+
+class Count(NamedTuple):
+    """How a candidacy stands: `reason` says why it fails, "" if it does not."""
+
+    heard: dict[str, Place]
+    reason: str
+
+
+def count(record: Record, me: Member, place: Place, ask: Callable[[Member], Place | None]) -> Count:
+    """Hear the others of the sync_set; `ask` makes one let go and returns its place, None if it does not answer."""
+    heard = {me.node: place}
+    for member in record.sync_set:
+        if not member.is_same(me) and (found := ask(member)) is not None:
+            heard[member.node] = found
+    if len(heard) < record.must_be_heard:
+        missing = sorted({member.node for member in record.sync_set} - heard.keys())
+        return Count(heard, f"{record.must_be_heard} must be heard and {', '.join(missing)} do not answer")
+    ahead = max(heard, key=lambda node: heard[node])
+    if heard[ahead] > place:
+        return Count(heard, f"{ahead} is ahead, at LSN {heard[ahead][1]}, not {place[1]}")
+    return Count(heard, "")
+
+
+def ask_member(member: Member, identity: Identity, security: Security, seconds: float) -> Place | None:
+    """Make a member let go of the former primary and tell its place; None: it is gone, restarted, or silent."""
+    try:
+        address = read_address(member.address, security)
+        channel = transport.connect(address, seconds)
+        try:
+            handshake.log_in(channel, identity, address.security.secret, address.name, "operator")
+            handshake.open_up(channel, calls.ANSWERS)
+            incarnation, epoch, lsn = calls.Caller(channel).call("stand_aside", seconds=seconds).value
+        finally:
+            channel.close()
+    except (LinkLost, ProtocolError, ReplicationError) as error:
+        log.info("%s does not answer: %s", member.node, error)
+        return None
+    return (epoch, lsn) if incarnation == member.incarnation else None

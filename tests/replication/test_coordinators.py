@@ -1,0 +1,286 @@
+"""Coordinators: one contract, kept by each of them; and what needs none of them: decisions, standing, membership."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tandemdb.errors import ProgrammingError
+from tandemdb.replication.coordination import Coordinator, CoordinatorLost, Member, Record, State, open_coordinator
+from tandemdb.replication.coordination.decision import decide
+from tandemdb.replication.coordination.file import FileCoordinator
+from tandemdb.replication.coordination.membership import Membership, members_after_loss, members_now
+from tandemdb.replication.coordination.memory import MemoryCoordinator
+from tandemdb.replication.coordination.record import decode, encode
+from tandemdb.replication.coordination.standing import count
+from tandemdb.replication.errors import ProtocolError
+
+from .etcd_server import EtcdServer
+from .processes import until
+
+A, B, C, D = (Member(name, f"{name}1", f"tandemdb://{name}:7432/shop") for name in "abcd")
+RECORD = Record("c0ffee", 3, A, (B, C), 1)
+LEASE_SECONDS = 2.0
+
+
+class Clock:
+    """The time by which leases lapse; it stands still between a test's steps."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def pass_lease(self, coordinator: Coordinator) -> None:
+        self.now += LEASE_SECONDS + 0.1
+
+
+class RealTime(Clock):
+    """etcd counts by itself: wait until it says so."""
+
+    def pass_lease(self, coordinator: Coordinator) -> None:
+        until(lambda: coordinator.read().leader == "", "the lease has lapsed", 30)
+
+
+@pytest.fixture(scope="module")
+def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EtcdServer]:
+    server = EtcdServer(tmp_path_factory.mktemp("etcd"))
+    yield server
+    server.close()
+
+
+Kind = tuple[Callable[[], Coordinator], Clock]
+
+
+@pytest.fixture(params=["memory", "file", "etcd"])
+def kind(request: pytest.FixtureRequest, tmp_path: Path) -> Kind:
+    """A function that opens the coordinator once more, as another node would, and its clock."""
+    clock = Clock()
+    if request.param == "memory":
+        shared = MemoryCoordinator(clock)
+        return lambda: shared, clock
+    if request.param == "file":
+        return lambda: FileCoordinator(str(tmp_path / "shop.json"), clock), clock
+    endpoint = request.getfixturevalue("etcd").endpoint
+    return lambda: open_coordinator(f"etcd://{endpoint}/{request.node.name}", 5.0), RealTime()
+
+
+def test_the_record_is_compared_and_swapped(kind: Kind) -> None:
+    ours, theirs = kind[0](), kind[0]()
+    assert ours.read().record is None and ours.read().revision == 0
+    lease = ours.lease("a", 60.0)
+    assert lease is not None
+    revision = ours.cas(0, RECORD, lease)
+    assert revision is not None
+    assert theirs.read()[:3] == (RECORD, revision, "a")
+    assert ours.cas(0, RECORD, lease) is None, "there is one by now"
+    changed = RECORD._replace(epoch=4, sync_set=())
+    second = ours.cas(revision, changed, lease)
+    assert second is not None and ours.cas(revision, RECORD, lease) is None
+    assert theirs.read().record == changed
+
+
+def test_one_holds_the_lease(kind: Kind) -> None:
+    open_one, clock = kind
+    ours, theirs = open_one(), open_one()
+    lease = ours.lease("a", LEASE_SECONDS)
+    assert lease is not None and theirs.lease("b", LEASE_SECONDS) is None and ours.lease("a", LEASE_SECONDS) is None
+    assert ours.renew(lease)
+    clock.pass_lease(theirs)
+    assert theirs.read().leader == ""
+    second = theirs.lease("b", 60.0)
+    assert second is not None and not ours.renew(lease)
+    assert ours.cas(0, RECORD, lease) is None, "it has lapsed"
+    ours.release(lease)  # of no account
+    assert theirs.read().leader == "b" and theirs.cas(0, RECORD, second) is not None
+    theirs.release(second)
+    assert ours.read().leader == ""
+
+
+def test_a_lease_of_the_same_holder_is_another_one(kind: Kind) -> None:
+    coordinator = kind[0]()
+    first = coordinator.lease("a", 60.0)
+    assert first is not None
+    coordinator.release(first)
+    second = coordinator.lease("a", 60.0)
+    assert second is not None and second != first
+    assert not coordinator.renew(first) and coordinator.cas(0, RECORD, first) is None
+    assert coordinator.renew(second) and coordinator.cas(0, RECORD, second) is not None
+
+
+def test_watching_ends_with_a_change(kind: Kind) -> None:
+    ours, theirs = kind[0](), kind[0]()
+    state = theirs.read()
+    found: list[State] = []
+    watcher = threading.Thread(target=lambda: found.append(theirs.watch(state, 60.0)))
+    watcher.start()
+    lease = ours.lease("a", 60.0)
+    assert lease is not None
+    watcher.join(30)
+    assert not watcher.is_alive() and found[0].leader == "a"
+    state = theirs.read()
+    assert theirs.watch(state, 0.05)[:3] == state[:3], "nothing happened in that time"
+    ours.release(lease)
+    assert theirs.watch(state, 60.0).leader == "", "it happened before it was watched"
+
+
+def test_of_many_one_gets_the_lease_and_one_changes_the_record(kind: Kind) -> None:
+    coordinators = [kind[0]() for _ in range(8)]
+    start = threading.Barrier(8)
+    leases, changes = [], []
+
+    def try_it(number: int) -> None:
+        start.wait()
+        lease = coordinators[number].lease(f"n{number}", 60.0)
+        if lease is not None:
+            leases.append(lease)
+
+    def change_it(number: int) -> None:
+        start.wait()
+        revision = coordinators[number].cas(0, RECORD._replace(epoch=number), leases[0])
+        if revision is not None:
+            changes.append(number)
+
+    for what in (try_it, change_it):
+        threads = [threading.Thread(target=what, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(leases) == 1 and len(changes) == 1
+    record = coordinators[0].read().record
+    assert record is not None and record.epoch == changes[0]
+
+
+def test_etcd_gone_and_back(tmp_path: Path) -> None:
+    server = EtcdServer(tmp_path)
+    try:
+        coordinator = open_coordinator(f"etcd://{server.endpoint}/shop", 2.0)
+        lease = coordinator.lease("a", 60.0)
+        assert lease is not None and coordinator.cas(0, RECORD, lease) is not None
+        state = coordinator.read()
+        server.stop()
+        for ask in (
+            coordinator.read,
+            lambda: coordinator.cas(state.revision, RECORD, lease),
+            lambda: coordinator.lease("b", 2.0),
+            lambda: coordinator.renew(lease),
+            lambda: coordinator.watch(state, 0.1),
+        ):
+            with pytest.raises(CoordinatorLost, match="etcd does not answer"):
+                ask()
+        server.start()
+        assert coordinator.read().record == RECORD
+        several = open_coordinator(f"etcd://127.0.0.1:1,{server.endpoint}/shop", 2.0)
+        assert several.read().record == RECORD
+    finally:
+        server.close()
+
+
+def test_a_file_s_lease_does_not_outlive_the_machine_s_start(tmp_path: Path) -> None:
+    clock = Clock()
+    coordinator = FileCoordinator(str(tmp_path / "shop.json"), clock)
+    lease = coordinator.lease("a", 10.0)
+    assert lease is not None and coordinator.cas(0, RECORD, lease) is not None
+    clock.now = 3.0  # counts from the machine's start
+    assert coordinator.read()[:3] == (RECORD, 1, "")
+    assert not coordinator.renew(lease)
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    with pytest.raises(CoordinatorLost, match="unable to lock"):
+        FileCoordinator(str(tmp_path / "nowhere" / "shop.json")).read()
+    path = tmp_path / "shop.json"
+    path.write_text("not JSON")
+    with pytest.raises(CoordinatorLost, match="no coordinator's file"):
+        FileCoordinator(str(path)).read()
+
+
+@pytest.mark.parametrize("url", ["", "shop", "etcd:shop", "etcd://host:1", "etcd://host:1/", "redis://h/x", "etcd://h/x?a=1"])
+def test_what_is_no_coordinator(url: str) -> None:
+    with pytest.raises(ProgrammingError, match="not the address of a coordinator"):
+        open_coordinator(url)
+
+
+def test_records_as_json() -> None:
+    assert decode(json.dumps(encode(RECORD))) == RECORD
+    short = json.dumps({**encode(RECORD), "primary": ["a"]})
+    for wrong in ("[]", "{}", "null", '{"cluster": "a", "epoch": "x"}', short):
+        with pytest.raises(ProtocolError):
+            decode(wrong)
+
+
+def test_how_many_must_be_heard() -> None:
+    three, one = (B, C, D), (B,)
+    for members, required, must in ((three, 1, 3), (three, 2, 2), (three, 3, 1), (one, 2, 1), (one, 1, 1)):
+        assert RECORD._replace(sync_set=members, required=required).must_be_heard == must
+
+
+@pytest.mark.parametrize(
+    ("record", "leader", "me", "course", "reason"),
+    [
+        (None, "", B, "found", "no record"),
+        (None, C.holder, B, "wait", "c holds the lease"),
+        (RECORD, A.holder, A, "lead", "epoch 3"),
+        (RECORD, "", A, "lead", "epoch 3"),
+        (RECORD, A.holder, B, "follow", "a leads"),
+        (RECORD, A.holder, D, "follow", "a leads"),
+        (RECORD, "", B, "stand", "let its lease lapse"),
+        (RECORD, C.holder, B, "wait", "c stands"),
+        (RECORD, "", D, "wait", "not known to hold"),
+        (RECORD, "", A._replace(incarnation="a2"), "wait", "led before it was restarted"),
+        (RECORD, "", B._replace(incarnation="b2"), "wait", "restarted, and is empty"),
+        (RECORD, A.holder, A._replace(incarnation="a2"), "wait", "has not lapsed"),
+    ],
+)
+def test_decisions(record: Record | None, leader: str, me: Member, course: str, reason: str) -> None:
+    found = decide(State(record, 1, leader, 1), me)
+    assert found.course == course and reason in found.reason
+
+
+def test_bootstrap_overrules_the_record_but_no_lease() -> None:
+    again = A._replace(incarnation="a2")
+    assert decide(State(RECORD, 1, "", 1), again, bootstrap=True).course == "found"
+    assert decide(State(RECORD, 1, B.holder, 1), again, bootstrap=True).course == "wait"
+
+
+def test_standing() -> None:
+    two, three = RECORD, RECORD._replace(sync_set=(B, C, D))
+    assert count(two, B, (2, 41), lambda member: (2, 41)).reason == ""
+    assert count(two, B, (2, 41), lambda member: (2, 40)).reason == ""
+    assert "c is ahead, at LSN 42" in count(two, B, (2, 41), lambda member: (2, 42)).reason
+    assert "c is ahead" in count(two, B, (2, 41), lambda member: (3, 40)).reason
+    assert count(two, B, (2, 41), lambda member: None).reason == "2 must be heard and c do not answer"
+    asked: list[Member] = []
+
+    def ask(member: Member) -> tuple[int, int] | None:
+        asked.append(member)
+        return (2, 41) if member == D else None
+
+    assert "3 must be heard and c do not answer" in count(three, B, (2, 41), ask).reason
+    assert asked == [C, D], "itself it need not ask"
+    assert count(three._replace(required=2), B, (2, 41), ask).reason == ""
+
+
+def found(in_step: tuple[Member, ...], level: str, away: str = "") -> Membership:
+    return Membership(in_step, frozenset(level), frozenset(away), {f"secondary {name}": name for name in "bcd"})
+
+
+def test_membership() -> None:
+    none, one, two = (RECORD._replace(sync_set=members) for members in ((), (B,), (B, C)))
+    restarted = B._replace(incarnation="b2")
+    assert members_now(none, found((B,), "b")) == (B,), "joins"
+    assert members_now(one, found((), "", "b")) == (B,), "an heir as good as it was"
+    assert members_now(two, found((B,), "b", "c")) == (B,), "the other holds everything"
+    assert members_now(two, found((B,), "", "c")) == (B, C), "it does not yet"
+    assert members_now(two._replace(required=2), found((B,), "b", "c")) == (B, C), "one is not enough"
+    assert members_now(one, found((restarted,), "b")) == (restarted,)
+    assert members_now(two, found((B, C, D), "bcd")) == (B, C, D)
+    assert members_after_loss(two, found((B,), "b", "c"), ["secondary c"]) == (B,)
+    assert members_after_loss(two, found((B,), "", "c"), ["secondary c"]) is None
+    assert members_after_loss(one, found((), "", "b"), ["secondary b"]) == ()

@@ -1,0 +1,504 @@
+"""Failover through a coordinator: nodes over real sockets in one process, leases on a clock that the test moves."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+import tandemdb
+from tandemdb.dbapi.serving import open_handler
+from tandemdb.replication import CommitInDoubt, SecondaryLost
+from tandemdb.replication.coordination import CoordinatorLost, Lease, Record, State
+from tandemdb.replication.coordination.memory import MemoryCoordinator
+from tandemdb.replication.errors import LeaseLost, LinkLost, ReplicationError
+from tandemdb.replication.limits import GATHER_SECONDS, Limits
+from tandemdb.replication.linking import remove_secondary
+from tandemdb.replication.node import Node
+from tandemdb.storage import Database, StorageError
+
+from .processes import until
+from .workload import make_table, put
+
+LEASE_SECONDS = 0.8  # by the test's clock; by the real one, nodes look after things several times within it
+
+
+class Clock:
+    """Leases lapse when the test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Line:
+    """One node's way to the coordinator, which can be cut."""
+
+    def __init__(self, coordinator: MemoryCoordinator) -> None:
+        self.coordinator = coordinator
+        self.is_cut = False
+
+    def reach(self) -> MemoryCoordinator:
+        if self.is_cut:
+            raise CoordinatorLost("the line is cut")
+        return self.coordinator
+
+    def read(self) -> State:
+        return self.reach().read()
+
+    def cas(self, revision: int, record: Record, lease: Lease) -> int | None:
+        return self.reach().cas(revision, record, lease)
+
+    def lease(self, holder: str, seconds: float) -> Lease | None:
+        return self.reach().lease(holder, seconds)
+
+    def renew(self, lease: Lease) -> bool:
+        return self.reach().renew(lease)
+
+    def release(self, lease: Lease) -> None:
+        self.reach().release(lease)
+
+    def watch(self, state: State, seconds: float) -> State:
+        return self.reach().watch(state, min(seconds, 0.05))
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class Cluster:
+    """Nodes of one cluster, and what is done to them."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.coordinator = MemoryCoordinator(self.clock)
+        self.nodes: list[Node] = []
+        self.lines: dict[Node, Line] = {}
+
+    def start(self, port: int = 0, data: Database | None = None, **options: Any) -> Node:
+        bootstrap = options.pop("bootstrap", False)
+        limits = Limits(gather_seconds=GATHER_SECONDS, loss_grace_seconds=0.1, **options)
+        node = Node(data or Database("shop"), port=port, limits=limits, sessions=open_handler)
+        line = self.lines[node] = Line(self.coordinator)
+        node.coordinate(line, LEASE_SECONDS, bootstrap=bootstrap, clock=self.clock)
+        node.start()
+        self.nodes.append(node)
+        return node
+
+    def start_in_step(self, primary: Node, **options: Any) -> Node:
+        """Start a secondary and wait until the record names it."""
+        node = self.start(**options)
+        until(lambda: node.system.identity.node in self.named(), "the record names it")
+        return node
+
+    def named(self) -> list[str]:
+        record = self.coordinator.read().record
+        return [member.node for member in record.sync_set] if record is not None else []
+
+    def kill(self, node: Node) -> None:
+        """End a node without a word: its lease is not given back."""
+        self.lines[node].is_cut = True
+        node.stop()
+
+    def sever(self, node: Node) -> None:
+        """Cut a secondary from the coordinator and from its primary."""
+        self.lines[node].is_cut = True
+        until(lambda: reason(node) == "the line is cut", "it has noticed")
+        link = node.system.link
+        assert link is not None
+        link.stop()
+
+    def let_lapse(self) -> None:
+        """Let the time of one lease pass; who can renews it soon after."""
+        self.clock.now += LEASE_SECONDS + 0.01
+
+    def leader(self) -> Node | None:
+        leaders = [node for node in self.nodes if node.is_running and may_acknowledge(node)]
+        assert len(leaders) <= 1, "two nodes lead"
+        return leaders[0] if leaders else None
+
+    def await_leader(self, *among: Node) -> Node:
+        until(lambda: self.leader() in among, "one of them leads")
+        leader = self.leader()
+        assert leader is not None
+        return leader
+
+    def close(self) -> None:
+        for node in self.nodes:
+            if node.is_running:
+                node.stop()
+
+
+def may_acknowledge(node: Node) -> bool:
+    keeper = node.keeper
+    return keeper is not None and keeper.in_office and keeper.authority.holds
+
+
+def role(node: Node) -> str:
+    return str(node.status()["role"])
+
+
+def reason(node: Node) -> str:
+    return str(node.status()["coordination"]["reason"])
+
+
+def has(node: Node, table: int, key: int) -> bool:
+    found = node.database.root.tables.get(table)
+    return found is not None and found.find(key) is not None
+
+
+def equal(one: Node, other: Node) -> bool:
+    return one.database.digest() == other.database.digest()
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    cluster = Cluster()
+    yield cluster
+    cluster.close()
+
+
+def test_the_first_leads_and_the_second_follows(cluster: Cluster) -> None:
+    first = cluster.start()
+    assert role(first) == "primary" and first.status()["coordination"]["may_acknowledge"]
+    table = make_table(first.database, 10)
+    second = cluster.start_in_step(first)
+    assert role(second) == "secondary"
+    put(first.database, table, 100, "mirrored")
+    assert second.status()["following"]["received"] == first.database.root.lsn
+    with pytest.raises(StorageError, match="read-only"):
+        second.database.begin()
+    record = cluster.coordinator.read().record
+    assert record is not None and record.epoch == 1 and record.primary.address == str(first.address)
+
+
+def test_many_start_at_once_and_one_leads(cluster: Cluster) -> None:
+    threads = [threading.Thread(target=cluster.start) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    leader = cluster.await_leader(*cluster.nodes)
+    until(lambda: len(cluster.named()) == 4, "all others are in step")
+    table = make_table(leader.database, 10)
+    until(lambda: all(has(node, table, 5) for node in cluster.nodes), "and have what it commits")
+
+
+def test_a_dead_primary_is_succeeded(cluster: Cluster) -> None:
+    first = cluster.start()
+    table = make_table(first.database, 10)
+    second = cluster.start_in_step(first)
+    put(first.database, table, 100, "acknowledged")
+    port = first.address.port
+    cluster.kill(first)
+    until(lambda: not second.status()["following"]["linked"], "it knows")
+    assert role(second) == "secondary", "the lease has not lapsed"
+    cluster.let_lapse()
+    cluster.await_leader(second)
+    assert has(second, table, 100)
+    put(second.database, table, 101, "goes on")
+    assert second.system.identity.epoch == 2
+    returned = cluster.start(port=port)
+    until(lambda: returned.system.identity.node in cluster.named(), "it is back, in step")
+    assert role(returned) == "secondary" and equal(returned, second)
+
+
+def test_a_primary_cut_from_the_coordinator_fences_itself(cluster: Cluster) -> None:
+    first = cluster.start()
+    table = make_table(first.database, 10)
+    second = cluster.start_in_step(first)
+    cluster.lines[first].is_cut = cluster.lines[second].is_cut = True
+    cluster.clock.now += LEASE_SECONDS * 0.7  # two thirds: it stops before the lease lapses
+    with pytest.raises(LeaseLost):
+        put(first.database, table, 100, "refused")
+    assert cluster.coordinator.read().leader, "nobody else could lead yet"
+    assert has(first, table, 5) and not has(first, table, 100)
+    cluster.let_lapse()
+    cluster.lines[second].is_cut = False
+    cluster.await_leader(second)
+    put(second.database, table, 101, "the new history")
+    cluster.lines[first].is_cut = False
+    until(lambda: first.system.identity.node in cluster.named(), "the former primary follows")
+    assert role(first) == "secondary"
+    until(lambda: equal(first, second), "with what the other has")
+    assert first.status()["orphans"] == 0
+
+
+def test_a_lease_that_lapses_while_a_commit_waits(cluster: Cluster) -> None:
+    """The acknowledgement is there, but by then another may lead: the commit is in doubt, not acknowledged."""
+    first = cluster.start()
+    table = make_table(first.database, 10)
+    second = cluster.start_in_step(first)
+    cluster.lines[first].is_cut = cluster.lines[second].is_cut = True
+    publisher = first.system.publisher
+    assert publisher is not None
+    await_release = publisher._await_release
+
+    def await_release_and_starve() -> None:
+        await_release()
+        cluster.clock.now += LEASE_SECONDS
+
+    publisher._await_release = await_release_and_starve  # type: ignore[method-assign]
+    with pytest.raises(CommitInDoubt) as caught:
+        put(first.database, table, 100, "in doubt")
+    assert not has(first, table, 100)
+    publisher._await_release = await_release  # type: ignore[method-assign]
+    with pytest.raises(LeaseLost):
+        put(first.database, table, 101, "refused")
+    cluster.lines[second].is_cut = False
+    cluster.await_leader(second)
+    from tandemdb.replication import outcome
+
+    answer = outcome(second.database, caught.value.transaction).answer
+    assert (answer == "committed") == has(second, table, 100)
+
+
+def test_a_coordinator_that_is_gone_for_all_stops_writes_and_promotes_nobody(cluster: Cluster) -> None:
+    first = cluster.start()
+    table = make_table(first.database, 10)
+    second = cluster.start_in_step(first)
+    for line in cluster.lines.values():
+        line.is_cut = True
+    cluster.let_lapse()
+    with pytest.raises(LeaseLost):
+        put(first.database, table, 100, "refused")
+    assert role(second) == "secondary" and cluster.leader() is None
+    for line in cluster.lines.values():
+        line.is_cut = False
+    leader = cluster.await_leader(first, second)
+    until(lambda: len(cluster.named()) == 1, "the other follows")
+    put(leader.database, table, 101, "goes on")
+
+
+def test_a_secondary_cut_from_the_coordinator_changes_nothing(cluster: Cluster) -> None:
+    first = cluster.start()
+    table = make_table(first.database, 10)
+    second = cluster.start_in_step(first)
+    cluster.lines[second].is_cut = True
+    put(first.database, table, 100, "goes on")
+    assert cluster.leader() is first and cluster.named() == [second.system.identity.node]
+    assert second.status()["following"]["received"] == first.database.root.lsn
+
+
+def test_both_restarted_empty_do_not_lead(cluster: Cluster) -> None:
+    """The amnesia rule: their former selves acknowledged what they deny."""
+    first = cluster.start()
+    make_table(first.database, 10)
+    second = cluster.start_in_step(first)
+    ports = [node.address.port for node in (first, second)]
+    cluster.kill(first)
+    cluster.kill(second)
+    cluster.let_lapse()
+    first, second = (cluster.start(port=port) for port in ports)
+    until(lambda: "led before it was restarted, and is empty" in reason(first), "it says so")
+    until(lambda: "was restarted, and is empty" in reason(second), "it says so")
+    assert role(first) == role(second) == "waiting" and cluster.leader() is None
+    for node in (first, second):
+        with pytest.raises(StorageError, match="waits until it is known who leads"):
+            make_table(node.database)
+    cluster.kill(second)
+    again = cluster.start(port=ports[1], bootstrap=True)
+    cluster.await_leader(again)
+    assert again.system.identity.epoch == 2
+    until(lambda: first.system.identity.node in cluster.named(), "the other follows")
+    assert make_table(again.database, 10)
+
+
+def test_an_empty_node_never_takes_the_place_of_a_full_one(cluster: Cluster) -> None:
+    first = cluster.start()
+    table = make_table(first.database, 10)
+    second = cluster.start_in_step(first)
+    port = first.address.port
+    cluster.kill(first)
+    restarted = cluster.start(port=port)  # under the same name, before the lease has lapsed
+    cluster.let_lapse()
+    cluster.await_leader(second)
+    until(lambda: restarted.system.identity.node in cluster.named(), "it follows")
+    assert has(restarted, table, 5)
+
+
+def test_who_was_struck_off_does_not_lead(cluster: Cluster) -> None:
+    first = cluster.start()
+    table = make_table(first.database, 10)
+    second = cluster.start_in_step(first)
+    cluster.sever(second)
+    put(first.database, table, 100, "without it")
+    assert cluster.named() == [] and first.status()["exposed"]
+    cluster.kill(first)
+    cluster.let_lapse()
+    cluster.lines[second].is_cut = False
+    until(lambda: "not known to hold every acknowledged commit" in reason(second), "it says so")
+    assert cluster.leader() is None and not has(second, table, 100)
+    report = second.promote()  # the operator's decision
+    assert report.epoch == 2 and cluster.await_leader(second)
+    put(second.database, table, 101, "goes on")
+
+
+def test_a_struck_off_secondary_comes_back_by_being_level(cluster: Cluster) -> None:
+    first = cluster.start()
+    table = make_table(first.database, 10)
+    second = cluster.start_in_step(first)
+    cluster.sever(second)
+    put(first.database, table, 100, "without it")
+    assert cluster.named() == []
+    cluster.lines[second].is_cut = False
+    until(lambda: cluster.named() == [second.system.identity.node], "it is named again")
+    assert not first.status()["exposed"] and has(second, table, 100)
+
+
+def test_min_sync_refuses_and_keeps_the_record(cluster: Cluster) -> None:
+    first = cluster.start(min_sync=1)
+    table = make_table(first.database, 10)
+    second = cluster.start_in_step(first)
+    cluster.kill(second)
+    with pytest.raises((SecondaryLost, CommitInDoubt)):
+        put(first.database, table, 100, "refused")
+    assert cluster.named() == [second.system.identity.node] and not has(first, table, 100)
+
+
+def test_the_one_ahead_leads(cluster: Cluster) -> None:
+    """Of two secondaries, one of which must acknowledge, the one that lacks a commit gives way."""
+    first = cluster.start()
+    table = make_table(first.database, 10)
+    second, third = cluster.start_in_step(first), cluster.start_in_step(first)
+    cluster.lines[first].is_cut = True  # so that nobody is struck off
+    cluster.sever(second)
+    put(first.database, table, 100, "on the third only")
+    cluster.lines[third].is_cut = True
+    cluster.kill(first)
+    cluster.let_lapse()
+    cluster.lines[second].is_cut = False
+    until(lambda: "is ahead" in reason(second), "it gives way")
+    assert role(second) == "secondary"
+    cluster.lines[third].is_cut = False
+    cluster.await_leader(third)
+    until(lambda: second.system.identity.node in cluster.named(), "the other follows")
+    assert has(second, table, 100)
+
+
+def test_too_few_heard_and_nobody_leads(cluster: Cluster) -> None:
+    """The best secondary dies with the primary: better no primary than a lost commit."""
+    first = cluster.start()
+    table = make_table(first.database, 10)
+    second, third = cluster.start_in_step(first), cluster.start_in_step(first)
+    cluster.lines[first].is_cut = True
+    cluster.sever(second)
+    put(first.database, table, 100, "on the third only")
+    cluster.kill(third)
+    cluster.kill(first)
+    cluster.let_lapse()
+    cluster.lines[second].is_cut = False
+    until(lambda: "2 must be heard" in reason(second), "it says why not")
+    assert cluster.leader() is None
+    with pytest.raises(LinkLost, match="takes writes"):
+        tandemdb.connect(f"tandemdb://{','.join(hosts(first, second, third))}/shop", timeout=0.2)
+
+
+def hosts(*nodes: Node) -> list[str]:
+    return [f"{node.address.host}:{node.address.port}" for node in nodes]
+
+
+def test_with_two_required_one_may_be_missing(cluster: Cluster) -> None:
+    first = cluster.start(required=2)
+    table = make_table(first.database, 10)
+    others = [cluster.start_in_step(first, required=2) for _ in range(3)]
+    put(first.database, table, 100, "on two of three at least")
+    cluster.kill(others[0])
+    cluster.kill(first)
+    cluster.let_lapse()
+    leader = cluster.await_leader(*others[1:])
+    assert has(leader, table, 100)
+
+
+def test_a_damaged_block_keeps_a_secondary_from_leading(cluster: Cluster) -> None:
+    first = cluster.start()
+    table = make_table(first.database, 1000)
+    second = cluster.start_in_step(first)
+    block = next(iter(second.database.root.tables[table].location.blocks()))
+    block.records[3] = (4, "a flipped bit", None)
+    cluster.kill(first)
+    cluster.let_lapse()
+    until(lambda: "digest differs" in reason(second), "it finds out")
+    assert cluster.leader() is None
+
+
+def test_a_planned_switchover(cluster: Cluster) -> None:
+    first = cluster.start()
+    table = make_table(first.database, 10)
+    second = cluster.start_in_step(first)
+    for number in range(4):
+        first.hand_over(second.address, "sync")
+        first, second = second, first
+        assert may_acknowledge(first) and role(second) == "secondary"
+        until(lambda: len(cluster.named()) == 1, "in step")
+        put(first.database, table, 100 + number, "goes on")
+    assert first.system.identity.epoch == 5
+    until(lambda: equal(first, second), "shown there too")
+    with pytest.raises(ReplicationError, match="coordinator's to say"):
+        second.follow(first.address)
+
+
+def test_an_operator_cannot_depose_a_living_primary(cluster: Cluster) -> None:
+    first = cluster.start()
+    make_table(first.database, 10)
+    second = cluster.start_in_step(first)
+    with pytest.raises(ReplicationError, match="the lease is held"):
+        second.promote()
+    with pytest.raises(ReplicationError, match="not a secondary"):
+        first.promote()
+    assert cluster.leader() is first
+
+
+def test_a_node_that_stops_gives_its_place_up_at_once(cluster: Cluster) -> None:
+    first = cluster.start()
+    table = make_table(first.database, 10)
+    second = cluster.start_in_step(first)
+    first.stop()
+    cluster.await_leader(second)  # no time has passed
+    put(second.database, table, 100, "goes on")
+
+
+def test_a_secondary_that_is_detached_leaves_the_record(cluster: Cluster) -> None:
+    first = cluster.start()
+    make_table(first.database, 10)
+    second, third = cluster.start_in_step(first), cluster.start_in_step(first)
+    cluster.kill(second)
+    until(lambda: cluster.named() == [third.system.identity.node], "the others can do without")
+    remove_secondary(first.database, second.system.identity.node)
+    assert [entry["name"] for entry in first.status()["secondaries"]] == [third.system.identity.node]
+
+
+def test_clients_find_the_primary(cluster: Cluster) -> None:
+    first = cluster.start()
+    second = cluster.start_in_step(first)
+    url = f"tandemdb://{','.join(hosts(second, first))}/shop"
+    with tandemdb.connect(url, isolation_level=None) as connection:
+        connection.execute("CREATE TABLE t (a)")
+        connection.execute("INSERT INTO t VALUES (1)")
+        cluster.kill(first)
+        with pytest.raises(tandemdb.OperationalError):
+            connection.execute("INSERT INTO t VALUES (2)")
+    found: list[Any] = []
+    client = threading.Thread(target=lambda: found.append(tandemdb.connect(url, 30, check_same_thread=False)))
+    client.start()
+    cluster.let_lapse()
+    client.join(30)
+    assert found and found[0].execute("SELECT a FROM t WHERE a = 1").fetchone() == (1,)
+    found[0].execute("INSERT INTO t VALUES (3)")
+    found[0].commit()
+    assert second.status()["role"] == "primary"
+
+
+def test_a_coordinator_s_error_is_told_once(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
+    first = cluster.start()
+    told: Callable[[], list[str]] = lambda: [  # noqa: E731
+        record.getMessage() for record in caplog.records if getattr(record, "event", "") == "coordinator_lost"
+    ]
+    cluster.lines[first].is_cut = True
+    until(lambda: bool(told()), "told")
+    cluster.lines[first].is_cut = False
+    until(lambda: reason(first) != "the line is cut", "it is back")
+    assert len(set(told())) == 1
