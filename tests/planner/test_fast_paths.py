@@ -284,3 +284,44 @@ RECURSIONS = [
 @pytest.mark.parametrize("text", RECURSIONS)
 def test_recursive_tables(text: str) -> None:
     check(COLUMNS["ints"], [(f"WITH RECURSIVE {text}", ()), (f"WITH RECURSIVE {text}", ())])
+
+
+WINDOWS = [
+    "SELECT id, row_number() OVER (PARTITION BY k ORDER BY x, id) FROM t",
+    "SELECT id, row_number() OVER (ORDER BY id DESC), rank() OVER (ORDER BY k), dense_rank() OVER (ORDER BY k) FROM t",
+    "SELECT id, row_number() OVER w, rank() OVER w, dense_rank() OVER w FROM t WINDOW w AS (PARTITION BY k ORDER BY x)",
+    "SELECT id, rank() OVER w, dense_rank() OVER w FROM t WINDOW w AS (PARTITION BY k ORDER BY x DESC, y)",
+    "SELECT rank() OVER (), dense_rank() OVER (), row_number() OVER (), count(*) OVER () FROM t",
+    "SELECT id, sum(x) OVER w, avg(x) OVER w, total(x) OVER w, count(x) OVER w "
+    "FROM t WINDOW w AS (PARTITION BY k ORDER BY id)",
+    "SELECT id, sum(x) OVER w, count(*) OVER w, min(y) OVER w FROM t WINDOW w AS (PARTITION BY k ORDER BY x)",
+    "SELECT id, sum(y) OVER w, max(y) OVER w, row_number() OVER w FROM t WINDOW w AS (ORDER BY k)",
+    "SELECT id, sum(k) OVER w, avg(k) OVER w, row_number() OVER w FROM t WINDOW w AS (ORDER BY k, x)",
+    "SELECT id, sum(x) OVER w, min(x) OVER w, first_value(y) OVER w FROM t WINDOW w AS (PARTITION BY k)",
+    "SELECT id, sum(x) OVER w, max(x) OVER w, first_value(x) OVER w FROM t "
+    "WINDOW w AS (PARTITION BY x ORDER BY id ROWS UNBOUNDED PRECEDING)",
+    "SELECT id, sum(x) OVER (ORDER BY k ROWS UNBOUNDED PRECEDING), sum(x) OVER (ORDER BY k) FROM t",
+    "SELECT id, count(*) OVER (PARTITION BY k, x), count(x) OVER (PARTITION BY k, x) FROM t",
+    "SELECT id, sum(x) OVER w, avg(y) OVER w FROM t "
+    "WINDOW w AS (PARTITION BY k ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)",
+    "SELECT id, sum(x) OVER (ORDER BY id ROWS 2 PRECEDING), row_number() OVER (ORDER BY id) FROM t",
+    "SELECT k, count(*), row_number() OVER (ORDER BY count(*) DESC, k), sum(count(*)) OVER (ORDER BY k) "
+    "FROM t GROUP BY k",
+    "SELECT id, row_number() OVER (PARTITION BY x COLLATE NOCASE ORDER BY y COLLATE NOCASE, id) FROM t",
+    "SELECT a.id, row_number() OVER w, sum(b.x) OVER w "
+    "FROM t a JOIN t b ON a.k = b.k WINDOW w AS (PARTITION BY a.k ORDER BY b.id, a.id)",
+    "SELECT id, rowid, row_number() OVER (PARTITION BY k ORDER BY rowid) AS n FROM t ORDER BY n DESC, id",
+    "SELECT * FROM (SELECT id, row_number() OVER (PARTITION BY k ORDER BY x + 0, id) AS n FROM t) WHERE n = 1",
+    "SELECT id, (SELECT count(*) FROM t b WHERE b.id <= row_number() OVER (ORDER BY a.id)) FROM t a",
+    "SELECT DISTINCT k, sum(x) OVER (PARTITION BY k) FROM t ORDER BY k",
+    "SELECT id, first_value(id) OVER (PARTITION BY k ORDER BY y, id), dense_rank() OVER (PARTITION BY k ORDER "
+    "BY y, id) FROM t",
+    "SELECT sum(k * 9223372036854775807) OVER (ORDER BY id), sum(9223372036854775807) OVER (ORDER BY id) FROM t",
+    "SELECT id, sum(x) FILTER (WHERE k > 0) OVER (ORDER BY id) FROM t",
+    "SELECT count(x) OVER (ORDER BY id), min(x) OVER (ORDER BY id DESC), max(k) OVER (ORDER BY y) FROM t WHERE id > 2",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_windows(name: str) -> None:
+    check(COLUMNS[name], [(text, ()) for text in WINDOWS])

@@ -24,6 +24,7 @@ from tandemdb.planner.bind.window import USER_FUNCTION
 from tandemdb.planner.emit.function import json_argument
 from tandemdb.planner.emit.order import OrderEmitter, write_sort
 from tandemdb.planner.emit.pipeline import Pipeline
+from tandemdb.planner.emit.window_loop import looped_rows
 from tandemdb.planner.emit.writer import Code
 from tandemdb.planner.runtime import window as window_runtime
 from tandemdb.planner.runtime.window_frame import Frame
@@ -43,6 +44,9 @@ Group = list[tuple[int, WindowCall]]
 
 def window_rows(queries: QueryEmitter, core: Core, pipeline: Pipeline, order: OrderEmitter) -> str:
     """Write the windows of a core over its rows; the name of the list of result rows."""
+    looped = looped_rows(queries, core, pipeline, order)
+    if looped is not None:
+        return looped
     return WindowEmitter(queries, core, pipeline).rows(order)
 
 

@@ -167,6 +167,10 @@ def distinct_rows(rows: Iterable[Row], collations: Sequence[Callable[[Any], Any]
     return list(seen.values())
 
 
+NOTHING = object()
+"""What no value equals."""
+
+
 def group_order(keys: Iterable[Any]) -> list[Any]:
     """Group keys in SQLite's order: by class, then value, column by column; single keys stand bare."""
     found = list(keys)
