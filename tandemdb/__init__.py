@@ -117,7 +117,7 @@ def TimestampFromTicks(ticks: float) -> datetime.datetime:
 
 if _sys.version_info < (3, 12):
 
-    def enable_shared_cache(do_enable: int) -> None:
+    def enable_shared_cache(enable: int) -> None:
         """Do nothing, with sqlite3's warning: a name decides here whether a database is shared."""
         import warnings
 

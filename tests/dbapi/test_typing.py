@@ -35,7 +35,6 @@ KNOWN = {
     "sqlite3.Cursor.__init__ is inconsistent, stub parameter": "a name that callers cannot use",
     "sqlite3.Cursor.__new__ is inconsistent": "takes what the __init__ of a subclass takes",
     "sqlite3.Cursor.fetchmany is inconsistent, runtime parameter": "its default is a 1 that can be told from 1",
-    "sqlite3.dbapi2.enable_shared_cache is inconsistent": "typeshed has another name here than in sqlite3",
     "tandemdb": "modules that sqlite3 does not have",
 }
 
