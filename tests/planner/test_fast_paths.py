@@ -325,3 +325,30 @@ WINDOWS = [
 @pytest.mark.parametrize("name", COLUMNS)
 def test_windows(name: str) -> None:
     check(COLUMNS[name], [(text, ()) for text in WINDOWS])
+
+
+STRINGS = [
+    "SELECT upper(x), lower(x), length(x), length(upper(x) || lower(x)) FROM t",
+    "SELECT substr(x, 2, 2), substr(x, 1), substr(x, 2), substring(x, 3, 1), upper(substr(x, 1, 2)) FROM t",
+    "SELECT substr(x, 0, 2), substr(x, -2, 1), substr(x, 2, -1), substr(x, 1, 0) FROM t",
+    "SELECT substr(x, 1.5, 2), substr(x, '2') FROM t",
+    "SELECT substr(x, 4294967297, 2), substr(x, 1, 4294967298), substr(x, NULL, 1), substr(x, id, 2) FROM t",
+    "SELECT substr(x, ?, ?) FROM t",
+    "SELECT substr(x, ?) FROM t WHERE length(x) > ?",
+    "SELECT instr(x, 'b'), instr(x, ''), instr(x, 'B'), instr(upper(x), 'C'), instr(x, y), instr(x, 9) FROM t",
+    "SELECT x || k, k || x, x || x, x || 1.5, x || y || id, x || NULL, k || id FROM t",
+    "SELECT count(*), max(upper(substr(x, 2, 3)) || length(y)) FROM t WHERE id <= 30",
+    "SELECT upper(x) = 'ABC', lower(x) || '' = 'abc', length(x) + 1 FROM t WHERE upper(x) <> lower(x)",
+    "SELECT upper(x), count(*) FROM t GROUP BY upper(x) ORDER BY 1",
+    "SELECT abs(k), abs(id - 3), abs(k * -1), abs(x) FROM t",
+    "SELECT abs(-9223372036854775808 + k) FROM t WHERE k = 0",
+]
+
+
+@pytest.mark.parametrize("kind", ["texts", "texts and NULL", "all"])
+def test_functions_of_texts(kind: str) -> None:
+    texts = [found for found in TEXTS if found is not None or kind != "texts"]
+    texts += [7, 2.5, b"ab\0c"] if kind == "all" else []
+    values = [(1, 2), (2, 1), (0, 2), (-1, 1), (2, -1), (2**31, 1), (1, 2**40), (1.5, 1), ("2", "1"), (None, 1)]
+    queries = [(text, found[: text.count("?")]) for text in STRINGS for found in values]
+    check(texts, queries)

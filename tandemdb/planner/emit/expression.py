@@ -298,6 +298,15 @@ class ExpressionEmitter:
     def concatenate(self, left: Code, right: Code) -> Code:
         if left.classes == HOLDS_TEXT and right.classes == HOLDS_TEXT:
             return Code(f"({left.text} + {right.text})", HOLDS_TEXT, True)
+        kinds = [code.classes & ~HOLDS_NULL for code in (left, right)]
+        if HOLDS_TEXT in kinds and all(kind in (HOLDS_TEXT, HOLDS_INT) for kind in kinds):
+            (left, left_test), (right, right_test) = self.guarded(left), self.guarded(right)
+            pairs = zip((left, right), kinds, strict=True)
+            parts = [code.grouped if kind == HOLDS_TEXT else f"str({code.text})" for code, kind in pairs]
+            tests = [test for test in (left_test, right_test) if test]
+            if not tests:
+                return Code(f"({' + '.join(parts)})", HOLDS_TEXT, True)
+            return Code(f"(None if {' or '.join(tests)} else {' + '.join(parts)})", HOLDS_TEXT | HOLDS_NULL, True)
         function = self.use(values.concatenate)
         nullable = (left.classes | right.classes) & HOLDS_NULL
         return Code(f"{function}({self.settled(left).text}, {self.settled(right).text})", HOLDS_TEXT | nullable)

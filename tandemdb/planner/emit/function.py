@@ -1,7 +1,7 @@
 """Function calls as Python: the ones worth it inline, the others as calls of `functions`.
 
     coalesce(a, b)     a if a is not None else b            (evaluated lazily, as SQLite does)
-    length(t)          len(t)                               where t is text and never NULL
+    length(t)          len(t) if "\\0" not in t else ...     where t is text
     min(a, b)          generic, by the collation of its arguments
     round(x, 2)        round_(x, 2)                         the registry's function
     rev(a)             user_rev_1(a)                        one that the connection registered
@@ -28,6 +28,7 @@ from tandemdb.planner.bind.traits import collation_of, is_constant
 from tandemdb.planner.emit.collation import collated_call
 from tandemdb.planner.emit.writer import Code
 from tandemdb.planner.functions.registry import plain
+from tandemdb.planner.functions.text import INT32_MAX
 from tandemdb.planner.syntax import ast
 
 if TYPE_CHECKING:
@@ -128,17 +129,77 @@ def typeof(emitter: ExpressionEmitter, node: FunctionCall) -> Code | None:
     return Code(f"{names}[type({value.text})]", HOLDS_TEXT, True)
 
 
+# ---- functions of texts: what nearly every text asks for is written out, the rest is left to the registry's function
+
+
 def length(emitter: ExpressionEmitter, node: FunctionCall) -> Code | None:
     """SQLite counts the characters before the first NUL."""
-    value = emitter.value(node.arguments[0])
-    if value.classes != HOLDS_TEXT:
+    return of_text(emitter, node, lambda first, x: f"len({x}) if {NUL} not in {first}", HOLDS_INT)
+
+
+def upper(emitter: ExpressionEmitter, node: FunctionCall) -> Code | None:
+    return of_text(emitter, node, lambda first, x: f"{x}.upper() if {first}.isascii()", HOLDS_TEXT)
+
+
+def lower(emitter: ExpressionEmitter, node: FunctionCall) -> Code | None:
+    return of_text(emitter, node, lambda first, x: f"{x}.lower() if {first}.isascii()", HOLDS_TEXT)
+
+
+def instr(emitter: ExpressionEmitter, node: FunctionCall) -> Code | None:
+    sought = emitter.value(node.arguments[1])
+    if sought.classes != HOLDS_TEXT or not is_constant(node.arguments[1]):
         return None
-    return Code(f"{emitter.generator.helper(length_before_nul)}({value.text})", HOLDS_INT)
+    return of_text(emitter, node, lambda first, x: f"{x}.find({sought.text}) + 1 if {first}.isascii()", HOLDS_INT)
 
 
-def length_before_nul(text: str) -> int:
-    found = text.find("\0")
-    return len(text) if found < 0 else found
+def substring(emitter: ExpressionEmitter, node: FunctionCall) -> Code | None:
+    """A slice of the text, unless it holds a NUL or the numbers are not those of a slice."""
+    if not all(map(is_constant, node.arguments[1:])):
+        return None
+    numbers = [emitter.value(item) for item in node.arguments[1:]]
+    if any(number.classes != HOLDS_INT for number in numbers):
+        return None
+    maker = emitter.generator.helper(slice_of)
+    cut = emitter.generator.hoist(Code(f"{maker}({', '.join(number.text for number in numbers)})"), "cut").text
+    if not cut.isidentifier():
+        return None
+    return of_text(emitter, node, lambda first, x: f"{x}[{cut}] if {cut} and {NUL} not in {first}", HOLDS_TEXT)
+
+
+def slice_of(start: int, count: int = INT32_MAX) -> slice | None:
+    """The slice that substr takes, None if its numbers count from the end or go beyond 32 bits."""
+    if not (0 < start <= INT32_MAX and 0 <= count <= INT32_MAX):
+        return None
+    return slice(start - 1, start - 1 + count)
+
+
+def of_text(
+    emitter: ExpressionEmitter, node: FunctionCall, usual: Callable[[str, str], str], classes: int
+) -> Code | None:
+    """A function whose first argument is a text: `usual` writes the value and its condition, which is computed first.
+
+    It is given the text as it is written first, and as it is then known.
+    """
+    code = emitter.value(node.arguments[0])
+    if code.classes & ~HOLDS_NULL != HOLDS_TEXT:
+        return None
+    named, test = emitter.guarded(code)
+    first = x = named.text
+    if not test and "(" in x:
+        x = emitter.generator.name("x")
+        first = f"({x} := {code.text})"
+    function = emitter.generator.helper(node.function.call, f"sql_{node.name}")
+    rest = [emitter.value(item).text for item in node.arguments[1:]]
+    text = f"{usual(first, x)} else {function}({', '.join([x, *rest])})"
+    if test:
+        return Code(f"(None if {test} else {text})", classes | HOLDS_NULL, True)
+    return Code(f"({text})", classes, True)
+
+
+NUL = '"\\0"'
+
+
+# ---- others
 
 
 def likelihood(emitter: ExpressionEmitter, node: FunctionCall) -> Code | None:
@@ -147,6 +208,10 @@ def likelihood(emitter: ExpressionEmitter, node: FunctionCall) -> Code | None:
 
 def absolute(emitter: ExpressionEmitter, node: FunctionCall) -> Code | None:
     value = emitter.value(node.arguments[0])
+    if value.classes == HOLDS_INT and value.atomic and "(" not in value.text:
+        # The least integer has no positive counterpart: an error, which the function raises.
+        function = emitter.generator.helper(node.function.call, "sql_abs")
+        return Code(f"({value.text} if {value.text} >= 0 else {function}({value.text}))", HOLDS_INT, True)
     return Code(f"abs({value.text})", value.classes, True) if value.classes == HOLDS_NUMBER & ~HOLDS_INT else None
 
 
@@ -161,6 +226,11 @@ INLINE: dict[str, Callable[[ExpressionEmitter, FunctionCall], Code | None]] = {
     "iif": iif,
     "typeof": typeof,
     "length": length,
+    "upper": upper,
+    "lower": lower,
+    "instr": instr,
+    "substr": substring,
+    "substring": substring,
     "likely": likelihood,
     "unlikely": likelihood,
     "abs": absolute,
