@@ -142,8 +142,9 @@ def compile_select(
 
 
 def checks_values(generator: Generator, count: int) -> bool:
-    """Whether the generated guard looks at the class of every bound value."""
-    return all(f"p{at}" in generator.hoisted and at in generator.sensitive for at in range(count))
+    """Whether the generated guard looks at the class of every bound value; those of literals are the shape's own."""
+    bound = count if generator.literal_base is None else generator.literal_base
+    return all(f"p{at}" in generator.hoisted and at in generator.sensitive for at in range(bound))
 
 
 def size_ranges(binder: Binder) -> tuple[tuple[int, int, int, int], ...]:
@@ -165,7 +166,7 @@ def guard_here(generator: Generator, binder: Binder, sizes: Sequence[tuple[int, 
     for database, table_id, low, high in sizes:
         name = generator.tables.get((database, table_id)) or f"roots[{database}].tables[{table_id}]"
         tests.append(f"not {low} <= {name}.count <= {high}")
-    for index in sorted(generator.sensitive):
+    for index in bound_sensitive(generator):
         name = f"p{index}" if f"p{index}" in generator.hoisted else f"params[{index}]"
         kind = generator.types[index]
         tests.append(f"{name} is not None" if kind is type(None) else f"type({name}) is not {kind.__name__}")
@@ -175,9 +176,25 @@ def guard_here(generator: Generator, binder: Binder, sizes: Sequence[tuple[int, 
             tests.append(f"{name} != {name}")
         elif kind is str:
             tests.append(f"not {name}.isascii() and {generator.helper(has_surrogates)}({name})")
+    unpack_parameters(generator)
     if tests:
         main.loads.append(f"    if {' or '.join(tests)}:")
         main.loads.append("        return None")
+
+
+def bound_sensitive(generator: Generator) -> list[int]:
+    """The places of bound values on whose class the code relies. A lifted literal's is part of the shape."""
+    base = generator.literal_base
+    return sorted(generator.sensitive if base is None else [at for at in generator.sensitive if at < base])
+
+
+def unpack_parameters(generator: Generator) -> None:
+    """Load all values in one line where each is read: `p0, p1 = params`."""
+    loads = generator.main.loads
+    names = [f"p{place}" for place in range(len(generator.types))]
+    if len(names) > 1 and all(name in generator.hoisted for name in names):
+        single = {f"    {name} = params[{place}]" for place, name in enumerate(names)}
+        loads[:] = [f"    {', '.join(names)} = params", *(line for line in loads if line not in single)]
 
 
 def has_surrogates(text: str) -> bool:
@@ -217,7 +234,7 @@ def finish_plan(
     plan.guards = tuple(
         (database, table_id, table.classes) for (database, table_id), table in binder.tables_read.items()
     )
-    plan.types = tuple((index, generator.types[index]) for index in sorted(generator.sensitive))
+    plan.types = tuple((index, generator.types[index]) for index in bound_sensitive(generator))
     plan.pinned = bool(binder.pinned)
     plan.questions = binder.users.asked
     return plan

@@ -150,8 +150,10 @@ def parse_statement(sql: str, namespace: Namespace, template: str, exact: bool) 
     parsed = parse(sql)
     kind = kind_of(parsed.node)
     has_tail = parsed.end < len(sql) and rest_has_statement(sql, parsed.end)
-    lift = kind in LIFTED and not (exact or has_tail or parsed.structural or literals_matter(parsed.node))
-    lift = lift and not rests_on_literals(parsed.node, namespace)
+    lift = kind in LIFTED and not (exact or has_tail or parsed.structural)
+    if lift:
+        parts = list(walk(parsed.node))
+        lift = not literals_matter(parts) and not rests_on_literals(parts, namespace)
     shape = Shape(parsed.node, kind, parsed.parameters, len(parsed.parameters) if lift else None)
     if lift:
         namespace.templates[template] = (shape, has_tail)
@@ -176,25 +178,32 @@ def rest_has_statement(sql: str, start: int) -> bool:
     return next(split_script(sql[start:]), None) is not None
 
 
-def literals_matter(node: Any) -> bool:
-    """Whether a literal decides something besides its value: a column's name, an ordinal, a frame's bound."""
-    for part in walk(node):
-        if isinstance(part, ast.ResultColumn):
-            if part.alias is None and any(isinstance(x, ast.Literal) and x.slot >= 0 for x in walk(part.expression)):
-                return True
-        elif isinstance(part, ast.OrderTerm):
+def literals_matter(parts: Sequence[Any]) -> bool:
+    """Whether a literal of a statement decides something besides its value: a column's name, an ordinal, a frame's
+    bound.
+    """
+    for part in parts:
+        kind = type(part)
+        if kind is ast.ResultColumn:
+            if part.alias is None and type(part.expression) not in PLAIN_RESULTS:
+                if any(type(x) is ast.Literal and x.slot >= 0 for x in walk(part.expression)):
+                    return True
+        elif kind is ast.OrderTerm:
             if is_ordinal(part.expression):
                 return True
-        elif isinstance(part, ast.Select) and len(part.cores) > 1:
+        elif kind is ast.Select:
             # ORDER BY of a compound finds its column by being the same expression.
-            if any(isinstance(x, ast.Literal) for term in part.order_by for x in walk(term)):
+            if len(part.cores) > 1 and any(type(x) is ast.Literal for term in part.order_by for x in walk(term)):
                 return True
-        elif isinstance(part, ast.SelectCore):
+        elif kind is ast.SelectCore:
             if any(is_ordinal(term) for term in part.group_by):
                 return True
-        elif isinstance(part, (ast.Frame, ast.Window)):
+        elif kind is ast.Frame or kind is ast.Window:
             return True
     return False
+
+
+PLAIN_RESULTS = frozenset({ast.Name, ast.Star})
 
 
 def is_ordinal(expression: Any) -> bool:

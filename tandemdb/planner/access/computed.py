@@ -23,12 +23,12 @@ from tandemdb.planner.syntax.tree import without_slots
 NULL_IS_NOT = frozenset({"=", "<>", "<", "<=", ">", ">="})
 
 
-def rests_on_literals(node: Any, namespace: Any) -> bool:
-    """Whether a table of the statement has an index whose own literals the statement may repeat."""
+def rests_on_literals(parts: Sequence[Any], namespace: Any) -> bool:
+    """Whether a table of the statement, given as all its nodes, has an index whose own literals it may repeat."""
     tables = [
         schema.tables[name]
-        for part in tree_walk(node)
-        if isinstance(part, (ast.TableSource, ast.TableName))
+        for part in parts
+        if type(part) is ast.TableSource or type(part) is ast.TableName
         for schema in namespace.schemas
         if schema is not None and (name := part.name.lower()) in schema.tables
     ]

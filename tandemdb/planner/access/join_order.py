@@ -142,11 +142,12 @@ def make_step(
     outside: set[Source],
 ) -> tuple[Step, float, float]:
     """The step that adds the source, the rows after it, and its price."""
-    ready = [conjunct for conjunct, read in needs if read <= known | {source}]
+    there = known | {source}
+    ready = [conjunct for conjunct, read in needs if read <= there]
     outer = source.join != "INNER"
     if not outer and source.on:
         ready = [*source.on, *ready]  # On the left of a RIGHT or FULL join, whose WHERE comes later.
-    usable = [c for c in source.on if sources_of(c) - outside <= known | {source}] if outer else ready
+    usable = [c for c in source.on if sources_of(c) - outside <= there] if outer else ready
     # What a query around this one reads is not counted here; it will be some rows.
     repeated = max(rows, CALLS_GUESSED) if outside else rows
     path = best_path(source, usable, known | outside, roots, repeated)

@@ -157,12 +157,11 @@ def terms_of(conjunct: Expr, source: Source, known: set[Source]) -> list[Term]:
     if not isinstance(conjunct, ast.Binary) or conjunct.operator not in FLIPPED:
         return []
     found = []
-    for key, other, operator in (
-        (conjunct.left, conjunct.right, conjunct.operator),
-        (conjunct.right, conjunct.left, FLIPPED[conjunct.operator]),
-    ):
-        if source in sources_of(key) and sources_of(key) == {source} and source not in sources_of(other):
-            found.append(Term(conjunct, key, operator, other))
+    left, right = sources_of(conjunct.left), sources_of(conjunct.right)
+    if left == {source} and source not in right:
+        found.append(Term(conjunct, conjunct.left, conjunct.operator, conjunct.right))
+    if right == {source} and source not in left:
+        found.append(Term(conjunct, conjunct.right, FLIPPED[conjunct.operator], conjunct.left))
     return found
 
 

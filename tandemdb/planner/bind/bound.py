@@ -324,17 +324,24 @@ def queries_in(query: Query) -> list[Query]:
     return found
 
 
+LEAVES = frozenset(
+    {Column, Rowid, ast.Literal, ast.Parameter, AggregateRef, WindowRef, Local, QueryValue, QueryExists}
+)
+"""Expressions that have none below them."""
+
+
 def children(expression: Expr) -> list[Expr]:
     """The direct sub-expressions of a bound expression, those inside subqueries left out."""
-    found: list[Expr] = []
-    if isinstance(expression, (Column, Rowid, ast.Literal, ast.Parameter, AggregateRef, WindowRef, Local)):
-        return found
-    if isinstance(expression, (QueryValue, QueryExists)):
-        return found
-    if isinstance(expression, QueryIn):
+    kind = type(expression)
+    if kind in LEAVES:
+        return []
+    if kind is ast.Binary:
+        return [expression.left, expression.right]
+    if kind is QueryIn:
         return list(expression.operands)
-    if isinstance(expression, (FunctionCall, UserCall)):
+    if kind is FunctionCall or kind is UserCall:
         return list(expression.arguments)
+    found: list[Expr] = []
     for field in expression:
         if isinstance(field, (list, tuple)) and not hasattr(field, "_fields"):
             for item in field:
@@ -361,15 +368,20 @@ def walk(expression: Expr) -> list[Expr]:
     while pending:
         node = pending.pop()
         found.append(node)
-        pending.extend(children(node))
+        if type(node) not in LEAVES:
+            pending.extend(children(node))
     return found
 
 
 def sources_of(expression: Expr) -> set[Source]:
     """The sources whose rows the expression reads, those read by subqueries inside it included."""
+    kind = type(expression)
+    if kind is Column or kind is Rowid:
+        return {expression.source}
     found: set[Source] = set()
     for node in walk(expression):
-        if isinstance(node, (Column, Rowid)):
+        kind = type(node)
+        if kind is Column or kind is Rowid:
             found.add(node.source)
         elif isinstance(node, (QueryValue, QueryExists, QueryIn)):
             found |= node.query.outer

@@ -16,11 +16,18 @@ def walk(node: Any) -> Iterator[Any]:
     pending: list[Any] = [node]
     while pending:
         item = pending.pop()
-        if isinstance(item, tuple) and hasattr(item, "_fields"):
-            yield item
-        elif not isinstance(item, (list, tuple)):
+        kind = type(item)
+        if kind in PLAIN:
             continue
-        pending.extend(reversed(item))
+        if kind is not tuple and kind is not list:
+            if not isinstance(item, tuple):
+                continue
+            yield item
+        pending.extend(item[::-1])
+
+
+PLAIN = frozenset({str, int, float, bytes, bool, type(None)})
+"""Most of what is not looked into."""
 
 
 def without_slots(node: Any) -> Any:
