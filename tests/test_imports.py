@@ -31,6 +31,7 @@ BELOW: dict[str, set[str]] = {
     # From here on, users of the package: they come in through its front door.
     "dialect": {"errors", "dbapi", ""},
     "django": {"errors", "dbapi", ""},
+    "pytest_plugin": {""},
     "testing": {"errors", "storage", "replication", "dbapi", ""},
     "cli": {"errors", "dbapi", "planner", ""},  # of planner, the splitter of scripts
 }

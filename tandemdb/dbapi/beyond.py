@@ -50,15 +50,21 @@ class Beyond(ConnectionState):
 
     __slots__ = ()
 
-    def fork(self) -> Connection:
-        """Open a connection on a private copy of the database; neither sees the other's later changes.
+    def fork(self, name: str | None = None) -> Connection:
+        """Open a connection on a copy of the database; neither sees the other's later changes.
 
         The new connection has this one's settings (isolation_level, autocommit, row_factory, text_factory,
         detect_types), but none of its functions and hooks.
+
+        Args:
+            name: None: the copy is private; else it is the database that `connect(":memory:NAME")` opens from now on,
+                until its last connection is closed.
+        Raises:
+            ProgrammingError: the name is taken.
         Cost: O(1); the two share every block until one of them writes it.
         """
         with self._guard():
-            return self._open_root(self._database.snapshot())
+            return self._open_root(self._database.snapshot(), name)
 
     def snapshot(self) -> Snapshot:
         """Hold the database as it is now, for `as_of` and `restore`. Cost: O(1)."""
@@ -197,11 +203,11 @@ class Beyond(ConnectionState):
                 )
             return replicate_to(self._database, read_address(url), "sync" if mode == "sync" else "async", **options)
 
-    def _open_root(self, root: Root) -> Connection:
-        """Open a private connection on a root, with this connection's settings."""
+    def _open_root(self, root: Root, name: str | None = None) -> Connection:
+        """Open a connection on a root, private or under a name, with this connection's settings."""
         from tandemdb.dbapi.copying import connect_to_root
 
-        connection = connect_to_root(root, self._database.name)
+        connection = connect_to_root(root, self._database.name if name is None else name, shared=name is not None)
         if self._thread is None:
             connection._thread = connection._owner = None
         connection._detect_types = self._detect_types

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from tandemdb.dbapi.blob import Blob, open_blob, quote
 from tandemdb.dbapi.constants import SQLITE_DONE, SQLITE_OK
-from tandemdb.dbapi.names import Target
+from tandemdb.dbapi.names import Target, adopt
 from tandemdb.dbapi.state import ConnectionState
 from tandemdb.errors import OperationalError, ProgrammingError, reraise
 
@@ -217,14 +217,19 @@ def take_root(target: ConnectionState, source: Root) -> None:
         transaction.rollback()  # does nothing after the commit
 
 
-def connect_to_root(root: Root, name: str = "") -> Connection:
-    """Open a private connection on a database that begins with this root and shares its blocks."""
+def connect_to_root(root: Root, name: str = "", *, shared: bool = False) -> Connection:
+    """Open a connection on a new database that begins with this root and shares its blocks.
+
+    It is private, or the store `name` for all who use the name from now on.
+    """
     from tandemdb.dbapi.connection import Connection, open_session
     from tandemdb.storage import Database
 
     connection = Connection.__new__(Connection)
     database = Database(name, root)
-    connection._attach(Target("private", name), database, open_session(database, 5.0), True)
+    if shared:
+        adopt(name, database)
+    connection._attach(Target("shared" if shared else "private", name), database, open_session(database, 5.0), True)
     connection._detect_types = 0
     connection._isolation_level = None
     connection._set_begin()

@@ -106,6 +106,19 @@ def close_database(target: Target, database: Database) -> None:
             forget_unused(target.store, store)
 
 
+def adopt(name: str, database: Database) -> None:
+    """Make a database the store `name`, opened once already; `close_database` gives it back.
+
+    Raises:
+        ProgrammingError: there is a store of that name.
+    """
+    with _lock:
+        if name in _stores:
+            raise ProgrammingError(f"a store named {name} is open already", hint="Close its connections, or drop() it.")
+        store = _stores[name] = Store(database)
+        store.connections = 1
+
+
 def keep(name: str) -> None:
     """Keep the store `name` even while nobody has it open, until `drop(name)`; it is made if it does not exist.
 

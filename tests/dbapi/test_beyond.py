@@ -40,6 +40,20 @@ def test_a_fork_shows_what_is_committed(con: tandemdb.Connection) -> None:
     assert total(con.fork()) == 300
 
 
+def test_a_fork_under_a_name(con: tandemdb.Connection) -> None:
+    fork = con.fork("forked")
+    other = tandemdb.connect("file:forked?mode=memory&cache=shared", uri=True)
+    with other:
+        other.execute("delete from t")
+    assert (total(fork), total(con)) == (0, 300)
+    with pytest.raises(tandemdb.ProgrammingError, match="a store named forked is open already"):
+        con.fork("forked")
+    fork.close()
+    assert total(tandemdb.connect(":memory:forked")) == 0
+    other.close()
+    assert total(con.fork("forked")) == 300
+
+
 def test_snapshot_as_of_and_restore(con: tandemdb.Connection) -> None:
     before = con.snapshot()
     with con:
