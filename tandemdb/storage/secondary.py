@@ -115,6 +115,10 @@ class SecondaryKey:
         blocks = chain.from_iterable([segment.blocks() for segment in self.segments])
         return chain.from_iterable(block.records for block in blocks)
 
+    def value_lists(self) -> list[list[Any]]:
+        """List the stored values in runs, in their order, those of the NULL segment left out."""
+        return [block.keys for segment in self.segments[1:] for block in segment.blocks()]
+
     def scan_entries(self, reverse: bool = False) -> Iterator[tuple[int, Any, Key]]:
         """Walk over (rank, stored value, unique key) in order, NULL first; or the same backwards."""
         ranked = [(rank, segment) for rank, segment in enumerate(self.segments) if segment.pages]

@@ -352,3 +352,29 @@ def test_functions_of_texts(kind: str) -> None:
     values = [(1, 2), (2, 1), (0, 2), (-1, 1), (2, -1), (2**31, 1), (1, 2**40), (1.5, 1), ("2", "1"), (None, 1)]
     queries = [(text, found[: text.count("?")]) for text in STRINGS for found in values]
     check(texts, queries)
+
+
+GROUPS = [
+    "SELECT x, count(*) FROM t GROUP BY x",
+    "SELECT x FROM t GROUP BY x HAVING count(*) > 1",
+    "SELECT x FROM t GROUP BY x",
+    "SELECT count(*) FROM t GROUP BY x HAVING x > 1",
+    "SELECT count(DISTINCT x), count(*) FROM t",
+    "SELECT count(DISTINCT x) FROM t",
+    "SELECT count(DISTINCT k), count(DISTINCT y) FROM t",
+    "SELECT count(DISTINCT x) FROM t WHERE k > 0",
+    "SELECT k, count(*) * 2 FROM t GROUP BY k ORDER BY 2 DESC, k",
+    "SELECT count(*), sum(n) FROM (SELECT x, count(*) AS n FROM t GROUP BY x)",
+    "SELECT x, (SELECT count(*) FROM t b WHERE b.x < t.x) FROM t GROUP BY x HAVING (SELECT count(*) FROM t b) > 1",
+]
+
+
+@pytest.mark.parametrize("index", ["", "CREATE INDEX i ON t (x)", "CREATE INDEX i ON t (x DESC)", *INDEXES[1:]])
+@pytest.mark.parametrize("name", COLUMNS)
+def test_counted_groups(name: str, index: str) -> None:
+    real, ours = databases(COLUMNS[name] * 2)
+    for connection in (real, ours):
+        connection.execute(index)
+    for text in GROUPS:
+        ordered = "ORDER" in text or "DISTINCT" in text
+        assert outcome(ours, text, (), ordered=ordered) == outcome(real, text, (), ordered=ordered), text

@@ -28,9 +28,21 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from tandemdb.planner.bind.bound import HOLDS_FLOAT, HOLDS_INT, Aggregate, Column, Expr, FunctionCall, Rowid, walk
+from tandemdb.planner.access.computed import is_usable
+from tandemdb.planner.bind.bound import (
+    HOLDS_FLOAT,
+    HOLDS_INT,
+    HOLDS_NUMBER,
+    Aggregate,
+    Column,
+    Expr,
+    FunctionCall,
+    Rowid,
+    walk,
+)
 from tandemdb.planner.bind.traits import collation_of
 from tandemdb.planner.emit.order import PLAIN_CLASSES
 from tandemdb.planner.emit.pipeline import Pipeline
@@ -197,6 +209,8 @@ class Gatherer:
 
     def grouped(self) -> str:
         generator, frame, sink = self.generator, self.frame, self.sink
+        if not self.texts and self.pipeline.is_comprehension:
+            return self.counted_groups()
         groups, key, rows = (generator.name(prefix) for prefix in ("groups", "key", "rows"))
         values = self.gather(groups)
         plain = all(code.classes in PLAIN_CLASSES for code in self.keys)
@@ -206,12 +220,11 @@ class Gatherer:
             frame.emit(f"{rows} = []")
             frame.emit(f"append_{rows} = {rows}.append")
             frame.emit(f"for {key} in {order}({groups}):")
-            if values:
-                frame.emit(f"    {values} = {groups}[{key}]")
+            frame.emit(f"    {values} = {groups}[{key}]")
         else:
             kept = generator.name("kept")
             frame.emit(f"{kept} = {{}}")
-            frame.emit(f"for {key}, {values} in {groups}.items():" if values else f"for {key} in {groups}:")
+            frame.emit(f"for {key}, {values} in {groups}.items():")
         frame.depth += 1
         self.know_keys(key)
         self.compute(*self.unpacked(values))
@@ -226,16 +239,62 @@ class Gatherer:
             frame.emit(f"{rows} = [{kept}[{key}] for {key} in {order}({kept})]")
         return rows
 
+    @property
+    def key_text(self) -> str:
+        return self.keys[0].text if len(self.keys) == 1 else f"({', '.join(code.text for code in self.keys)})"
+
+    def counted_groups(self) -> str:
+        """Groups of which nothing but their rows' number is asked for, or nothing at all."""
+        generator, frame, sink = self.generator, self.frame, self.sink
+        groups, key, count, rows = (generator.name(prefix) for prefix in ("groups", "key", "count", "rows"))
+        values = self.values_in_order()
+        counts = bool(sink.core.aggregates)
+        make = generator.helper(Counter, "counter") if counts else "dict.fromkeys"
+        frame.emit(f"{groups} = {make}({values or self.pipeline.column(generator, self.key_text)})")
+        self.know_keys(key)
+        self.compute({}, Code(count, HOLDS_INT, True))
+        having = sink.core.having
+        test = "" if having is None else f" if {sink.queries.expressions.true(having)}"
+        element = sink.element()
+        sink.queries.expressions.know([])
+        plain = all(code.classes in PLAIN_CLASSES for code in self.keys)
+        order = "sorted" if plain else generator.helper(runtime.group_order)
+        pairs = f"{key}, {count} in {groups}.items()" if counts else f"{key} in {groups}"
+        if values is not None:
+            frame.emit(f"{rows} = [{element} for {pairs}{test}]")
+        elif having is None:
+            counted = f" for {count} in [{groups}[{key}]]" if counts else ""
+            frame.emit(f"{rows} = [{element} for {key} in {order}({groups}){counted}]")
+        else:
+            kept = generator.name("kept")
+            frame.emit(f"{kept} = {{{key}: {element} for {pairs}{test}}}")
+            frame.emit(f"{rows} = [{kept}[{key}] for {key} in {order}({kept})]")
+        return rows
+
+    def values_in_order(self) -> str | None:
+        """The numbers of the one column grouped by, in their order, where all of a table with a key on it is grouped.
+
+        Texts in that order lie all over the memory: to hash them costs more than to sort the groups.
+        """
+        core, generator = self.sink.core, self.generator
+        if len(core.group_by) != 1 or self.keys[0].classes & ~HOLDS_NUMBER or self.sink.row_count() is None:
+            return None
+        column, source = core.group_by[0], core.sources[0]
+        table = source.table
+        if table is None or source.index_hint == "" or not isinstance(column, Column) or column.source is not source:
+            return None
+        stored = generator.roots[source.database].tables[table.id]
+        for index in table.indexes:
+            plain = len(index.columns) == 1 and index.columns[0].position == column.position and index.where is None
+            if plain and is_usable(source, index, (), stored):
+                name = generator.table(source.database, table.id, table.name)
+                flatten = generator.helper(chain.from_iterable, "chain")
+                return f"{flatten}(context.watched({name}.keys[{index.id}].value_lists()))"
+        return None
+
     def gather(self, groups: str) -> str:
-        """Write the dictionary of groups; the name that a group's value is to have ("" if it has none)."""
-        generator, frame, pipeline = self.generator, self.frame, self.pipeline
-        key = self.keys[0].text if len(self.keys) == 1 else f"({', '.join(code.text for code in self.keys)})"
-        if not self.texts and pipeline.is_comprehension:
-            if not self.sink.core.aggregates:
-                frame.emit(f"{groups} = dict.fromkeys({pipeline.column(generator, key)})")
-                return ""
-            frame.emit(f"{groups} = {generator.helper(Counter, 'counter')}({pipeline.column(generator, key)})")
-            return generator.name("count")
+        """Write the dictionary of groups; the name that a group's value is to have."""
+        generator, frame, pipeline, key = self.generator, self.frame, self.pipeline, self.key_text
         if not self.texts:
             frame.emit(f"{groups} = {generator.helper(defaultdict)}(int)")
             pipeline.write(frame, [f"{groups}[{key}] += 1"])
@@ -254,7 +313,7 @@ class Gatherer:
         """The names of a group's lists, and an expression for how many rows it has."""
         texts = self.texts
         if not texts:
-            return {}, Code(values or "0", HOLDS_INT, True)
+            return {}, Code(values, HOLDS_INT, True)
         if len(texts) == 1:
             return {texts[0]: values}, Code(f"len({values})", HOLDS_INT, True)
         names = {text: self.generator.name("values") for text in texts}
