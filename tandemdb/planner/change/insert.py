@@ -69,6 +69,7 @@ class InsertEmitter:
         self.batches = False
         """Whether rows that fit are taken together before the loop, with `masks` of what their columns hold."""
         self.rows_name = "many"
+        self.chooses_rowid = False
         self.upserts = Upserts(self)
 
     # ---- the columns named
@@ -253,6 +254,7 @@ class InsertEmitter:
         row, table = self.row, self.table
         given = self.row_values(items)
         codes, rowid = self.place_values(given)
+        self.chooses_rowid = rowid is None and not table.without_rowid
         before = emit_triggers(self, "BEFORE", "INSERT")
         if before is not None:
             self.fire_before(before, codes, rowid)
@@ -340,6 +342,8 @@ class InsertEmitter:
         found = self.generator.name("found")
         for index in self.upserts.order(self.row.action):
             if index is None:
+                if self.chooses_rowid:
+                    continue  # One that no row has.
                 test, action = f"{row.writable}.find({row.key}) is not None", row.action_of(self.table.primary_conflict)
                 self.conflict(None, test, row.key, action, row.key_error)
             else:

@@ -301,9 +301,11 @@ class RowEmitter:
             return f"{found} is not None"
         names = [self.key if c.position == self.table.rowid_position else self.names[c.position] for c in index.columns]
         guards = " and ".join(f"{name} is not None" for name in names)
-        if len(names) == 1 and index.columns[0].collation.upper() == "BINARY":
+        if all(column.collation.upper() == "BINARY" for column in index.columns):
             ranks = self.use(CLASS_RANK, "class_rank")
-            search = f"{key}.first({ranks}[type({names[0]})], {names[0]})"
+            stored = [part for name in names for part in (f"{ranks}[type({name})]", name)][1:]
+            value = stored[0] if len(names) == 1 else f"({', '.join(stored)})"
+            search = f"{key}.first({ranks}[type({names[0]})], {value})"
         else:
             comma = "," if len(names) == 1 else ""
             search = f"{key}.first(*{key}.stored(({', '.join(names)}{comma})))"

@@ -18,8 +18,10 @@ from typing import Any
 from tandemdb.errors import OperationalError
 from tandemdb.planner.bind.bound import (
     HOLDS_ANY,
+    HOLDS_FLOAT,
     HOLDS_INT,
     HOLDS_NULL,
+    HOLDS_TEXT,
     Column,
     Core,
     Expr,
@@ -41,6 +43,8 @@ from tandemdb.planner.emit.query import QueryEmitter
 from tandemdb.planner.emit.writer import Code, Frame, Generator
 from tandemdb.planner.schema.schema import Table
 from tandemdb.planner.syntax import ast
+
+TYPE_OF_CLASS = {HOLDS_INT: "int", HOLDS_FLOAT: "float", HOLDS_TEXT: "str"}
 
 
 class UpdateRow:
@@ -203,16 +207,26 @@ class UpdateRow:
         row = self.row
         changed = self.changed_columns(assigned)
         moved = self.moved_keys(changed)
-        new = self.new_classes(changed) if self.guarded else HOLDS_ANY
         slow = f"{row.writable}.replace({key}, {record}, {moved})"
         fast = f"{row.writable}.put({key}, {record}, {moved})" if moved else f"{row.writable}.put({key}, {record})"
-        if new & ~HOLDS_NULL:
+        tests = self.class_tests(changed) if self.guarded else None
+        if tests is None:
             return slow
-        if not new:
-            return fast
+        return f"{fast} if {' and '.join(tests)} else {slow}" if tests else fast
+
+    def class_tests(self, changed: Sequence[int]) -> list[str] | None:
+        """What must hold for no new value to be of a class that is new to its column; None if that is not one test."""
         held = self.generator.roots[self.database].tables[self.table.id].classes
-        tests = [f"{row.names[at]} is None" for at in changed if row.classes[at] & HOLDS_NULL & ~held[at]]
-        return f"{slow} if {' or '.join(tests)} else {fast}"
+        tests = []
+        for position in changed:
+            name, new = self.row.names[position], self.row.classes[position] & ~held[position]
+            if new == HOLDS_NULL:
+                tests.append(f"{name} is not None")
+            elif new and held[position] in TYPE_OF_CLASS:
+                tests.append(f"type({name}) is {TYPE_OF_CLASS[held[position]]}")
+            elif new:
+                return None
+        return tests
 
     def changed_columns(self, assigned: dict[int, Code]) -> list[int]:
         """The positions of the columns that the statement sets, and of those that are computed from others."""
