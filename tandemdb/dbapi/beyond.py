@@ -158,6 +158,9 @@ class Beyond(ConnectionState):
                 hint="Open the mirror with tandemdb.connect() first.",
             )
         with self._guard(), target._guard():
+            for connection in (self, target):
+                if connection._target.kind != "remote":
+                    connection._database.share()
             return attach(self._database, target._database, mode, **options)
 
     def replication_status(self) -> Any:
@@ -201,6 +204,7 @@ class Beyond(ConnectionState):
                     "this connection's database is on a node itself",
                     hint="Start the other node with --secondary-of this one's address.",
                 )
+            self._database.share()
             return replicate_to(self._database, read_address(url), "sync" if mode == "sync" else "async", **options)
 
     def _open_root(self, root: Root, name: str | None = None) -> Connection:

@@ -146,8 +146,7 @@ class Copying(ConnectionState):
             raise TypeError(f"backup() argument 'name' must be str, not {type(name).__name__}")
         for attached in self._session.databases:
             if attached.name.lower() == name.lower():
-                if attached.transaction is not None:
-                    attached.transaction.renew_stamp()  # what it does next is done to copies
+                self._session.keep_for_cursor()  # what is changed next is done to copies
                 return attached.root()  # type: ignore[no-any-return]
         if name.lower() == "temp":
             from tandemdb.storage import Database
@@ -227,6 +226,7 @@ def connect_to_root(root: Root, name: str = "", *, shared: bool = False) -> Conn
 
     connection = Connection.__new__(Connection)
     database = Database(name, root)
+    database.alone = not shared
     if shared:
         adopt(name, database)
     connection._attach(Target("shared" if shared else "private", name), database, open_session(database, 5.0), True)

@@ -68,7 +68,9 @@ def open_database(target: Target, timeout: float = 5.0) -> Database:
     from tandemdb.storage import Database
 
     if target.kind == "private":
-        return Database("")
+        database = Database("")
+        database.alone = True
+        return database
     with _lock:
         store = _stores.get(target.store)
         if target.kind == "file":

@@ -146,12 +146,17 @@ def make_batches(session: Any, statement: Any, plan: Any) -> Ready:
 
 def make_change(session: Any, statement: Any, plan: Any) -> Ready:
     """Make the function for an INSERT, UPDATE or DELETE that checks all before it changes a row (`DmlPlan.atomic`)."""
+    from tandemdb.storage.errors import NeedsCopies  # not with the module: `import tandemdb` loads no storage
+
     main = session.main
-    run, columns, count, context = plan.run, plan.columns, len(statement.parameters), session.context
+    writer = main.database.writer
+    run, columns, count = plan.run, plan.columns, len(statement.parameters)
+    context, copying_context = session.record_context, session.context
     literals, takes_many = statement.literals, plan.takes_many
     schema = session.schema
 
     def change(cursor: Cursor, values: Sequence[Any]) -> bool:
+        nonlocal context
         if len(values) != count or not is_plain(values):
             return False
         if not session.in_transaction:
@@ -164,18 +169,30 @@ def make_change(session: Any, statement: Any, plan: Any) -> Ready:
         transaction = main.transaction
         began = transaction is None and main.snapshot is None
         if transaction is None:
-            transaction = session.write()
+            transaction = session.write_records()
         root = transaction.root
         if root.schema is not schema:
             if began:
                 main.end(commit=False)
             return False
         params = (*values, *literals) if literals else values
-        context._now = None
+        if takes_many:
+            params = (params,)
+        context._now = copying_context._now = None
         before = session.total_changes
+        done = len(transaction.undo)
         try:
-            batches = run((root,), (params,) if takes_many else params, context)
+            try:
+                batches = run((root,), params, context)
+            except NeedsCopies as error:
+                if error.many:
+                    context = copying_context
+                transaction.leave_in_place(done)
+                session.total_changes = before
+                batches = run((transaction.root,), params, copying_context)
         except BaseException as error:
+            if transaction.in_place and (writer.changing is not None or len(transaction.undo) > done):
+                transaction.leave_in_place(done)
             session.failed(error)
             raise
         if batches is None:

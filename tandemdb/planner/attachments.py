@@ -100,6 +100,7 @@ def vacuum(session: Session, node: ast.Vacuum, values: Sequence[Any]) -> None:
         raise fault("non-text filename")
     if session.exporter is None:
         raise NotSupportedError("this session cannot write SQLite files")
+    session.keep_for_cursor()
     session.exporter(session.databases[place].root(), name)
 
 

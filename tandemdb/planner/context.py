@@ -142,6 +142,17 @@ class Context:
             session.last_insert_rowid = last_rowid
 
 
+class RecordContext(Context):
+    """A session's side of a plan that changes single records, all checks before: they may be changed in place."""
+
+    __slots__ = ()
+
+    def writable(self, database: int, table_id: int) -> Table:
+        """A table of the session's write transaction, which has begun."""
+        transaction: Any = self.session.main.transaction
+        return transaction.record_table(table_id)  # type: ignore[no-any-return]
+
+
 def slices(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
     for start in range(0, len(rows), ROWS_UNWATCHED):
         yield rows[start : start + ROWS_UNWATCHED]

@@ -56,8 +56,8 @@ class Attached:
             self.snapshot = self.database.root
         return self.snapshot
 
-    def begin(self, timeout: float) -> Transaction:
-        """The session's write transaction, begun if it is not there.
+    def begin(self, timeout: float, in_place: bool = False) -> Transaction:
+        """The session's write transaction, begun if it is not there; `in_place`: for changes of single records.
 
         Raises:
             OperationalError: database is locked; attempt to write a readonly database.
@@ -66,7 +66,7 @@ class Attached:
             if self.read_only:
                 raise OperationalError("attempt to write a readonly database", code="SQLITE_READONLY")
             try:
-                self.transaction = self.database.begin(timeout, self.snapshot)
+                self.transaction = self.database.begin(timeout, self.snapshot, in_place=in_place)
             except LockTimeout as error:
                 raise OperationalError(
                     "database is locked", detail=str(error), hint="Retry, or connect with a longer timeout.",

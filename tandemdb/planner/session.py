@@ -19,7 +19,7 @@ from typing import Any
 
 from tandemdb.errors import OperationalError, ProgrammingError
 from tandemdb.planner.connection_settings import Settings
-from tandemdb.planner.context import Context
+from tandemdb.planner.context import Context, RecordContext
 from tandemdb.planner.databases import Attached, Opened, end_all
 from tandemdb.planner.hooks import Hooks
 from tandemdb.planner.namespace import Namespace, namespace_of
@@ -62,6 +62,7 @@ class Session(Hooks):
         "main",
         "marks",
         "opener",
+        "record_context",
         "savepoints",
         "schema",
         "settings",
@@ -76,6 +77,7 @@ class Session(Hooks):
         self.timeout = timeout
         self.settings = Settings()
         self.context = Context(self)
+        self.record_context = RecordContext(self)
         self.in_transaction = False
         self.changes = 0
         self.total_changes = 0
@@ -185,6 +187,8 @@ class Session(Hooks):
         shape = statement.shape
         key = self.plan_settings
         self.context._now = None
+        if self.plan_settings is not None:
+            self.keep_for_cursor()  # a function of the user's might change what is being read
         found = shape.run_plan(roots, params, self.context, key)
         if found is None:
             plan = self.compile_select(statement, roots, params, key)
@@ -220,10 +224,12 @@ class Session(Hooks):
         return plan
 
     def keep_for_cursor(self) -> None:
-        """Freeze what a cursor goes on reading: the next change in this transaction is made to copies."""
+        """Freeze what a cursor goes on reading: the next change is made to copies."""
         for attached in self.databases:
             if attached.transaction is not None:
                 attached.transaction.renew_stamp()
+            elif attached.database.alone:
+                attached.database.hold()
 
     def run_many(self, statement: Statement, rows: Iterable[Sequence[Any]]) -> int:
         """Run a DML statement once for each set of values; the number of rows changed.
@@ -319,6 +325,13 @@ class Session(Hooks):
             self.deferred_checks = []
         self.settings.defer_foreign_keys = False
 
+    def write_records(self) -> Transaction:
+        """As `write`, of main, for a statement that changes single records and need not be undone."""
+        if self.settings.query_only:
+            raise OperationalError("attempt to write a readonly database", code="SQLITE_READONLY")
+        # A function of the user's might change, through this session, what is being read.
+        return self.main.begin(self.timeout, in_place=self.plan_settings is None)
+
     def write(self, database: int = 0) -> Transaction:
         """The write transaction of a database; marked first if the running statement may have to be undone."""
         attached = self.databases[database]
@@ -350,9 +363,13 @@ class Session(Hooks):
         return result
 
     def failed(self, error: BaseException) -> None:
-        """Book a statement that failed before it changed anything: outside a transaction nothing stays open."""
+        """Book a statement that failed before it changed anything: outside a transaction nothing stays open.
+
+        What interrupts Python itself may come in the midst of a change: then the whole transaction goes.
+        """
         self.changes = 0
-        self.undo({}, getattr(error, "conflict_action", None))
+        whole = not isinstance(error, Exception) or isinstance(error, (MemoryError, RecursionError))
+        self.undo({}, "ROLLBACK" if whole else getattr(error, "conflict_action", None))
 
     def undo(self, marks: dict[int, Any], action: str | None) -> None:
         if action == "ROLLBACK" or (not self.in_transaction and action != "FAIL"):

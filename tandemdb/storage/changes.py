@@ -48,6 +48,12 @@ OPERATION_NAMES = {
 Change: TypeAlias = tuple[int, int, int, Any, Any]
 
 
+Undo: TypeAlias = tuple[int, int, int, int, int, Any, Any, int]
+"""One record's change in place, as it is taken back: (INSERT, UPDATE or DELETE, table id, page, block and place there,
+unique key, the new record of an INSERT or else the old one, the table's count before).
+"""
+
+
 def check_follows(expecting: Change, change: Change) -> None:
     """Check that what had to follow a change does: INSERT or APPEND a NEW, FREE a DELETE that emptied its block.
 
@@ -80,14 +86,22 @@ class Writer:
 
     One per database, for it has one writer at a time. A table whose stamp differs from this one is read-only, which
     is how a commit freezes all that it wrote in one assignment. `dirty` tells that blocks were changed at all.
+
+    own         the newest root's stamp while nobody but the database refers to it: the next transaction may go on with
+                that stamp, and so change in place what the last one wrote; else 0
+    undo        what the open transaction has changed in place, oldest first; None if it makes copies
+    changing    the change that is being made in place; what is left here after an error may be half done
     """
 
-    __slots__ = ("changes", "dirty", "stamp")
+    __slots__ = ("changes", "changing", "dirty", "own", "stamp", "undo")
 
     def __init__(self) -> None:
         self.stamp: Stamp = 0
         self.changes: list[Change] | None = None
         self.dirty = False
+        self.own: Stamp = 0
+        self.undo: list[Undo] | None = None
+        self.changing: Undo | None = None
 
 
 class StreamedChanges(list[Change]):

@@ -3,8 +3,14 @@
     readers ---> root              one attribute read, no lock
     writer  ---> lock, head        head is root, or ahead of it by commits that still wait for a mirror
     history ---> {39: Root, 40: Root, 41: Root}
+    open    ---> the transaction that changes `root` in place, if one does
 
 A fork is another database that begins with the same root: every block is shared until one side writes.
+
+Whoever has a database for itself may set `alone`: it promises that nobody reads its roots but in the thread, or under
+the lock, that also writes, and that `hold` is called before anybody keeps a root, or anything that one leads to, beyond
+the next change. Then single records are changed in place (`begin(in_place=True)`, see `transaction`). All methods here
+that hand out a root call `hold` themselves.
 """
 
 from __future__ import annotations
@@ -34,6 +40,7 @@ class Database:
 
     __slots__ = (
         "__weakref__",
+        "alone",
         "head",
         "history",
         "history_commits",
@@ -41,6 +48,7 @@ class Database:
         "lock",
         "name",
         "observer",
+        "open",
         "read_only",
         "root",
         "writer",
@@ -56,9 +64,11 @@ class Database:
         self.history: OrderedDict[LSN, Root] | None = None
         self.history_commits = 0
         self.install_lock = Lock()
+        self.alone = False
+        self.open: Transaction | None = None
 
     def begin(
-        self, timeout: float = 5.0, expected: Root | None = None, *, applying: bool = False
+        self, timeout: float = 5.0, expected: Root | None = None, *, applying: bool = False, in_place: bool = False
     ) -> Transaction:
         """Begin the write transaction, waiting for another one to end.
 
@@ -66,6 +76,7 @@ class Database:
             timeout: how many seconds to wait; 0 does not wait.
             expected: the root that the caller has read, if the transaction must follow right upon it.
             applying: this is a mirror's own applying, which `read_only` does not hinder.
+            in_place: it may begin to change records in place, if nobody holds the newest root.
         Raises:
             LockTimeout: another transaction is still open after that time.
             ReadOnly: the database takes no local writes.
@@ -83,10 +94,23 @@ class Database:
         if expected is not None and head is not expected:
             lock.release()
             raise SnapshotTooOld(expected.lsn, head.lsn)
-        return Transaction(self, head)
+        in_place = in_place and self.writer.own == head.stamp and self.observer is None and self.history is None
+        return Transaction(self, head, in_place)
+
+    def hold(self) -> None:
+        """Let the newest root be kept by whoever likes: from now on it does not change. Cost: O(1), usually."""
+        self.writer.own = 0
+        if self.open is not None:
+            self.open.settle()
+
+    def share(self) -> None:
+        """Others, a mirror's link or another thread, read this database from now on: nothing is changed in place."""
+        self.alone = False
+        self.hold()
 
     def snapshot(self) -> Root:
-        """Return the newest root; whoever holds it sees the database as of now. Cost: an attribute read."""
+        """Return the newest root; whoever holds it sees the database as of now. Cost: see `hold`."""
+        self.hold()
         return self.root
 
     def fork(self, name: str = "") -> Database:
@@ -94,10 +118,11 @@ class Database:
 
         LSN and epoch go on from here in both; observer, history and `read_only` stay behind.
         """
-        return Database(name or self.name, self.root)
+        return Database(name or self.name, self.snapshot())
 
     def keep_history(self, commits: int) -> None:
         """Keep the roots of so many commits from now on, for `root_at`; 0 forgets them."""
+        self.hold()
         with self.install_lock:
             self.history_commits = commits
             if commits <= 0:
@@ -113,7 +138,7 @@ class Database:
         Raises:
             HistoryGone: it is not kept (see `keep_history`), or not committed yet.
         """
-        root = self.root
+        root = self.snapshot()
         if lsn == root.lsn:
             return root
         history = self.history
@@ -123,7 +148,7 @@ class Database:
 
     def digest(self) -> int:
         """Return the digest of the newest root. Cost: O(records) the first time, then O(blocks changed + tables)."""
-        return root_digest(self.root)
+        return root_digest(self.snapshot())
 
     def derive_key(self, key_id: int, extract: Extract, timeout: float = 5.0) -> Root:
         """Build a computed key that is stale here; the root is replaced under the same LSN.

@@ -11,6 +11,7 @@
                  <- UnknownCollation   a key column names a collation nobody registered
                  <- TransactionClosed  a transaction was used after its end
                  <- StaleTable         a table was written through after its stamp had been given up
+                 <- NeedsCopies        a change would move records between blocks, which is not done in place
                  <- Inconsistent       a check found structures in a state that should not exist
 
 Each carries what a message needs as attributes. They know no SQL, hence no names of columns.
@@ -125,3 +126,15 @@ class StaleTable(StorageError):
 
 class Inconsistent(StorageError):
     """Raised when a check finds blocks, keys or counts that contradict each other."""
+
+
+class NeedsCopies(StorageError):
+    """Raised before a change that cannot be made in place: `Transaction.leave_in_place`, then it can be made.
+
+    `many`: it is one of many records, which never can.
+    """
+
+    def __init__(self, table_id: int, many: bool = False) -> None:
+        super().__init__(f"this change of table {table_id} needs copies of its blocks")
+        self.table_id = table_id
+        self.many = many

@@ -44,7 +44,7 @@ Entries: TypeAlias = "list[tuple[list[Any], list[Key]]]"
 class SecondaryKey:
     """One secondary key of a table. `stale`: computed, and its `extract` unknown here, so nothing is in it."""
 
-    __slots__ = ("count", "definition", "distinct", "entry_of", "segments", "stale", "stamp", "stored_of")
+    __slots__ = ("count", "definition", "distinct", "entry_of", "position", "segments", "stale", "stamp", "stored_of")
 
     def __init__(self, definition: KeyDefinition, stamp: Stamp) -> None:
         self.definition = definition
@@ -53,6 +53,8 @@ class SecondaryKey:
         self.stamp = stamp
         self.segments = [LocationTable(stamp) for _ in range(RANKS)]
         self.distinct: dict[int, int] | None = None
+        # The record's column that a key of one column is on; -1 for any other key.
+        self.position = definition.columns[0].position if len(definition.columns) == 1 else -1
         self.stored_of = stored_function(definition.columns)
         self.entry_of: Callable[[Key, Record], Entry] = leave_out if self.stale else entry_function(definition)
 
@@ -161,6 +163,7 @@ class SecondaryKey:
         copied.stamp = stamp
         copied.segments = self.segments.copy()
         copied.distinct = None
+        copied.position = self.position
         copied.stored_of = self.stored_of
         copied.entry_of = self.entry_of
         return copied
@@ -172,6 +175,7 @@ class SecondaryKey:
         if segment.stamp != stamp:
             segment = self.segments[rank] = segment.copy(stamp)
         page_index, block_index, index = locate(segment, stored, key)
+        self.distinct = None
         self.count += 1
         if page_index == len(segment.pages):
             append(segment, stored, key)
@@ -204,20 +208,23 @@ class SecondaryKey:
                     block = segment.own_block(page_index, block_index)
                 keys = block.keys
                 del keys[index], block.records[index]
+                self.distinct = None
                 self.count -= 1
                 if index == len(keys):
                     segment.lose_last(page_index, block_index)
                 return
         raise Inconsistent(f"secondary key {self.definition.id} lacks the entry of a record of its table")
 
+    def touched_by(self, old: Record, new: Record) -> bool:
+        """Tell whether the entry of a record that was replaced may have to move."""
+        if self.definition.computed:
+            return True
+        return any(old[column.position] is not new[column.position] for column in self.definition.columns)
+
     def change(self, key: Key, old: Record, new: Record) -> None:
         """Move the entry of a record that was replaced."""
-        if not self.definition.computed:
-            for column in self.definition.columns:
-                if old[column.position] is not new[column.position]:
-                    break
-            else:
-                return
+        if not self.touched_by(old, new):
+            return
         old_entry = self.entry_of(key, old)
         new_entry = self.entry_of(key, new)
         # Equal numbers may still differ (1 and 1.0, 0.0 and -0.0), and covering reads return the stored value.

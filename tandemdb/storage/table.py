@@ -21,9 +21,9 @@ from itertools import pairwise
 from operator import gt, is_, itemgetter, lt, or_
 
 from tandemdb.storage.block import BLOCK_RECORDS_MAX, Block, Stamp
-from tandemdb.storage.changes import APPEND, DELETE, FREE, INSERT, NEW, SPLIT, UPDATE, Writer
+from tandemdb.storage.changes import APPEND, DELETE, FREE, INSERT, NEW, SPLIT, UPDATE, Undo, Writer
 from tandemdb.storage.definition import TableDefinition
-from tandemdb.storage.errors import DuplicateKey, NoSuchKey, StaleTable
+from tandemdb.storage.errors import DuplicateKey, NeedsCopies, NoSuchKey, StaleTable
 from tandemdb.storage.hashing import MASK, hash_records, mix, record_hasher
 from tandemdb.storage.location import LocationTable
 from tandemdb.storage.reading import TableReading
@@ -65,13 +65,13 @@ class Table(TableReading):
         writer = self.writer
         if writer.stamp != stamp:
             raise StaleTable(self.id)
+        undo = writer.undo
         location = self.location
         page_highs = location.page_highs
+        pages = location.pages
         page_index = bisect_left(page_highs, key)
-        if page_index == len(page_highs):
-            block = self.add_at_end(key, record)
-        else:
-            page = location.pages[page_index]
+        if page_index < len(pages):
+            page = pages[page_index]
             block_index = bisect_left(page.highs, key)
             block = page.blocks[block_index]
             keys = block.keys
@@ -79,11 +79,32 @@ class Table(TableReading):
             if keys[index] == key:
                 raise DuplicateKey(self.id, key)
             if len(keys) >= BLOCK_RECORDS_MAX:
+                if undo is not None:
+                    raise NeedsCopies(self.id)
                 block, index = self.split_for(page_index, block_index, index)
             elif block.stamp != stamp:
                 block = self.own_block(page_index, block_index)
+            if undo is not None:
+                writer.changing = (INSERT, self.id, page_index, block_index, index, key, record, self.count)
             block.keys.insert(index, key)
             block.records.insert(index, record)
+        elif pages and len(pages[-1].blocks[-1].keys) < BLOCK_RECORDS_MAX:
+            page_index -= 1
+            page = pages[page_index]
+            block = page.blocks[-1]
+            if block.stamp != stamp:
+                block = self.own_block(page_index, len(page.blocks) - 1)
+                page = pages[page_index]
+            if undo is not None:
+                index = len(block.keys)
+                writer.changing = (INSERT, self.id, page_index, len(page.blocks) - 1, index, key, record, self.count)
+            block.keys.append(key)
+            block.records.append(record)
+            page.highs[-1] = page_highs[-1] = key
+        elif undo is not None:
+            raise NeedsCopies(self.id)
+        else:
+            block = self.open_block([key], [record])
         self.count += 1
         if tuple(map(type, record)) not in self.signatures:
             self.widen(record)
@@ -93,6 +114,9 @@ class Table(TableReading):
             writer.changes.append((INSERT, self.id, block.number, key, record))
         if self.keys:
             self.add_to_keys(key, record)
+        if undo is not None:
+            undo.append(writer.changing)  # type: ignore[arg-type]
+            writer.changing = None
 
     def replace(self, key: Key, record: Record, key_ids: Sequence[int] | None = None) -> Record:
         """Put another record under a unique key that the table holds, and return the old one.
@@ -103,20 +127,26 @@ class Table(TableReading):
             NoSuchKey: the table does not hold the unique key; nothing has changed.
         """
         page_index, block_index, index = self.locate(key)
-        block = self.own_block(page_index, block_index)
+        block = self.location.pages[page_index].blocks[block_index]
+        if block.stamp != self.stamp:
+            block = self.own_block(page_index, block_index)
+        writer = self.writer
+        undo = writer.undo
         old: Record = block.records[index]
+        if undo is not None:
+            writer.changing = (UPDATE, self.id, page_index, block_index, index, key, old, self.count)
         block.records[index] = record
         if tuple(map(type, record)) not in self.signatures:
             self.widen(record)
         if block.digest is not None:
             block.digest = (block.digest - self.record_digest(key, old) + self.record_digest(key, record)) & MASK
-        changes = self.writer.changes
-        if changes is not None:
-            changes.append((UPDATE, self.id, block.number, key, record))
+        if writer.changes is not None:
+            writer.changes.append((UPDATE, self.id, block.number, key, record))
         if self.keys and (key_ids is None or key_ids):
-            for secondary in self.own_keys():
-                if key_ids is None or secondary.definition.id in key_ids:
-                    secondary.change(key, old, record)
+            self.change_keys(key, old, record, key_ids)
+        if undo is not None:
+            undo.append(writer.changing)  # type: ignore[arg-type]
+            writer.changing = None
         return old
 
     def put(self, key: Key, record: Record, key_ids: Sequence[int] = ()) -> None:
@@ -132,21 +162,25 @@ class Table(TableReading):
         if block.stamp != self.stamp:
             block = self.own_block(page_index, block_index)
         records = block.records
-        if key_ids or block.digest is not None:
-            old = records[index]
-            if block.digest is not None:
-                change = self.record_digest(key, record) - self.record_digest(key, old)
-                block.digest = (block.digest + change) & MASK
-            if key_ids:
-                self.own_keys()
-                for key_id in key_ids:
-                    secondary = self.keys[key_id]
-                    if not secondary.stale:
-                        secondary.change(key, old, record)
+        old = records[index]
+        writer = self.writer
+        undo = writer.undo
+        if undo is not None:
+            writer.changing = (UPDATE, self.id, page_index, block_index, index, key, old, self.count)
+        if block.digest is not None:
+            change = self.record_digest(key, record) - self.record_digest(key, old)
+            block.digest = (block.digest + change) & MASK
+        for key_id in key_ids:
+            secondary = self.keys[key_id]
+            position = secondary.position
+            if position < 0 or old[position] is not record[position]:
+                self.own_key(key_id).change(key, old, record)
         records[index] = record
-        changes = self.writer.changes
-        if changes is not None:
-            changes.append((UPDATE, self.id, block.number, key, record))
+        if writer.changes is not None:
+            writer.changes.append((UPDATE, self.id, block.number, key, record))
+        if undo is not None:
+            undo.append(writer.changing)  # type: ignore[arg-type]
+            writer.changing = None
 
     def delete(self, key: Key, with_keys: bool = True) -> Record:
         """Take a record out and return it; without its entries in secondary keys if the caller rebuilds those.
@@ -159,7 +193,13 @@ class Table(TableReading):
         block = location.pages[page_index].blocks[block_index]
         if block.stamp != self.stamp:
             block = self.own_block(page_index, block_index)
+        writer = self.writer
+        undo = writer.undo
         record: Record = block.records[index]
+        if undo is not None:
+            if len(block.keys) == 1:
+                raise NeedsCopies(self.id)
+            writer.changing = (DELETE, self.id, page_index, block_index, index, key, record, self.count)
         del block.keys[index], block.records[index]
         self.count -= 1
         if index == len(block.keys):
@@ -168,13 +208,16 @@ class Table(TableReading):
                 del self.summed[1][block.number]
         if block.digest is not None:
             block.digest = (block.digest - self.record_digest(key, record)) & MASK
-        changes = self.writer.changes
+        changes = writer.changes
         if changes is not None:
             changes.append((DELETE, self.id, block.number, key, None))
             if not block.keys:
                 changes.append((FREE, self.id, block.number, None, None))
         if with_keys and self.keys:
             self.remove_from_keys(key, record)
+        if undo is not None:
+            undo.append(writer.changing)  # type: ignore[arg-type]
+            writer.changing = None
         return record
 
     # Many records ----------------------------------------------------------------------------------------------
@@ -193,8 +236,7 @@ class Table(TableReading):
             DuplicateKey: the keys do not ascend; `key` is the first that is out of order. Nothing has changed.
         Cost: 0.1 to 0.2 µs a record, and 0.5 to 1.5 µs for each secondary key.
         """
-        if self.writer.stamp != self.stamp:
-            raise StaleTable(self.id)
+        self.check_copied()
         if not keys:
             return True
         last = self.last_key()
@@ -224,6 +266,7 @@ class Table(TableReading):
             DuplicateKey: a unique key is there already, or twice among the pairs; some of the records may have been
                 added, so the caller restores a mark.
         """
+        self.check_copied()
         items = sorted(pairs, key=itemgetter(0))
         last = self.last_key()
         above = 0 if last is None else bisect_left(items, True, key=lambda item: item[0] > last)
@@ -241,8 +284,7 @@ class Table(TableReading):
             NoSuchKey: one is not there; those before it may have been replaced, so the caller restores a mark.
         Cost: about 0.5 µs a record, and 0.2 (its columns untouched) to 3 µs for each secondary key.
         """
-        if self.writer.stamp != self.stamp:
-            raise StaleTable(self.id)
+        self.check_copied()
         olds: list[Record] = []
         changes = self.writer.changes
         done = 0
@@ -279,8 +321,7 @@ class Table(TableReading):
             key_ids: the secondary keys whose entries may move.
         Cost: 0.05 µs a record of the table, and what the secondary keys cost.
         """
-        if self.writer.stamp != self.stamp:
-            raise StaleTable(self.id)
+        self.check_copied()
         log = self.writer.changes
         keys: list[Key] = []
         olds: list[Record] = []
@@ -328,8 +369,7 @@ class Table(TableReading):
         Cost: a block that goes as a whole costs no more than one record; secondary keys cost up to 1 µs an entry each,
             or are built anew where fewer entries stay than go.
         """
-        if self.writer.stamp != self.stamp:
-            raise StaleTable(self.id)
+        self.check_copied()
         rebuild = bool(self.keys) and len(keys) > self.count // 2
         gone: list[Record] = []
         done = 0
@@ -374,8 +414,7 @@ class Table(TableReading):
 
     def clear(self) -> int:
         """Take all records out and return how many they were. Cost: O(blocks), not O(records)."""
-        if self.writer.stamp != self.stamp:
-            raise StaleTable(self.id)
+        self.check_copied()
         count = self.count
         changes = self.writer.changes
         if changes is not None:
@@ -389,6 +428,51 @@ class Table(TableReading):
         self.writer.dirty = True
         self.empty_keys()
         return count
+
+    # In place --------------------------------------------------------------------------------------------------
+
+    def take_back(self, change: Undo, *, half_done: bool = False) -> None:
+        """Undo a change that was made in place, on a copy: later ones have been taken back before.
+
+        No block was split, opened or freed since, so each record is where it was; `half_done`: an error came in
+        between, so that it is looked at how far it came, and the secondary keys are built anew.
+        """
+        op, _, page_index, block_index, index, key, record, self.count = change
+        block = self.own_block(page_index, block_index)
+        keys, records = block.keys, block.records
+        there = index < len(keys) and keys[index] == key
+        if op == UPDATE:
+            record, records[index] = records[index], record
+        elif op == INSERT:
+            if there:
+                del keys[index]
+            if len(records) > len(keys):
+                del records[index]
+        else:
+            if not there:
+                keys.insert(index, key)
+            if len(records) < len(keys):
+                records.insert(index, record)
+        self.location.lower_high(page_index, block_index, keys[-1])
+        block.digest = None
+        self.writer.dirty = True
+        if not self.keys:
+            return
+        if half_done:
+            self.rebuild_keys()
+        elif op == UPDATE:
+            self.change_keys(key, record, records[index])
+        elif op == INSERT:
+            self.remove_from_keys(key, record)
+        else:
+            self.add_to_keys(key, record)
+
+    def check_copied(self) -> None:
+        """Refuse to change many records in place, or in a table that is read-only."""
+        if self.writer.stamp != self.stamp:
+            raise StaleTable(self.id)
+        if self.writer.undo is not None:
+            raise NeedsCopies(self.id, many=True)
 
     # Steps of the above ----------------------------------------------------------------------------------------
 
@@ -446,23 +530,6 @@ class Table(TableReading):
         self.writer.dirty = True
         if self.summed is not None:
             self.summed[1][block.number] = block
-
-    def add_at_end(self, key: Key, record: Record) -> Block:
-        """Add a record behind all others, in the last block or a new one."""
-        location = self.location
-        if location.pages:
-            page_index = len(location.pages) - 1
-            page = location.pages[page_index]
-            block = page.blocks[-1]
-            if len(block.keys) < BLOCK_RECORDS_MAX:
-                if block.stamp != self.stamp:
-                    block = self.own_block(page_index, len(page.blocks) - 1)
-                    page = location.pages[page_index]
-                block.keys.append(key)
-                block.records.append(record)
-                page.highs[-1] = location.page_highs[-1] = key
-                return block
-        return self.open_block([key], [record])
 
     def open_block(self, keys: list[Key], records: list[Record]) -> Block:
         """Open a block behind all others, logging it as yet empty."""
@@ -554,6 +621,27 @@ class Table(TableReading):
             maintained = self.maintained = [secondary for secondary in self.keys.values() if not secondary.stale]
         return maintained
 
+    def own_key(self, key_id: int) -> SecondaryKey:
+        """Copy one secondary key unless this transaction has."""
+        secondary = self.keys[key_id]
+        if secondary.stamp != self.stamp:
+            secondary = secondary.copy(self.stamp)
+            self.keys = {**self.keys, key_id: secondary}
+        return secondary
+
+    def change_keys(self, key: Key, old: Record, record: Record, key_ids: Sequence[int] | None = None) -> None:
+        """Move the entries of a record that was replaced; keys on other columns are not even copied."""
+        for key_id, secondary in self.keys.items():
+            if key_ids is not None and key_id not in key_ids:
+                continue
+            position = secondary.position
+            if position >= 0:
+                if old[position] is record[position]:
+                    continue
+            elif secondary.stale or not secondary.touched_by(old, record):
+                continue
+            self.own_key(key_id).change(key, old, record)
+
     def rebuild_keys(self) -> None:
         """Build the secondary keys anew from the records."""
         self.empty_keys()
@@ -583,7 +671,8 @@ class Table(TableReading):
 
         Cost: O(records) the first time, later O(blocks changed since).
         """
-        writable = self.writer.stamp == self.stamp
+        writer = self.writer
+        writable = writer.stamp == self.stamp or writer.own == self.stamp
         if self.summed is None:
             self.summed = self.sum_blocks(self.stamp if writable else 0)
         total, unsummed = self.summed

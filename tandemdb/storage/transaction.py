@@ -9,6 +9,18 @@
 
 A mark costs a new stamp, so that the next changes copy what they touch: about 1 µs. Nothing is copied or undone by the
 length of a transaction. Tables must be taken from `table()` again after `mark`, `restore` and `renew_stamp`.
+
+In place: of a database whose one user promises to say when somebody keeps a root (`Database.alone`, `hold`), the
+newest root is reached by nobody else. A transaction may then go on with that root's stamp, and change single records
+without a copy; what it changes is noted, to be taken back:
+
+    begin(in_place)      root = the newest, itself     stamp 7 as before      undo []
+    record_table(2).insert                                                    undo [insert 5]
+    commit()             LSN + 1, undo forgotten       the next one may go on likewise
+    rollback()           leave_in_place, then a copy of the root with the undo taken back replaces the newest
+
+It leaves that state, for copies as above, before anything else: a mark, a change of many records or of the schema, a
+split, an open cursor, `hold`. `base` is then the root that was changed in place, and `undo` what leads back from it.
 """
 
 from __future__ import annotations
@@ -18,7 +30,7 @@ from weakref import ref
 
 from tandemdb.storage import catalog
 from tandemdb.storage.block import next_stamp
-from tandemdb.storage.changes import Change, StreamedChanges, check_complete
+from tandemdb.storage.changes import Change, StreamedChanges, Undo, check_complete
 from tandemdb.storage.definition import Extract, KeyDefinition, TableDefinition
 from tandemdb.storage.errors import NoSuchObject, TransactionClosed
 from tandemdb.storage.root import LSN, Epoch, Root
@@ -46,25 +58,50 @@ class Transaction:
         "database",
         "derived",
         "expecting",
+        "in_place",
         "root",
         "stamp",
+        "undo",
         "writer",
     )
 
-    def __init__(self, database: Database, root: Root) -> None:
+    def __init__(self, database: Database, root: Root, in_place: bool = False) -> None:
         self.closed = True  # until the writer lock is ours to release
         self.database = database
         self.base = root
         self.root = root
         self.writer = writer = database.writer
-        self.stamp = writer.stamp = next_stamp()
         self.committed = False
         self.derived = False
         self.changes: list[Change] | None = None
         self.expecting: Change | None = None
+        self.undo: list[Undo] = []
+        self.in_place = in_place
+        if in_place:
+            self.stamp = writer.stamp = writer.own
+            writer.undo = self.undo
+            database.open = self
+            self.closed = False
+            return
+        self.stamp = writer.stamp = next_stamp()
+        writer.own = 0  # Who began this transaction may keep its base.
         self.closed = False
         if database.observer is not None:
             self.start_log()
+
+    def record_table(self, table_id: int) -> Table:
+        """As `table`, for single records only: `insert`, `replace` and `delete` may be done in place.
+
+        They raise NeedsCopies, having changed nothing, where they would have to split, open or free a block.
+        """
+        if not self.in_place:
+            return self.table(table_id)
+        tables = self.root.tables
+        table = tables[table_id]
+        if table.stamp != self.stamp:
+            table = tables[table_id] = table.copy(self.stamp, self.writer)
+        table.kept = None
+        return table
 
     def table(self, table_id: int) -> Table:
         """Return a table that may be changed until the next `mark`, `restore`, `renew_stamp` or end.
@@ -73,6 +110,8 @@ class Transaction:
             NoSuchObject: the root has no such table.
         Cost: about 1 µs the first time after a mark, then a look-up.
         """
+        if self.in_place:
+            self.leave_in_place()
         root = self.root
         stamp = self.stamp
         if root.stamp != stamp:
@@ -114,7 +153,60 @@ class Transaction:
         """Freeze `root` as it is, for a cursor that goes on reading it: later changes are made to copies."""
         if self.closed:
             raise TransactionClosed("the transaction has ended")
-        self.stamp = self.writer.stamp = next_stamp()
+        if self.in_place:
+            self.leave_in_place()
+        else:
+            self.stamp = self.writer.stamp = next_stamp()
+
+    def leave_in_place(self, keep: int | None = None) -> None:
+        """Go on with copies: what has been changed in place is frozen as `base`, with the way back from it in `undo`.
+
+        Args:
+            keep: take back all but so many of the changes made in place, and the one that is half done.
+        """
+        if not self.in_place:
+            return
+        writer = self.writer
+        self.in_place = False
+        writer.undo = None
+        writer.own = 0
+        if self.undo:
+            writer.dirty = True
+        self.stamp = writer.stamp = next_stamp()
+        if keep is not None:
+            database = self.database
+            self.base = self.root = database.head = database.root = self.way_back(keep)
+            self.stamp = writer.stamp = next_stamp()
+            writer.dirty = bool(self.undo)
+
+    def way_back(self, keep: int = 0) -> Root:
+        """Make a root of what was there before all but so many of the changes in place; their way back is forgotten.
+
+        The root bears this transaction's stamp.
+        """
+        undo = self.undo
+        taken, self.undo = undo[keep:], undo[:keep]
+        half_done, self.writer.changing = self.writer.changing, None
+        if undo and undo[-1] is half_done:
+            half_done = None  # it was done, and noted
+        before, dirty = self.root, self.writer.dirty
+        self.root = self.base
+        if half_done is not None:
+            table = self.base.tables[half_done[1]]
+            table.summed = None  # which would be added up when it is copied
+            self.table(half_done[1]).take_back(half_done, half_done=True)
+        for change in reversed(taken):
+            self.table(change[1]).take_back(change)
+        root, self.root = self.own_root(), before
+        self.writer.dirty = dirty
+        return root
+
+    def settle(self) -> None:
+        """Let the database's newest root be what was committed last, with nothing of this transaction in it."""
+        self.leave_in_place()
+        if self.undo or self.writer.changing is not None:
+            self.base = self.database.head = self.database.root = self.way_back()
+            self.stamp = self.writer.stamp = next_stamp()
 
     def create_table(self, definition: TableDefinition) -> int:
         """Create an empty table; its object id is assigned and returned."""
@@ -167,6 +259,10 @@ class Transaction:
             check_complete(self.expecting)
         database = self.database
         base = self.base
+        if self.in_place:
+            if lsn is None and epoch is None:
+                return self.commit_in_place()
+            self.leave_in_place()
         if not self.writer.dirty and lsn is None and epoch is None:
             return self.commit_unchanged()
         root = self.root
@@ -180,21 +276,37 @@ class Transaction:
         else:
             database.head = database.root = root
             self.committed = True
+            if database.alone:
+                self.writer.own = self.stamp
             self.close()
         return root
 
     def rollback(self) -> None:
         """End the transaction without a trace. Does nothing if it has ended."""
         if not self.closed:
+            self.settle()
             self.root = self.base
             self.abort()
 
     # Steps of the above ----------------------------------------------------------------------------------------
 
+    def commit_in_place(self) -> Root:
+        """Number what was done in place, and leave the root and its stamp to the next transaction."""
+        if self.writer.changing is not None:
+            self.leave_in_place(len(self.undo))
+            return self.commit()
+        root = self.root
+        if self.undo:
+            root.lsn += 1
+        self.committed = True
+        self.close()
+        return root
+
     def own_root(self) -> Root:
         """Copy the root unless this transaction, by its stamp, already has."""
         if self.closed:
             raise TransactionClosed("the transaction has ended")
+        self.leave_in_place()
         root = self.root
         if root.stamp != self.stamp:
             root = self.root = root.copy(self.stamp)
@@ -266,12 +378,16 @@ class Transaction:
     def close(self) -> None:
         """Freeze what was written and let the next writer in."""
         self.closed = True
+        self.in_place = False
         self.stamp = 0
         writer = self.writer
         writer.stamp = 0
         writer.changes = None
         writer.dirty = False
-        self.database.lock.release()
+        writer.undo = None
+        database = self.database
+        database.open = None
+        database.lock.release()
 
     def __del__(self) -> None:
         if not self.closed:

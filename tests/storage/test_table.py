@@ -22,7 +22,16 @@ from tandemdb.storage import (
     TableDefinition,
     check_root,
 )
-from tests.storage.model import COLUMNS, KEYS, Workload, make_database, model_entries, records
+from tests.storage.model import (
+    COLUMNS,
+    KEYS,
+    Workload,
+    change_records,
+    freeze,
+    make_database,
+    model_entries,
+    records,
+)
 
 pytestmark = pytest.mark.usefixtures("small_blocks")
 
@@ -30,42 +39,53 @@ keys = st.integers(-40, 40)
 
 
 class TableMachine(RuleBasedStateMachine):
-    """One transaction after the other on a table with four secondary keys; marks may be restored more than once."""
+    """One transaction after the other on a table with four secondary keys; marks may be restored more than once.
+
+    Roots are held by the way: none ever changes.
+    """
+
+    in_place = False
 
     def __init__(self) -> None:
         super().__init__()
         self.database, self.table_id, self.key_ids = make_database()
-        self.transaction = self.database.begin()
+        self.database.alone = self.in_place
+        self.transaction = self.database.begin(in_place=self.in_place)
         self.committed: dict[int, Any] = {}
         self.now: dict[int, Any] = {}
         self.marks: list[tuple[Any, dict[int, Any]]] = []
+        self.held: list[tuple[Any, Any]] = []
 
     @property
     def table(self) -> Any:
         return self.transaction.table(self.table_id)
 
+    def change(self, work: Any) -> Any:
+        """Change single records, in place where that is done."""
+        return change_records(self.transaction, self.table_id, work)
+
     @rule(key=keys, record=records)
     def insert(self, key: int, record: Any) -> None:
         if key in self.now:
             with pytest.raises(DuplicateKey):
-                self.table.insert(key, record)
+                self.change(lambda table: table.insert(key, record))
         else:
-            self.table.insert(key, record)
+            self.change(lambda table: table.insert(key, record))
             self.now[key] = record
 
     @rule(key=keys, record=records)
     def replace(self, key: int, record: Any) -> None:
         if key in self.now:
-            assert self.table.replace(key, record) == self.now[key]
+            assert self.change(lambda table: table.replace(key, record)) == self.now[key]
             self.now[key] = record
         else:
             with pytest.raises(NoSuchKey):
-                self.table.replace(key, record)
+                self.change(lambda table: table.replace(key, record))
 
     @rule(key=keys, count=st.integers(1, 12))
     def delete(self, key: int, count: int) -> None:
         for present in [present for present in sorted(self.now) if present >= key][:count]:
-            assert self.table.delete(present) == self.now.pop(present)
+            assert self.change(lambda table: table.delete(present)) == self.now.pop(present)  # noqa: B023
 
     @rule(low=keys, high=keys, spare=st.sets(keys, max_size=3))
     def delete_many(self, low: int, high: int, spare: set[int]) -> None:
@@ -143,7 +163,18 @@ class TableMachine(RuleBasedStateMachine):
         if digest:
             self.database.digest()
         self.marks = []
-        self.transaction = self.database.begin()
+        self.transaction = self.database.begin(in_place=self.in_place)
+
+    @rule()
+    def hold(self) -> None:
+        root = self.database.snapshot()
+        assert dict(root.tables[self.table_id].items()) == self.committed
+        self.held.append((root, freeze(root)))
+
+    def teardown(self) -> None:
+        for root, frozen in self.held:
+            assert freeze(root) == frozen
+            check_root(root)
 
     @rule(key=keys)
     def find(self, key: int) -> None:
@@ -188,6 +219,16 @@ class TableMachine(RuleBasedStateMachine):
 
 TestTable = TableMachine.TestCase
 TestTable.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+
+
+class InPlaceMachine(TableMachine):
+    """The same on a database that its one user has for itself."""
+
+    in_place = True
+
+
+TestTableInPlace = InPlaceMachine.TestCase
+TestTableInPlace.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
 
 
 @pytest.mark.parametrize("seed", range(4))

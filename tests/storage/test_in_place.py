@@ -1,0 +1,257 @@
+"""Changes in place: of a database that its one user has for itself, single records are changed without a copy.
+
+The machines and workloads of the other tests run in place too; here is what they do not show: that nothing is copied
+when it need not be, what is when it must be, and that an error in the midst of a change leaves nothing of it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+import tandemdb.storage
+from tandemdb.storage import Database, Root, check_root, root_digest
+from tandemdb.storage.errors import NeedsCopies
+from tests.storage.model import Recorder, change_records, freeze, make_database
+
+pytestmark = pytest.mark.usefixtures("small_blocks")
+STORAGE = str(Path(tandemdb.storage.__file__).parent)
+ROWS = {key: (key, "abc"[key % 3], None) for key in range(0, 40, 2)}
+
+CHANGES: dict[str, Callable[[Any], Any]] = {
+    "insert": lambda table: table.insert(5, (5, "b", 1.5)),
+    "append": lambda table: table.insert(99, (99, "z", b"x")),
+    "replace": lambda table: table.replace(20, (20, "changed", 7)),
+    "put": lambda table: table.put(20, (20, "b", None), list(table.keys)),
+    "put beside the keys": lambda table: table.put(20, (7, *table.find(20)[1:])),
+    "delete": lambda table: table.delete(14),
+    "delete the last of a block": lambda table: table.delete(last_of_second_block(table)),
+    "delete the last": lambda table: table.delete(38),
+}
+
+
+def last_of_second_block(table: Any) -> int:
+    """A key whose going lowers what its block's page says of it."""
+    key: int = table.location.pages[0].blocks[1].keys[-1]
+    return key
+
+
+def own_database() -> tuple[Database, int]:
+    """A database for its maker alone, whose blocks have room for one more record."""
+    database, table_id, _ = make_database()
+    database.alone = True
+    transaction = database.begin()
+    for key, record in ROWS.items():
+        transaction.table(table_id).insert(key, record)
+    transaction.commit()
+    transaction = database.begin(in_place=True)
+    for block in list(transaction.root.tables[table_id].location.blocks()):
+        if len(block.keys) == 4:
+            transaction.table(table_id).delete(block.keys[1])
+    transaction.commit()
+    return database, table_id
+
+
+def parts(root: Root, table_id: int) -> list[Any]:
+    """All that a change of one record might copy, secondary keys left out."""
+    table = root.tables[table_id]
+    pages = table.location.pages
+    return [root, root.tables, table, table.location, *pages, *(block for page in pages for block in page.blocks)]
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_nothing_is_copied_that_nobody_holds(name: str) -> None:
+    database, table_id = own_database()
+    transaction = database.begin(in_place=True)
+    change_records(transaction, table_id, lambda table: table.replace(0, (0, "own from here on", None)))
+    transaction.commit()
+    for key in list(database.root.tables[table_id].key_lists()):
+        transaction = database.begin(in_place=True)
+        change_records(transaction, table_id, lambda table: table.replace(key[0], (key[0], "a", None)))  # noqa: B023
+        transaction.commit()
+    before, lsn = parts(database.root, table_id), database.root.lsn
+    transaction = database.begin(in_place=True)
+    CHANGES[name](transaction.record_table(table_id))
+    root = transaction.commit()
+    assert root.lsn == lsn + 1
+    assert all(old is new for old, new in zip(before, parts(root, table_id), strict=True))
+    check_root(root)
+
+
+@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("also_copied", [False, True])
+def test_a_rollback_brings_back_content_and_digest(name: str, also_copied: bool) -> None:
+    database, table_id = own_database()
+    before, content = root_digest(database.root), dict(database.root.tables[table_id].items())
+    lsn = database.root.lsn
+    transaction = database.begin(in_place=True)
+    CHANGES[name](transaction.record_table(table_id))
+    assert transaction.in_place
+    if also_copied:
+        transaction.table(table_id).insert_many([(key, (key, None, None)) for key in range(101, 130)])
+    transaction.rollback()
+    assert dict(database.root.tables[table_id].items()) == content
+    assert database.digest() == before
+    assert database.root.lsn == lsn
+    check_root(database.root)
+
+
+def test_whoever_asks_gets_what_was_committed() -> None:
+    """In the midst of a transaction that changes in place, a root that is handed out has none of it."""
+    database, table_id = own_database()
+    committed = freeze(database.root)
+    for take in (database.snapshot, lambda: database.fork().root, lambda: database.root_at(database.root.lsn)):
+        transaction = database.begin(in_place=True)
+        for change in CHANGES.values():
+            change_records(transaction, table_id, change)
+        now = dict(transaction.root.tables[table_id].items())
+        held = take()
+        assert held is database.root or held is transaction.base
+        assert freeze(held)[table_id][3] == committed[table_id][3]
+        assert dict(transaction.root.tables[table_id].items()) == now
+        change_records(transaction, table_id, lambda table: table.insert(77, (77, None, None)))
+        frozen = freeze(held)
+        transaction.rollback()
+        assert freeze(held) == frozen
+        check_root(database.root)
+        check_root(held)
+
+
+def test_what_is_held_makes_the_next_transaction_copy() -> None:
+    database, table_id = own_database()
+    for hold in (database.snapshot, database.fork, database.digest, database.hold):
+        held, frozen = database.root, freeze(database.root)
+        hold()
+        transaction = database.begin(in_place=True)
+        assert not transaction.in_place
+        change_records(transaction, table_id, lambda table: table.replace(20, (20, repr(hold), None)))  # noqa: B023
+        transaction.commit()
+        assert freeze(held) == frozen
+        transaction = database.begin(in_place=True)
+        assert transaction.in_place
+        transaction.rollback()
+
+
+def test_observers_and_history_see_copies() -> None:
+    database, table_id = own_database()
+    database.keep_history(5)
+    for key in range(201, 210, 2):
+        transaction = database.begin(in_place=True)
+        assert not transaction.in_place
+        transaction.record_table(table_id).insert(key, (key, None, None))
+        transaction.commit()
+    lsn = database.root.lsn
+    counts = [database.root_at(at).tables[table_id].count for at in range(lsn - 3, lsn + 1)]
+    assert counts == list(range(counts[0], counts[0] + 4))
+    database.keep_history(0)
+    database.observe(Recorder())
+    transaction = database.begin(in_place=True)
+    assert not transaction.in_place
+    transaction.rollback()
+
+
+def test_what_needs_copies_says_so_before_it_changes_anything() -> None:
+    database, table_id = own_database()
+    transaction = database.begin(in_place=True)
+    before = freeze(transaction.root)
+    wide = next(block for block in database.root.tables[table_id].location.blocks() if len(block.keys) == 3)
+    for change in (
+        lambda table: table.insert_many([(301, (301, None, None))]),
+        lambda table: table.append_many([301], [(301, None, None)]),
+        lambda table: table.replace_many([0], [(0, None, None)]),
+        lambda table: table.delete_many([0]),
+        lambda table: table.clear(),
+        lambda table: table.rewrite([], (), ()),
+    ):
+        with pytest.raises(NeedsCopies):
+            change(transaction.record_table(table_id))
+    assert freeze(transaction.root) == before
+    table = transaction.record_table(table_id)
+    table.insert(wide.keys[0] + 1, (0, None, None))
+    full = freeze(transaction.root)
+    with pytest.raises(NeedsCopies):
+        table.insert(wide.keys[-1] - 1, (0, None, None))
+    assert freeze(transaction.root) == full
+    transaction.leave_in_place()
+    transaction.record_table(table_id).insert(wide.keys[-1] - 1, (0, None, None))
+    check_root(transaction.commit())
+
+
+def test_a_failed_statement_is_taken_back_alone() -> None:
+    database, table_id = own_database()
+    transaction = database.begin(in_place=True)
+    transaction.record_table(table_id).replace(0, (0, "stays", None))
+    done = len(transaction.undo)
+    transaction.record_table(table_id).replace(20, (20, "goes", None))
+    transaction.record_table(table_id).delete(14)
+    transaction.leave_in_place(done)
+    table = transaction.root.tables[table_id]
+    assert (table.find(0), table.find(20), table.find(14)) == ((0, "stays", None), ROWS[20], ROWS[14])
+    check_root(transaction.root)
+    transaction.rollback()
+    assert database.root.tables[table_id].find(0) == ROWS[0]
+    check_root(database.root)
+
+
+class Stop(BaseException):
+    """What interrupts a change, as KeyboardInterrupt would."""
+
+
+def interrupt_at(line: int, work: Callable[[], Any]) -> bool:
+    """Do `work`, stopped before so many lines of storage's code have run; tell whether it was."""
+    count = 0
+
+    def trace(frame: FrameType, event: str, argument: Any) -> Any:
+        nonlocal count
+        if not frame.f_code.co_filename.startswith(STORAGE):
+            return None
+        if event == "line":
+            count += 1
+            if count > line:
+                raise Stop
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        work()
+    except Stop:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
+@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("ending", ["rollback", "statement", "commit"])
+def test_an_interrupted_change_leaves_nothing(name: str, ending: str) -> None:
+    """Stop a change after the lines that it runs, one after the other; a commit may also find it just done."""
+    database, table_id = own_database()
+    transaction = database.begin(in_place=True)
+    CHANGES[name](transaction.record_table(table_id))
+    done = dict(transaction.root.tables[table_id].items()) if ending == "commit" else None
+    line = 0
+    while True:
+        database, table_id = own_database()
+        digest, content = root_digest(database.root), dict(database.root.tables[table_id].items())
+        transaction = database.begin(in_place=True)
+        table = transaction.record_table(table_id)
+        if not interrupt_at(line, lambda: CHANGES[name](table)):  # noqa: B023
+            break
+        if ending == "statement":
+            transaction.leave_in_place(0)
+        if ending == "rollback":
+            transaction.rollback()
+        else:
+            transaction.commit()
+        found = dict(database.root.tables[table_id].items())
+        assert found in (content, done)
+        check_root(database.root)
+        assert found != content or database.digest() == digest
+        line += 1 if ending == "rollback" else 5
+    assert line > 20
