@@ -83,5 +83,5 @@ def remove_run(segment: LocationTable, place: tuple[int, int, int], pairs: Pairs
     for at in reversed(places):
         del keys[at], records[at]
     if last:
-        segment.lose_last(page_index, block_index)
+        segment.note_last(page_index, block_index)
     return stop

@@ -198,11 +198,11 @@ class LocationTable:
         block = self.own_block(page_index, block_index)
         del block.keys[index], block.records[index]
         if index == len(block.keys):
-            self.lose_last(page_index, block_index)
+            self.note_last(page_index, block_index)
         return block
 
-    def lose_last(self, page_index: int, block_index: int) -> None:
-        """Note that a block of an own page lost its last entry: it ends with a lower key now, or is taken out."""
+    def note_last(self, page_index: int, block_index: int) -> None:
+        """Note with which key a block of an own page ends by now; an empty one is taken out."""
         page = self.pages[page_index]
         keys = page.blocks[block_index].keys
         if not keys:

@@ -211,7 +211,7 @@ class SecondaryKey:
                 self.distinct = None
                 self.count -= 1
                 if index == len(keys):
-                    segment.lose_last(page_index, block_index)
+                    segment.note_last(page_index, block_index)
                 return
         raise Inconsistent(f"secondary key {self.definition.id} lacks the entry of a record of its table")
 

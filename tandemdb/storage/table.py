@@ -203,7 +203,7 @@ class Table(TableReading):
         del block.keys[index], block.records[index]
         self.count -= 1
         if index == len(block.keys):
-            location.lose_last(page_index, block_index)
+            location.note_last(page_index, block_index)
             if not block.keys and self.summed is not None:
                 del self.summed[1][block.number]
         if block.digest is not None:
@@ -407,7 +407,7 @@ class Table(TableReading):
         for place in reversed(places):
             del block.keys[place], block.records[place]
         if places[-1] >= len(block.keys):
-            self.location.lose_last(page_index, block_index)
+            self.location.note_last(page_index, block_index)
         block.digest = None
         self.count -= len(keys)
         return gone
@@ -453,7 +453,7 @@ class Table(TableReading):
                 keys.insert(index, key)
             if len(records) < len(keys):
                 records.insert(index, record)
-        self.location.lower_high(page_index, block_index, keys[-1])
+        self.location.note_last(page_index, block_index)
         block.digest = None
         self.writer.dirty = True
         if not self.keys:

@@ -28,7 +28,6 @@ CHANGES: dict[str, Callable[[Any], Any]] = {
     "append": lambda table: table.insert(99, (99, "z", b"x")),
     "replace": lambda table: table.replace(20, (20, "changed", 7)),
     "put": lambda table: table.put(20, (20, "b", None), list(table.keys)),
-    "put beside the keys": lambda table: table.put(20, (7, *table.find(20)[1:])),
     "delete": lambda table: table.delete(14),
     "delete the last of a block": lambda table: table.delete(last_of_second_block(table)),
     "delete the last": lambda table: table.delete(38),
