@@ -134,6 +134,14 @@ class SecondaryKey:
             zip(repeat(rank), block.keys, block.records) for rank, segment in ranked for block in segment.blocks()
         )
 
+    def scan_pairs(self, reverse: bool = False) -> Iterator[tuple[Any, Key]]:
+        """Walk over (stored value, unique key) in order, NULL first; or the same backwards."""
+        if reverse:
+            backwards = chain.from_iterable([segment.blocks_reversed() for segment in reversed(self.segments)])
+            return chain.from_iterable(zip(block.keys[::-1], block.records[::-1], strict=True) for block in backwards)
+        blocks = chain.from_iterable([segment.blocks() for segment in self.segments])
+        return chain.from_iterable(zip(block.keys, block.records, strict=True) for block in blocks)
+
     @property
     def distinct_count(self) -> int:
         """Estimate how many distinct stored values there are. See `distinct_prefix_count`."""

@@ -68,7 +68,8 @@ class Term(NamedTuple):
 class Path(NamedTuple):
     """One way to find a source's rows. `used` are the conjuncts it makes true by itself.
 
-    `repeated`: how often the path is expected to be taken in one execution.
+    `repeated`: how often the path is expected to be taken in one execution. `cover`: what of a key's entries stands in
+    for the records (see `access.covering`).
     """
 
     kind: str
@@ -81,6 +82,7 @@ class Path(NamedTuple):
     high: Term | None = None
     node: Any = None
     repeated: float = 1.0
+    cover: str = ""
 
 
 def best_path(

@@ -53,13 +53,14 @@ class Source:
     `variable` names its current row in the generated code; `uses_key` tells that the unique key is needed beside the
     record;
     `nullable` that an outer join may put a row of NULLs in its place; `exact` that the plan serves this one text, so
-    that
-    it may rest on the values of literals; `live` that its table changes while the plan reads it.
+    that it may rest on the values of literals; `live` that its table changes while the plan reads it. `places` tells
+    where the columns stand in what the variable holds, if that is not the record but an entry of a secondary key.
     """
 
     __slots__ = (
         "number", "alias", "columns", "table", "database", "query", "rows_name", "variable", "uses_key", "nullable",
         "join", "on", "index_hint", "function", "arguments", "requires", "exact", "live",
+        "places",
     )  # fmt: skip
 
     def __init__(self, number: int, alias: str, columns: Sequence[SourceColumn]) -> None:
@@ -81,6 +82,7 @@ class Source:
         self.requires: set[int] = set()
         self.exact = False
         self.live = False
+        self.places: dict[int, str] | None = None
 
     @property
     def key_variable(self) -> str:

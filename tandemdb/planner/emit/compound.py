@@ -89,7 +89,7 @@ def write_set(queries: QueryEmitter, query: Query, *, simple: bool) -> None:
     width, order = len(core.results), OrderEmitter(queries, core, None)
     if simple and not (core.distinct and any(order.distinct_keys())):
         queries.common(query)
-        pipeline, _ = queries.pipeline(core)
+        pipeline, _ = queries.pipeline(core, order)
         element = queries.element(core, order)
         queries.note_row_classes(width)
         if queries.row_classes is not None and not any(map(mixed, queries.row_classes)):

@@ -80,13 +80,13 @@ class Explanation:
             tests += [
                 f"{columns[len(path.terms)]}{term.operator[0]}?" for term in (path.low, path.high) if term is not None
             ]
-            self.line(f"SEARCH {name} USING INDEX {path.key.name} ({' AND '.join(tests)}){suffix}")
+            self.line(f"SEARCH {name} USING {index_word(path)} {path.key.name} ({' AND '.join(tests)}){suffix}")
 
 
     def lookup(self, source: Source, path: Path, name: str, suffix: str) -> None:
         """The lines of a path that looks several keys up, or reads in the order of a key."""
         if path.kind.startswith("key_scan"):
-            self.line(f"SCAN {name} USING INDEX {path.key.name}{suffix}")
+            self.line(f"SCAN {name} USING {index_word(path)} {path.key.name}{suffix}")
         elif path.kind == "prefix":
             column = index_label(path.key.columns[0], source)
             self.line(f"SEARCH {name} USING INDEX {path.key.name} ({column}>? AND {column}<?){suffix}")
@@ -102,6 +102,10 @@ class Explanation:
 
 
 LOOKUPS = frozenset({"members", "prefix", "either", "key_scan", "key_scan_reversed"})
+
+
+def index_word(path: Path) -> str:
+    return "COVERING INDEX" if path.cover else "INDEX"
 
 
 def equality_label(key: Any, source: Source) -> str:

@@ -149,6 +149,8 @@ class ExpressionEmitter:
         classes = source.columns[node.position].classes
         if source.nullable:
             classes |= HOLDS_NULL
+        if source.places is not None:
+            return Code(f"{source.variable}{source.places[node.position]}", classes, True)
         return Code(f"{source.variable}[{node.position}]", classes, True)
 
     def rowid(self, node: Rowid) -> Code:

@@ -25,6 +25,7 @@ rest. What is grouped by is read from the key: the first of equal values is the 
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -349,11 +350,15 @@ class Gatherer:
             sink.set_aggregate(index, sink.finish(call, text, argument))
 
 
+KEY_LIST = re.compile(r"table_\w+\.keys\[\d+\]\.(equal|range_keys|range_entries)\([^()]*\)")
+"""What a key brings that stands in for records."""
+
+
 def length_of(text: str) -> str | None:
     """An expression for how many items a loop over `text` has; None if it is not over a list."""
     if text.endswith(", ())") and ".get(" in text and text.startswith("hash_"):
         return f"len({text})"
-    if text.startswith("under_") and text.endswith("]"):
+    if text.startswith("under_") and text.endswith("]") or re.fullmatch(KEY_LIST, text):
         return f"len({text})"
     start = text.find(".find_many(")
     if start > 0 and text[:start].isidentifier() and text.endswith(")") and not text.endswith("[::-1])"):

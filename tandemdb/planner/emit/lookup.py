@@ -76,10 +76,16 @@ def branch_text(reader: SourceReader, branch: Branch) -> str:
 
 def read_in_order(reader: SourceReader) -> None:
     """The whole table in the order of a secondary key."""
-    source = reader.source
+    source, cover = reader.source, reader.path.cover
     backwards = "True" if reader.path.kind == "key_scan_reversed" else ""
-    reader.pipeline.loop(source.key_variable, f"{reader.key_text()}.scan_keys({backwards})")
-    reader.pipeline.let(source.variable, f"{reader.table}.find({source.key_variable})")
+    key = reader.key_text()
+    if cover:
+        walk = "scan_keys" if cover == "key" else "scan_pairs"
+        reader.pipeline.loop(source.variable, f"{key}.{walk}({backwards})")
+        reader.cover()
+    else:
+        reader.pipeline.loop(source.key_variable, f"{key}.scan_keys({backwards})")
+        reader.pipeline.let(source.variable, f"{reader.table}.find({source.key_variable})")
 
 
 READERS: dict[str, Callable[[SourceReader], None]] = {

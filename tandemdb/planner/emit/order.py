@@ -15,6 +15,7 @@ from itertools import islice
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from tandemdb.planner.access.covering import covered
 from tandemdb.planner.access.join_order import JoinPlan
 from tandemdb.planner.access.order import path_in_order
 from tandemdb.planner.bind.bound import (
@@ -91,6 +92,16 @@ class OrderEmitter:
             return plan
         self.sorted_by_path = True
         return plan._replace(steps=[step._replace(path=path)])
+
+    def with_cover(self, plan: JoinPlan) -> JoinPlan:
+        """Let the plan's only step read a key alone, if that holds all that is read."""
+        if len(plan.steps) != 1 or self.core.windows:
+            return plan
+        step = plan.steps[0]
+        source = step.source
+        if source.table is None or source.join != "INNER" or source.live:
+            return plan
+        return plan._replace(steps=[step._replace(path=covered(self.core, self.keys, source, step.path))])
 
     def explain(self, explanation: Explanation) -> None:
         if self.core.is_aggregate and self.core.group_by:
@@ -201,15 +212,23 @@ def limit_text(queries: QueryEmitter, query: Query) -> tuple[str, str] | None:
     if query.limit is None:
         return None
     frame, generator = queries.frame, queries.generator
-    number = generator.helper(runtime.limit_number)
-    limit, start = generator.name("limit"), "0"
-    stop = generator.name("stop")
-    frame.emit(f"{limit} = {number}({queries.expressions.value(query.limit).text}, None)")
-    if query.offset is not None:
-        start = generator.name("offset")
-        frame.emit(f"{start} = {number}({queries.expressions.value(query.offset).text}, 0)")
+    limit = generator.name("limit")
+    frame.emit(f"{limit} = {count_text(queries, query.limit, 'None')}")
+    if query.offset is None:
+        return "0", limit
+    start, stop = generator.name("offset"), generator.name("stop")
+    frame.emit(f"{start} = {count_text(queries, query.offset, '0')}")
     frame.emit(f"{stop} = None if {limit} is None else {start} + {limit}")
     return start, stop
+
+
+def count_text(queries: QueryEmitter, expression: Expr, otherwise: str) -> str:
+    """A number of rows, `otherwise` where it is negative."""
+    code = queries.expressions.value(expression)
+    call = f"{queries.generator.helper(runtime.limit_number)}({code.text}, {otherwise})"
+    if code.classes != HOLDS_INT or not code.atomic:
+        return call
+    return f"{code.text} if 0 <= {code.text} <= {runtime.ROWS_MAX} else {call}"
 
 
 def limited_collect(queries: QueryEmitter, pipeline: Pipeline, element: str, query: Query) -> str | None:
@@ -220,6 +239,6 @@ def limited_collect(queries: QueryEmitter, pipeline: Pipeline, element: str, que
     assert limit is not None
     name = queries.generator.name("rows")
     slice_ = queries.generator.helper(islice)
-    rows = pipeline.comprehension(element, "(", ")")
+    rows = pipeline.sole_iterable(element) or pipeline.comprehension(element, "(", ")")
     queries.frame.emit(f"{name} = list({slice_}({rows}, {limit[0]}, {limit[1]}))")
     return name

@@ -35,12 +35,14 @@ class Clause(NamedTuple):
 class Pipeline:
     """Clauses in order, and the variables that carry the current row."""
 
-    __slots__ = ("clauses", "variables", "unique")
+    __slots__ = ("clauses", "variables", "unique", "pairs")
 
     def __init__(self) -> None:
         self.clauses: list[Clause] = []
         self.variables: list[str] = []
         self.unique = False
+        self.pairs = False
+        """Whether the loop brings pairs, so that a tuple of both parts is the pair itself."""
 
     def loop(self, target: str, iterable: str) -> None:
         self.clauses.append(Clause("for", target, iterable))
@@ -120,6 +122,13 @@ class Pipeline:
             frame.emit(f"append_{name} = {name}.append")
             self.write(frame, [f"append_{name}({element})"])
         return name
+
+    def sole_iterable(self, element: str) -> str | None:
+        """What the only loop is over, if the elements are its items; None where they are made of them."""
+        if len(self.clauses) != 1 or self.clauses[0].kind != "for":
+            return None
+        target = self.clauses[0].target
+        return self.clauses[0].text if element in (target, f"({target}[0], {target}[1])") and self.pairs else None
 
     def collect_set(self, generator: Generator, frame: Frame, element: str) -> str:
         """As `collect`, each element once; the name of the set."""

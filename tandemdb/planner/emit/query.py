@@ -149,7 +149,7 @@ class QueryEmitter(SubqueryEmitter):
         outside = self.outside(core)
         plan = order_joins(core, self.generator.roots, outside)
         if order is not None:
-            plan = order.with_order(plan)
+            plan = order.with_cover(order.with_order(plan))
         self.frame.sources.update(core.sources)
         completed = any(source.join in ("RIGHT", "FULL") for source in core.sources)
         for conjunct in core.conjuncts:
@@ -294,7 +294,7 @@ def is_whole_record(core: Core, results: Sequence[Expr]) -> bool:
     if len(core.sources) != 1 or len(results) != len(core.sources[0].columns):
         return False
     source = core.sources[0]
-    return all(
+    return source.places is None and all(
         isinstance(item, Column) and item.source is source and item.position == position
         for position, item in enumerate(results)
     )

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from tandemdb.planner.access.covering import places_in
 from tandemdb.planner.access.paths import Path, Term, unique_on
 from tandemdb.planner.bind.bound import (
     HOLDS_BLOB,
@@ -277,9 +278,26 @@ class SourceReader:
             keys = f"{key}.equal({rank}, {stored})"
         else:
             keys = self.range_of_key(key)
+        if path.cover == "entry":
+            keys = keys.replace(".range_keys(", ".range_entries(", 1)
         if path.kind == "key_reversed":
             keys = f"{keys}[::-1]"
-        self.pipeline.loop(self.target, f"{many}({keys})")
+        if path.cover:
+            self.pipeline.loop(self.source.variable, keys)
+            self.cover()
+        else:
+            self.pipeline.loop(self.target, f"{many}({keys})")
+
+    def cover(self) -> None:
+        """Let expressions read the columns from what of a key's entries the variable holds."""
+        source, path = self.source, self.path
+        assert source.table is not None
+        if path.cover == "entry":
+            source.places = places_in(source, path.key)
+            self.pipeline.pairs = True
+        else:
+            source.places = {source.table.rowid_position: ""}
+        self.queries.expressions.forget()
 
     def range_of_key(self, key: str) -> str:
         path = self.path
