@@ -29,6 +29,7 @@ from tandemdb.dbapi.functions import enable_callback_tracebacks
 from tandemdb.dbapi.install import install, uninstall
 from tandemdb.dbapi.names import drop, keep
 from tandemdb.dbapi.parameters import adapt, register_adapter
+from tandemdb.dbapi.restoring import restore_from
 from tandemdb.dbapi.rows import Row
 from tandemdb.errors import (
     DatabaseError,
@@ -80,6 +81,7 @@ __all__ = [
     "paramstyle",
     "register_adapter",
     "register_converter",
+    "restore_from",
     "sqlite_version",
     "sqlite_version_info",
     "threadsafety",

@@ -47,6 +47,13 @@ def add_serve(commands: Commands) -> None:
     serve.add_argument("--secondary-of", default="", metavar="URL", help="follow this primary, tandemdb://HOST:PORT/NAME")
     add_secondary(serve)
     serve.add_argument("--load", default="", metavar="SCRIPT.sql", help="run a script before listening")
+    serve.add_argument(
+        "--restore-from", default="", metavar="TARGET", help="start from this backup target: sqlite:///PATH, or a URL"
+    )
+    serve.add_argument(
+        "--backup-to", default="", metavar="TARGET", help="write every commit, while a primary, to a backup target"
+    )
+    serve.add_argument("--backup-mode", choices=("sync", "async"), default="async", help="whether commits wait for it")
     serve.add_argument("--storage-only", action="store_true", help="mirror and be promoted, but run no SQL")
     serve.add_argument(
         "--required", type=int, default=1, metavar="K", help="synchronous secondaries that must have a commit: 1"

@@ -31,6 +31,12 @@ def serve(options: argparse.Namespace) -> int:
     if options.load and (options.secondary_of or options.storage_only):
         tell("--load needs a primary that runs SQL: its secondaries get the data from it")
         return 2
+    if options.restore_from and (options.secondary_of or options.storage_only or options.load):
+        tell("--restore-from needs a primary that runs SQL, and no --load")
+        return 2
+    if options.backup_to and options.storage_only:
+        tell("--backup-to needs a node that runs SQL")
+        return 2
     if options.coordinator and options.secondary_of:
         tell("with --coordinator a node finds out itself whom to follow: leave --secondary-of out")
         return 2
@@ -39,7 +45,12 @@ def serve(options: argparse.Namespace) -> int:
         signal.signal(number, lambda *_: stopped.set())
     store = None
     try:
-        if options.load and (not options.coordinator or options.bootstrap or not nodes.has_record(options.coordinator)):
+        # Who comes later to a cluster with a coordinator gets the data from its primary.
+        begins = options.load or options.restore_from
+        is_first = not (begins and options.coordinator and not options.bootstrap) or not nodes.has_record(
+            options.coordinator
+        )
+        if options.load and is_first:
             store = load(options.name, options.load)
             if store is None:
                 return 1
@@ -57,6 +68,9 @@ def serve(options: argparse.Namespace) -> int:
             lease_seconds=options.lease,
             bootstrap=options.bootstrap,
             advertise=options.advertise,
+            restore=options.restore_from if is_first else "",
+            backup=options.backup_to,
+            backup_mode=options.backup_mode,
         )
     except sqlite3.Error as error:
         return fail(error)

@@ -141,14 +141,21 @@ class Beyond(ConnectionState):
 
         Args:
             target: a connection, or the URL of a node (tandemdb://HOST:PORT/NAME?secret_file=...), whose database
-                becomes the mirror; its content is replaced and it turns read-only.
+                becomes the mirror; its content is replaced and it turns read-only. Or a backup target of another kind,
+                which gets rows: sqlite:///PATH, an SQLAlchemy engine or its URL; see docs/backup-targets.md.
             mode: "sync": a commit returns when the mirror has it; "async": it returns at once.
             options: those of `tandemdb.replication.attach`: name, overwrite, timeout_seconds, limits such as required
                 (how many synchronous mirrors must have a commit) and on_loss (what happens when too few are there).
         Returns:
-            The `tandemdb.replication.Replica`, or for a node the `RemoteReplica`, which mends a broken link.
+            The `tandemdb.replication.Replica`; for a node the `RemoteReplica`, which mends a broken link; for a backup
+            target its `Feed` (status, wait(), detach()), for which overwrite is the only option.
         Cost: the first copy is O(blocks).
         """
+        if not isinstance(target, ConnectionState):
+            from tandemdb.dbapi.targets.opening import is_target
+
+            if is_target(target):
+                return self._feed_target(target, mode, **options)
         if isinstance(target, str):
             return self._replicate_to_node(target, mode, **options)
         attach = find_replication("attach")
@@ -190,6 +197,20 @@ class Beyond(ConnectionState):
                 self._database.continue_alone()  # type: ignore[attr-defined]
             else:
                 continue_alone(self._database)
+
+    def _feed_target(self, target: Any, mode: str, overwrite: bool = False) -> Any:
+        """Write every commit to a backup target of another kind."""
+        from tandemdb.dbapi.targets.opening import open_target
+        from tandemdb.replication.targets import feed_to
+
+        if mode not in ("sync", "async"):
+            raise ProgrammingError(f"unknown mode of mirroring: {mode!r}", hint='It is "sync" or "async".')
+        with self._guard():
+            if self._target.kind == "remote":
+                raise NotSupportedError(
+                    "this connection's database is on a node", hint="Start the node with --backup-to URL."
+                )
+            return feed_to(self._database, open_target(target), "sync" if mode == "sync" else "async", overwrite)
 
     def _replicate_to_node(self, url: str, mode: str, **options: Any) -> Any:
         """Mirror this database to a node."""

@@ -27,6 +27,7 @@ from tandemdb.replication.limits import GATHER_SECONDS, Limits
 from tandemdb.replication.loss import policy_of
 from tandemdb.replication.node import Node
 from tandemdb.replication.relay import Relay
+from tandemdb.replication.targets import feed_to
 
 if TYPE_CHECKING:
     from tandemdb.storage import Database
@@ -49,6 +50,9 @@ def serve(
     lease_seconds: float = LEASE_SECONDS,
     bootstrap: bool = False,
     advertise: str = "",
+    restore: str = "",
+    backup: str = "",
+    backup_mode: str = "async",
 ) -> Node:
     """Serve the store `name` of this process to clients and other nodes; `Node.stop()` ends it.
 
@@ -67,6 +71,9 @@ def serve(
         lease_seconds: how long after its last renewal a primary's place is free.
         bootstrap: begin a new cluster, whatever the coordinator's record says.
         advertise: "HOST:PORT" where others reach this node, if not where it listens.
+        restore: a backup target that the store, which must be new, is started from.
+        backup: a backup target that gets every commit while this node is a primary.
+        backup_mode: "sync" or "async".
     Raises:
         ProgrammingError: arguments that do not fit; a host open to others, without secret or certificates.
         OperationalError: the address is taken; a file is missing; the store holds data that would be lost.
@@ -95,10 +102,22 @@ def serve(
         keeping = find_coordinator(coordinator, lease_seconds) if isinstance(coordinator, str) else coordinator
         served.coordinate(keeping, lease_seconds, mode=mode, bootstrap=bootstrap, overwrite=overwrite)
     policy_of(bounds, served.keeper)
+    if restore:
+        from tandemdb.dbapi.targets.starting import start_from
+
+        start_from(store, restore)
     served.start()
     if primary is not None:
         try:
             linking.follow(served.database, primary, "sync" if mode == "sync" else "async", overwrite=overwrite)
+        except BaseException:
+            served.stop()
+            raise
+    if backup:
+        from tandemdb.dbapi.targets.opening import open_target
+
+        try:
+            feed_to(store, open_target(backup), "sync" if backup_mode == "sync" else "async", overwrite)
         except BaseException:
             served.stop()
             raise

@@ -42,6 +42,9 @@ EVENTS: dict[str, Event] = {
     "lease_lost": Event(logging.WARNING, "{node} takes no writes: {reason}"),
     "coordinator_lost": Event(logging.WARNING, "{node}: {reason}"),
     "keeper_failed": Event(logging.ERROR, "{node} is unable to do its part: {reason}"),
+    "target_lost": Event(logging.WARNING, "backup target {target} is lost: {reason}"),
+    "target_refused": Event(logging.ERROR, "backup target {target} takes no more commits: {reason}"),
+    "target_superseded": Event(logging.ERROR, "backup target {target} is another primary's now: {reason}"),
     "promoted": Event(logging.WARNING, "{node} promoted: epoch {epoch} from LSN {lsn}"),
 }
 

@@ -35,7 +35,7 @@ from tandemdb.replication.follower import Follower
 from tandemdb.replication.limits import GATHER_SECONDS, Limits
 from tandemdb.replication.messages import Epoch
 from tandemdb.replication.operator import Operator
-from tandemdb.replication.replica import PromotionReport, is_exposed, orphans, promote
+from tandemdb.replication.replica import PromotionReport, is_exposed, orphans, promote, status
 from tandemdb.replication.roles import between_transactions
 from tandemdb.replication.system import system_of
 
@@ -276,7 +276,7 @@ class Node:
             "storage_only": self.sessions is None,
             "modules": sorted(name for name in list(sys.modules) if name.startswith("tandemdb")),
             "orphans": len(orphans(self.database)),
-            "secondaries": [entry._asdict() for entry in publisher.status()] if publisher is not None else [],
+            "secondaries": [entry._asdict() for entry in status(self.database)],
         }
         if secondary is not None:
             answer["following"] = self._describe_following(root.lsn)

@@ -200,9 +200,15 @@ def promote(secondary: Database, epoch: Epoch | None = None) -> PromotionReport:
 
 
 def status(primary: Database) -> list[SecondaryStatus]:
-    """Tell how far each secondary of this database has come, in the order they were attached. Cost: no message sent."""
+    """Tell how far each secondary of this database has come, in the order they were attached, then its backup targets.
+
+    Cost: no message sent.
+    """
     system = find_system(primary)
-    return system.publisher.status() if system is not None and system.publisher is not None else []
+    if system is None:
+        return []
+    entries = system.publisher.status() if system.publisher is not None else []
+    return entries + [feed.status for feed in system.targets]
 
 
 def wait_for(secondary: Database, lsn: int, timeout_seconds: float = WAIT_SECONDS) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tandemdb.replication.loss import Arbiter
     from tandemdb.replication.publisher import Publisher
     from tandemdb.replication.secondary import Secondary
+    from tandemdb.replication.targets.feed import Feed
     from tandemdb.storage import CommitObserver, Database
 
 
@@ -52,6 +53,8 @@ class System:
         self.authority: Authority | None = None
         # What stands around the publisher as observers of the database, innermost first: see `roles.observe`.
         self.wrappers: list[Callable[[CommitObserver | None], CommitObserver]] = []
+        # Backup targets of other kinds.
+        self.targets: list[Feed] = []
         self.orphans: list[Orphan] = []
         # Of the time when this was a primary, until it has heard what became of its last commits.
         self.former_log: ChangeLog | None = None
