@@ -12,6 +12,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run every record of the sqllogictest files, not a seeded sample of the large ones",
     )
     parser.addoption(
+        "--kills",
+        type=int,
+        default=20,
+        help="how many node processes the test of random kills and failpoints ends (default: %(default)s)",
+    )
+    parser.addoption(
         "--rewrite-golden",
         action="store_true",
         help="write what the golden scripts answer now into them; read that diff as you would read code",

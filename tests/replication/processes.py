@@ -15,6 +15,7 @@ from typing import Any
 
 import tandemdb
 from tandemdb.dbapi import nodes
+from tandemdb.testing import failpoints
 
 START_SECONDS = 20.0
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,10 +24,19 @@ ROOT = Path(__file__).resolve().parents[2]
 class NodeProcess:
     """`tandemdb serve` in a process of its own."""
 
-    def __init__(self, *arguments: str, name: str = "shop", listen: str = "127.0.0.1:0") -> None:
-        command = [sys.executable, "-m", "tandemdb.cli", "serve", "--name", name, "--listen", listen, *arguments]
+    def __init__(
+        self, *arguments: str, name: str = "shop", listen: str = "127.0.0.1:0", failpoint: str = ""
+    ) -> None:
+        module = "tandemdb.testing.failpoints" if failpoint else "tandemdb.cli"
+        command = [sys.executable, "-m", module, "serve", "--name", name, "--listen", listen, *arguments]
         self.process = subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+            command,
+            cwd=ROOT,
+            env={**os.environ, failpoints.VARIABLE: failpoint},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
         )
         self.log: list[str] = []
         self._lines: queue.Queue[str] = queue.Queue()
@@ -68,6 +78,10 @@ class NodeProcess:
         """End it as a power failure would."""
         self.process.kill()
         self.process.wait(10)
+
+    @property
+    def is_dead(self) -> bool:
+        return self.process.poll() is not None
 
     def suspend(self) -> None:
         os.kill(self.process.pid, signal.SIGSTOP)
