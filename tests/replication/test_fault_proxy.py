@@ -186,7 +186,7 @@ def test_what_was_acknowledged_is_on_both_sides(
 
 @pytest.mark.parametrize("direction", ["up", "down"])
 def test_a_one_way_partition(mirrored: tuple[Database, Node, FaultProxy, int, RemoteReplica], direction: str) -> None:
-    """Data lost on their way there, or acknowledgements on theirs back: in doubt, then undone or refused, then healed."""
+    """Data lost on their way, or acknowledgements on theirs: in doubt, then undone or refused, then healed."""
     primary, node, proxy, table, _ = mirrored
     publisher = replication.system.system_of(primary).publisher
     assert publisher is not None

@@ -28,7 +28,7 @@ MORTAL_POINTS = sorted(set(POINTS) - {"primary.mid_snapshot"})
 
 
 class Pair:
-    """A primary and its standby, processes; one of them may have a failpoint, for both at once would be two failures."""
+    """A primary and its standby, processes; one may have a failpoint, for both at once would be two failures."""
 
     def __init__(self, stack: ExitStack, script: Path, seed: int) -> None:
         self.stack = stack
