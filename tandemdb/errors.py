@@ -46,7 +46,8 @@ class _Details:
         if code == "":
             code = self.default_code
         if code:
-            self.sqlite_errorname = code
+            # As sqlite3 does with SQLITE_CONSTRAINT_DATATYPE, which it has no constant for.
+            self.sqlite_errorname = code if hasattr(sqlite3, code) else "unknown"
             self.sqlite_errorcode = RESULT_CODES[code]
 
 

@@ -131,7 +131,10 @@ def create_table(session: Session, transaction: Any, node: ast.CreateTable, data
         ddl.create_table(transaction, node, users=session.users)
         return
     from tandemdb.planner.plan import compile_select
+    from tandemdb.planner.schema.schema import load_schema
 
+    if not ddl.name_is_free(load_schema(transaction.root), node):
+        return
     roots = session.roots()
     plan = compile_select(node.select, session.namespace(), roots, values, session.users, None, "create table as")
     rows = list(plan.iterate(plan.run(roots, values, session.context)))

@@ -64,7 +64,83 @@ def reversed_engine() -> Any:
     return connection
 
 
-ENGINES: dict[str, Connect] = {"sqlite3": sqlite3_engine, "tandemdb": tandemdb_engine, "reversed": reversed_engine}
+class LaterConnection:
+    """A later SQLite (apsw's) behind as much of sqlite3's interface as scripts use."""
+
+    def __init__(self) -> None:
+        import apsw
+
+        self.connection = apsw.Connection(":memory:")
+
+    def cursor(self) -> LaterCursor:
+        return LaterCursor(self.connection)
+
+    def execute(self, text: str) -> LaterCursor:
+        cursor = self.cursor()
+        cursor.execute(text, ())
+        return cursor
+
+    @property
+    def in_transaction(self) -> bool:
+        return bool(self.connection.in_transaction)
+
+    @property
+    def total_changes(self) -> int:
+        return int(self.connection.total_changes())
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+class LaterCursor:
+    """A cursor of `LaterConnection`; rowcount and lastrowid are those of the statement before where none is known."""
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+        self.description: Any = None
+        self.rowcount = -1
+        self.lastrowid: int | None = None
+        self.rows: list[Any] = []
+
+    def execute(self, text: str, parameters: Any) -> None:
+        import apsw
+
+        cursor = self.connection.cursor()
+        try:
+            cursor.execute(text, parameters)
+            try:
+                self.description = cursor.get_description() or None
+            except apsw.ExecutionCompleteError:
+                self.description = None
+            self.rows = list(cursor)
+        except apsw.Error as caught:
+            raise later_error(caught) from caught
+        if text.lstrip("( ").upper().startswith(("INSERT", "UPDATE", "DELETE", "REPLACE")):
+            self.rowcount = self.connection.changes()
+        self.lastrowid = self.connection.last_insert_rowid()
+
+    def fetchall(self) -> list[Any]:
+        return self.rows
+
+
+def later_error(caught: Any) -> sqlite3.Error:
+    """The error as sqlite3 raises it."""
+    kinds: dict[str, type[sqlite3.Error]] = {
+        "ConstraintError": sqlite3.IntegrityError,
+        "MismatchError": sqlite3.IntegrityError,
+        "TooBigError": sqlite3.DataError,
+    }
+    error = kinds.get(type(caught).__name__, sqlite3.OperationalError)(str(caught))
+    codes = {
+        value: name for name, value in vars(sqlite3).items() if name.startswith("SQLITE_") and isinstance(value, int)
+    }
+    error.sqlite_errorname = codes.get(getattr(caught, "extendedresult", 0), "SQLITE_ERROR")
+    return error
+
+
+ENGINES: dict[str, Connect] = {
+    "sqlite3": sqlite3_engine, "tandemdb": tandemdb_engine, "reversed": reversed_engine, "later": LaterConnection,
+}  # fmt: skip
 
 
 def run(connect: Connect, script: Script) -> Run:
@@ -104,8 +180,11 @@ def read_state(connection: Any) -> dict[str, list[Any]]:
         state["schema"] = schema
         for kind, name, _, text in schema:
             if kind == "table":
-                key = "" if "WITHOUT ROWID" in str(text) else "rowid, "
-                state[name] = connection.execute(f'SELECT {key}* FROM "{name}"').fetchall()
+                # In what order a log's rows came hangs on the order in which a statement visits rows.
+                key = "" if "WITHOUT ROWID" in str(text) or name in ("log", "sqlite_stat1") else "rowid, "
+                rows = connection.execute(f'SELECT {key}* FROM "{name}"').fetchall()
+                # SQLite makes a counter's row even for a trigger that might have inserted, but has not.
+                state[name] = [row for row in rows if name != "sqlite_sequence" or row[2]]
     except Exception as caught:
         state["error"] = [(type(caught).__name__, str(caught))]
     return state

@@ -14,7 +14,14 @@ from typing import Any, NamedTuple
 from tandemdb.planner.access import paths as access
 from tandemdb.planner.access.computed import is_usable
 from tandemdb.planner.bind.bound import HOLDS_NULL, HOLDS_TEXT, Column, Expr, QueryIn, Rowid, Source, sources_of
-from tandemdb.planner.bind.traits import canonical_collation, collation_of, comparison_collation, is_constant
+from tandemdb.planner.bind.traits import (
+    affinity_of,
+    canonical_collation,
+    collation_of,
+    compared_result,
+    comparison_collation,
+    is_constant,
+)
 from tandemdb.planner.syntax import ast
 
 QUERY_MEMBERS = 10
@@ -74,7 +81,7 @@ def member_paths(
     if isinstance(conjunct, QueryIn):
         if not takes_plain_members(conjunct):
             return []
-        collation = comparison_collation(operand, conjunct.query.cores[0].results[0].expression)
+        collation = comparison_collation(operand, compared_result(conjunct.query))
     else:
         found = collation_of(operand)
         collation = found[0] if found else "BINARY"
@@ -89,10 +96,9 @@ def member_paths(
 
 def takes_plain_members(conjunct: QueryIn) -> bool:
     """Whether the column is compared as it is stored."""
-    from tandemdb.planner.bind.traits import affinity_of
     from tandemdb.planner.runtime.helpers import operand_conversion
 
-    return operand_conversion(affinity_of(conjunct.operands[0]), conjunct.query.columns[0].affinity) is None
+    return operand_conversion(affinity_of(conjunct.operands[0]), affinity_of(compared_result(conjunct.query))) is None
 
 
 def is_rowid(source: Source, operand: Expr) -> bool:

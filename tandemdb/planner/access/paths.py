@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from tandemdb.errors import OperationalError
 from tandemdb.planner.access.computed import bound_column, is_same, is_usable
 from tandemdb.planner.bind.bound import (
     HOLDS_BLOB,
@@ -198,6 +199,8 @@ def table_paths(
         if source.index_hint == "" or (source.index_hint and source.index_hint.lower() != index.name.lower()):
             continue
         if not is_usable(source, index, conjuncts, stored):
+            if source.index_hint and index.where is not None:
+                raise OperationalError("no query solution", code="SQLITE_ERROR")
             continue
         path = index_path(source, index, terms, count, stored.keys[index.id])
         if path is not None:

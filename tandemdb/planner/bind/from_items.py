@@ -48,7 +48,7 @@ class Link(NamedTuple):
 class FromBinder:
     """Binds the FROM clause of one scope."""
 
-    __slots__ = ("binder", "scope", "core", "links", "completes")
+    __slots__ = ("binder", "scope", "core", "links", "completes", "ambiguous")
 
     def __init__(self, binder: Binder, scope: Scope) -> None:
         self.binder = binder
@@ -56,6 +56,8 @@ class FromBinder:
         self.core = scope.core
         self.links: list[Link] = []
         self.completes = False
+        self.ambiguous = ""
+        """The last name in a USING that may mean several columns; as in SQLite the last one is told."""
 
     def bind(self, node: ast.Source) -> None:
         """Add the sources, entries and conditions of a FROM clause to the scope."""
@@ -84,6 +86,8 @@ class FromBinder:
                 source.requires |= completed
             if number == last:
                 completed = {source.number for source in self.core.sources}
+        if self.ambiguous:
+            raise ambiguous_in_using(self.ambiguous)
 
     def add(self, item: ast.Source, join: ast.Join | None, *, fixed: bool) -> None:
         """Add one item. `fixed`: a RIGHT or FULL join stands here or further on, so it keeps its place."""
@@ -145,6 +149,8 @@ class FromBinder:
         """The equalities that USING or NATURAL asks for; the entry remembers the names."""
         left = self.scope.entries[:-1]
         names = list(join.using or ())
+        if join.natural and self.ambiguous:
+            raise ambiguous_in_using(self.ambiguous)
         if join.natural:
             names = [c.name for c in entry.columns if not c.hidden and self.holders(left, c.name)]
         equalities: list[Expr] = []
@@ -153,7 +159,9 @@ class FromBinder:
             holders = self.holders(left, name, hidden=not join.natural)
             if position is None or not holders:
                 raise fault(f"cannot join using column {name} - column not present in both tables")
-            equalities.append(ast.Binary("=", self.left_side(holders, name), entry.columns[position].expression))
+            if self.completes and any(name.lower() not in holder.using for holder, _ in holders[1:]):
+                self.ambiguous = name
+            equalities.append(ast.Binary("=", self.left_side(holders), entry.columns[position].expression))
         entry.using = {name.lower(): name for name in names}
         return equalities
 
@@ -166,12 +174,10 @@ class FromBinder:
                 found.append((entry, entry.columns[position].expression))
         return found
 
-    def left_side(self, holders: Sequence[tuple[Entry, Expr]], name: str) -> Expr:
+    def left_side(self, holders: Sequence[tuple[Entry, Expr]]) -> Expr:
         """The leftmost column of that name; where RIGHT or FULL joins are about, the first that is not NULL."""
         if not self.completes or len(holders) == 1:
             return holders[0][1]
-        if any(name.lower() not in entry.using for entry, _ in holders[1:]):
-            raise fault(f"ambiguous reference to {name} in USING()")
         return first_that_is_there([expression for _, expression in holders])
 
     # ---- joins in parentheses
@@ -194,6 +200,10 @@ class FromBinder:
         query.outer |= {s for own in core.sources for e in own.on for s in sources_of(e)} - set(core.sources)
         self.scope.query.outer |= query.outer
         self.scope.entries.append(nested_entry(inner, source))
+
+
+def ambiguous_in_using(name: str) -> OperationalError:
+    return fault(f"ambiguous reference to {name} in USING()")
 
 
 def nested_entry(inner: Scope, source: Source | None) -> Entry:

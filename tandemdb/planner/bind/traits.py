@@ -14,12 +14,15 @@ Rules: https://www.sqlite.org/datatype3.html, sections 4.2 and 7.1.
 from __future__ import annotations
 
 from tandemdb.planner.bind.bound import (
+    HOLDS_NUMBER,
+    HOLDS_TEXT,
     AggregateRef,
     Column,
     Expr,
     FunctionCall,
     Local,
     Part,
+    Query,
     QueryExists,
     QueryIn,
     QueryValue,
@@ -110,21 +113,31 @@ def comparison_collation(left: Expr, right: Expr) -> str:
     return chosen[0] if chosen else "BINARY"
 
 
+def compared_result(query: Query, place: int = 0) -> Expr:
+    """What lends a column behind IN its affinity and collation: the expression in the last SELECT, as in SQLite."""
+    core = query.cores[-1]
+    return core.results[place].expression if core.values is None else core.values[-1][place]
+
+
 def comparison_affinity(left: Expr, right: Expr) -> tuple[str | None, str | None]:
     """The affinity to apply to the left and to the right operand before they are compared."""
-    return affinity_applied(affinity_of(left), affinity_of(right)), affinity_applied(
-        affinity_of(right), affinity_of(left)
-    )
+    one, other = affinity_of(left), affinity_of(right)
+    if one is not None and other is not None:
+        affinity = "NUMERIC" if one in NUMERIC or other in NUMERIC else None
+    else:
+        affinity = one or other
+        affinity = "NUMERIC" if affinity in NUMERIC else affinity if affinity == "TEXT" else None
+    return affinity_applied(affinity, one, left), affinity_applied(affinity, other, right)
 
 
-def affinity_applied(own: str | None, other: str | None) -> str | None:
-    """The affinity that an operand of affinity `own` gets from its partner's."""
-    own_numeric, other_numeric = own in NUMERIC, other in NUMERIC
-    if other_numeric and not own_numeric:
-        return "NUMERIC"
-    if other == "TEXT" and own is None:
-        return "TEXT"
-    return None
+def affinity_applied(affinity: str | None, own: str | None, operand: Expr) -> str | None:
+    """The comparison's affinity, or None where the operand's own has already made its values such."""
+    conforms = own in NUMERIC if affinity == "NUMERIC" else own == affinity
+    if conforms and isinstance(operand, Column) and operand.source.table is None:
+        # A column of a query bears the affinity of its first SELECT, but values of all of them.
+        foreign = HOLDS_TEXT if affinity == "NUMERIC" else HOLDS_NUMBER
+        conforms = not operand.source.columns[operand.position].classes & foreign
+    return None if conforms else affinity
 
 
 NUMERIC = ("INTEGER", "REAL", "NUMERIC")

@@ -97,8 +97,6 @@ def run_dml(session: Session, statement: Statement, rows: Iterable[Sequence[Any]
         batches, changes = run_inserts(session, plan, roots, rows, context)
     else:
         batches, changes = run_each(session, statement, plan, roots, rows, context, key, position)
-    if len(rows) > 1:
-        session.changes = changes
     return Result(chain.from_iterable(batches), changes, plan.columns)
 
 
@@ -139,7 +137,10 @@ def run_inserts(
         raise
     if not session.in_transaction and session.depth == 0:
         session.commit_statement()
-    return batches, session.changes
+    changes = session.changes
+    if len(rows) > 1:
+        session.changes = changes // len(rows)  # changes() tells of the last row's statement.
+    return batches, changes
 
 
 def run_each(

@@ -40,18 +40,24 @@ def insert_hook(target: Target, *, several: bool) -> Hook | None:
     """hook(context, record) after an INSERT; None if the table references nothing.
 
     Args:
-        several: the statement may insert more than one row, so the references to this table are looked at too.
+        several: the statement may insert more than one row, so the references to this table are looked at too; if not,
+            only those that are deferred.
     Raises:
         OperationalError: foreign key mismatch; no such table (the parent).
     """
     checks = [child_check(reference) for reference in references_of(target)]
-    if several:
-        references_to(target)
+    schema = target.namespace.schemas[target.database]
+    for child, key in () if schema is None else reversed(schema.children_of(target.table.name)):
+        if several or key.deferred:
+            find_reference(target, child, key)
     return call_all(checks)
 
 
 def update_hook(target: Target, assigned: Collection[int]) -> Action | None:
     """hook(context, old, new) after an UPDATE of the columns at the positions `assigned` (-1: the rowid)."""
+    if not touches_any(target, assigned):
+        return None
+    references_to(target)  # SQLite looks them all up, and tells of a mismatch.
     checks = [child_check(reference) for reference in references_of(target, assigned)]
     actions = []
     for reference in references_to(target, assigned):
@@ -111,6 +117,15 @@ def references_to(target: Target, assigned: Collection[int] | None = None) -> li
             continue
         found.append(find_reference(target, child, key))
     return found
+
+
+def touches_any(target: Target, assigned: Collection[int]) -> bool:
+    """Whether an UPDATE of these columns touches a foreign key; if not, SQLite looks at none, the faulty included."""
+    if any(not set(key.columns).isdisjoint(assigned) for key in target.table.foreign_keys):
+        return True
+    schema = target.namespace.schemas[target.database]
+    children = () if schema is None else schema.children_of(target.table.name)
+    return any(touches_parent(target.table, key, assigned) for _, key in children)
 
 
 def touches_parent(parent: Table, key: ForeignKey, assigned: Collection[int]) -> bool:

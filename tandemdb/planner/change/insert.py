@@ -70,7 +70,7 @@ class InsertEmitter:
         """Whether rows that fit are taken together before the loop, with `masks` of what their columns hold."""
         self.rows_name = "many"
         self.chooses_rowid = False
-        self.upserts = Upserts(self)
+        self.upserts: Upserts
 
     # ---- the columns named
 
@@ -109,6 +109,7 @@ class InsertEmitter:
         frame, node = self.frame, self.node
         self.appends = self.may_append()
         items = self.source_items()
+        self.upserts = Upserts(self)
         self.row.open_table()
         self.row.open_sequence()
         frame.emit("changes, last = 0, None")
@@ -126,20 +127,29 @@ class InsertEmitter:
         if self.appends and self.rows_name:
             self.write_batch(items)
         self.open_rows(items)
+        if self.many and self.table.autoincrement:
+            frame.emit(f"{self.row.sequence}.begin_row()")
         self.write_row(items)
         frame.depth -= 1
+        if self.table.autoincrement and not self.many:
+            frame.emit(f"{self.row.sequence}.store()")
         frame.depth -= 1
         self.write_end()
 
     def write_end(self) -> None:
         frame = self.frame
+        stores = self.table.autoincrement and self.many
+        if stores:
+            frame.emit("except BaseException:")
+            frame.emit(f"    {self.row.sequence}.undo_row()")
+            frame.emit("    raise")
         frame.emit("finally:")
-        if self.table.autoincrement:
+        if stores:
             frame.emit(f"    {self.row.sequence}.store()")
         if self.appends:
             frame.emit("    try:")
             frame.emit("        if keys:")
-            frame.emit(f"            changes += {self.append_text()}")
+            frame.emit(f"            changes += {self.append_text('keys, records')}")
             frame.emit("            last = keys[-1]")
             frame.emit("    except Exception as error:")
             frame.emit("        last = getattr(error, 'last_key', None) or last")
@@ -150,13 +160,13 @@ class InsertEmitter:
             frame.emit("    context.changed(changes, last)")
         frame.emit("return (returned,)" if self.node.returning else "return ()")
 
-    def append_text(self) -> str:
+    def append_text(self, rows: str) -> str:
         """A call that appends the gathered rows, checking the unique indexes for all of them at once."""
         uniques = tuple((index.id, unique_text(self.table, index), index_code(index))
                         for index in self.table.indexes if index.unique and index.id >= 0)  # fmt: skip
         function = self.generator.helper(append_batch)
         masks = ", masks" if self.batches else ""
-        return f"{function}({self.row.writable}, keys, records, {self.generator.helper(uniques, 'unique_keys')}{masks})"
+        return f"{function}({self.row.writable}, {rows}, {self.generator.helper(uniques, 'unique_keys')}{masks})"
 
     def may_append(self) -> bool:
         """Whether rows may be gathered for `append_many`: nothing may need to find them before."""
@@ -282,7 +292,7 @@ class InsertEmitter:
             frame.emit(f"{row.key} = -1 if {given} is None else {given}")
         if table.rowid_position >= 0:
             codes[table.rowid_position] = Code(row.key, HOLDS_INT, True)
-        row.assign(codes)
+        row.assign(codes, fires=True)
         key = "None" if table.without_rowid else row.key
         frame.emit(f"if not {before}(context, None, None, {key}, {row.record}):")
         frame.emit("    continue")
@@ -330,9 +340,9 @@ class InsertEmitter:
             frame.emit(f"    records.append({row.record})")
             frame.emit("    continue")
             frame.emit("if keys:")
-            frame.emit(f"    changes += {self.append_text()}")
-            frame.emit("    last = keys[-1]")
-            frame.emit("    keys, records = [], []")
+            frame.emit("    gathered, keys, records = (keys, records), [], []")
+            frame.emit(f"    changes += {self.append_text('*gathered')}")
+            frame.emit("    last = gathered[0][-1]")
             frame.emit(f"if {row.key} < 0 and not {row.writable}.count:")
             frame.emit(f"    high = {row.key}  # The first row: the next rowid is one more, though that be negative.")
             frame.emit(f"if {row.key} > {ROWID_MAX}:")

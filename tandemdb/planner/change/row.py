@@ -86,6 +86,9 @@ class RowEmitter:
         """Columns whose NULL the generated code may replace: each needs a local of its own."""
         self.skip = "continue"
         """What the generated code does to leave a row as it is."""
+        self.types_wait = False
+        self.waiting: list[Column] = []
+        """Columns of a STRICT table whose types are still to be checked."""
 
     def use(self, function: Any, name: str = "") -> str:
         return self.generator.helper(function, name)
@@ -96,8 +99,13 @@ class RowEmitter:
 
     # ---- values
 
-    def assign(self, codes: Sequence[Code | None]) -> None:
-        """Put each column's value into a local and give it its column's affinity; None for a generated column."""
+    def assign(self, codes: Sequence[Code | None], *, fires: bool = False) -> None:
+        """Put each column's value into a local and give it its column's affinity; None for a generated column.
+
+        A STRICT table's types are checked behind NOT NULL, unless generated columns or BEFORE triggers (`fires`) read
+        the row before.
+        """
+        self.types_wait = not fires and all(column.generated is None for column in self.table.columns)
         self.names = []
         self.classes = [HOLDS_ANY] * len(self.table.columns)
         for column, code in zip(self.table.columns, codes, strict=True):
@@ -126,12 +134,13 @@ class RowEmitter:
         """Write the affinity's conversion where the value may need it."""
         position = column.position
         self.classes[position] = classes
-        if self.table.strict and column.type_name.upper() != "ANY":
-            label = f"{self.table.name}.{column.name}"
-            self.frame.emit(f"{name} = {self.use(strict_value)}({name}, {column.type_name.upper()!r}, {label!r})")
+        if self.table.strict and column.type_name.upper() != "ANY" and column.generated is None:
+            self.waiting.append(column)
+            if not self.types_wait:
+                self.check_types()
             return
         own = OWN_CLASS.get(column.affinity)
-        if column.affinity == "BLOB" or self.table.strict:
+        if column.affinity == "BLOB" or self.table.strict and column.type_name.upper() == "ANY":
             return
         function = values.AFFINITY_FUNCTIONS[column.affinity]
         if own is None:
@@ -145,6 +154,14 @@ class RowEmitter:
             self.frame.emit(f"if type({name}) is not {word} and {name} is not None:")
             self.frame.emit(f"    {name} = {self.use(function)}({name})")
             self.classes[position] = HOLDS_ANY
+
+    def check_types(self) -> None:
+        """Write the checks of a STRICT table's types that are still to be made."""
+        for column in self.waiting:
+            name, type_name = self.names[column.position], column.type_name.upper()
+            label = f"{self.table.name}.{column.name}"
+            self.frame.emit(f"{name} = {self.use(strict_value)}({name}, {type_name!r}, {label!r})")
+        self.waiting = []
 
     def compute_generated(self) -> None:
         """Write generated columns, those that others read first."""
@@ -192,14 +209,19 @@ class RowEmitter:
             and self.classes[column.position] & HOLDS_NULL
         ]  # fmt: skip
         settled = set()
+        replaced = False
         for column, action in required:
             if action == "REPLACE" and column.default is not None:
                 name = self.names[column.position]
                 code = self.queries.expressions.value(self.bind(column.default))
                 self.frame.emit(f"if {name} is None:")
                 self.frame.emit(f"    {name} = {code.text}")
+                self.convert(column, name, HOLDS_ANY)
+                replaced = True
                 if not code.nullable:
                     settled.add(column.position)
+        if replaced:
+            self.compute_generated()
         for column, action in required:
             if column.position in settled:
                 continue
@@ -210,6 +232,7 @@ class RowEmitter:
             label = f"{self.table.name}.{column.name}"
             action = "ABORT" if action == "REPLACE" else action
             self.frame.emit(f"    raise {self.use(not_null_error)}({label!r}, {action!r})")
+        self.check_types()
 
     def check_conditions(self) -> None:
         if self.settings.ignore_check_constraints:

@@ -59,7 +59,7 @@ def strict_value(value: Any, type_name: str, label: str) -> Any:
     converted = values.AFFINITY_FUNCTIONS[affinity](value)
     if type(converted) not in STRICT_CLASSES[type_name]:
         raise IntegrityError(
-            f"cannot store {CLASS_NAMES[type(value)]} value in {type_name} column {label}",
+            f"cannot store {CLASS_NAMES[type(converted)]} value in {type_name} column {label}",
             code="SQLITE_CONSTRAINT_DATATYPE",
         )
     return converted

@@ -37,9 +37,12 @@ def next_rowid(table: Any) -> int:
 
 
 class Sequence:
-    """The AUTOINCREMENT counter of one table while a statement runs; `store` writes it back."""
+    """The AUTOINCREMENT counter of one table while a statement runs; `store` writes it back.
 
-    __slots__ = ("context", "database", "name", "value", "rowid", "changed")
+    A row that fails leaves no trace in the counter: `undo_row` takes back what came since `begin_row`.
+    """
+
+    __slots__ = ("context", "database", "name", "value", "rowid", "changed", "rows", "before", "abandoned")
 
     def __init__(self, context: Context, database: int, name: str) -> None:
         self.context = context
@@ -48,11 +51,10 @@ class Sequence:
         self.value = 0
         self.rowid: int | None = None
         self.changed = False
-        for key, record in self.table().items():
-            if record[0] == name:
-                self.rowid = key
-                self.value = record[1] if type(record[1]) is int else 0
-                break
+        self.rows = 0
+        self.before = (0, False)
+        self.abandoned = False
+        self.find_row()
 
     def table(self) -> Any:
         """sqlite_sequence, writable."""
@@ -60,6 +62,15 @@ class Sequence:
         schema = session.namespace().schemas[self.database]
         assert schema is not None
         return self.context.writable(self.database, schema.tables["sqlite_sequence"].id)
+
+    def find_row(self) -> None:
+        """Take the counter from its row, if it is there and holds more."""
+        for key, record in self.table().items():
+            if record[0] == self.name:
+                self.rowid = key
+                if type(record[1]) is int and record[1] > self.value:
+                    self.value = record[1]
+                break
 
     def next(self, table: Any) -> int:
         last = table.last_key()
@@ -73,9 +84,22 @@ class Sequence:
             self.value = key
             self.changed = True
 
+    def begin_row(self) -> None:
+        self.rows += 1
+        self.before = self.value, self.changed
+
+    def undo_row(self) -> None:
+        self.rows -= 1
+        self.value, self.changed = self.before
+        self.abandoned = not self.rows
+
     def store(self) -> None:
         """Write the counter into sqlite_sequence; a table's first insert makes its row."""
+        if self.abandoned:
+            return
         table = self.table()
+        if self.rowid is None or self.changed:
+            self.find_row()  # A trigger may have inserted into the table as well.
         if self.rowid is None:
             self.rowid = next_rowid(table)
             table.insert(self.rowid, (self.name, self.value))

@@ -72,10 +72,11 @@ class UpdateRow:
     def write(self, key: str, old: str, assigned: dict[int, Code], returning: Sequence[ast.ResultColumn] = ()) -> None:
         """Write the lines for a row. `assigned` maps column positions (-1: the rowid) to their new values."""
         row, table, frame = self.row, self.table, self.frame
-        key_changes = self.take_values(key, old, assigned)
         fired = emit_triggers(self, "BEFORE", "UPDATE", assigned)
+        key_changes = self.take_values(key, old, assigned, fires=fired is not None)
         if fired is not None:
-            frame.emit(f"if not {fired}(context, {key}, {old}, {row.key}, {row.record}):")
+            new_key = "None" if table.without_rowid else row.key
+            frame.emit(f"if not {fired}(context, {key}, {old}, {new_key}, {row.record}):")
             frame.emit("    continue")
             self.reload(key, assigned)
         self.check(assigned)
@@ -96,7 +97,7 @@ class UpdateRow:
         self.row.check_nulls([c for c in columns if c.position in assigned or c.generated is not None])
         self.row.check_conditions()
 
-    def take_values(self, key: str, old: str, assigned: dict[int, Code]) -> bool:
+    def take_values(self, key: str, old: str, assigned: dict[int, Code], *, fires: bool = False) -> bool:
         """Give each column's value a name; whether the unique key may change."""
         row, table = self.row, self.table
         codes: list[Code | None] = []
@@ -114,7 +115,7 @@ class UpdateRow:
         self.take_key(key, assigned, key_changes)
         if table.rowid_position >= 0:
             codes[table.rowid_position] = Code(row.key, HOLDS_INT, True)
-        row.assign(codes)
+        row.assign(codes, fires=fires)
         return key_changes
 
     def reload(self, key: str, assigned: dict[int, Code]) -> None:
@@ -330,14 +331,19 @@ def returning_element(emitter: Any, record: str, key: str, returning: Sequence[a
     """The result row of RETURNING, over the record just written."""
     bound = bind_returning(emitter, record, key, emitter.node.returning if returning is None else returning)
     expressions = [item for _, item in bound]
-    if any(isinstance(node, (QueryValue, QueryExists, QueryIn)) for item in expressions for node in walk(item)):
-        return element_after_change(emitter, record, key, expressions)
+    if has_subquery(expressions):
+        names = [name for name in (record, key) if name.isidentifier() and name != "None"]
+        return element_after_change(emitter, names, expressions)
     texts = [emitter.queries.expressions.value(item).text for item in expressions]
     return f"({', '.join(texts)},)"
 
 
-def element_after_change(emitter: Any, record: str, key: str, expressions: Sequence[Expr]) -> str:
-    """As `returning_element`, for expressions with subqueries: those see the tables as the first change left them.
+def has_subquery(expressions: Sequence[Expr]) -> bool:
+    return any(isinstance(node, (QueryValue, QueryExists, QueryIn)) for item in expressions for node in walk(item))
+
+
+def element_after_change(emitter: Any, names: Sequence[str], expressions: Sequence[Expr]) -> str:
+    """The row of expressions over the locals `names` whose subqueries see the tables as the first change left them.
 
         def returning_1(roots):               called behind the first change
             table_city_1 = roots[0].tables[5]
@@ -346,9 +352,8 @@ def element_after_change(emitter: Any, record: str, key: str, expressions: Seque
             return element_1
     """
     generator: Generator = emitter.generator
-    names = [name for name in (record, key) if name.isidentifier() and name != "None"]
     outer = Frame(generator.name("returning"), ["roots"], generator.main)
-    inner = Frame(generator.name("element"), names, outer)
+    inner = Frame(generator.name("element"), list(names), outer)
     held = generator.main, generator.tables, generator.hoisted
     generator.main, generator.tables, generator.hoisted = outer, {}, {}
     try:

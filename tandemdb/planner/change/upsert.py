@@ -21,7 +21,8 @@ from tandemdb.planner.bind.bound import HOLDS_ANY, HOLDS_INT, Column, Core, Loca
 from tandemdb.planner.bind.expression import ExpressionBinder
 from tandemdb.planner.bind.scope import ROWID_NAMES, Entry, EntryColumn, Scope
 from tandemdb.planner.change.row import unique_keys
-from tandemdb.planner.change.updated_row import UpdateRow, bind_assignments
+from tandemdb.planner.change.updated_row import UpdateRow, bind_assignments, element_after_change, has_subquery
+from tandemdb.planner.emit.writer import Code
 from tandemdb.planner.syntax import ast
 
 if TYPE_CHECKING:
@@ -142,10 +143,17 @@ class Upserts:
             frame.emit(f"if not ({expressions.true(binder.bind_scalar(clause.where))}):")
             frame.emit("    continue")
         assigned = bind_assignments(self.table, clause.assignments, binder)
-        change = UpdateRow(emitter.queries, emitter.binder, self.table, emitter.database, None, emitter.session)
+        change = UpdateRow(emitter.queries, emitter.binder, self.table, emitter.database, "ABORT", emitter.session)
         change.row.writable = row.writable
-        change.action = "ABORT"
-        codes = {position: expressions.value(item) for position, item in assigned.items()}
+        if has_subquery(list(assigned.values())):
+            # They see the rows that this statement has inserted so far.
+            texts = [old, found, *row.names, *([] if self.table.without_rowid else [row.key])]
+            names = list(dict.fromkeys(text.split("[")[0] for text in texts if text != "None"))
+            values = emitter.generator.name("values")
+            frame.emit(f"{values} = {element_after_change(emitter, names, list(assigned.values()))}")
+            codes = {position: Code(f"{values}[{at}]", HOLDS_ANY, True) for at, position in enumerate(assigned)}
+        else:
+            codes = {position: expressions.value(item) for position, item in assigned.items()}
         change.write(found, old, codes, emitter.node.returning)
         frame.emit("continue")
 

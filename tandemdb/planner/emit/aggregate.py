@@ -16,8 +16,8 @@
 
 Groups come in the order of their keys, as SQLite's sorter brings them. A column that is neither grouped by nor
 aggregated
-has its value from the group's first row, or from the row that holds the minimum or maximum when one min() or max()
-is asked for (https://www.sqlite.org/lang_select.html#bareagg).
+has its value from the group's first row, or from the row that holds the minimum or maximum of the last min() or max()
+that is asked for (https://www.sqlite.org/lang_select.html#bareagg).
 """
 
 from __future__ import annotations
@@ -198,22 +198,25 @@ class AggregateSink:
         return "None"
 
     def extreme_row(self, items: str) -> str | None:
-        """The row of the minimum or maximum, where it is the only such call."""
+        """The row of the minimum or maximum; of several such calls the last one's, as in SQLite."""
         calls = [call for call in self.core.aggregates if call.name in ("min", "max") and len(call.arguments) == 1]
-        if len(calls) != 1 or len(self.core.aggregates) != 1:
-            if len(calls) != 1:
-                return None
-        call = calls[0]
-        value = self.queries.expressions.value(call.arguments[0])
-        function = self.generator.helper(runtime.extreme_item)
-        condition = "" if call.filter is None else f" if {self.queries.expressions.true(call.filter)}"
-        key = self.collation(call)
-        return (
-            f"{function}({items}, [({value.text}) for {self.target} in {items}{condition}], "
-            f"{call.name == 'max'}, {key})"
-            if not condition
-            else f"{items}[0]"
-        )
+        if not calls:
+            return None
+        columns = []
+        for call in calls:
+            value = self.queries.expressions.value(call.arguments[0]).text
+            passed = "None"
+            if call.filter is not None:
+                passed = f"[{self.queries.expressions.true(call.filter)} for {self.target} in {items}]"
+            listed = f"[({value}) for {self.target} in {items}]"
+            columns.append((listed, passed, str(call.name == "max"), self.collation(call)))
+        listed, passed, greatest, key = columns[-1]
+        if passed == "None":
+            return f"{self.generator.helper(runtime.extreme_item)}({items}, {listed}, {greatest}, {key})"
+        # Without groups, SQLite keeps the first row only where every call has a FILTER.
+        first = bool(self.core.group_by) or all(passed != "None" for _, passed, _, _ in columns)
+        texts = ", ".join(f"({', '.join(column)})" for column in columns)
+        return f"{self.generator.helper(runtime.filtered_extreme_item)}({items}, ({texts},), {first})"
 
     def collation(self, call: Aggregate) -> str:
         found = collation_of(call.arguments[0]) if call.arguments else None

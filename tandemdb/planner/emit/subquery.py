@@ -19,7 +19,6 @@ from tandemdb.planner.bind.bound import (
     HOLDS_NULL,
     AggregateRef,
     CommonRows,
-    Expr,
     Query,
     QueryIn,
     QueryValue,
@@ -28,10 +27,11 @@ from tandemdb.planner.bind.bound import (
     queries_in,
     walk,
 )
-from tandemdb.planner.bind.traits import affinity_of, comparison_collation
+from tandemdb.planner.bind.traits import affinity_of, compared_result, comparison_collation
 from tandemdb.planner.emit.collation import collation_function
 from tandemdb.planner.emit.explain import Explanation
 from tandemdb.planner.emit.remembered import remembered_by
+from tandemdb.planner.emit.row_membership import row_in
 from tandemdb.planner.emit.writer import Code, Frame, Generator
 from tandemdb.planner.runtime import helpers as runtime
 
@@ -160,7 +160,7 @@ class SubqueryEmitter:
         query = node.query
         classes = HOLDS_INT | HOLDS_NULL
         if len(node.operands) > 1:
-            return self.row_in(node, expressions)
+            return row_in(self, node, expressions)
         function = self.generator.helper(runtime.not_member if node.negated else runtime.member,
                                          "not_member" if node.negated else "member")  # fmt: skip
         if runs_once(query):
@@ -200,37 +200,22 @@ class SubqueryEmitter:
 
     def in_operand(self, node: QueryIn, expressions: ExpressionEmitter) -> Code:
         left = affinity_of(node.operands[0])
-        right = node.query.columns[0].affinity
+        right = affinity_of(compared_result(node.query))
         code = expressions.value(node.operands[0])
         conversion = runtime.operand_conversion(left, right)
         if conversion is not None:
             code = Code(f"{self.generator.helper(conversion)}({code.text})", HOLDS_ANY)
-        return expressions.collated(code, comparison_collation(node.operands[0], first_result(node.query)))
+        return expressions.collated(code, comparison_collation(node.operands[0], compared_result(node.query)))
 
     def in_conversion(self, node: QueryIn) -> tuple[str, str]:
         """The key function of the comparison's collation and the conversion of the subquery's values, as text."""
-        collation = comparison_collation(node.operands[0], first_result(node.query))
+        collation = comparison_collation(node.operands[0], compared_result(node.query))
         key = collation_function(self.generator, collation)
-        conversion = runtime.operand_conversion(node.query.columns[0].affinity, affinity_of(node.operands[0]))
+        conversion = runtime.operand_conversion(affinity_of(compared_result(node.query)), affinity_of(node.operands[0]))
         return (
             str(key),
             "None" if conversion is None else self.generator.helper(conversion),
         )
-
-    def row_in(self, node: QueryIn, expressions: ExpressionEmitter) -> Code:
-        """(a, b) IN (SELECT ...)."""
-        arguments = self.correlation(node.query)
-        home = self.home_of(node.query)
-        function = self.local_function(node.query, "in_query", home, arguments)
-        call = f"{function}({', '.join(arguments)})"
-        if runs_once(node.query):
-            call = self.generator.hoist(Code(call), "in_rows").text
-        operands = ", ".join(expressions.value(item).text for item in node.operands)
-        member = self.generator.helper(runtime.row_member)
-        text = f"{member}(({operands}), {call})"
-        if node.negated:
-            text = f"{self.generator.helper(runtime.logical_not)}({text})"
-        return Code(text, HOLDS_INT | HOLDS_NULL)
 
 
 def define(home: Frame, frame: Frame) -> None:
@@ -276,10 +261,6 @@ def reads_local_common(query: Query) -> bool:
 def runs_once(query: Query) -> bool:
     """Whether a query gives the same rows wherever it stands in one execution."""
     return not query.outer and not reads_local_common(query)
-
-
-def first_result(query: Query) -> Expr:
-    return query.cores[0].results[0].expression
 
 
 def reads_aggregates(query: Query) -> bool:

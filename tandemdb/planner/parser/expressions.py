@@ -427,7 +427,7 @@ class ExpressionParser(TokenStream):
             if exclude in ("NO", "CURRENT"):
                 second = "OTHERS" if exclude == "NO" else "ROW"
                 self.expect(second)
-                exclude += " " + second
+                exclude = "EXPLICITLY NONE" if exclude == "NO" else "CURRENT ROW"
         return Frame(unit, start, end, exclude)
 
     def frame_bound(self, unbounded: str, depth: int) -> FrameBound:

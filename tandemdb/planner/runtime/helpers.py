@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 from tandemdb.planner.runtime import values
@@ -82,6 +83,8 @@ def without_null(members: frozenset[Any]) -> frozenset[Any]:
 
 def operand_conversion(own: str | None, other: str | None) -> Callable[[Any], Any] | None:
     """The affinity function for one side of IN (SELECT ...), by both sides' affinities."""
+    if other == "REAL" and own is None:
+        return values.affinity_real
     if other in NUMERIC and own not in NUMERIC:
         return values.affinity_numeric
     if other == "TEXT" and own is None:
@@ -112,21 +115,41 @@ def not_in_rows(value: Any, rows: Sequence[Row], convert: Any, key: Any) -> int 
     return not_member(value, members, has_null)
 
 
-def row_member(wanted: Row, rows: Iterable[Row]) -> int | None:
+class RowMembers:
+    """The rows behind (a, b) IN (SELECT ...): those without NULL in a set, the others apart."""
+
+    __slots__ = ("whole", "broken")
+
+    def __init__(self, rows: Iterable[Row], functions: Sequence[Sequence[Callable[[Any], Any]]]) -> None:
+        rows = converted_rows(rows, functions)
+        self.whole = {row for row in rows if None not in row}
+        self.broken = {row for row in rows if None in row}
+
+
+def converted_rows(rows: Iterable[Row], functions: Sequence[Sequence[Callable[[Any], Any]]]) -> Iterable[Row]:
+    """Rows with the functions of each column (its affinity's, its collation's) applied."""
+    if not any(functions):
+        return list(rows)
+    columns: list[Iterable[Any]] = list(zip(*rows, strict=True))
+    for place, column in enumerate(columns):
+        for function in functions[place]:
+            column = map(function, column)
+        columns[place] = column
+    return list(zip(*columns, strict=True))
+
+
+def row_member(wanted: Row, members: RowMembers) -> int | None:
     """(a, b) IN rows: 1 if one is equal, NULL if one could be but for NULLs, else 0."""
-    unknown = False
-    for row in rows:
-        possible = certain = True
-        for a, b in zip(wanted, row, strict=True):
-            if a is None or b is None:
-                certain = False
-            elif a != b:
-                possible = False
-                break
-        if possible and certain:
+    if None not in wanted:
+        if wanted in members.whole:
             return 1
-        unknown = unknown or possible
-    return None if unknown else 0
+        candidates: Iterable[Row] = members.broken
+    else:
+        candidates = chain(members.broken, members.whole)
+    for row in candidates:
+        if all(a is None or b is None or a == b for a, b in zip(wanted, row, strict=True)):
+            return None
+    return 0
 
 
 def sort_rows(rows: list[Row], keys: Sequence[tuple[int, bool, bool, Callable[[Any], Any] | None]]) -> list[Row]:
@@ -211,6 +234,39 @@ def extreme_item(items: Sequence[Any], column: Sequence[Any], greatest: bool, ke
         if best is None or (ranked > best if greatest else ranked < best):
             best_place, best = place, ranked
     return items[best_place]
+
+
+def filtered_extreme_item(
+    items: Sequence[Any],
+    calls: Sequence[tuple[Sequence[Any], Sequence[bool] | None, bool, Callable[[Any], Any] | None]],
+    keeps_first: bool,
+) -> Any:
+    """The item beside several min() and max(), some of them with FILTER, as SQLite comes upon it.
+
+    Each row in turn: the last call that looks at it tells whether it is taken. `keeps_first`: a row that a call's
+    FILTER leaves out is taken if it is the first.
+    """
+    chosen, passes_by = items[0], False
+    best: list[Any] = [None] * len(calls)
+    for place, item in enumerate(items):
+        for number, (column, passed, greatest, key) in enumerate(calls):
+            if passed is not None:
+                if keeps_first:
+                    passes_by = place > 0
+                if not passed[place]:
+                    continue
+            value = column[place]
+            if value is None:
+                passes_by = best[number] is not None
+                continue
+            ranked = values.sort_key(value if key is None else key(value))
+            found = best[number]
+            passes_by = found is not None and not (ranked > found if greatest else ranked < found)
+            if not passes_by:
+                best[number] = ranked
+        if not passes_by:
+            chosen = item
+    return chosen
 
 
 def distinct_values(items: Iterable[Any], key: Callable[[Any], Any]) -> list[Any]:

@@ -296,6 +296,9 @@ def kept_places(partition: Partition) -> list[list[int]]:
     group_of = partition.per_group(range(len(partition.starts) - 1))
     made = []
     for place, (low, high) in enumerate(zip(lows, highs, strict=True)):
+        if exclude == "EXPLICITLY NONE":
+            made.append(list(range(low, high)))
+            continue
         if exclude == "CURRENT ROW":
             made.append([other for other in range(low, high) if other != place])
             continue

@@ -83,14 +83,16 @@ def rename_table(session: Session, txn: Transaction, node: ast.RenameTable, data
     if table is None:
         raise fault(f"view {schema.views[lowered].name} may not be altered")
     legacy = session.settings.legacy_alter_table
-    target = Target(lowered)
-    edit_catalog(txn, schema, database, target, lambda text: quote(new), legacy=legacy)
+    target = Target(database, lowered)
+    edit_catalogs(session, database, target, lambda text: quote(new), legacy=legacy)
+    if not legacy:
+        rename_temporary_triggers(session, database, table, new)
     rename_rows(txn, table, new)
     rename_sequence(txn, schema, table.name, new)
     definition = txn.root.tables[table.id].definition
     txn.alter_table(definition._replace(name=new))
     if not legacy:
-        check_definitions(load_schema(txn.root), database, AFTER_RENAME, session.users)
+        check_definitions(session, database, AFTER_RENAME)
 
 
 def rename_rows(txn: Transaction, table: Table, new: str) -> None:
@@ -106,6 +108,21 @@ def rename_rows(txn: Transaction, table: Table, new: str) -> None:
         elif kind == "index" and str(name).lower().startswith(prefix):
             name = f"sqlite_autoindex_{new}_{str(name)[len(prefix) :]}"
         catalog.replace(key, (kind, name, new, rootpage, sql))
+
+
+def rename_temporary_triggers(session: Session, database: str, table: Table, new: str) -> None:
+    """Tell the triggers of temp that are on a table of another database what its name is now."""
+    for position, name in holders_of_definitions(session, database):
+        schema = load_schema(session.databases[position].root())
+        if name == database or table.name.lower() in schema.tables:
+            continue
+        owner = table.name.lower()
+        owned = {trigger.name for trigger in schema.triggers.values() if trigger.table_name.lower() == owner}
+        if owned:
+            catalog = session.write(position).table(CATALOG_ID)
+            for key, row in list(catalog.items()):
+                if row[0] == "trigger" and row[1] in owned:
+                    catalog.replace(key, (row[0], row[1], new, row[3], row[4]))
 
 
 def rename_sequence(txn: Transaction, schema: Schema, old: str, new: str) -> None:
@@ -134,10 +151,10 @@ def rename_column(session: Session, txn: Transaction, node: ast.RenameColumn, da
         """Quoted where the old name was, or where the new one has to be."""
         return plain if text[0] not in "\"'`[" else quoted
 
-    target = Target(table.name.lower(), node.column.lower())
-    edit_catalog(txn, schema, database, target, renamed, legacy=False)
+    target = Target(database, table.name.lower(), node.column.lower())
+    edit_catalogs(session, database, target, renamed, legacy=False)
     check_columns(txn, table)
-    check_definitions(load_schema(txn.root), database, AFTER_RENAME, session.users)
+    check_definitions(session, database, AFTER_RENAME)
 
 
 def check_columns(txn: Transaction, table: Table) -> None:
@@ -153,36 +170,62 @@ def check_columns(txn: Transaction, table: Table) -> None:
 # ---- editing the stored texts
 
 
-def edit_catalog(
-    txn: Transaction, schema: Schema, database: str, target: Target, renamed: Callable[[str], str], *, legacy: bool
+def edit_catalogs(
+    session: Session, database: str, target: Target, renamed: Callable[[str], str], *, legacy: bool
 ) -> None:
     """Replace every token that names the target, in all definitions (with `legacy`, not in views and triggers).
 
+    Definitions of temp may name tables of other databases.
     Raises:
         OperationalError: `error in view v: ...`, a definition that didn't hold even before.
     """
+    for position, name in holders_of_definitions(session, database):
+        visible = visible_schemas(session, name)
+        edited = edited_rows(session.databases[position].root(), visible, name, target, renamed, legacy)
+        if edited:
+            catalog = session.write(position).table(CATALOG_ID)
+            for key, row in edited:
+                catalog.replace(key, row)
+
+
+def holders_of_definitions(session: Session, database: str) -> list[tuple[int, str]]:
+    """The databases whose definitions may name a table of this one: itself, and temp."""
+    return [(at, held.name) for at, held in enumerate(session.databases) if held.name in (database, "temp")]
+
+
+def visible_schemas(session: Session, database: str) -> dict[str, Schema]:
+    """The schemas that definitions of a database may name, in the order in which they are searched."""
+    held = {attached.name: attached for attached in session.databases}
+    names = ["temp", *(name for name in held if name != "temp")] if database == "temp" else [database]
+    return {name: load_schema(held[name].root()) for name in names}
+
+
+def edited_rows(
+    root: Any, visible: dict[str, Schema], database: str, target: Target, renamed: Callable[[str], str], legacy: bool
+) -> list[tuple[Any, Any]]:
+    """The rows of one catalog that change, with their keys."""
     edited: list[tuple[Any, Any]] = []
-    for key, row in txn.root.tables[CATALOG_ID].items():
+    for key, row in root.tables[CATALOG_ID].items():
         kind, name, owner, rootpage, sql = row
+        owned = str(owner).lower() == target.table and (database == target.database or kind == "trigger")
         if not isinstance(sql, str) or (legacy and kind in ("view", "trigger")):
-            if not (legacy and kind == "trigger" and str(owner).lower() == target.table):
+            if not (legacy and kind == "trigger" and owned):
                 continue
-        if kind == "index" and str(owner).lower() != target.table:
+        if kind == "index" and not owned:
             continue
-        new_sql = edited_text(schema, database, target, str(kind), str(name), str(sql), renamed)
+        new_sql = edited_text(visible, database, target, str(kind), str(name), str(sql), renamed)
         if new_sql != sql:
             edited.append((key, (kind, name, owner, rootpage, new_sql)))
-    catalog = txn.table(CATALOG_ID)
-    for key, row in edited:
-        catalog.replace(key, row)
+    return edited
 
 
 def edited_text(
-    schema: Schema, database: str, target: Target, kind: str, name: str, sql: str, renamed: Callable[[str], str]
-) -> str:
+    visible: dict[str, Schema], database: str, target: Target, kind: str, name: str, sql: str,
+    renamed: Callable[[str], str],
+) -> str:  # fmt: skip
     text = SourceText(sql)
     sought = target.table if target.column is None else target.column
-    resolver = Resolver(schema, database, target)
+    resolver = Resolver(visible, database, target)
     try:
         resolve(resolver, parse_marked(text, [sought]))
     except DatabaseError as error:
@@ -201,29 +244,35 @@ def resolve(resolver: Resolver, node: Any) -> None:
         resolver.resolve_trigger(node)
 
 
-def check_definitions(schema: Schema, database: str, when: str, users: UserFunctions | None) -> None:
-    """See that every definition holds under this schema.
+def check_definitions(session: Session, database: str, when: str) -> None:
+    """See that every definition of the database, and every one of temp, holds under the schemas as they are now.
 
     Raises:
         OperationalError: `error in view v after rename: no such column: a`.
     """
-    for row in schema.rows:
-        kind, name, sql = row[0], row[1], row[4]
-        if sql is None or name.lower().startswith("sqlite_"):
-            continue
-        try:
-            check_definition(schema, database, row, users)
-        except DatabaseError as error:
-            raise fault(f"error in {kind} {name}{' ' + when if when else ''}: {error}") from error
+    for position, name in holders_of_definitions(session, database):
+        visible = visible_schemas(session, name)
+        for row in load_schema(session.databases[position].root()).rows:
+            check_row(visible, name, row, when, session.users)
 
 
-def check_definition(schema: Schema, database: str, row: Any, users: UserFunctions | None) -> None:
+def check_row(visible: dict[str, Schema], database: str, row: Any, when: str, users: UserFunctions | None) -> None:
+    kind, name, sql = row[0], row[1], row[4]
+    if sql is None or name.lower().startswith("sqlite_"):
+        return
+    try:
+        check_definition(visible, database, row, users)
+    except DatabaseError as error:
+        raise fault(f"error in {kind} {name}{' ' + when if when else ''}: {error}") from error
+
+
+def check_definition(visible: dict[str, Schema], database: str, row: Any, users: UserFunctions | None) -> None:
     kind = row[0]
     node: Any = parse_definition(row, NODES[kind])
     if kind == "table":
         check_table(build_table(node), users)
     elif kind == "index":
-        table = schema.tables[row[2].lower()]
+        table = visible[database].tables[row[2].lower()]
         index = build_index(node, table)
         for column in index.columns:
             if column.expression is not None:
@@ -231,7 +280,7 @@ def check_definition(schema: Schema, database: str, row: Any, users: UserFunctio
         if index.where is not None:
             check_expression(index.where, table, INDEX_WHERE, users)
     else:
-        resolve(Resolver(schema, database), node)
+        resolve(Resolver(visible, database), node)
 
 
 # ---- what may be altered

@@ -195,11 +195,11 @@ def drop_column(session: Session, txn: Transaction, node: ast.DropColumn, databa
         raise fault(f'cannot drop UNIQUE column: "{node.column}"')
     if len(table.columns) == 1:
         raise fault(f'cannot drop column "{node.column}": no other columns exist')
-    check_definitions(schema, database, "", session.users)
+    check_definitions(session, database, "")
     sql = without_column(table.sql, column.position)
     changed = changed_table(table, sql, WHEN_DROPPED, session)
     replace_sql(txn, table, sql)
-    check_definitions(load_schema(txn.root), database, WHEN_DROPPED, session.users)
+    check_definitions(session, database, WHEN_DROPPED)
     remove_values(txn, schema, table, changed, column.position)
 
 

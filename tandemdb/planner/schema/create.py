@@ -276,7 +276,9 @@ def create_trigger(
     if database != "temp" and node.table_schema is not None and node.table_schema.lower() != database.lower():
         raise fault(f"trigger {node.name} cannot reference objects in database {node.table_schema}")
     lowered = node.table.lower()
-    found = owner or schema.tables.get(lowered) or schema.views.get(lowered)
+    found = owner
+    if found is None and (node.table_schema or database).lower() == database.lower():
+        found = schema.tables.get(lowered) or schema.views.get(lowered)
     if found is None and lowered not in CATALOG_NAMES:
         raise fault(f"no such table: {node.table_schema or database}.{node.table}")
     check_object_name(node.name)

@@ -12,7 +12,7 @@ ALTER TABLE needs this twice: to find the tokens that name what it renames (`Res
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tandemdb.errors import OperationalError
@@ -22,18 +22,24 @@ from tandemdb.planner.syntax.name_marks import Marked
 
 
 class Target(NamedTuple):
-    """What is looked for: a table, or one of its columns."""
+    """What is looked for: a table of a database, or one of its columns."""
 
+    database: str
     table: str
     column: str | None = None
 
 
 class Source:
-    """One item of FROM: its columns by lower-case name; `table` if it is a stored one, `hidden` what USING merged."""
+    """One item of FROM: its columns by lower-case name; `table` if it is a stored one (of `database`), `hidden` what
+    USING merged.
+    """
 
-    __slots__ = ("alias", "columns", "table", "named", "hidden", "only_qualified")
+    __slots__ = ("alias", "columns", "table", "database", "named", "hidden", "only_qualified")
 
-    def __init__(self, alias: str, columns: Sequence[str], table: Table | None = None, *, named: bool = False) -> None:
+    def __init__(
+        self, alias: str, columns: Sequence[str], table: Table | None = None, database: str = "", *, named: bool = False
+    ) -> None:
+        self.database = database
         self.alias = alias.lower()
         self.columns = {name.lower(): name for name in columns}
         self.table = table
@@ -56,12 +62,13 @@ class Reach:
 class Resolver:
     """Walks one definition; `tokens` collects the marked tokens that name the target.
 
+    `visible` are the schemas that a definition of `database` may refer to, in the order in which they are searched.
     Raises from every method:
         OperationalError: no such table, no such column, ambiguous column name.
     """
 
-    def __init__(self, schema: Schema, database: str, target: Target | None = None) -> None:
-        self.schema = schema
+    def __init__(self, visible: Mapping[str, Schema], database: str, target: Target | None = None) -> None:
+        self.visible = visible
         self.database = database
         self.target = target
         self.tokens: set[int] = set()
@@ -72,13 +79,12 @@ class Resolver:
 
     def resolve_table(self, node: ast.CreateTable) -> None:
         """The table's own name and columns, and the tables and columns its foreign keys name."""
-        self.note_table(node.name, node.name)
-        own = Source(
-            node.name, [column.name for column in node.columns], self.schema.tables.get(node.name.lower()), named=True
-        )
+        self.note_table(node.name, node.name, self.database)
+        stored = self.visible[self.database].tables.get(node.name.lower())
+        own = Source(node.name, [column.name for column in node.columns], stored, self.database, named=True)
         reach = Reach([own])
         for column in node.columns:
-            self.note_column(node.name, column.name)
+            self.note_column(node.name, column.name, self.database)
             for check in column.checks:
                 self.expression(check.expression, reach)
             if column.generated is not None:
@@ -94,16 +100,18 @@ class Resolver:
             self.foreign_key(node.name, reference)
 
     def foreign_key(self, child: str, node: ast.ForeignKey) -> None:
-        self.note_table(node.parent, node.parent)
+        self.note_table(node.parent, node.parent, self.database)
         for name in node.columns:
-            self.note_column(child, name)
+            self.note_column(child, name, self.database)
         for name in node.parent_columns:
-            self.note_column(node.parent, name)
+            self.note_column(node.parent, name, self.database)
 
     def resolve_index(self, node: ast.CreateIndex) -> None:
-        self.note_table(node.table, node.table)
-        table = self.require_table(node.table)
-        reach = Reach([table_source(table, node.table, named=True)])
+        self.note_table(node.table, node.table, self.database)
+        _, table = self.find(node.table, self.database)
+        if isinstance(table, View):
+            raise fault("views may not be indexed")
+        reach = Reach([table_source(table, self.database, node.table, named=True)])
         for term in node.columns:
             self.expression(term.expression, reach)
         self.expression(node.where, reach)
@@ -113,16 +121,16 @@ class Resolver:
         self.select(node.select, None)
 
     def resolve_trigger(self, node: ast.CreateTrigger) -> None:
-        self.note_table(node.table, node.table)
-        found = self.find(node.table)
-        columns = self.columns_of(found)
+        database, found = self.find(node.table, node.table_schema)
+        self.note_table(node.table, node.table, database)
+        columns = self.columns_of(found, database)
         for name in node.columns:
-            self.note_column(node.table, name)
+            self.note_column(node.table, name, database)
         rows = []
         for alias in ("old", "new"):
             if (alias == "old" and node.event == "INSERT") or (alias == "new" and node.event == "DELETE"):
                 continue
-            source = Source(alias, columns, found if isinstance(found, Table) else None)
+            source = Source(alias, columns, found if isinstance(found, Table) else None, database)
             source.only_qualified = True
             rows.append(source)
         reach = Reach(rows)
@@ -153,38 +161,39 @@ class Resolver:
     def insert(self, node: ast.Insert, reach: Reach) -> None:
         target = self.changed_table(node.table)
         for name in node.columns or ():
-            self.note_column(node.table.name, name)
+            self.note_column(node.table.name, name, target.database)
         if node.source is not None:
             self.select(node.source, reach)
         for upsert in node.upserts:
-            excluded = Source("excluded", list(target.columns.values()), target.table)
+            excluded = Source("excluded", list(target.columns.values()), target.table, target.database)
             excluded.only_qualified = True
             inner = Reach([target, excluded], reach)
             for term in upsert.target or ():
                 self.expression(term.expression, inner)
             self.expression(upsert.target_where, inner)
-            self.assignments(node.table.name, upsert.assignments or (), inner)
+            self.assignments(node.table.name, target.database, upsert.assignments or (), inner)
             self.expression(upsert.where, inner)
 
     def update(self, node: ast.Update, reach: Reach) -> None:
-        inner = Reach([self.changed_table(node.table)], reach)
+        target = self.changed_table(node.table)
+        inner = Reach([target], reach)
         if node.source is not None:
             self.source(node.source, inner)
-        self.assignments(node.table.name, node.assignments, inner)
+        self.assignments(node.table.name, target.database, node.assignments, inner)
         self.expression(node.where, inner)
 
-    def assignments(self, table: str, items: Sequence[ast.Assignment], reach: Reach) -> None:
+    def assignments(self, table: str, database: str, items: Sequence[ast.Assignment], reach: Reach) -> None:
         for item in items:
             for name in item.columns:
-                self.note_column(table, name)
+                self.note_column(table, name, database)
             self.expression(item.expression, reach)
 
     def changed_table(self, node: ast.TableName) -> Source:
-        found = self.find(node.name)
-        self.note_table(node.name, node.name)
+        database, found = self.find(node.name, node.schema)
+        self.note_table(node.name, node.name, database)
         if isinstance(found, View):
-            return Source(node.alias or node.name, self.columns_of(found))
-        return table_source(found, node.alias or node.name, named=node.alias is None)
+            return Source(node.alias or node.name, self.columns_of(found, database), None, database)
+        return table_source(found, database, node.alias or node.name, named=node.alias is None)
 
     # ---- queries
 
@@ -300,16 +309,19 @@ class Resolver:
             for level in reversed(self.common):
                 if lowered in level:
                     return Source(node.alias or node.name, level[lowered])
-        if node.arguments is not None or (self.is_function(lowered) and lowered not in self.schema.tables):
+        if node.arguments is not None or (self.is_function(lowered) and not self.is_table(lowered)):
             return Source(node.alias or node.name, function_columns(lowered))
-        found = self.find(node.name)
-        self.note_table(node.name, node.name)
+        database, found = self.find(node.name, node.schema)
+        self.note_table(node.name, node.name, database)
         if isinstance(found, View):
-            return Source(node.alias or node.name, self.columns_of(found))
-        return table_source(found, node.alias or node.name, named=node.alias is None)
+            return Source(node.alias or node.name, self.columns_of(found, database), None, database)
+        return table_source(found, database, node.alias or node.name, named=node.alias is None)
 
     def is_function(self, lowered: str) -> bool:
         return lowered in ("json_each", "json_tree") or lowered.startswith("pragma_")
+
+    def is_table(self, lowered: str) -> bool:
+        return any(lowered in schema.tables for schema in self.visible.values())
 
     def join(self, node: ast.Join, left: list[Source], right: list[Source]) -> None:
         names = list(node.using or ())
@@ -385,22 +397,22 @@ class Resolver:
 
     # ---- look-ups
 
-    def find(self, name: str) -> Table | View:
+    def find(self, name: str, schema: str | None = None) -> tuple[str, Table | View]:
+        """The table or view and its database, looked for in one database or in all that are visible."""
         lowered = name.lower()
-        found: Table | View | None = self.schema.tables.get(lowered) or self.schema.views.get(lowered)
-        if found is None and lowered in CATALOG_NAMES:
-            found = catalog_table()
-        if found is None:
-            raise fault(f"no such table: {self.database}.{name}")
-        return found
+        for database, visible in self.visible.items():
+            if schema is not None and database != schema.lower():
+                continue
+            found: Table | View | None = visible.tables.get(lowered) or visible.views.get(lowered)
+            if found is None and lowered in CATALOG_NAMES:
+                found = catalog_table()
+            if found is not None:
+                return database, found
+        if self.database == "temp" and schema is None:
+            raise fault(f"no such table: {name}")
+        raise fault(f"no such table: {schema or self.database}.{name}")
 
-    def require_table(self, name: str) -> Table:
-        found = self.find(name)
-        if isinstance(found, View):
-            raise fault("views may not be indexed")
-        return found
-
-    def columns_of(self, found: Table | View) -> list[str]:
+    def columns_of(self, found: Table | View, database: str) -> list[str]:
         """The columns of a table, or of a view's SELECT, in which nothing is looked for."""
         if isinstance(found, Table):
             return [column.name for column in found.columns]
@@ -408,38 +420,39 @@ class Resolver:
             return list(found.columns)
         if found.name.lower() in self.views:
             raise fault(f"view {found.name} is circularly defined")
-        inner = Resolver(self.schema, self.database)
+        visible = self.visible if database == self.database else {database: self.visible[database]}
+        inner = Resolver(visible, database)
         inner.views = [*self.views, found.name.lower()]
         return inner.select(found.select, None)
 
     # ---- hits
 
-    def note_table(self, name: str, mark: str) -> None:
+    def note_table(self, name: str, mark: str, database: str) -> None:
         """Note the token if it names the table that is looked for."""
         target = self.target
-        if target is not None and target.column is None and name.lower() == target.table:
+        if target is not None and target.column is None and (database, name.lower()) == target[:2]:
             self.note(mark)
 
     def note_qualifier(self, source: Source, mark: str) -> None:
         if source.named and source.table is not None:
-            self.note_table(source.table.name, mark)
+            self.note_table(source.table.name, mark, source.database)
 
-    def note_column(self, table: str, mark: str) -> None:
+    def note_column(self, table: str, mark: str, database: str) -> None:
         target = self.target
-        if target is not None and table.lower() == target.table and mark.lower() == target.column:
+        if target is not None and (database, table.lower(), mark.lower()) == target:
             self.note(mark)
 
     def note_source_column(self, source: Source, mark: str) -> None:
         if source.table is not None and mark.lower() in source.columns:
-            self.note_column(source.table.name, mark)
+            self.note_column(source.table.name, mark, source.database)
 
     def note(self, mark: str) -> None:
         if isinstance(mark, Marked):
             self.tokens.add(mark.token)
 
 
-def table_source(table: Table, alias: str, *, named: bool) -> Source:
-    return Source(alias, [column.name for column in table.columns], table, named=named)
+def table_source(table: Table, database: str, alias: str, *, named: bool) -> Source:
+    return Source(alias, [column.name for column in table.columns], table, database, named=named)
 
 
 def first_names(select: ast.Select) -> list[str]:

@@ -170,7 +170,10 @@ class Window(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """`unit`: ROWS, RANGE, GROUPS. `exclude`: NO OTHERS, CURRENT ROW, GROUP, TIES."""
+    """`unit`: ROWS, RANGE, GROUPS. `exclude`: NO OTHERS, CURRENT ROW, GROUP, TIES.
+
+    EXPLICITLY NONE is NO OTHERS as written: SQLite then sums each frame up anew, and heeds a FILTER of min() and max().
+    """
 
     unit: str
     start: FrameBound

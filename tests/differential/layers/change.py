@@ -62,18 +62,23 @@ def insert_into(choices: Choices, table: Table, least: int, most: int) -> Statem
     if choices.chance(1, 4):
         marks = ", ".join("?" * len(columns))
         return Statement(sql(head, f"({marks})", returning(choices, table)), parameters_for(choices, len(columns)))
-    rows = choices.times(least, most, lambda: row_of(choices, columns))
+    count = choices.number(least, most)
+    rows = [row_of(choices, columns, mismatched=not action and count == 1) for _ in range(count)]
     return Statement(sql(head, items(rows), returning(choices, table)))
 
 
-def row_of(choices: Choices, columns: list[Column]) -> Fragment:
-    values: list[str | Fragment] = [value_for(choices, column) for column in columns]
+def row_of(choices: Choices, columns: list[Column], *, mismatched: bool = False) -> Fragment:
+    """A row of VALUES. `mismatched`: a key may be of the wrong class.
+
+    Where that happens under a conflict clause, SQLite 3.40 keeps the rows before it (a later one does not).
+    """
+    values: list[str | Fragment] = [value_for(choices, column, mismatched) for column in columns]
     return sql("(", *join_terms(values), ")")
 
 
-def value_for(choices: Choices, column: Column) -> Fragment | str:
+def value_for(choices: Choices, column: Column, mismatched: bool) -> Fragment | str:
     """A value that the column may well hold; keys are mostly new, now and then the wrong class or a duplicate."""
-    if column.key and choices.chance(7, 8):
+    if column.key and (not mismatched or choices.chance(7, 8)):
         return choices.weighted((3, "NULL"), (5, str(choices.number(1, 40))))
     if column.unique and choices.chance(3, 4):
         return str(choices.number(1, 60))
@@ -133,8 +138,8 @@ def update(choices: Choices, database: Database) -> Statement:
     table = choices.of(database.tables)
     ordered = not table.indexes and not [column for column in table.columns if column.unique]
     action = choices.weighted(*ACTIONS) if ordered else ""
-    scope = scope_of(database, ("", table))
-    columns = [column for column in table.columns if not column.key or choices.chance(1, 6)] or table.columns
+    scope = scope_of(database, ("", table))._replace(looks_into_tables=False)
+    columns = [c for c in table.columns if not c.key or (not action and choices.chance(1, 6))] or table.columns
     test = where(choices, scope, 2) if choices.chance(5, 6) else ""
     return Statement(sql(f"UPDATE{action} {table.name} SET ", set_clause(choices, scope.plain(), columns), test))
 
@@ -148,7 +153,8 @@ def update_by_parameter(choices: Choices, database: Database) -> Statement:
 
 def delete(choices: Choices, database: Database) -> Statement:
     table = choices.of(database.tables)
-    test = where(choices, scope_of(database, ("", table)), 2) if choices.chance(7, 8) else ""
+    scope = scope_of(database, ("", table))._replace(looks_into_tables=False)
+    test = where(choices, scope, 2) if choices.chance(7, 8) else ""
     return Statement(sql(f"DELETE FROM {table.name}", test, returning(choices, table)))
 
 

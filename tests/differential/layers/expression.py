@@ -45,6 +45,7 @@ class Scope(NamedTuple):
     columns: list[tuple[str, Column]]
     database: Database
     subqueries: bool = True
+    looks_into_tables: bool = True
 
     def plain(self) -> Scope:
         return self._replace(subqueries=False)
@@ -206,9 +207,13 @@ def in_subquery(choices: Choices, scope: Scope, depth: int) -> Fragment:
     own = f"{alias}.{choices.of(table.columns).name}"
     word = choices.one_of(" IN ", " NOT IN ")
     left = scalar(choices, scope.plain(), depth)
-    return expression(
-        "(", left, word, f"(SELECT {own} FROM {table.name} AS {alias}", where(choices, inner, depth), "))"
-    )
+    # Without a WHERE, SQLite 3.40 looks into an index of the table itself, whose rows a DELETE may just have
+    # removed, and
+    # finds no NULL there if the index is DESC.
+    test = where(choices, inner, depth)
+    if not test and not (scope.looks_into_tables and word == " IN "):
+        test = " WHERE true"
+    return expression("(", left, word, f"(SELECT {own} FROM {table.name} AS {alias}", test, "))")
 
 
 def subquery_scope(choices: Choices, scope: Scope) -> tuple[str, Table, Scope]:

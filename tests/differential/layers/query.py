@@ -19,7 +19,7 @@ from .schema import Column, Database, Table
 
 
 class Core(NamedTuple):
-    """A SELECT without ORDER BY: its text, how many columns it gives, and how its rows compare."""
+    """A SELECT without ORDER BY: its text, how many columns it gives (0: not known), and how its rows compare."""
 
     text: Fragment
     width: int
@@ -31,9 +31,13 @@ QueryMaker: TypeAlias = Callable[[Choices, Database], Core]
 
 def select(choices: Choices, database: Database) -> Statement:
     """One SELECT statement of any kind."""
-    make: QueryMaker = choices.weighted(*QUERIES)
-    core = make(choices, database)
-    if not choices.chance(1, 2):
+    return choose(choices, database, QUERIES)
+
+
+def choose(choices: Choices, database: Database, makers: list[tuple[int, QueryMaker]]) -> Statement:
+    """One SELECT statement of some of these kinds, sorted or not."""
+    core = choices.weighted(*makers)(choices, database)
+    if not core.width or not choices.chance(1, 2):
         return Statement(core.text, (), core.order)
     return order_by(choices, core)
 

@@ -37,6 +37,7 @@ class Table:
     without_rowid: bool = False
     indexes: list[str] = field(default_factory=list)
     constrained: bool = False
+    temporary: bool = False
 
     @property
     def keyed(self) -> bool:
