@@ -11,6 +11,7 @@ travel as notes (PEP 678), which tracebacks show and `str(error)` leaves out.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from typing import NoReturn
 
 
@@ -21,10 +22,11 @@ class Warning(sqlite3.Warning):
 
 
 class _Details:
-    """Attributes that every error carries: sqlite3's extended result code and its name."""
+    """Attributes that every error carries: sqlite3's extended result code and its name; a syntax error, its place."""
 
     sqlite_errorcode: int
     sqlite_errorname: str
+    sql_offset: int | None = None
 
     default_code = ""
 
@@ -105,6 +107,15 @@ class NotSupportedError(DatabaseError, sqlite3.NotSupportedError):
     """Raised when a feature is not there; the message names it."""
 
     __module__ = "tandemdb"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a hint that offers the known name which is most like an unknown one; nothing if none is."""
+    from difflib import get_close_matches
+
+    lowered = {one.lower(): one for one in known}
+    close = get_close_matches(name.lower(), lowered, n=1)
+    return f"Did you mean {lowered[close[0]]}?" if close else ""
 
 
 def reraise(error: sqlite3.Error) -> NoReturn:

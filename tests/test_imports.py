@@ -34,6 +34,7 @@ BELOW: dict[str, set[str]] = {
     "pytest_plugin": {""},
     "testing": {"errors", "storage", "replication", "dbapi", ""},
     "cli": {"errors", "dbapi", "planner", ""},  # of planner, the splitter of scripts
+    "__main__": {"cli"},
 }
 # Arrows that point back, each with its reason.
 EXCEPTIONS = {

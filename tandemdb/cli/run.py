@@ -109,7 +109,7 @@ def run_statement(
         if bar is not None:
             bar.hide()
         tally.failures += 1
-        tell(statement.describe(message_of(error)))
+        tell(statement.describe(message_of(error), place_of(error)))
         return False
     except Exception as error:  # Not the script's fault: keep the traceback, but say where it came from.
         error.add_note(f"while running {statement.describe('')}")
@@ -117,8 +117,15 @@ def run_statement(
     return True
 
 
+def place_of(error: BaseException) -> int | None:
+    """Return where in its statement a syntax error is."""
+    return getattr(error, "sql_offset", None)
+
+
 def message_of(error: BaseException) -> str:
-    """Return an error's text, and below it the detail and hint that travel with it as notes."""
+    """Return an error's text, and below it the detail and hint that travel with it; a place is shown, not told."""
+    if place_of(error) is not None:
+        return str(error)
     return "\n".join([str(error), *(f"  {note}" for note in getattr(error, "__notes__", ()))])
 
 

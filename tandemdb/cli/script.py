@@ -28,9 +28,15 @@ class Statement:
     sql: str
     end: int
 
-    def describe(self, message: str) -> str:
-        """Return `file:line: message`, and below it the statement, shortened if it is long."""
-        return f"{self.path}:{self.line}: {message}\n{shorten(self.sql)}"
+    def describe(self, message: str, offset: int | None = None) -> str:
+        """Return `file:line: message`, and below it the statement, shortened if it is long.
+
+        If the offset of the fault in the statement is known: `file:line:column: message`, and its line with a mark.
+        """
+        if offset is None:
+            return f"{self.path}:{self.line}: {message}\n{shorten(self.sql)}"
+        line, column = self.line + self.sql.count("\n", 0, offset), offset - self.sql.rfind("\n", 0, offset)
+        return f"{self.path}:{line}:{column}: {message}\n{mark(self.sql, offset)}"
 
 
 def read_script(path: str) -> str:
@@ -57,6 +63,14 @@ def statements(path: str, text: str) -> Iterator[Statement]:
         counted = start
         end = offset + len(sql)
         yield Statement(name, line, text[start:end], end)
+
+
+def mark(sql: str, offset: int) -> str:
+    """Return the line of a statement that the offset falls on, cut if it is long, and a mark below the place."""
+    start = max(sql.rfind("\n", 0, offset) + 1, offset - SHOWN_COLUMNS_MAX // 2)
+    line = sql[start : start + SHOWN_COLUMNS_MAX].split("\n", 1)[0]
+    blanks = "".join("\t" if character == "\t" else " " for character in sql[start:offset])
+    return f"    {line.rstrip()}\n    {blanks}^"
 
 
 def shorten(sql: str) -> str:

@@ -20,8 +20,8 @@ from typing import Any, TextIO
 from tandemdb.cli import engine
 from tandemdb.cli.dot_commands import COMMANDS, UsageError, run_dot_command
 from tandemdb.cli.output import draw_plan, is_plan, write_result
-from tandemdb.cli.run import message_of, tell
-from tandemdb.cli.script import Statement, statements
+from tandemdb.cli.run import message_of, place_of, tell
+from tandemdb.cli.script import Statement, mark, statements
 
 PROMPT, CONTINUATION = "tandemdb> ", "     ...> "
 GREETING = 'A database in RAM; it ends with this shell. ".help" lists commands, ".quit" leaves.'
@@ -130,7 +130,8 @@ class Shell:
                 write_result(cursor, self.out, self.form, self.headers, null=self.null, table=self.table_name)
             self.out.flush()
         except sqlite3.Error as error:
-            self._fail(message_of(error))
+            place = place_of(error)
+            self._fail(message_of(error) + ("" if place is None else "\n" + mark(statement.sql, place)))
             return False
         if self.timer:
             tell(f"{1000 * (time.perf_counter() - start):.2f} ms")

@@ -15,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tandemdb.errors import OperationalError
+from tandemdb.errors import OperationalError, did_you_mean
 
 if TYPE_CHECKING:
     from tandemdb.planner.schema.schema import Schema, Table, View
@@ -67,8 +67,23 @@ class Namespace:
         found = self.find_table(name, schema)
         if found is None:
             shown = name if schema is None else f"{schema}.{name}"
-            raise OperationalError(f"no such table: {shown}", code="SQLITE_ERROR")
+            raise OperationalError(f"no such table: {shown}", code="SQLITE_ERROR", hint=self.hint(name, schema))
         return found
+
+    def hint(self, name: str, schema: str | None) -> str:
+        """What may help whoever names a table that is not there."""
+        known: list[str] = []
+        for position in self.search_order(schema):
+            here = self.schemas[position]
+            if here is not None:
+                known += [table.name for table in here.tables.values()] + [view.name for view in here.views.values()]
+        known = [one for one in known if not one.startswith("sqlite_")]
+        if not known and schema is None:
+            return (
+                "The database is empty. A connection to :memory: has one of its own; all that name it, as in "
+                ":memory:NAME, share one."
+            )
+        return did_you_mean(name, known)
 
 
 def namespace_of(names: Sequence[str], schemas: Sequence[Schema | None]) -> Namespace:

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tandemdb.errors import NotSupportedError, OperationalError
+from tandemdb.errors import NotSupportedError, OperationalError, did_you_mean
 from tandemdb.planner.bind.bound import (
     Aggregate,
     AggregateRef,
@@ -127,7 +127,8 @@ class ExpressionBinder:
             if lowered == "false":
                 return ast.Literal(0)
         shown = ".".join(part for part in (node.schema, node.table, node.column) if part)
-        raise OperationalError(f"no such column: {shown}", code="SQLITE_ERROR")
+        hint = did_you_mean(node.column, self.scope.column_names(node.table))
+        raise OperationalError(f"no such column: {shown}", code="SQLITE_ERROR", hint=hint)
 
     def checked_use(self, found: Expr) -> Expr:
         """Refuse an alias of an aggregate or window function where none may stand."""

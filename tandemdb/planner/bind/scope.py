@@ -146,6 +146,17 @@ class Scope:
             scope = scope.parent
         return None
 
+    def column_names(self, table: str | None) -> set[str]:
+        """The names of all columns that may be named here, of one table if it is given: what a hint chooses from."""
+        names: set[str] = set()
+        scope: Scope | None = self
+        while scope is not None:
+            for entry in scope.entries:
+                if table is None or entry.matches(table, None):
+                    names.update(column.name for column in entry.columns if not column.hidden)
+            scope = scope.parent
+        return names
+
     def find_here(self, column: str, table: str | None, schema: str | None) -> Found | None:
         search = Search(column, table, schema)
         for entry in self.entries:

@@ -200,11 +200,16 @@ class TokenStream:
 
     def fail_at(self, position: int) -> NoReturn:
         text = self.texts[position]
-        if self.kinds[position] == "illegal":
-            raise OperationalError(f'unrecognized token: "{text}"')
         if self.kinds[position] == "end":
             raise OperationalError("incomplete input")
-        raise OperationalError(f'near "{text}": syntax error')
+        message = f'near "{text}": syntax error'
+        if self.kinds[position] == "illegal":
+            message = f'unrecognized token: "{text}"'
+        offset = self.offset(position)
+        line, column = self.sql.count("\n", 0, offset) + 1, offset - self.sql.rfind("\n", 0, offset)
+        error = OperationalError(message, detail=f"It is at line {line}, column {column}.")
+        error.sql_offset = offset
+        raise error
 
     def check_depth(self, depth: int) -> None:
         if depth > STACK_DEPTH_MAX:
