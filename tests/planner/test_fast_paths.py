@@ -378,3 +378,19 @@ def test_counted_groups(name: str, index: str) -> None:
     for text in GROUPS:
         ordered = "ORDER" in text or "DISTINCT" in text
         assert outcome(ours, text, (), ordered=ordered) == outcome(real, text, (), ordered=ordered), text
+
+
+SHARED = [
+    "SELECT sum(x * 2), sum(x * 2 * y), avg(x * 2), min(x * 2) FROM t",
+    "SELECT k, sum(x * 2), sum(x * 2 * y), avg(x * 2), count(x * 2) FROM t GROUP BY k ORDER BY k",
+    "SELECT k, sum(x), avg(x), total(x), sum(x + 1.5), avg(x + 1.5) FROM t GROUP BY k ORDER BY k",
+    "SELECT sum((x + k) * 2), sum(x + k), sum(((x + k) * 2) - (x + k)), group_concat(x + k) FROM t",
+    "SELECT k, max(upper(y)), max(upper(y) || k), group_concat(upper(y)) FROM t GROUP BY k ORDER BY k",
+    "SELECT id FROM t WHERE x > 'a' AND k > 0 AND y IS NOT NULL AND k < 2",
+    "SELECT id FROM t WHERE x <> date('2020-01-01') AND k = 1 AND abs(k) = 1 AND y < 9 AND k <> 0",
+]
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_shared_parts(name: str) -> None:
+    check(COLUMNS[name], [(text, ()) for text in SHARED])

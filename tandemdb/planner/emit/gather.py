@@ -36,6 +36,7 @@ from tandemdb.planner.access.computed import is_usable
 from tandemdb.planner.bind.bound import (
     HOLDS_FLOAT,
     HOLDS_INT,
+    HOLDS_NULL,
     HOLDS_NUMBER,
     Aggregate,
     Column,
@@ -48,7 +49,8 @@ from tandemdb.planner.bind.traits import collation_of
 from tandemdb.planner.emit.order import PLAIN_CLASSES
 from tandemdb.planner.emit.pipeline import Pipeline
 from tandemdb.planner.emit.running import can_run, write_running
-from tandemdb.planner.emit.writer import Code
+from tandemdb.planner.emit.writer import Code, Generator
+from tandemdb.planner.functions.aggregates import SUM_IS_PLAIN
 from tandemdb.planner.runtime import helpers as runtime
 from tandemdb.planner.syntax import ast
 
@@ -203,7 +205,9 @@ class Gatherer:
         names = {text: generator.name("values") for text in texts}
         for name in names.values():
             frame.emit(f"{name} = []")
-        self.pipeline.write(frame, [f"{name}.append({text})" for text, name in names.items()])
+        lines, shared = shared_parts(generator, texts)
+        appends = [f"{name}.append({text})" for name, text in zip(names.values(), shared, strict=True)]
+        self.pipeline.write(frame, [*lines, *appends])
         return names, Code(f"len({names[texts[0]]})", HOLDS_INT, True)
 
     # ---- groups
@@ -306,8 +310,9 @@ class Gatherer:
             return generator.name("values")
         frame.emit(f"{groups} = {generator.helper(defaultdict)}(lambda: ({', '.join('[]' for _ in self.texts)}))")
         listed = [generator.name("list") for _ in self.texts]
-        appends = [f"{name}.append({text})" for name, text in zip(listed, self.texts, strict=True)]
-        pipeline.write(frame, [f"{', '.join(listed)} = {groups}[{key}]", *appends])
+        lines, texts = shared_parts(generator, self.texts)
+        appends = [f"{name}.append({text})" for name, text in zip(listed, texts, strict=True)]
+        pipeline.write(frame, [f"{', '.join(listed)} = {groups}[{key}]", *lines, *appends])
         return generator.name("lists")
 
     def unpacked(self, values: str) -> tuple[dict[str, str], Code]:
@@ -337,11 +342,21 @@ class Gatherer:
     def compute(self, names: dict[str, str], count: Code) -> None:
         """Write each aggregate's value into a local."""
         sink = self.sink
+        totals: dict[str, str] = {}
         for index, (call, argument) in enumerate(zip(sink.core.aggregates, self.arguments, strict=True)):
             if argument is None:
                 sink.set_aggregate(index, count)
                 continue
             text = names[argument.text]
+            if sink.core.group_by and SUM_IS_PLAIN and is_real_sum(call, argument):
+                # Of a group, which is never empty, and of reals, none of which is NaN: unless the sum is.
+                if text not in totals:
+                    totals[text] = self.generator.name("total")
+                    self.frame.emit(f"{totals[text]} = sum({text}, 0.0)")
+                total = totals[text]
+                value = f"{total} / {count.text}" if call.name == "avg" else total
+                sink.set_aggregate(index, Code(f"{value} if {total} == {total} else None", HOLDS_FLOAT | HOLDS_NULL))
+                continue
             if call.distinct:
                 if call.name == "count" and not argument.nullable and sink.collation(call) == "None":
                     sink.set_aggregate(index, Code(f"len(set({text}))", HOLDS_INT))
@@ -352,6 +367,24 @@ class Gatherer:
 
 KEY_LIST = re.compile(r"table_\w+\.keys\[\d+\]\.(equal|range_keys|range_entries)\([^()]*\)")
 """What a key brings that stands in for records."""
+
+
+def is_real_sum(call: Aggregate, argument: Code) -> bool:
+    plain = argument.classes == HOLDS_FLOAT and not argument.nan and not call.distinct
+    return plain and call.name in ("sum", "avg", "total")
+
+
+def shared_parts(generator: Generator, texts: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Lines that name each text which stands in another one too, and the texts with those names in them."""
+    lines: list[str] = []
+    found = list(texts)
+    for place in sorted(range(len(found)), key=lambda place: len(texts[place])):
+        text = found[place]
+        if text.startswith("(") and any(text in other for other in found if other != text):
+            name = generator.name("x")
+            lines.append(f"{name} = {text}")
+            found = [other.replace(text, name) for other in found]
+    return lines, found
 
 
 def length_of(text: str) -> str | None:

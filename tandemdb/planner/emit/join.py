@@ -8,14 +8,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from tandemdb.planner.access.join_order import Step
 from tandemdb.planner.access.paths import Path
-from tandemdb.planner.bind.bound import Expr, FunctionCall, Local, Source, UserCall, sources_of, walk
+from tandemdb.planner.bind.bound import (
+    HOLDS_NULL,
+    HOLDS_NUMBER,
+    Column,
+    Expr,
+    FunctionCall,
+    Local,
+    Source,
+    UserCall,
+    sources_of,
+    walk,
+)
+from tandemdb.planner.bind.traits import is_constant
+from tandemdb.planner.emit.condition import PYTHON_COMPARISON
 from tandemdb.planner.emit.pipeline import Pipeline
 from tandemdb.planner.emit.source import SourceReader
 from tandemdb.planner.runtime import helpers as runtime
+from tandemdb.planner.syntax import ast
 
 if TYPE_CHECKING:
     from tandemdb.planner.emit.query import QueryEmitter
@@ -36,14 +52,45 @@ def emit_step(queries: QueryEmitter, pipeline: Pipeline, step: Step) -> None:
     else:
         own = own_filters(queries, step)
         SourceReader(queries, source, step.path, pipeline, [queries.expressions.true(c) for c in own]).write()
-        for conjunct in step.filters:
-            if any(conjunct is item for item in own):
-                continue
+        for conjunct in cheapest_first([c for c in step.filters if not any(c is item for item in own)]):
             pipeline.test(queries.expressions.true(conjunct))
     for conjunct in step.after:
         pipeline.test(queries.expressions.true(conjunct))
     remember(pipeline, source)
     pipeline.cut_if_deep(queries.generator, queries.frame)
+
+
+def cheapest_first(conjuncts: Sequence[Expr]) -> list[Expr]:
+    """The conditions with comparisons of numbers before those of texts, where nothing between them could fail."""
+    found: list[Expr] = []
+    run: list[tuple[int, Expr]] = []
+    for conjunct in conjuncts:
+        cost = comparison_cost(conjunct)
+        if cost is not None:
+            run.append((cost, conjunct))
+            continue
+        found += [*in_order_of_cost(run), conjunct]
+        run = []
+    return found + in_order_of_cost(run)
+
+
+def in_order_of_cost(run: Sequence[tuple[int, Expr]]) -> list[Expr]:
+    return [conjunct for _, conjunct in sorted(run, key=itemgetter(0))]
+
+
+def comparison_cost(conjunct: Expr) -> int | None:
+    """0 for comparing a column's numbers with a constant, or with NULL; 1 for other values; None for anything else."""
+    if isinstance(conjunct, ast.IsNull):
+        return 0 if isinstance(conjunct.operand, Column) else None
+    if not isinstance(conjunct, ast.Binary) or conjunct.operator not in PYTHON_COMPARISON:
+        return None
+    column, other = conjunct.left, conjunct.right
+    if isinstance(other, Column):
+        column, other = other, column
+    if not isinstance(column, Column) or not is_constant(other):
+        return None
+    classes = column.source.columns[column.position].classes
+    return int(bool(classes & ~(HOLDS_NUMBER | HOLDS_NULL)))
 
 
 def own_filters(queries: QueryEmitter, step: Step) -> list[Expr]:

@@ -78,7 +78,7 @@ class Runner:
             frame.emit(line)
         lines = [f"{self.counters['']} += 1"] if "" in self.counters and "" in self.counted else []
         lines += [f"{self.counters['']} = True"] if "" in self.counters and "" not in self.counted else []
-        for argument in self.arguments.values():
+        for argument in self.in_turn():
             lines += argument.body()
         if lines:  # Where values are never missing and the rows counted already, the loop has nothing to do.
             self.sink.pipeline.write(frame, lines)
@@ -100,6 +100,18 @@ class Runner:
             return Code(f"({total} / {count} if {count} and {total} == {total} else None)", HOLDS_FLOAT | HOLDS_NULL)
         test = f"{total} == {total}" if call.name == "total" else f"{count} and {total} == {total}"
         return Code(f"({total} if {test} else None)", HOLDS_FLOAT | HOLDS_NULL, True)
+
+    def in_turn(self) -> list[Argument]:
+        """The arguments, those that stand inside others before them and named."""
+        found = sorted(self.arguments.values(), key=lambda argument: len(argument.code.text))
+        for argument in found:
+            text = argument.code.text
+            users = [other for other in found if other is not argument and text in other.code.text]
+            if text.startswith("(") and users:
+                argument.give_name(self.sink.generator.name("x"))
+                for other in users:
+                    other.code = other.code._replace(text=other.code.text.replace(text, argument.name))
+        return found
 
     # ---- what the loop keeps
 
@@ -171,6 +183,12 @@ class Argument:
         self.lines: list[str] = []
         self.total: str | None = None
         self.whole: str | None = None
+
+    def give_name(self, name: str) -> None:
+        """Name the value in the loop, unless it has a name."""
+        if self.name == self.code.text:
+            self.lines = [line.replace(self.name, name) for line in self.lines]
+            self.name = name
 
     def body(self) -> list[str]:
         lines = [] if self.name == self.code.text else [f"{self.name} = {self.code.text}"]
