@@ -13,7 +13,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from tandemdb.planner.access.join_order import Step
-from tandemdb.planner.access.paths import Path
+from tandemdb.planner.access.paths import Path, row_count
 from tandemdb.planner.bind.bound import (
     HOLDS_NULL,
     HOLDS_NUMBER,
@@ -95,9 +95,11 @@ def comparison_cost(conjunct: Expr) -> int | None:
 
 def own_filters(queries: QueryEmitter, step: Step) -> list[Expr]:
     """Conditions on a hashed source alone, which are tested while its dictionary is made, not for every pair."""
-    source = step.source
-    if step.path.kind != "hash" or source.table is None:
+    source, path = step.source, step.path
+    if path.kind != "hash" or source.table is None:
         return []
+    if path.repeated * path.rows < row_count(source, queries.generator.roots) and not source.live:
+        return []  # Fewer rows are looked up than there are: better test those, and keep the dictionary of all.
     return [
         conjunct
         for conjunct in step.filters
