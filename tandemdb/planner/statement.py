@@ -9,8 +9,8 @@
     Statement "SELECT a FROM t WHERE b = 5"   literals (5,)
          shape  SELECT a FROM t WHERE b = 5    -> Plan for an int, Plan for a text ...
 
-Where a literal means more than its value (ORDER BY 1, the name of an unaliased column), the shape belongs to its exact
-text alone.
+Where a literal means more than its value (ORDER BY 1, the name of an unaliased column), a shape belongs to the texts
+that are the same there (`Pinned`); where an index has literals of its own that the query may repeat, to one text alone.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 STATEMENTS_MAX = 4096
 """Texts kept per namespace; the oldest is forgotten."""
+PINNED_MAX = 256
+"""Shapes kept per template that differ in literals which mean more than their value."""
 PLANS_MAX = 16
 """Plans kept per shape, for different classes of columns and values."""
 
@@ -118,6 +120,8 @@ def prepare(sql: str, namespace: Namespace) -> Statement:
             return bulk
     template, literals = lift_literals(sql)
     shape = namespace.templates.get(template)
+    if type(shape) is Pinned:
+        shape = shape.find(sql)
     if shape is None or shape == "exact":
         statement = parse_statement(sql, namespace, template, shape == "exact")
     else:
@@ -150,19 +154,61 @@ def parse_statement(sql: str, namespace: Namespace, template: str, exact: bool) 
     parsed = parse(sql)
     kind = kind_of(parsed.node)
     has_tail = parsed.end < len(sql) and rest_has_statement(sql, parsed.end)
-    lift = kind in LIFTED and not (exact or has_tail or parsed.structural)
+    lift = kind in LIFTED and not (exact or has_tail)
+    pinned: set[int] = set()
     if lift:
         parts = list(walk(parsed.node))
-        lift = not literals_matter(parts) and not rests_on_literals(parts, namespace)
+        lift = not rests_on_literals(parts, namespace)
+        pinned = {*parsed.structural, *literals_that_matter(parts)}
     shape = Shape(parsed.node, kind, parsed.parameters, len(parsed.parameters) if lift else None)
     if lift:
-        namespace.templates[template] = (shape, has_tail)
-        if len(namespace.templates) > STATEMENTS_MAX:
-            namespace.templates.popitem(last=False)
+        keep_template(namespace, template, sql, pinned, (shape, has_tail))
         return Statement(sql, namespace, shape, parsed.literals, has_tail)
     if kind in LIFTED:
         namespace.templates[template] = "exact"
     return Statement(sql, namespace, shape, (), has_tail)
+
+
+def keep_template(
+    namespace: Namespace, template: str, sql: str, pinned: set[int], found: tuple[Shape, bool]
+) -> None:
+    """Remember a shape for all texts of its template, or for those with the same texts in the pinned places."""
+    kept: Any = found
+    if pinned:
+        kept = namespace.templates.get(template)
+        if type(kept) is not Pinned or not pinned <= {*kept.slots}:
+            kept = Pinned(sorted(pinned))
+        kept.add(sql, found)
+    namespace.templates[template] = kept
+    if len(namespace.templates) > STATEMENTS_MAX:
+        namespace.templates.popitem(last=False)
+
+
+class Pinned:
+    """The shapes of a template in which some literals mean more than their value: one for each writing of those.
+
+        SELECT a + 1 FROM t WHERE b = 5 ORDER BY 1        slots 0 (it names the column) and 2 (an ordinal): ("1", "1")
+    """
+
+    __slots__ = ("slots", "shapes")
+
+    def __init__(self, slots: Sequence[int]) -> None:
+        self.slots = slots
+        self.shapes: dict[tuple[str, ...], tuple[Shape, bool]] = {}
+
+    def key(self, sql: str) -> tuple[str, ...]:
+        from tandemdb.planner.syntax.lexer import literal_texts
+
+        texts = literal_texts(sql)
+        return tuple([texts[slot] for slot in self.slots])
+
+    def find(self, sql: str) -> tuple[Shape, bool] | None:
+        return self.shapes.get(self.key(sql))
+
+    def add(self, sql: str, found: tuple[Shape, bool]) -> None:
+        if len(self.shapes) >= PINNED_MAX:
+            del self.shapes[next(iter(self.shapes))]
+        self.shapes[self.key(sql)] = found
 
 
 def kind_of(node: Any) -> str:
@@ -178,29 +224,32 @@ def rest_has_statement(sql: str, start: int) -> bool:
     return next(split_script(sql[start:]), None) is not None
 
 
-def literals_matter(parts: Sequence[Any]) -> bool:
-    """Whether a literal of a statement decides something besides its value: a column's name, an ordinal, a frame's
-    bound.
-    """
+def literals_that_matter(parts: Sequence[Any]) -> set[int]:
+    """The slots of literals that decide something besides their value: a column's name, an ordinal, a frame's bound."""
+    found: set[int] = set()
     for part in parts:
         kind = type(part)
         if kind is ast.ResultColumn:
             if part.alias is None and type(part.expression) not in PLAIN_RESULTS:
-                if any(type(x) is ast.Literal and x.slot >= 0 for x in walk(part.expression)):
-                    return True
+                found |= slots_in(part.expression)
         elif kind is ast.OrderTerm:
             if is_ordinal(part.expression):
-                return True
+                found |= slots_in(part.expression)
         elif kind is ast.Select:
             # ORDER BY of a compound finds its column by being the same expression.
-            if len(part.cores) > 1 and any(type(x) is ast.Literal for term in part.order_by for x in walk(term)):
-                return True
+            if len(part.cores) > 1 and slots_in(part.order_by):
+                found |= slots_in(part)
         elif kind is ast.SelectCore:
-            if any(is_ordinal(term) for term in part.group_by):
-                return True
+            for term in part.group_by:
+                if is_ordinal(term):
+                    found |= slots_in(term)
         elif kind is ast.Frame or kind is ast.Window:
-            return True
-    return False
+            found |= slots_in(part)
+    return found
+
+
+def slots_in(node: Any) -> set[int]:
+    return {part.slot for part in walk(node) if type(part) is ast.Literal and part.slot >= 0}
 
 
 PLAIN_RESULTS = frozenset({ast.Name, ast.Star})

@@ -124,6 +124,19 @@ def lift_literals(sql: str) -> tuple[str, list[Value]]:
     return "".join(pieces), literals
 
 
+def literal_texts(sql: str) -> list[str]:
+    """The literals that `lift_literals` finds, as they are written."""
+    found = []
+    for text in _LITERAL.split(sql)[1::2]:
+        if text[0] in "'0123456789.xX":
+            try:
+                literal_value(text)
+            except ValueError:
+                continue
+            found.append(text)
+    return found
+
+
 _MARKERS = {int: "\0i", float: "\0r", str: "\0t", bytes: "\0b"}
 _MISPLACED_SEPARATOR = re.compile(r"_(?![0-9A-Fa-f])|(?<![0-9A-Fa-f])_|[.eE]_|_[eE.]")
 
