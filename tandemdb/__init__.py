@@ -7,6 +7,8 @@
 Every public name of sqlite3 (Python 3.11 to 3.13) is here. Adapters, converters and the base classes of the exceptions
 are the standard library's own. Beyond it: `Connection.fork()`, `snapshot()`, `restore()`, `as_of()`, `digest()`,
 `explain()`, `replicate_to()`; `keep()` and `drop()` for named databases; `install()` to take sqlite3's place.
+
+(PYTEST_DONT_REWRITE: pytest, which finds a plug-in in this package, is not to warn that it was imported before.)
 """
 
 from __future__ import annotations
