@@ -10,6 +10,8 @@ All of these speak of committed data: what an open transaction has changed is no
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tandemdb.dbapi.state import ConnectionState
@@ -45,6 +47,15 @@ class Snapshot:
         return f"<tandemdb.Snapshot: LSN {self.lsn}>"
 
 
+def no_such_moment(lsn: int, why: str) -> OperationalError:
+    """Make the error of a commit whose root is not kept."""
+    return OperationalError(
+        f"no such moment: LSN {lsn}",
+        detail=why,
+        hint="keep_history(commits) keeps the roots of commits made after it.",
+    )
+
+
 class Beyond(ConnectionState):
     """Methods that sqlite3's connections do not have."""
 
@@ -71,17 +82,22 @@ class Beyond(ConnectionState):
         with self._guard():
             return Snapshot(self._database.snapshot())
 
-    def restore(self, snapshot: Snapshot) -> None:
-        """Make the database what it was at the snapshot, as a commit of its own.
+    def restore(self, moment: int | Snapshot) -> None:
+        """Make the database what it was, as a commit of its own.
 
+        Args:
+            moment: a snapshot, or the LSN of a commit that `keep_history` has kept.
         Raises:
-            OperationalError: a transaction is open.
-        Cost: O(tables).
+            OperationalError: a transaction is open; that commit is not kept.
+        Cost: O(tables); O(rows) for a database that is mirrored.
         """
         from tandemdb.dbapi.copying import take_root
 
         with self._guard():
-            take_root(self, snapshot.root)
+            if self._target.kind == "remote" and not isinstance(moment, Snapshot):
+                self._database.restore(moment)  # type: ignore[attr-defined]
+            else:
+                take_root(self, self._find_moment(moment))
 
     def keep_history(self, commits: int) -> None:
         """Keep the states after the last `commits` commits for `as_of`; 0 forgets them."""
@@ -96,23 +112,47 @@ class Beyond(ConnectionState):
         Raises:
             OperationalError: that commit is not kept.
         """
-        from tandemdb.storage import HistoryGone
-
         with self._guard():
-            if isinstance(moment, Snapshot):
-                root = moment.root
-            else:
+            if self._target.kind == "remote" and not isinstance(moment, Snapshot):
+                from tandemdb.dbapi.connection import Connection
+
+                past = Connection(self._target.name, isolation_level=self._isolation_level)
                 try:
-                    root = self._database.root_at(moment)
-                except HistoryGone as error:
-                    raise OperationalError(
-                        f"no such moment: LSN {moment}",
-                        detail=str(error),
-                        hint="keep_history(commits) keeps the roots of commits made after it.",
-                    ) from None
+                    past._session.show(moment)
+                except BaseException:
+                    past.close()
+                    raise
+                past.row_factory = self.row_factory
+                return past
+            root = self._find_moment(moment)
             connection = self._open_root(root)
             connection._database.read_only = f"it shows LSN {root.lsn}"
             return connection
+
+    def mark(self, token: str) -> None:
+        """Let the open transaction bear a token, a name of your choice that no other one has.
+
+        When a COMMIT ends in CommitInDoubt, `was_committed(token)` tells what became of it, on whichever system leads
+        then. The token is written with the transaction, so it is there if, and only if, the transaction is.
+
+        Raises:
+            OperationalError: no transaction is open.
+            IntegrityError: a transaction with this token was committed before: this one repeats it.
+        Cost: as one more row. The last 100,000 tokens are kept.
+        """
+        if not isinstance(token, str):
+            raise ProgrammingError(f"a token is a str, not {type(token).__name__}")
+        with self._guard():
+            self._session.mark(token)
+
+    def was_committed(self, token: str) -> bool:
+        """Tell whether the transaction that bears this token was committed; one under way is waited for.
+
+        Raises:
+            OperationalError: the system does not lead; a transaction is open and may be the one in question.
+        """
+        with self._guard():
+            return bool(self._session.was_committed(token))
 
     @property
     def lsn(self) -> int:
@@ -169,6 +209,26 @@ class Beyond(ConnectionState):
                 if connection._target.kind != "remote":
                     connection._database.share()
             return attach(self._database, target._database, mode, **options)
+
+    @contextmanager
+    def acknowledging(self, level: str | None) -> Iterator[None]:
+        """Let this connection's commits, within the `with`, wait for "none", "received", "applied" or "visible".
+
+        See `tandemdb.replication.levels`. In this process it is the commits of this thread.
+        """
+        from tandemdb.replication.levels import acknowledging, level_of
+
+        if self._target.kind != "remote":
+            with acknowledging(level):
+                yield
+            return
+        session: Any = self._session
+        session.acknowledge(level_of(level))
+        try:
+            yield
+        finally:
+            if not session.is_lost:
+                session.acknowledge(None)
 
     def replication_status(self) -> Any:
         """Tell how far each mirror of this database has come, in the order they were added."""
@@ -227,6 +287,21 @@ class Beyond(ConnectionState):
                 )
             self._database.share()
             return replicate_to(self._database, read_address(url), "sync" if mode == "sync" else "async", **options)
+
+    def _find_moment(self, moment: int | Snapshot) -> Root:
+        """Find a moment's root.
+
+        Raises:
+            OperationalError: that commit is not kept.
+        """
+        from tandemdb.storage import HistoryGone
+
+        if isinstance(moment, Snapshot):
+            return moment.root
+        try:
+            return self._database.root_at(moment)
+        except HistoryGone as error:
+            raise no_such_moment(moment, str(error)) from None
 
     def _open_root(self, root: Root, name: str | None = None) -> Connection:
         """Open a connection on a root, private or under a name, with this connection's settings."""

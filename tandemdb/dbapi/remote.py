@@ -154,6 +154,11 @@ class RemoteSession:
         self.dropped: list[int] = []
         self._caller, self._link, self._ticket = log_in(address, "client")
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the link is gone."""
+        return self._caller.channel.is_closed
+
     # Statements.
 
     def prepare(self, sql: str) -> RemoteStatement:
@@ -240,6 +245,23 @@ class RemoteSession:
         """ROLLBACK."""
         self._end("rollback")
 
+    def mark(self, token: str) -> None:
+        """Let the open transaction bear a token."""
+        begin, self._begin = self._begin, ""
+        self.call("mark", token, begin)
+
+    def was_committed(self, token: str) -> bool:
+        """Ask whether the transaction with this token was committed."""
+        return bool(self.call("was_committed", token).value[4])
+
+    def show(self, lsn: int) -> None:
+        """Show an earlier commit from here on, read-only."""
+        self.call("show", lsn)
+
+    def acknowledge(self, level: str | None) -> None:
+        """Set what commits wait for; None: what the node's settings say."""
+        self.call("acknowledge", level)
+
     def close(self) -> None:
         """Close the link; the node rolls back what is open."""
         self.in_transaction = False
@@ -305,7 +327,8 @@ class RemoteSession:
                     "commit in doubt: the link to the node was lost before its answer came",
                     0,
                     detail=str(error),
-                    hint="Connect again, to whichever node leads, and look whether the change is there.",
+                    hint="Connect again, to whichever node leads, and ask was_committed(token), if the transaction"
+                    " bears one by mark(token), or look whether the change is there.",
                 ) from error
             raise
         except Exception as error:
@@ -390,6 +413,10 @@ class RemoteDatabase:
     def keep_history(self, commits: int) -> None:
         """Keep the states after the last commits, on the node."""
         self.session.call("keep_history", commits)
+
+    def restore(self, lsn: int) -> None:
+        """Make the node's database what it was after an earlier commit."""
+        self.session.call("restore", lsn, commits=True)
 
     def snapshot(self) -> NoReturn:
         """Refuse: see `refuse_blocks`."""

@@ -16,10 +16,11 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from tandemdb.errors import NotSupportedError, OperationalError, ProgrammingError
+from tandemdb.replication.levels import Level, acknowledging, level_of
 
 if TYPE_CHECKING:
     from tandemdb.planner.session import Session
-    from tandemdb.storage import Database
+    from tandemdb.storage import Database, Root
 
 FIRST_ROWS = 100
 BATCH_BYTES = 1 << 18
@@ -67,6 +68,7 @@ class ClientHandler:
         self._cursors: dict[int, OpenCursor] = {}
         self._next_cursor = 1
         self._columns: dict[str, Any] = {}
+        self._level: Level | None = None
         self._methods: dict[str, Callable[..., Answer]] = {
             "run": self.run,
             "fetch": self.fetch,
@@ -80,6 +82,11 @@ class ClientHandler:
             "describe": self.describe,
             "digest": self.digest,
             "keep_history": self.keep_history,
+            "mark": self.mark,
+            "was_committed": self.was_committed,
+            "show": self.show,
+            "restore": self.restore,
+            "acknowledge": self.acknowledge,
         }
 
     def call(self, method: str, arguments: Row) -> Answer:
@@ -91,7 +98,8 @@ class ClientHandler:
         function = self._methods.get(method)
         if function is None:
             raise ProgrammingError(f"a client's link has no method {method!r}")
-        value, rows = function(*arguments)
+        with acknowledging(self._level):
+            value, rows = function(*arguments)
         return (*self.state(), value), rows
 
     def state(self) -> Row:
@@ -213,6 +221,62 @@ class ClientHandler:
             raise NotSupportedError("keep_history() takes a number of commits")
         self.database.keep_history(commits)
         return None, ()
+
+    def mark(self, token: str, begin: str) -> Answer:
+        """Let the open transaction bear a token."""
+        if type(token) is not str:
+            raise ProgrammingError("a token is a str")
+        if begin:
+            self.session.begin(begin)
+        self.session.mark(token)
+        return None, ()
+
+    def was_committed(self, token: str) -> Answer:
+        """Tell whether the transaction with this token was committed."""
+        if type(token) is not str:
+            raise ProgrammingError("a token is a str")
+        return self.session.was_committed(token), ()
+
+    def show(self, lsn: int) -> Answer:
+        """Show an earlier commit from here on, read-only."""
+        from tandemdb.planner.session import Session
+        from tandemdb.storage import Database
+
+        root = self._find_root(lsn)
+        past = Database(self.database.name, root)
+        past.read_only = f"it shows LSN {lsn}"
+        self.session.close()
+        self.database, self.session = past, Session(past, timeout=self.session.timeout)
+        return None, ()
+
+    def restore(self, lsn: int) -> Answer:
+        """Make the database what it was after an earlier commit."""
+        from tandemdb.dbapi.beyond import Snapshot
+        from tandemdb.dbapi.connection import connect
+
+        snapshot = Snapshot(self._find_root(lsn))
+        connection = connect(f":memory:{self.database.name}", timeout=self.session.timeout)
+        try:
+            connection.restore(snapshot)
+        finally:
+            connection.close()
+        return None, ()
+
+    def acknowledge(self, level: str | None) -> Answer:
+        """Set what this link's commits wait for."""
+        self._level = level_of(level)
+        return None, ()
+
+    def _find_root(self, lsn: int) -> Root:
+        from tandemdb.dbapi.beyond import no_such_moment
+        from tandemdb.storage import HistoryGone
+
+        if type(lsn) is not int:
+            raise ProgrammingError("an LSN is a number")
+        try:
+            return self.database.root_at(lsn)
+        except HistoryGone as error:
+            raise no_such_moment(lsn, str(error)) from None
 
     def _keep(self, cursor: OpenCursor) -> int:
         if len(self._cursors) >= CURSORS_MAX:

@@ -312,6 +312,35 @@ class Session(Hooks):
             raise OperationalError("cannot rollback - no transaction is active", code="SQLITE_ERROR")
         self.end_transaction(commit=False)
 
+    def mark(self, token: str) -> None:
+        """Let the open transaction bear a token, by which `was_committed` knows it.
+
+        Raises:
+            OperationalError: no transaction is open; database is locked.
+            IntegrityError: a transaction with this token was committed before.
+        """
+        from tandemdb.planner.tokens import write_token
+
+        if not self.in_transaction:
+            raise OperationalError("cannot name a transaction - no transaction is active", code="SQLITE_ERROR")
+        self.atomic(lambda: write_token(self.write(), token))
+
+    def was_committed(self, token: str) -> bool:
+        """Tell whether a transaction with this token was committed; one that is being committed is waited for.
+
+        Raises:
+            OperationalError: a transaction is open here; another one stays open and may be the one; this system does
+                not lead, so that what it holds may yet be undone.
+        """
+        from tandemdb.planner.tokens import was_committed
+
+        if self.in_transaction:
+            raise OperationalError("cannot ask for an outcome within a transaction", code="SQLITE_ERROR")
+        try:
+            return was_committed(self.main.begin(self.timeout).root, token)
+        finally:
+            self.main.end(commit=False)
+
     def end_transaction(self, *, commit: bool) -> None:
         if commit and self.deferred_checks:
             from tandemdb.planner.change.foreign_keys import check_deferred

@@ -153,6 +153,10 @@ class Follower:
                 secondary.tick(now)
             if secondary.outgoing:
                 self._answer(channel)
+            if secondary.owes:
+                secondary.work(now)
+                if secondary.outgoing:
+                    self._answer(channel)
         return moved
 
     def _answer(self, channel: Channel) -> None:

@@ -5,6 +5,7 @@
     heartbeat_seconds  silence after which an answer is asked for      dead_seconds   and after which it is given up
     required           synchronous secondaries that must have a commit before it is shown
     update_batch       changes of a transaction gathered into one message, for GATHER_SECONDS at most
+    acknowledge        what that means: see levels.py
     on_loss            what becomes of commits when too few synchronous secondaries are in step: see loss.py
     min_sync           how many must remain for it to go on without a lost one
 
@@ -15,6 +16,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
+
+from tandemdb.replication.levels import Level
 
 LossPolicy = Literal["wait", "refuse", "shrink", "degrade", "stop"]
 GATHER_SECONDS = 0.001
@@ -38,6 +41,8 @@ class Limits:
     update_batch: int = 32
     # How long after the last message a transaction's first change waits: most are complete by then, and go whole.
     gather_seconds: float = 0.0
+    # What a commit waits for unless its thread says otherwise.
+    acknowledge: Level = "applied"
     # None: shrink with a coordinator, refuse without.
     on_loss: LossPolicy | None = None
     min_sync: int = 0

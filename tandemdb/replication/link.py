@@ -225,6 +225,10 @@ class Link:
         while (arrived := up.take(now)) is not None:
             moved = True
             self._answer(arrived)
+        if self.secondary.owes:
+            moved = True
+            with self._secondary_lock:
+                self.secondary.work(now)
         return moved
 
     def _deliver(self, frame: Frame, now: float) -> None:

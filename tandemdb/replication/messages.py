@@ -144,12 +144,15 @@ class Rewind(NamedTuple):
 
 
 class TxnCommit(NamedTuple):
+    """`early`: acknowledge that this has come, before it is checked."""
+
     transaction: int
     lsn: LSN
     updates: int
     root: int | None
     stable_lsn: LSN
     time: float
+    early: bool = False
 
 
 class TxnAbort(NamedTuple):
@@ -166,6 +169,7 @@ class TxnWhole(NamedTuple):
     root: int | None
     stable_lsn: LSN
     time: float
+    early: bool = False
 
 
 class LogEntry(NamedTuple):

@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from tandemdb.replication.errors import PrimaryFenced
-from tandemdb.replication.messages import Change
+from tandemdb.replication.levels import chosen_level
+from tandemdb.replication.messages import LSN, Change
 from tandemdb.storage.changes import APPEND
 
 if TYPE_CHECKING:
@@ -52,13 +53,15 @@ class LooseObserver:
         if not changes or changes[0][0] == APPEND:
             self.publisher.take_over(root, changes or (), None)
             self.publisher.wake()
-            return
-        self.publisher.newest = root
-        backlog.append((root.lsn, root.stamp, changes))
-        if len(backlog) == 1:
-            self.publisher.wake()
-        elif len(backlog) > BACKLOG_COMMITS_MAX:
-            self.publisher.relieve()
+        else:
+            self.publisher.newest = root
+            backlog.append((root.lsn, root.stamp, changes))
+            if len(backlog) == 1:
+                self.publisher.wake()
+            elif len(backlog) > BACKLOG_COMMITS_MAX:
+                self.publisher.relieve()
+        if changes and chosen_level() not in (None, "none"):
+            self.publisher.await_shown(LSN(root.lsn), "async")
 
     def aborted(self, transaction: Transaction) -> None:
         """Nothing was noted."""

@@ -24,6 +24,7 @@ from tandemdb.replication import blocks
 from tandemdb.replication.catch_up import CommitMark, CommitMarks, DigestWalk, decide, images, prefer_snapshot
 from tandemdb.replication.errors import ReplicationError
 from tandemdb.replication.identity import Identity
+from tandemdb.replication.levels import Level
 from tandemdb.replication.limits import BATCH_BYTES_MAX, BATCH_COMMITS_MAX, GATHER_SECONDS, Limits
 from tandemdb.replication.log import ChangeLog
 from tandemdb.replication.messages import (
@@ -63,6 +64,7 @@ class Pending:
     root: int | None
     time: float
     acknowledged: set[str] = field(default_factory=set)
+    level: Level = "applied"
     # The same object for all that get it whole, so that it is encoded once.
     whole: TxnWhole | None = None
 
@@ -187,9 +189,11 @@ class Primary:
                 sent = True
         return sent
 
-    def complete(self, lsn: LSN, changes: Sequence[Change], root: int | None, now: float) -> None:
+    def complete(
+        self, lsn: LSN, changes: Sequence[Change], root: int | None, now: float, level: Level = "applied"
+    ) -> None:
         """Send the completion of a transaction; it is pending until `installed` or `abandon`."""
-        self.pending = Pending(self.transaction, lsn, changes, root, now)
+        self.pending = Pending(self.transaction, lsn, changes, root, now, level=level)
         for peer in self.synchronous():
             if peer.state == "in step":
                 self._send_pending(peer)
@@ -197,11 +201,15 @@ class Primary:
     def released(self) -> bool:
         """Tell whether enough secondaries have the pending transaction."""
         pending = self.pending
-        if pending is None:
+        if pending is None or pending.level == "none":
             return True
         if self.lists:
             return not self._lacking(pending.acknowledged)
         return len(pending.acknowledged) >= self.required()
+
+    def shown(self, lsn: LSN, mode: Mode) -> int:
+        """Count the secondaries of a mode whose readers see a commit."""
+        return sum(peer.applied_lsn >= lsn for peer in self.peers.values() if peer.mode == mode)
 
     def installed(self, root: Root, changes: Sequence[Change], digest: int | None, size_bytes: int, now: float) -> None:
         """Take over a commit that readers now see: log it, and tell the secondaries that hold it that it stands."""
@@ -338,12 +346,15 @@ class Primary:
         if peer.streamed is None:
             peer.forget_stability()
             if pending.whole is None:
-                pending.whole = TxnWhole(number, stable, lsn, tuple(changes), pending.root, stable, pending.time)
+                pending.whole = TxnWhole(
+                    number, stable, lsn, tuple(changes), pending.root, stable, pending.time, pending.level == "received"
+                )
             peer.queue.append(pending.whole)
             peer.streamed = list(changes)
         else:
             peer.stream(number, stable, changes)
-            peer.queue.append(TxnCommit(number, lsn, len(changes), pending.root, stable, pending.time))
+            early = pending.level == "received"
+            peer.queue.append(TxnCommit(number, lsn, len(changes), pending.root, stable, pending.time, early))
         peer.sent_lsn = pending.lsn
         peer.completed = True
 

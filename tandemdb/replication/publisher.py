@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 from tandemdb.replication import blocks, loss, wire
 from tandemdb.replication.errors import CommitInDoubt, ReplicationError, SecondaryLost
 from tandemdb.replication.events import emit
+from tandemdb.replication.levels import Level, chosen_level
 from tandemdb.replication.link import AnyLink
 from tandemdb.replication.messages import LSN, Change, Epoch, Frame
 from tandemdb.replication.observers import LooseObserver, StreamingObserver, fenced
@@ -96,6 +97,7 @@ class Publisher:
         self._change_bytes = 32
         self._open: Sequence[Change] | None = None
         self._digest: int | None = None
+        self._level: Level = "applied"
         self._woken = False
         # Whether a committing thread waits for acknowledgements.
         self.is_awaiting = False
@@ -126,12 +128,13 @@ class Publisher:
         self._digest = blocks.root_digest(root) if self.core.digest_due(LSN(lsn)) else None
         if not self._tight:
             return
-        if self.core.missing():
+        level = self._level = chosen_level() or self.core.limits.acknowledge
+        if level != "none" and self.core.missing():
             self._check_secondaries()
         self.is_awaiting = True
         try:
             with self.lock:
-                self.core.complete(LSN(lsn), changes, self._digest, self.clock())
+                self.core.complete(LSN(lsn), changes, self._digest, self.clock(), level)
             self._await_release()
         finally:
             self.is_awaiting = False
@@ -145,6 +148,28 @@ class Publisher:
             self._pump(self._tight_links)
         if self._wake is not None and not self._woken:
             self.wake()
+        if self._tight and changes and self._level == "visible":
+            self.await_shown(LSN(root.lsn), "sync")
+
+    def await_shown(self, lsn: LSN, mode: Mode) -> bool:
+        """Wait until readers of as many secondaries as are required see a commit; it stands here, whatever comes.
+
+        Returns whether they do; that they do not within the time a commit waits is an event.
+        """
+        links = self._tight_links if mode == "sync" else self._loose_links
+        deadline = self.clock() + self.timeout_seconds
+        while True:
+            moved = self._pump(links)
+            with self.lock:
+                wanted = self.core.required() if mode == "sync" else min(1, len(links))
+                if self.core.shown(lsn, mode) >= wanted:
+                    return True
+            remaining = deadline - self.clock()
+            if remaining <= 0 or all(link.is_cut for link in links):
+                emit("not_visible", node=self.core.identity.node, lsn=lsn)
+                return False
+            if not moved:
+                self.pause(min(remaining, self._until_due()))
 
     def aborted(self, transaction: Transaction) -> None:
         if self._open is None:

@@ -99,6 +99,8 @@ class Secondary:
         self.mode: Mode = mode
         self.state: State = "detached"
         self.outgoing: deque[Frame] = deque()
+        # A completion that was acknowledged when it came; `work` applies it once that is on its way.
+        self._owed: TxnWhole | TxnCommit | None = None
         self.session = 0
         self.last_transaction = 0
         self.overlay: Overlay | None = None
@@ -124,6 +126,11 @@ class Secondary:
         return database
 
     @property
+    def owes(self) -> bool:
+        """Whether there is something for `work` to do."""
+        return self._owed is not None
+
+    @property
     def lsn(self) -> LSN:
         """The last LSN shown to readers."""
         return LSN(self.database.root.lsn)
@@ -131,6 +138,8 @@ class Secondary:
     @property
     def received_lsn(self) -> LSN:
         """The last LSN complete here, shown or not."""
+        if self._owed is not None:
+            return self._owed.lsn
         return self.overlay.lsn if self.overlay is not None and self.overlay.lsn else self.lsn
 
     # What the caller drives.
@@ -139,6 +148,8 @@ class Secondary:
         """Open a session: say where this system stands and ask how to catch up."""
         if self.state == "promoted":
             return
+        if self._owed is not None:
+            self.work(now)
         self.session = (self.session + 1) % SESSION_MODULUS
         self._sequence = self._expected = 0
         self._progress_at = now
@@ -175,6 +186,8 @@ class Secondary:
 
     def receive(self, frame: Frame, now: float) -> None:
         """Take a frame from the primary. Raises nothing: what does not fit is answered by NACK or REFUSE."""
+        if self._owed is not None:
+            self.work(now)
         session, epoch, sequence, message = frame
         if session == self.session and isinstance(message, Refuse):
             self.state = "refused" if self.state != "promoted" else self.state
@@ -191,12 +204,20 @@ class Secondary:
             return
         self._expected += 1
         self._progress_at = now
+        if type(message) in TAKES:
+            self._guard(message, now)
+        else:
+            self._restart("kind", 0, 0, f"a {type(message).__name__} is not for a secondary", now)
+
+    def work(self, now: float) -> None:
+        """Do what was put off for an acknowledgement to leave first: call this when `outgoing` was sent."""
+        owed, self._owed = self._owed, None
+        if owed is not None:
+            self._guard(owed._replace(early=False), now)
+
+    def _guard(self, message: Message, now: float) -> None:
         try:
-            take = TAKES.get(type(message))
-            if take is not None:
-                take(self, message, now)
-            else:
-                self._restart("kind", 0, 0, f"a {type(message).__name__} is not for a secondary", now)
+            TAKES[type(message)](self, message, now)
         except (blocks.StorageError, ReplicationError, LookupError, TypeError, ValueError) as error:
             self._restart("blocks", 0, 0, f"{type(error).__name__}: {error}", now)
 
@@ -207,6 +228,7 @@ class Secondary:
         """
         if epoch <= self.identity.epoch:
             raise ReplicationError(f"epoch {epoch} is not newer than epoch {self.identity.epoch}")
+        self.work(0.0)
         installed: LSN | None = None
         if self.overlay is not None and self.overlay.lsn:
             installed = self.overlay.lsn
@@ -340,6 +362,9 @@ class Secondary:
         blocks.apply_all(overlay.transaction, overlay.changes[start:])
 
     def _take_commit(self, message: TxnCommit, now: float) -> None:
+        if message.early:
+            self._owe(message)
+            return
         self._complete(message.transaction, message.lsn, message.updates, message.root, now)
 
     def _complete(self, number: int, lsn: LSN, updates: int, root: int | None, now: float) -> None:
@@ -364,7 +389,10 @@ class Secondary:
 
     def _take_whole(self, message: TxnWhole, now: float) -> None:
         """Take begin, changes and completion at once: what most synchronous commits wait for."""
-        number, base_lsn, lsn, changes, root, _, _ = message
+        number, base_lsn, lsn, changes, root, _, _, early = message
+        if early:
+            self._owe(message)
+            return
         overlay = self._begin(number, base_lsn, now)
         if overlay is None:
             return
@@ -375,6 +403,11 @@ class Secondary:
         overlay.changes += changes
         self.overlay_updates += len(changes)
         self._hold(overlay, lsn, root, now)
+
+    def _owe(self, message: TxnWhole | TxnCommit) -> None:
+        """Acknowledge that a transaction is here, and put applying it off."""
+        self._owed = message
+        self._send(Ack(message.lsn, message.transaction, self.lsn, None))
 
     def _apply_log(self, message: TxnLog, now: float) -> None:
         entries = message.entries

@@ -250,8 +250,8 @@ def _check_log(message: TxnLog) -> TxnLog:
 
 
 def _check_whole(message: TxnWhole) -> TxnWhole:
-    transaction, base, lsn, changes, root, stable, time = message
-    return TxnWhole(transaction, base, lsn, _check_changes(changes), root, stable, time)
+    transaction, base, lsn, changes, root, stable, time, early = message
+    return TxnWhole(transaction, base, lsn, _check_changes(changes), root, stable, time, early)
 
 
 def _check_updates(message: Updates) -> Updates:

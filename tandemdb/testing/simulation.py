@@ -86,6 +86,7 @@ class Simulation:
             "window_bytes": random.choice([2000, 1 << 24]),
             "update_batch": random.choice([1, 4, 32]),
             "gather_seconds": random.choice([0.0, 1.0]),
+            "acknowledge": random.choice(["applied", "applied", "received", "visible"]),
         }
         self.over_wire = random.random() < 0.3
         self.sites = [Site("abc"[number]) for number in range(SYSTEMS)]
