@@ -202,8 +202,8 @@ class Node:
         emit("promoted", node=self.system.identity.node, epoch=report.epoch, lsn=report.lsn)
         return report
 
-    def stand_aside(self) -> tuple[str, int, int]:
-        """Let go of the primary, so that another secondary may stand; returns incarnation, epoch and LSN received.
+    def stand_aside(self) -> tuple[str, int, int, int]:
+        """Let go of the primary, so that another may stand; returns incarnation, epoch, LSN and transaction received.
 
         Nothing is acknowledged to that primary any more until this node is told to follow again.
 
@@ -215,7 +215,8 @@ class Node:
             raise ReplicationError("this node is not a secondary")
         link.stop()
         with self.system.lock:
-            return self.system.identity.incarnation.hex(), self.system.identity.epoch, core.received_lsn
+            identity = self.system.identity
+            return identity.incarnation.hex(), identity.epoch, core.received_lsn, core.received_transaction
 
     def hand_over(self, address: Address, mode: Mode) -> dict[str, Any]:
         """Make the secondary at `address` the primary and follow it; nothing is lost, and nothing copied.
@@ -329,6 +330,7 @@ class Node:
             "linked": isinstance(link, Follower) and link.is_linked,
             "primary_lsn": secondary.primary_lsn,
             "received": secondary.received_lsn,
+            "received_transaction": secondary.received_transaction,
             "lag_commits": max(0, secondary.primary_lsn - lsn),
             "blocks_received": len(staging.images) if staging is not None else 0,
             "blocks_planned": staging.plan.estimated_blocks if staging is not None else 0,

@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from tandemdb.storage import Database, Mark, Transaction
 
 RETRY_SECONDS = 1.0
-RETRY_SECONDS_MAX = 30.0
+RETRY_SECONDS_MAX = 8.0
 SETBACKS_MAX = 3
 MARK_EVERY_UPDATES = 1024
 
@@ -129,6 +129,17 @@ class Secondary:
     def owes(self) -> bool:
         """Whether there is something for `work` to do."""
         return self._owed is not None
+
+    @property
+    def received_transaction(self) -> int:
+        """The transaction of `received_lsn`: of two systems at one LSN, the later one has what stands.
+
+        A commit in doubt was undone on the primary, and the next one has got its LSN: both may be held somewhere.
+        """
+        if self._owed is not None:
+            return self._owed.transaction
+        overlay = self.overlay
+        return overlay.number if overlay is not None and overlay.lsn else self.last_transaction
 
     @property
     def lsn(self) -> LSN:

@@ -299,8 +299,9 @@ class Simulation:
             if site is self.leader or system is None or system.secondary is None or not system.identity.cluster:
                 continue
             secondary = system.secondary
-            able.append((system.identity.epoch, secondary.received_lsn, site.name, site))
-        return max(able, key=lambda found: found[:3])[3] if able else None
+            place = (system.identity.epoch, secondary.received_lsn, secondary.received_transaction)
+            able.append((place, site.name, site))
+        return max(able, key=lambda found: found[:2])[2] if able else None
 
     def lead(self, site: Site, gone: bool) -> None:
         """Promote a standby, and let the others follow it."""
@@ -416,7 +417,10 @@ class Simulation:
             self.check()
 
     def is_level(self, site: Site) -> bool:
-        return site.database.root.lsn == self.leader.database.root.lsn
+        if site.database.root.lsn != self.leader.database.root.lsn:
+            return False
+        states = {entry.name: entry.state for entry in replication.status(self.leader.database)}
+        return states.get(site.name) in (("in step",) if self.synchronous else ("in step", "following"))
 
     def check_answers(self) -> None:
         """I8: what the leader says of each commit in doubt is what its data say."""

@@ -351,8 +351,8 @@ class Keeper:
         node = self.node
         identity, security = node.system.identity, node.address.security
         seconds = self.lease_seconds / 3
-        incarnation, epoch, lsn = node.stand_aside()
-        found = count(record, self.me, (epoch, lsn), lambda member: ask_member(member, identity, security, seconds))
+        _, *place = node.stand_aside()
+        found = count(record, self.me, tuple(place), lambda member: ask_member(member, identity, security, seconds))
         reason = found.reason
         root = node.database.root
         if not reason and blocks.recomputed_digest(root) != blocks.root_digest(root):

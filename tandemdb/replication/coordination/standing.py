@@ -24,7 +24,7 @@ from tandemdb.replication.identity import Identity
 
 log = logging.getLogger("tandemdb.replication")
 
-Place = tuple[int, int]  # epoch, LSN
+Place = tuple[int, ...]  # epoch, LSN, transaction received
 
 
 class Count(NamedTuple):
@@ -57,10 +57,10 @@ def ask_member(member: Member, identity: Identity, security: Security, seconds: 
         try:
             handshake.log_in(channel, identity, address.security.secret, address.name, "operator")
             handshake.open_up(channel, calls.ANSWERS)
-            incarnation, epoch, lsn = calls.Caller(channel).call("stand_aside", seconds=seconds).value
+            incarnation, epoch, lsn, transaction = calls.Caller(channel).call("stand_aside", seconds=seconds).value
         finally:
             channel.close()
     except (LinkLost, ProtocolError, ReplicationError) as error:
         log.info("%s does not answer: %s", member.node, error)
         return None
-    return (epoch, lsn) if incarnation == member.incarnation else None
+    return (epoch, lsn, transaction) if incarnation == member.incarnation else None
