@@ -66,6 +66,7 @@ def add_serve(commands: Commands) -> None:
     serve.add_argument(
         "--min-sync", type=int, default=0, metavar="K", help="how many must remain to go on without one: 0"
     )
+    serve.add_argument("--metrics", default="", metavar="HOST:PORT", help="where Prometheus may ask for metrics")
     add_coordination(serve)
     add_security(serve)
     serve.set_defaults(command=call("serve"))

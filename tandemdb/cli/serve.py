@@ -20,8 +20,6 @@ from typing import Any
 
 from tandemdb.cli.output import Style, write_table
 
-BAR_CHARACTERS = 30
-
 
 def serve(options: argparse.Namespace) -> int:
     """Run a node until SIGTERM or Ctrl-C."""
@@ -79,7 +77,17 @@ def serve(options: argparse.Namespace) -> int:
     if role == "secondary":
         role = f"secondary of {found['following']['primary']}"
     print(f"listening on {node.address} as {role}", flush=True)
+    metrics = None
+    if options.metrics:
+        try:
+            metrics = nodes.serve_metrics(node, options.metrics)
+        except sqlite3.Error as error:
+            node.stop()
+            return fail(error)
+        print(f"metrics on http://{metrics.host}:{metrics.port}/metrics", flush=True)
     stopped.wait()
+    if metrics is not None:
+        metrics.stop()
     node.stop()
     if store is not None:
         store.close()
@@ -187,32 +195,8 @@ def status(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(found, indent=2))
         return 0
-    say("{address}: {role}, epoch {epoch}, LSN {lsn}, {blocks:,} blocks", found)
-    say("node {node}, process {process}, {clients} clients, cluster {cluster:.8}", found)
-    if found["exposed"]:
-        print("EXPOSED: commits are acknowledged without the secondaries that were lost")
-    following = found.get("following")
-    if following:
-        following["link"] = "linked" if following["linked"] else "not linked"
-        following["primary"] = following["primary"] or "a primary that connects"
-        say("follows {primary}: {mode}, {state}, {link}, {lag_commits} commits behind", following)
-        if following["state"] == "copying":
-            print(draw_bar(following["blocks_received"], following["blocks_planned"]))
-        if following["reason"]:
-            print(f"  {following['reason']}")
-    coordination = found.get("coordination")
-    if coordination:
-        coordination["names"] = ", ".join(coordination["sync_set"]) or "none"
-        say("coordinator's record: epoch {epoch}, primary {primary}, may be promoted: {names}", coordination)
-        if coordination["reason"]:
-            print(f"  {coordination['reason']}")
-    for entry in found["secondaries"]:
-        say("secondary {name}: {mode}, {state}, LSN {applied}, {lag_commits} commits, {lag_bytes:,} bytes, "
-            "{lag_seconds:.1f} s behind", entry)  # fmt: skip
-        if entry["state"] == "copying":
-            print(draw_bar(entry["blocks_shipped"], entry["blocks_planned"]))
-    if found["orphans"]:
-        print(f"{found['orphans']} orphans: commits of its time as primary that its successor lacks")
+    for line in nodes.draw(found):
+        print(line)
     return 0
 
 
@@ -238,18 +222,6 @@ def verify(options: argparse.Namespace) -> int:
     if found.has_more:
         print("... and more")
     return 1
-
-
-def say(text: str, values: dict[str, Any]) -> None:
-    """Print a line with values in it."""
-    print(text.format_map(values))
-
-
-def draw_bar(done: int, total: int) -> str:
-    """Draw how much of a transfer is there."""
-    share = min(1.0, done / total) if total else 0.0
-    filled = round(share * BAR_CHARACTERS)
-    return f"  [{'#' * filled}{'.' * (BAR_CHARACTERS - filled)}] {done:,} of {total:,} blocks"
 
 
 def security_of(options: argparse.Namespace) -> Any:

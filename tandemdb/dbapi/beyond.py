@@ -231,12 +231,41 @@ class Beyond(ConnectionState):
                 session.acknowledge(None)
 
     def replication_status(self) -> Any:
-        """Tell how far each mirror of this database has come, in the order they were added."""
-        status = find_replication("status")
+        """Tell what this database is, and how far each of its mirrors has come, in the order they were added.
+
+        Returns:
+            A list of `tandemdb.replication.SecondaryStatus` that also has `role`, `epoch`, `lsn`, `is_exposed` and,
+            of a mirror, `following`; as a text it is drawn for people, a catch-up with a bar.
+        Cost: no message sent; of a remote connection, one call.
+        """
+        overview = find_replication("overview")
         with self._guard():
             if self._target.kind == "remote":
-                return self._database.status()["secondaries"]  # type: ignore[attr-defined]
-            return status(self._database)
+                return self._database.overview()  # type: ignore[attr-defined]
+            return overview(self._database)
+
+    def commit_token(self) -> str:
+        """Name the database's last commit, for `wait_for` on a mirror that is to show it.
+
+        Take it after `commit()`: what that committed is in it. Cost: of a remote connection, one call.
+        """
+        with self._guard():
+            root = self._database.root
+            return f"{root.epoch}:{root.lsn}"
+
+    def wait_for(self, token: str, timeout: float = 5.0) -> None:
+        """Wait until this database, a mirror, shows the commit of a token: then one reads here what one wrote there.
+
+        Raises:
+            ProgrammingError: it is no token.
+            OperationalError: it does not show it in that time, or never will: another primary leads, which lacks it.
+        """
+        wait_for_token = find_replication("wait_for_token")
+        with self._guard():
+            if self._target.kind == "remote":
+                self._session.call("wait_for_token", token, float(timeout))
+            else:
+                wait_for_token(self._database, token, float(timeout))
 
     def promote(self) -> Any:
         """Make this mirror a primary: it takes writes from now on, in a new epoch."""
@@ -270,6 +299,7 @@ class Beyond(ConnectionState):
                 raise NotSupportedError(
                     "this connection's database is on a node", hint="Start the node with --backup-to URL."
                 )
+            self._database.share()
             return feed_to(self._database, open_target(target), "sync" if mode == "sync" else "async", overwrite)
 
     def _replicate_to_node(self, url: str, mode: str, **options: Any) -> Any:

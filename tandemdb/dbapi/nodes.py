@@ -26,11 +26,18 @@ from tandemdb.replication.identity import Identity
 from tandemdb.replication.limits import GATHER_SECONDS, Limits
 from tandemdb.replication.loss import policy_of
 from tandemdb.replication.node import Node
+from tandemdb.replication.overview import draw
 from tandemdb.replication.relay import Relay
 from tandemdb.replication.targets import feed_to
 
 if TYPE_CHECKING:
+    from tandemdb.replication.metrics import MetricsServer
     from tandemdb.storage import Database
+
+__all__ = [
+    "ask", "draw", "find_coordinator", "has_record", "keep_store", "make_security", "operate", "relay", "serve",
+    "serve_metrics", "verify",
+]  # fmt: skip
 
 ANSWER_SECONDS = 60.0
 
@@ -144,6 +151,19 @@ def has_record(url: str) -> bool:
         return coordinator.read().record is not None
     finally:
         coordinator.close()
+
+
+def serve_metrics(node: Node, listen: str) -> MetricsServer:
+    """Serve a node's metrics at "HOST:PORT"; `MetricsServer.stop()` ends it.
+
+    Raises:
+        ProgrammingError: that is no address. OperationalError: it cannot be listened on.
+    """
+    from tandemdb.replication.metrics import MetricsServer
+
+    server = MetricsServer(node, *read_listener(listen))
+    server.start()
+    return server
 
 
 def relay(listen: str, to: str) -> Relay:

@@ -430,6 +430,12 @@ class RemoteDatabase:
         """Return the node's status."""
         return dict(self._operate("status"))
 
+    def overview(self) -> Any:
+        """Return the node's status as `replication_status` gives it."""
+        from tandemdb.replication.overview import overview_of_status
+
+        return overview_of_status(self.status())
+
     def promote(self) -> dict[str, Any]:
         """Promote the node."""
         return dict(self._operate("promote"))

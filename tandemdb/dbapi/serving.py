@@ -26,6 +26,7 @@ FIRST_ROWS = 100
 BATCH_BYTES = 1 << 18
 BATCH_ROWS_MAX = 10_000
 CURSORS_MAX = 4096
+WAIT_SECONDS_MAX = 3600.0
 VALUE_TYPES = frozenset({int, float, str, bytes, type(None)})
 
 Row = tuple[Any, ...]
@@ -87,6 +88,7 @@ class ClientHandler:
             "show": self.show,
             "restore": self.restore,
             "acknowledge": self.acknowledge,
+            "wait_for_token": self.wait_for_token,
         }
 
     def call(self, method: str, arguments: Row) -> Answer:
@@ -210,6 +212,13 @@ class ClientHandler:
 
         root = self.database.root
         return (root.lsn, root.epoch, leads(self.database)), ()
+
+    def wait_for_token(self, token: str, seconds: float) -> Answer:
+        """Wait until this node shows a commit; holds up this client only."""
+        from tandemdb.replication.replica import wait_for_token
+
+        wait_for_token(self.database, token, min(float(seconds), WAIT_SECONDS_MAX))
+        return None, ()
 
     def digest(self) -> Answer:
         """Return the digest of the newest root."""

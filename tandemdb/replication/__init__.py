@@ -25,6 +25,7 @@ from tandemdb.replication.errors import (
 )
 from tandemdb.replication.link import Faults
 from tandemdb.replication.messages import LSN, Epoch
+from tandemdb.replication.overview import Overview, overview
 from tandemdb.replication.publisher import READ_ONLY, SecondaryStatus
 from tandemdb.replication.replica import (
     PromotionReport,
@@ -38,6 +39,7 @@ from tandemdb.replication.replica import (
     promote,
     status,
     wait_for,
+    wait_for_token,
 )
 from tandemdb.replication.system import Orphan
 
@@ -52,6 +54,7 @@ __all__ = [
     "ExposedWarning",
     "Faults",
     "Orphan",
+    "Overview",
     "PrimaryFenced",
     "PromotionReport",
     "ProtocolError",
@@ -65,7 +68,9 @@ __all__ = [
     "is_exposed",
     "orphans",
     "outcome",
+    "overview",
     "promote",
     "status",
     "wait_for",
+    "wait_for_token",
 ]

@@ -11,9 +11,15 @@ has the same list for readers, and a test compares the two. Nothing here is writ
 from __future__ import annotations
 
 import logging
+import threading
 from typing import Any, NamedTuple
 
 log = logging.getLogger("tandemdb.replication")
+
+
+# How often each event has happened in this process, for the metrics.
+counts: dict[str, int] = {}
+_lock = threading.Lock()
 
 
 class Event(NamedTuple):
@@ -31,6 +37,9 @@ EVENTS: dict[str, Event] = {
         logging.WARNING, "{node} is EXPOSED at LSN {lsn}: commits are not acknowledged by {lost}, which is lost ({why})"
     ),
     "covered": Event(logging.INFO, "{node} is covered again at LSN {lsn}: {secondary} is in step"),
+    "not_visible": Event(
+        logging.WARNING, "{node}: LSN {lsn} is acknowledged, and no secondary has said in time that it shows it"
+    ),
     "stopped": Event(logging.ERROR, "{node} takes no more writes at LSN {lsn}: {lost} is lost, and the policy is stop"),
     "fenced": Event(logging.WARNING, "{node} is fenced by epoch {epoch}"),
     "leads": Event(logging.WARNING, "{node} leads epoch {epoch} from LSN {lsn}"),
@@ -52,6 +61,8 @@ EVENTS: dict[str, Event] = {
 def emit(event: str, **fields: Any) -> None:
     """Log an event with its fields on the record."""
     level, text = EVENTS[event]
+    with _lock:
+        counts[event] = counts.get(event, 0) + 1
     if log.isEnabledFor(level):
         shown = {name: ", ".join(value) if isinstance(value, list) else value for name, value in fields.items()}
         log.log(level, "%s", text.format_map(shown), extra={"event": event, **fields})

@@ -23,7 +23,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tandemdb.errors import OperationalError, ProgrammingError
-from tandemdb.replication import blocks, calls, handshake, linking, transport
+from tandemdb.replication import calls, handshake, linking, transport
 from tandemdb.replication.address import Address, Security
 from tandemdb.replication.calls import Caller, Handler
 from tandemdb.replication.coordination.coordinator import LEASE_SECONDS, Coordinator
@@ -35,7 +35,8 @@ from tandemdb.replication.follower import Follower
 from tandemdb.replication.limits import GATHER_SECONDS, Limits
 from tandemdb.replication.messages import Epoch
 from tandemdb.replication.operator import Operator
-from tandemdb.replication.replica import PromotionReport, is_exposed, orphans, promote, status
+from tandemdb.replication.overview import describe
+from tandemdb.replication.replica import PromotionReport, promote
 from tandemdb.replication.roles import between_transactions
 from tandemdb.replication.system import system_of
 
@@ -256,31 +257,18 @@ class Node:
 
     def status(self) -> dict[str, Any]:
         """Tell what this node is and how far it and its secondaries have come. Cost: no message sent."""
-        system, root = self.system, self.database.root
-        publisher, secondary = system.publisher, system.secondary
-        fenced = publisher is not None and publisher.core.fenced_by is not None
+        identity = self.system.identity
         answer: dict[str, Any] = {
-            "node": system.identity.node,
-            "database": self.database.name,
-            "address": self.system.identity.address,
-            "role": self._role(fenced),
-            "epoch": system.identity.epoch,
-            "lsn": root.lsn,
-            "blocks": blocks.block_count(root),
-            "read_only": self.database.read_only is not None,
-            "exposed": is_exposed(self.database),
-            "cluster": system.identity.cluster.hex(),
-            "incarnation": system.identity.incarnation.hex(),
+            "node": identity.node,
+            "address": identity.address,
+            "incarnation": identity.incarnation.hex(),
             "uptime_seconds": round(time.time() - self.started_at, 3),
             "process": os.getpid(),
             "clients": sum(guest.purpose == "client" for guest in list(self.guests.values())),
             "storage_only": self.sessions is None,
             "modules": sorted(name for name in list(sys.modules) if name.startswith("tandemdb")),
-            "orphans": len(orphans(self.database)),
-            "secondaries": [entry._asdict() for entry in status(self.database)],
+            **describe(self.database),
         }
-        if secondary is not None:
-            answer["following"] = self._describe_following(root.lsn)
         if self.keeper is not None:
             answer["coordination"] = self.keeper.describe()
         return answer
@@ -311,31 +299,6 @@ class Node:
             if time.monotonic() >= deadline:
                 raise ReplicationError(f"{found['node']} is named as the primary and does not lead yet")
             time.sleep(0.002)
-
-    def _role(self, fenced: bool) -> str:
-        if self.system.secondary is not None:
-            return "secondary"
-        if self.keeper is not None and not self.keeper.in_office:
-            return "waiting"
-        return "fenced" if fenced else "primary"
-
-    def _describe_following(self, lsn: int) -> dict[str, Any]:
-        secondary, link = self.system.secondary, self.system.link
-        assert secondary is not None
-        staging = secondary.staging
-        return {
-            "state": secondary.state,
-            "mode": secondary.mode,
-            "primary": str(link.address) if isinstance(link, Follower) and link.address is not None else "",
-            "linked": isinstance(link, Follower) and link.is_linked,
-            "primary_lsn": secondary.primary_lsn,
-            "received": secondary.received_lsn,
-            "received_transaction": secondary.received_transaction,
-            "lag_commits": max(0, secondary.primary_lsn - lsn),
-            "blocks_received": len(staging.images) if staging is not None else 0,
-            "blocks_planned": staging.plan.estimated_blocks if staging is not None else 0,
-            "reason": (link.reason if isinstance(link, Follower) else "") or secondary.reason,
-        }
 
     def _accept(self) -> None:
         """Take connections until the node stops."""

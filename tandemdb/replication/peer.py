@@ -69,6 +69,7 @@ class Peer:
     images: Iterator[Message] | None = None
     blocks_shipped: int = 0
     blocks_planned: int = 0
+    blocks_sent: int = 0
     plans: list[str] = field(default_factory=list)
 
     def note_plan(self, kind: str) -> None:

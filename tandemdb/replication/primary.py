@@ -32,6 +32,7 @@ from tandemdb.replication.messages import (
     Ack,
     BackupComplete,
     BlockDigests,
+    BlockImage,
     Change,
     Epoch,
     Frame,
@@ -447,7 +448,7 @@ class Primary:
         peer.state = "copying"
         peer.completed = False
         peer.received_lsn = peer.applied_lsn = LSN(0)
-        peer.blocks_planned = count
+        peer.blocks_planned, peer.blocks_sent = count, 0
         lsn = LSN(root.lsn)
         # A secondary that is not to be checked at each commit need not make either side hash all that it holds.
         digest = blocks.root_digest(root) if compared or self.digest_due(lsn) else blocks.known_digest(root)
@@ -534,6 +535,8 @@ class Primary:
             peer.state = "following"
             peer.sent_lsn = message.lsn
             peer.blocks_shipped += message.blocks
+        elif isinstance(message, BlockImage):
+            peer.blocks_sent += 1
         return message
 
     def _trim(self) -> None:

@@ -58,6 +58,8 @@ class SecondaryStatus(NamedTuple):
     blocks_planned: int
     plans: tuple[str, ...]
     reason: str
+    # Of a transfer that is going on: how many of `blocks_planned` are on their way.
+    blocks_sent: int = 0
 
 
 @runtime_checkable
@@ -475,6 +477,7 @@ class Publisher:
             peer.blocks_planned,
             tuple(peer.plans),
             peer.reason,
+            peer.blocks_sent,
         )
 
     def _refresh(self) -> None:

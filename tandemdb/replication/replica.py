@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from tandemdb.errors import ProgrammingError
 from tandemdb.replication import blocks
 from tandemdb.replication.errors import ReplicationError
 from tandemdb.replication.limits import Limits
 from tandemdb.replication.link import Faults, Link
-from tandemdb.replication.messages import LSN, Epoch
+from tandemdb.replication.messages import LSN, Epoch, Term
 from tandemdb.replication.outcomes import Outcome
 from tandemdb.replication.peer import Mode
 from tandemdb.replication.publisher import READ_ONLY, Publisher, SecondaryStatus
@@ -233,6 +234,48 @@ def wait_for(secondary: Database, lsn: int, timeout_seconds: float = WAIT_SECOND
             )
         time.sleep(pause)
         pause = min(0.01, pause * 2)
+
+
+def wait_for_token(database: Database, token: str, timeout_seconds: float = WAIT_SECONDS) -> None:
+    """Wait until a system shows its readers the commit that a token "EPOCH:LSN" names.
+
+    Raises:
+        ProgrammingError: it is no token.
+        ReplicationError: it does not within that time, or that commit is no part of its history.
+    """
+    epoch, lsn = read_token(token)
+    deadline = time.monotonic() + timeout_seconds
+    pause = 0.0002
+    while True:
+        root = database.root
+        system = find_system(database)
+        if root.epoch > epoch and system is not None and ended_before(system.identity.history, epoch, lsn):
+            raise ReplicationError(
+                f"commit {token} is no part of this history",
+                detail=f"Epoch {epoch} ended before LSN {lsn}: another primary leads, and has not got this commit.",
+                hint="Look for it among the former primary's orphans.",
+            )
+        if root.lsn >= lsn and root.epoch >= epoch:
+            return
+        if time.monotonic() >= deadline:
+            raise ReplicationError(
+                f"commit {token} is not here within {timeout_seconds:g} s",
+                detail=f"This system shows LSN {root.lsn} of epoch {root.epoch}.",
+            )
+        time.sleep(pause)
+        pause = min(0.01, pause * 2)
+
+
+def read_token(token: str) -> tuple[int, int]:
+    epoch, colon, lsn = str(token).partition(":")
+    if not (colon and epoch.isascii() and epoch.isdigit() and lsn.isascii() and lsn.isdigit()):
+        raise ProgrammingError(f"not a commit's token: {token!r}", hint="commit_token() returns one.")
+    return int(epoch), int(lsn)
+
+
+def ended_before(history: Sequence[Term], epoch: int, lsn: int) -> bool:
+    """Tell whether an epoch was over, on this history, before it got to this LSN."""
+    return any(term.epoch > epoch and term.lsn < lsn for term in history)
 
 
 def orphans(database: Database) -> list[Orphan]:

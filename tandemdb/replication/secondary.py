@@ -113,7 +113,7 @@ class Secondary:
         self._doubts_itself = False
         self._sequence = 0
         self._expected = 0
-        self._progress_at = 0.0
+        self.heard_at = 0.0
         self._retry_seconds = RETRY_SECONDS
         # How often in a row what came could not be applied.
         self._setbacks = 0
@@ -163,7 +163,7 @@ class Secondary:
             self.work(now)
         self.session = (self.session + 1) % SESSION_MODULUS
         self._sequence = self._expected = 0
-        self._progress_at = now
+        self.heard_at = now
         self.state = "asking"
         self.staging = None
         self.outgoing.clear()
@@ -190,7 +190,7 @@ class Secondary:
 
     def tick(self, now: float) -> None:
         """Ask again when an answer, or the next block of a transfer, has been missing for too long."""
-        if self.state in ("asking", "copying") and now - self._progress_at >= self._retry_seconds:
+        if self.state in ("asking", "copying") and now - self.heard_at >= self._retry_seconds:
             # Doubled: on a link slower than this, asking again would make each answer come too late.
             self._retry_seconds = min(RETRY_SECONDS_MAX, self._retry_seconds * 2)
             self.connect(now)
@@ -214,7 +214,7 @@ class Secondary:
             self._restart("gap", self._expected, sequence, "frames are missing", now)
             return
         self._expected += 1
-        self._progress_at = now
+        self.heard_at = now
         if type(message) in TAKES:
             self._guard(message, now)
         else:

@@ -51,6 +51,7 @@ class System:
         self.arbiter: Arbiter | None = None
         # How long this system may lead, where that is a coordinator's to say.
         self.authority: Authority | None = None
+        self.in_office = False
         # What stands around the publisher as observers of the database, innermost first: see `roles.observe`.
         self.wrappers: list[Callable[[CommitObserver | None], CommitObserver]] = []
         # Backup targets of other kinds.

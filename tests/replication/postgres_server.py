@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import os
-import pwd
 import shutil
 import subprocess
 import tempfile
@@ -27,6 +26,8 @@ class PostgresServer:
         self._user = "postgres" if os.geteuid() == 0 else ""
         self.folder = Path(tempfile.mkdtemp(prefix="tandemdb-postgres-"))
         if self._user:
+            import pwd  # Not everywhere, and neither is this user.
+
             try:
                 entry = pwd.getpwnam(self._user)
             except KeyError:

@@ -61,6 +61,10 @@ class NodeProcess:
         assert self.process.stderr is not None
         self.log.extend(self.process.stderr)
 
+    def next_line(self) -> str:
+        """Return the next line that it prints."""
+        return self._lines.get(timeout=START_SECONDS)
+
     @property
     def listen(self) -> str:
         return self.url.removeprefix("tandemdb://").partition("/")[0]

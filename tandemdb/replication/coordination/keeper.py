@@ -75,13 +75,17 @@ class Keeper:
         self.decision = Decision("wait", "not begun")
         self.reason = ""
         self._lease: Lease | None = None
-        self.in_office = False
         self._asked_at = 0.0
         self._not_before = 0.0
         self._changing = threading.RLock()
         self._stopped = threading.Event()
         self._woken = threading.Event()
         self._threads: list[threading.Thread] = []
+
+    @property
+    def in_office(self) -> bool:
+        """Whether the record names this node as the primary, and it has taken the place."""
+        return self.node.system.in_office
 
     @property
     def me(self) -> Member:
@@ -424,14 +428,14 @@ class Keeper:
         if lease is None:
             return
         self.authority.extend(self._asked_at, lease)
-        self.in_office = True
+        self.node.system.in_office = True
         self.node.database.read_only = None
         self._tell("", "")
         emit("leads", node=self.me.node, epoch=self.node.system.identity.epoch, lsn=self.node.database.root.lsn)
 
     def _leave_office(self) -> None:
         """Lead no more: the record names another."""
-        self.in_office = False
+        self.node.system.in_office = False
         self.authority.end()
         self.node.database.read_only = WAITING
         self._give_back(self._lease)

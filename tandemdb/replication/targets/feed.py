@@ -169,7 +169,7 @@ class Feed:
         with self._lock:
             database, system = self.database, system_of(self.database)
             found = self.target.open()
-            root = database.root
+            root = database.snapshot()
             if self._goes_on(found):
                 return
             mine = Position(system.identity.cluster.hex(), system.identity.epoch, root.lsn, secrets.token_hex(16), 0)
