@@ -71,7 +71,7 @@ def compare_outcomes(
         if getattr(one, name) != getattr(other, name):
             return Difference(place, name, getattr(one, name), getattr(other, name))
     # What an INSERT that failed leaves as the last rowid hangs on how far SQLite's program came.
-    if inserts and not one.error and one.lastrowid != other.lastrowid:
+    if inserts and not one.error and one.rowcount > 0 and one.lastrowid != other.lastrowid:
         return Difference(place, "lastrowid", one.lastrowid, other.lastrowid)
     return None
 

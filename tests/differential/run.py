@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import sqlite3
 import sys
 import time
 from collections import Counter
 
 from .choices import from_seed
 from .compare import Difference, Refused, compare, compare_outcomes
-from .engines import ENGINES, Run, run
+from .engines import ENGINES, Run, execute, run
 from .layers.script import PROFILES, make_script
 from .reduce import reduce
 from .script import Script
@@ -40,6 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
             kind = verdict.signature()
             if options.engine != "reversed" and not has_one_answer(script, run(ENGINES["sqlite3"], script)):
                 kind += " | sqlite3's own answer hangs on its order of visiting rows"
+            elif breaks_foreign_keys(script, verdict.place):
+                kind += " | sqlite3 let a foreign key be broken"
             elif is_mended_later(script, verdict, options.engine):
                 kind += " | a later SQLite agrees with tandemdb"
             groups[kind] += 1
@@ -98,6 +101,8 @@ def shrink(script: Script, verdict: Difference, engine: str, seconds: float = 20
             return False
         if engine != "reversed" and not has_one_answer(candidate, expected):
             return False
+        if breaks_foreign_keys(candidate, found.place):
+            return False
         last[0] = found
         return True
 
@@ -108,6 +113,21 @@ def has_one_answer(script: Script, expected: Run) -> bool:
     """Tell whether sqlite3 itself gives the same when it visits rows backwards; scripts cut down may not."""
     loose = Script(tuple(s._replace(order="any") if s.order == "scan" else s for s in script.statements))
     return compare(loose, expected, run(ENGINES["reversed"], loose)) is None
+
+
+def breaks_foreign_keys(script: Script, place: int) -> bool:
+    """Tell whether sqlite3 itself let a foreign key be broken up to that statement: some triggers and actions do."""
+    connection = ENGINES["sqlite3"]()
+    try:
+        for statement in script.statements[: place + 1]:
+            execute(connection, statement)
+        if connection.in_transaction or not connection.execute("PRAGMA foreign_keys").fetchone()[0]:
+            return False
+        return bool(connection.execute("PRAGMA foreign_key_check").fetchall())
+    except sqlite3.Error:
+        return False
+    finally:
+        connection.close()
 
 
 def is_mended_later(script: Script, verdict: Difference, engine: str) -> bool:

@@ -249,9 +249,9 @@ class ExpressionBinder:
         return ast.Unary("NOT", either) if node.negated else either
 
     def bind_in_select(self, node: ast.InSelect) -> Expr:
+        query = self.binder.bind_subquery(node.select, self.scope)  # SQLite, too, finds the faults in it first.
         operand = self.bind(node.operand)
         items = row_items(operand) or [operand]
-        query = self.binder.bind_subquery(node.select, self.scope)
         if len(query.columns) != len(items):
             if len(items) == 1:
                 text = f"sub-select returns {len(query.columns)} columns - expected 1"

@@ -57,7 +57,7 @@ def update_hook(target: Target, assigned: Collection[int]) -> Action | None:
     """hook(context, old, new) after an UPDATE of the columns at the positions `assigned` (-1: the rowid)."""
     if not touches_any(target, assigned):
         return None
-    references_to(target)  # SQLite looks them all up, and tells of a mismatch.
+    look_all_up(target)
     checks = [child_check(reference) for reference in references_of(target, assigned)]
     actions = []
     for reference in references_to(target, assigned):
@@ -76,6 +76,7 @@ def update_hook(target: Target, assigned: Collection[int]) -> Action | None:
 
 def delete_hook(target: Target) -> Action | None:
     """hook(context, old) after a row was deleted."""
+    look_all_up(target)
     references_of(target)
     actions = [
         parent_change(target, reference, reference.key.on_delete, "DELETE") for reference in references_to(target)
@@ -117,6 +118,23 @@ def references_to(target: Target, assigned: Collection[int] | None = None) -> li
             continue
         found.append(find_reference(target, child, key))
     return found
+
+
+def look_all_up(target: Target) -> None:
+    """Look up every foreign key that points to the table, as SQLite does; of several faults the last one is told.
+
+    Raises:
+        OperationalError: foreign key mismatch.
+    """
+    schema = target.namespace.schemas[target.database]
+    fault: OperationalError | None = None
+    for child, key in () if schema is None else reversed(schema.children_of(target.table.name)):
+        try:
+            find_reference(target, child, key)
+        except OperationalError as error:
+            fault = error
+    if fault is not None:
+        raise fault
 
 
 def touches_any(target: Target, assigned: Collection[int]) -> bool:

@@ -277,6 +277,7 @@ class InsertEmitter:
         row.check_nulls()
         row.check_conditions()
         if table.without_rowid:
+            row.check_types()
             row.take_unique_key()
         self.check_unique()
         self.store_row()
@@ -335,10 +336,15 @@ class InsertEmitter:
         row, frame = self.row, self.frame
         if self.appends:
             frame.emit(f"if high < {row.key} < {ROWID_MAX}:")
-            frame.emit(f"    high = {row.key}")
-            frame.emit(f"    keys.append({row.key})")
-            frame.emit(f"    records.append({row.record})")
-            frame.emit("    continue")
+            frame.depth += 1
+            waiting = list(row.waiting)
+            row.check_types()
+            row.waiting = waiting
+            frame.emit(f"high = {row.key}")
+            frame.emit(f"keys.append({row.key})")
+            frame.emit(f"records.append({row.record})")
+            frame.emit("continue")
+            frame.depth -= 1
             frame.emit("if keys:")
             frame.emit("    gathered, keys, records = (keys, records), [], []")
             frame.emit(f"    changes += {self.append_text('*gathered')}")
@@ -351,6 +357,8 @@ class InsertEmitter:
             return
         found = self.generator.name("found")
         for index in self.upserts.order(self.row.action):
+            if index is not None:
+                row.check_types()
             if index is None:
                 if self.chooses_rowid:
                     continue  # One that no row has.
@@ -360,6 +368,7 @@ class InsertEmitter:
                 test = row.unique_test(index, found)
                 action = row.action_of(index.conflict)
                 self.conflict(index, test, found, action, lambda act, index=index: row.index_error(index, act))
+        row.check_types()
 
     def storage_checks(self) -> bool:
         """Whether storage's own refusal of a key that is taken says all: no other key, nothing to do but raise."""
@@ -367,6 +376,7 @@ class InsertEmitter:
         action = self.row.action_of(table.primary_conflict)
         return (
             action not in ("IGNORE", "REPLACE")
+            and not self.table.strict  # whose types are looked at behind the key
             and not self.node.upserts
             and not any(index.unique and index.id >= 0 for index in table.indexes)
         )

@@ -136,6 +136,7 @@ class RowEmitter:
         self.classes[position] = classes
         if self.table.strict and column.type_name.upper() != "ANY" and column.generated is None:
             self.waiting.append(column)
+            self.classes[position] = HOLDS_ANY
             if not self.types_wait:
                 self.check_types()
             return
@@ -232,11 +233,11 @@ class RowEmitter:
             label = f"{self.table.name}.{column.name}"
             action = "ABORT" if action == "REPLACE" else action
             self.frame.emit(f"    raise {self.use(not_null_error)}({label!r}, {action!r})")
-        self.check_types()
 
     def check_conditions(self) -> None:
-        if self.settings.ignore_check_constraints:
+        if self.settings.ignore_check_constraints or not self.table.checks:
             return
+        self.check_types()
         for check in self.table.checks:
             test = self.queries.expressions.false(self.bind(check.expression))
             self.frame.emit(f"if {test}:")

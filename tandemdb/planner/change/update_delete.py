@@ -1,12 +1,12 @@
 """UPDATE and DELETE: first the rows that WHERE chooses are gathered, then they are changed one by one.
 
-    rows_1 = [(key, record, new values...) ...]          UPDATE city SET size = size + 1 WHERE ...
-    for key, old, new in rows_1: ...
+rows_1 = [(key, record, new values...) ...]          UPDATE city SET size = size + 1 WHERE ...
+for key, old, new in rows_1: ...
 
-    rows_1 = [(key, record) ...]                         where changing a row may change those still to come: by
-    for key, old in rows_1:                              triggers, foreign keys, OR REPLACE, a subquery that reads the
-        old = writable.find(key)                         table. The row is read again, and SET computed only then.
-        new = old[3] + 1
+rows_1 = [(key, record) ...]                         where changing a row may change those still to come: by
+for key, old in rows_1:                              triggers, foreign keys, OR REPLACE, a subquery that reads the
+    old = writable.find(key)                         table. The row is read again, and SET computed only then.
+    new = old[3] + 1
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from tandemdb.errors import OperationalError
 from tandemdb.planner.bind.bound import (
     HOLDS_ANY,
     Core,
@@ -30,10 +31,16 @@ from tandemdb.planner.bind.expression import ExpressionBinder
 from tandemdb.planner.bind.from_items import FromBinder
 from tandemdb.planner.bind.scope import Scope
 from tandemdb.planner.change.chosen_rows import FIRST, Rows
-from tandemdb.planner.change.foreign_keys import delete_hook, is_involved
+from tandemdb.planner.change.foreign_keys import delete_hook, is_involved, look_all_up, touches_any
 from tandemdb.planner.change.in_place import delete_one, delete_together, rows_alone, update_blocks, update_one
 from tandemdb.planner.change.triggers import Target, triggers_on
-from tandemdb.planner.change.updated_row import UpdateRow, bind_assignments, emit_triggers, returning_element
+from tandemdb.planner.change.updated_row import (
+    UpdateRow,
+    assignment_target,
+    bind_assignments,
+    emit_triggers,
+    returning_element,
+)
 from tandemdb.planner.emit.query import QueryEmitter
 from tandemdb.planner.emit.writer import Code
 from tandemdb.planner.namespace import Namespace
@@ -43,6 +50,7 @@ from tandemdb.planner.syntax import ast
 if TYPE_CHECKING:
     from tandemdb.planner.bind.query import Binder
     from tandemdb.planner.session import Session
+
 
 def has_side_effects(session: Session, namespace: Namespace, database: int, table: Table) -> bool:
     """Whether changing a row may change others: by triggers or foreign keys."""
@@ -75,8 +83,14 @@ class ChangeEmitter:
     def write_update(self) -> bool:
         """Write an UPDATE; True if it changes one row at most."""
         node = self.node
-        core, scope, source = self.bind_rows()
+        if node.source is not None:
+            for assignment in node.assignments:
+                for name in assignment.columns:
+                    assignment_target(self.table, name)
+        core, scope, source = self.bind_sources()
         assigned = bind_assignments(self.table, node.assignments, ExpressionBinder(self.binder, scope))
+        self.bind_where(core, scope)
+        self.look_up_foreign_keys(set(assigned))
         replaces = node_replaces(node, self.table)
         reads = self.reads_target(assigned.values())
         effects = self.has_side_effects()
@@ -161,7 +175,9 @@ class ChangeEmitter:
 
     def write_delete(self) -> bool:
         """Write a DELETE; True if it deletes one row at most."""
-        core, scope, source = self.bind_rows()
+        core, scope, source = self.bind_sources()
+        self.bind_where(core, scope)
+        self.look_up_foreign_keys(None)
         rows = Rows(self, core, scope, source, [])
         if not self.has_side_effects():
             if rows.single and rows.pipeline is not None:
@@ -235,8 +251,22 @@ class ChangeEmitter:
         frame.emit("    continue")
         source.columns = [column._replace(classes=HOLDS_ANY) for column in source.columns]
 
-    def bind_rows(self) -> tuple[Core, Scope, Source]:
-        """The rows that WHERE chooses, as a core over the table (and the sources of UPDATE ... FROM)."""
+    def look_up_foreign_keys(self, assigned: set[int] | None) -> None:
+        """Look up those that point to the table before its triggers are read: SQLite tells of faults in that order.
+
+        `assigned` are the columns that an UPDATE sets.
+        """
+        if self.session.settings.foreign_keys:
+            target = Target(self.session, self.binder.namespace, self.binder.roots, self.database, self.table)
+            if assigned is None or touches_any(target, assigned):
+                look_all_up(target)
+
+    def bind_sources(self) -> tuple[Core, Scope, Source]:
+        """The table (and the sources of UPDATE ... FROM) as a core.
+
+        Raises:
+            OperationalError: target object/alias may not appear in FROM clause.
+        """
         node = self.node
         query, core = Query(), Core()
         query.cores = [core]
@@ -247,16 +277,34 @@ class ChangeEmitter:
         binder.bind(ast.TableSource(target.name, schema, target.alias, target.index))
         source = core.sources[0]
         if getattr(node, "source", None) is not None:
+            if self.stands_in(node.source):
+                shown = target.alias or self.table.name
+                raise OperationalError(
+                    f"target object/alias may not appear in FROM clause: {shown}", code="SQLITE_ERROR"
+                )
             binder.bind_joined(node.source)
-        if node.where is not None:
-            from tandemdb.planner.bind.query import split_and
-
-            core.conjuncts.extend(split_and(ExpressionBinder(self.binder, scope).bind_scalar(node.where)))
         if not self.table.without_rowid and self.table.rowid_position < 0:
             source.uses_key = True
         if self.table.without_rowid:
             source.uses_key = True
         return core, scope, source
+
+    def stands_in(self, node: ast.Source) -> bool:
+        """Whether the table itself stands in FROM under the name that it has as the target."""
+        if isinstance(node, ast.Join):
+            return self.stands_in(node.left) or self.stands_in(node.right)
+        if not isinstance(node, ast.TableSource):
+            return False
+        alias = self.node.table.alias
+        same = node.alias is None if alias is None else node.alias is not None and node.alias.lower() == alias.lower()
+        found = self.binder.namespace.find_table(node.name, node.schema)
+        return same and found is not None and found[1] is self.table
+
+    def bind_where(self, core: Core, scope: Scope) -> None:
+        if self.node.where is not None:
+            from tandemdb.planner.bind.query import split_and
+
+            core.conjuncts.extend(split_and(ExpressionBinder(self.binder, scope).bind_scalar(self.node.where)))
 
     def order_shows(self) -> bool:
         """Whether the order of the changes can be seen; SQLite changes rows in the order of their keys then."""

@@ -81,6 +81,7 @@ class UpdateRow:
             self.reload(key, assigned)
         self.check(assigned)
         if table.without_rowid:
+            row.check_types()
             row.take_unique_key()
         self.check_unique(key, assigned, key_changes)
         self.store(key, old, key_changes, assigned, returning)
@@ -89,6 +90,7 @@ class UpdateRow:
         """Write the checks of a row that can't be in another's way; the text of its new record."""
         self.take_values(key, old, assigned)
         self.check(assigned)
+        self.row.check_types()
         return self.row.record
 
     def check(self, assigned: dict[int, Code]) -> None:
@@ -155,6 +157,7 @@ class UpdateRow:
                 if key_changes:
                     test = f"{row.key} != {key} and {row.writable}.find({row.key}) is not None"
                     self.conflict(test, row.key, row.action_of(table.primary_conflict), row.key_error)
+                row.check_types()
                 continue
             changed = (c.position in assigned or is_generated(table, c.position) for c in index.columns)
             if not index.computed and not any(changed):
@@ -276,8 +279,8 @@ def bind_assignments(
     """
     assigned: dict[int, Expr] = {}
     for assignment in assignments:
-        positions = [assignment_target(table, name) for name in assignment.columns]
         bound = binder.bind(assignment.expression)
+        positions = [assignment_target(table, name) for name in assignment.columns]
         items = row_items(bound)
         if len(positions) == 1 and not isinstance(assignment.expression, ast.RowValue) and items is None:
             assigned[positions[0]] = bound

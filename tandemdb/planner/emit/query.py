@@ -24,6 +24,7 @@ from collections.abc import Sequence
 from tandemdb.planner.access.join_order import JoinPlan, Step, order_joins
 from tandemdb.planner.access.paths import COST_SCAN
 from tandemdb.planner.bind.bound import (
+    HOLDS_ANY,
     AggregateRef,
     Column,
     CommonRows,
@@ -146,6 +147,8 @@ class QueryEmitter(SubqueryEmitter):
         for source in core.sources:
             source.exact = self.generator.literal_base is None
             source.live = self.generator.live
+            if source.live:
+                source.columns = [column._replace(classes=HOLDS_ANY) for column in source.columns]
         outside = self.outside(core)
         plan = order_joins(core, self.generator.roots, outside)
         if order is not None:

@@ -250,10 +250,14 @@ def check_definitions(session: Session, database: str, when: str) -> None:
     Raises:
         OperationalError: `error in view v after rename: no such column: a`.
     """
+    legacy = session.settings.legacy_alter_table
     for position, name in holders_of_definitions(session, database):
         visible = visible_schemas(session, name)
-        for row in load_schema(session.databases[position].root()).rows:
-            check_row(visible, name, row, when, session.users)
+        rows = load_schema(session.databases[position].root()).rows
+        # Tables and indexes are read again first, where something has changed.
+        for row in sorted(rows, key=lambda row: bool(when) and row[0] in ("view", "trigger")):
+            if not legacy or row[0] not in ("view", "trigger"):
+                check_row(visible, name, row, when, session.users)
 
 
 def check_row(visible: dict[str, Schema], database: str, row: Any, when: str, users: UserFunctions | None) -> None:

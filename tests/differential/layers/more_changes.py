@@ -39,7 +39,7 @@ def update_from(choices: Choices, database: Database) -> Statement:
     what = choices.one_of("s.m", f"{name}.{column} || s.m", "s.k", "s.m + 1")
     test = optional(" AND ", condition(choices, scope_of(database, (name, table)).plain(), 1))
     return Statement(sql(f"UPDATE {target} SET {column} = {what} FROM {source} WHERE {name}.{link} = s.k", test,
-                         returning(choices, scope_of(database, (name, table)))))  # fmt: skip
+                         returning(choices, scope_of(database, (table.name, table)))))  # fmt: skip
 
 
 def conflicts(choices: Choices, database: Database) -> Statement:
@@ -64,8 +64,12 @@ def conflicts(choices: Choices, database: Database) -> Statement:
     head: Fragment | str = sql("VALUES ", items(rows))
     if choices.chance(1, 5):
         other = choices.of(database.tables)
-        names = ", ".join(choices.of(other.columns).name for _ in table.columns)
-        head = sql(f"SELECT {names} FROM {other.name} WHERE true ORDER BY {other.columns[0].name} LIMIT 3")
+        values = [choices.of(other.columns).name for _ in table.columns]
+        # A key of the wrong class may leave the rows before it.
+        chosen = [f"CAST({v} AS INTEGER)" if c.key else v for c, v in zip(table.columns, values, strict=True)]
+        ties = "" if other.without_rowid else ", rowid"
+        order = f"{other.columns[0].name}{ties}"
+        head = sql(f"SELECT {', '.join(chosen)} FROM {other.name} WHERE true ORDER BY {order} LIMIT 3")
     scope = scope_of(database, ("", table))
     return Statement(sql(f"INSERT{action} INTO {table.name} ", head, *clauses, returning(choices, scope)))
 
@@ -111,6 +115,7 @@ def limited(choices: Choices, database: Database) -> Statement:
     table = choices.of(database.tables)
     scope = scope_of(database, ("", table)).plain()
     order = ", ".join(f"{c.name} COLLATE BINARY{choices.one_of('', ' DESC')}, typeof({c.name})" for c in table.columns)
+    order += "" if table.without_rowid else ", rowid"
     limit = f"LIMIT {choices.number(-1, 4)}{choices.one_of('', ' OFFSET 1')}"
     head: Fragment | str = f"DELETE FROM {table.name}"
     if choices.chance(1, 2):

@@ -55,6 +55,7 @@ class Database:
     views: list[Table] = field(default_factory=list)
     savepoints: list[str] = field(default_factory=list)
     in_transaction: bool = False
+    strict: bool = False
     counter: int = 0
 
     def new_name(self, prefix: str) -> str:

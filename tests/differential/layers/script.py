@@ -63,8 +63,8 @@ def make_statement(choices: Choices, database: Database, kind: str) -> Statement
         return choices.weighted(*MORE_CHANGES)(choices, database)
     if kind == "constant":
         return Statement(without_tables(choices, database).text)
-    if kind == "transaction":
+    if kind == "transaction" and not database.strict:
         return control(choices, database)
-    if kind == "definition":
+    if kind in ("definition", "transaction"):
         return choices.weighted(*DEFINITIONS)(choices, database)
     return choices.weighted(*SCHEMA_CHANGES)(choices, database)
