@@ -22,7 +22,7 @@ from tandemdb.errors import OperationalError, ProgrammingError, reraise
 
 if TYPE_CHECKING:
     from tandemdb.dbapi.connection import Connection
-    from tandemdb.storage import Root
+    from tandemdb.storage import Database, Root
 
 
 class Copying(ConnectionState):
@@ -74,12 +74,12 @@ class Copying(ConnectionState):
                 progress(SQLITE_DONE, 0, count_blocks(root))
 
     def serialize(self, *, name: str = "main") -> bytes:
-        """Return the database as the bytes of an SQLite file."""
+        """Return a database, "main", "temp" or an attached one, as the bytes of an SQLite file."""
         with self._guard():
-            self._check_name(name, f"unable to serialize '{name}'")
+            root = self._find_root(name, f"unable to serialize '{name}'", code=None)
             real = sqlite3.connect(":memory:")
             try:
-                copy_to_real(self, real)
+                copy_to_real(connect_to_root(root), real)
                 if not real.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                     real.executescript("PRAGMA user_version = 1; PRAGMA user_version = 0")  # so that there are bytes
                 return real.serialize()
@@ -87,17 +87,43 @@ class Copying(ConnectionState):
                 real.close()
 
     def deserialize(self, data: Any, /, *, name: str = "main") -> None:
-        """Replace the database by what an SQLite file's bytes hold.
+        """Replace a database, "main" or an attached one, by what an SQLite file's bytes hold.
 
         Raises:
             DatabaseError: they are no SQLite database.
+            OperationalError: no such database; a transaction is open.
         Cost: O(rows); unlike sqlite3, which looks at the bytes only when asked, this reads them at once.
         """
         with self._guard():
-            self._check_name(name, f"no such database: {name}")
+            database = self._find_database(name)
             with own_errors(), closing(sqlite3.connect(":memory:")) as real:
                 real.deserialize(data)
-                copy_from_real(real, self)
+                copy_from_real(real, self, database)
+
+    def backup_from(
+        self,
+        source: Connection | sqlite3.Connection,
+        *,
+        pages: int = -1,
+        progress: Callable[[int, int, int], object] | None = None,
+        name: str = "main",
+        sleep: float = 0.25,
+    ) -> None:
+        """Make this database's content that of a source: `source.backup(self)`, which real connections refuse.
+
+        Args:
+            source: a real connection of the standard library's sqlite3, or a tandemdb connection.
+            pages, progress, name, sleep: as the source's own `backup` takes them.
+        Raises:
+            OperationalError: a transaction is open here; the source is locked.
+        Cost: O(rows) from a real connection.
+        """
+        if isinstance(source, Copying):
+            source.backup(cast("Connection", self), pages=pages, progress=progress, name=name, sleep=sleep)
+            return
+        with self._guard(), own_errors(), closing(sqlite3.connect(":memory:")) as staged:
+            source.backup(staged, pages=pages, progress=progress, name=name, sleep=sleep)
+            copy_from_real(staged, self, None)
 
     def iterdump(self, *, filter: str | None = None) -> Generator[str, None, None]:
         """Iterate over the statements that would make this database again; `filter` is a LIKE pattern for names."""
@@ -119,7 +145,7 @@ class Copying(ConnectionState):
         with self._guard():
             if not isinstance(row, int):
                 raise TypeError("expected 'int'")
-            if name.lower() not in ("main", "temp"):
+            if name.lower() not in ("temp", *(row[1].lower() for row in self._run("PRAGMA database_list").rows)):
                 raise OperationalError(f"no such table: {name}.{table}", code="SQLITE_ERROR")
             columns = [entry[1].lower() for entry in self._run(f"PRAGMA {quote(name)}.table_info({quote(table)})").rows]
             if not columns:
@@ -140,10 +166,11 @@ class Copying(ConnectionState):
                 remaining = count_blocks(root)
         return root
 
-    def _find_root(self, name: str) -> Root:
+    def _find_root(self, name: str, missing: str = "", code: str | None = "SQLITE_ERROR") -> Root:
         """Return what one of the connection's databases holds as the connection sees it."""
         if not isinstance(name, str):
-            raise TypeError(f"backup() argument 'name' must be str, not {type(name).__name__}")
+            method = "serialize" if missing else "backup"
+            raise TypeError(f"{method}() argument 'name' must be str, not {type(name).__name__}")
         for attached in self._session.databases:
             if attached.name.lower() == name.lower():
                 self._session.keep_for_cursor()  # what is changed next is done to copies
@@ -152,14 +179,16 @@ class Copying(ConnectionState):
             from tandemdb.storage import Database
 
             return Database().snapshot()
-        raise OperationalError(f"unknown database {name}", code="SQLITE_ERROR")
+        raise OperationalError(missing or f"unknown database {name}", code=code)
 
-    def _check_name(self, name: str, message: str) -> None:
-        """Refuse a database that cannot be copied."""
+    def _find_database(self, name: str) -> Database | None:
+        """Return the attached database of this name; None: it is main."""
         if not isinstance(name, str):
-            raise TypeError(f"argument 'name' must be str, not {type(name).__name__}")
-        if name.lower() != "main":
-            raise OperationalError(message, code=None, hint='Only "main" can be copied.')
+            raise TypeError(f"deserialize() argument 'name' must be str, not {type(name).__name__}")
+        for position, attached in enumerate(self._session.databases):
+            if attached.name.lower() == name.lower() != "temp":
+                return attached.database if position else None
+        raise OperationalError(f"no such database: {name}", code=None)
 
 
 @contextmanager
@@ -194,7 +223,7 @@ def take_root(target: ConnectionState, source: Root) -> None:
         real = sqlite3.connect(":memory:")
         try:
             copy_to_real(connect_to_root(source), real)
-            copy_from_real(real, target)
+            copy_from_real(real, target, None)
         finally:
             real.close()
         return
@@ -246,26 +275,31 @@ def copy_to_real(source: ConnectionState, real: sqlite3.Connection) -> None:
     level, real.isolation_level = real.isolation_level, None
     factories, real.row_factory, real.text_factory = (real.row_factory, real.text_factory), None, str
     try:
-        transfer(session_side(source), real_side(real))
+        transfer(session_side(source._session), real_side(real))
     finally:
         real.isolation_level = level
         real.row_factory, real.text_factory = factories
 
 
-def copy_from_real(real: sqlite3.Connection, target: ConnectionState) -> None:
-    """Copy schema and rows out of a real sqlite3 connection."""
+def copy_from_real(real: sqlite3.Connection, target: ConnectionState, database: Database | None) -> None:
+    """Copy schema and rows out of a real sqlite3 connection, into the target's own database or one it has attached."""
+    from tandemdb.dbapi.connection import open_session
     from tandemdb.dbapi.transfer import transfer
 
     if target._session.in_transaction:
         raise OperationalError("destination database is in use", code="SQLITE_ERROR")
-    transfer(real_side(real), session_side(target))
+    session = target._session if database is None else open_session(database, 5.0)
+    try:
+        transfer(real_side(real), session_side(session))
+    finally:
+        if database is not None:
+            session.close()
 
 
-def session_side(connection: ConnectionState) -> Any:
-    """Return the session as one side of a transfer."""
+def session_side(session: Any) -> Any:
+    """Return a session as one side of a transfer."""
     from tandemdb.dbapi.transfer import Side
 
-    session = connection._session
     return Side(
         lambda sql: session.run(session.prepare(sql), ()).rows,
         lambda sql, rows: session.run_many(session.prepare(sql), rows),

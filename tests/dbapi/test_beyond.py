@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from pathlib import Path
 
 import pytest
 
@@ -101,6 +102,43 @@ def test_backup_to_a_real_connection_and_back() -> None:
     again.deserialize(real.serialize())
     assert list(again.iterdump()) == expected
     assert again.execute("pragma user_version").fetchone() == (7,)
+
+
+def test_backup_from_a_real_connection() -> None:
+    real = sqlite3.connect(":memory:")
+    real.executescript(SCHEMA)
+    real.execute("attach ':memory:' as aux")
+    real.execute("create table aux.only_here(a)")
+    con = tandemdb.connect(":memory:")
+    con.execute("create table gone(a)")
+    seen: list[tuple[int, int, int]] = []
+    con.backup_from(real, pages=2, progress=lambda *state: seen.append(state), sleep=0)
+    assert list(con.iterdump()) == list(real.iterdump())
+    assert len(seen) > 1
+    assert seen[-1][:2] == (sqlite3.SQLITE_DONE, 0)
+    con.backup_from(real, name="aux")
+    tables = "select name from sqlite_master where name not like 'sqlite_%'"  # AUTOINCREMENT's stays behind
+    assert con.execute(tables).fetchall() == [("only_here",)]
+    with pytest.raises(tandemdb.OperationalError, match="unknown database nosuch"):
+        con.backup_from(real, name="nosuch")
+    con.execute("insert into only_here values(1)")
+    with pytest.raises(tandemdb.OperationalError, match="destination database is in use"):
+        con.backup_from(real)
+    con.rollback()
+    other = tandemdb.connect(":memory:")
+    other.execute("create table t(a)")
+    con.backup_from(other)
+    assert con.execute("select name from sqlite_master").fetchall() == [("t",)]
+
+
+def test_a_locked_target_is_an_error_of_tandemdb(tmp_path: Path) -> None:
+    path = tmp_path / "locked.db"
+    holder = sqlite3.connect(path)
+    holder.execute("begin exclusive")
+    target = sqlite3.connect(path, timeout=0)
+    with pytest.raises(tandemdb.OperationalError, match="database is locked") as caught:
+        tandemdb.connect(":memory:").backup(target)
+    assert caught.value.sqlite_errorname == "SQLITE_BUSY"
 
 
 def test_backup_keeps_rowids() -> None:

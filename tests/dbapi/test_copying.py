@@ -140,6 +140,43 @@ def serializing(db: Any, do: Any) -> None:
     do(lambda: target.execute("select max(id) from counter").fetchone())
 
 
+@case
+@own_engine_only
+def attached(db: Any, do: Any) -> None:
+    con = db.connect(":memory:", isolation_level=None)
+    con.executescript("""
+        ATTACH ':memory:' AS aux;
+        CREATE TABLE aux.t (a); INSERT INTO aux.t VALUES (x'0102');
+        CREATE TABLE m (a); INSERT INTO m VALUES ('main');
+        CREATE TEMP TABLE tt (a); INSERT INTO tt VALUES (x'0909');
+    """)
+
+    def read(*arguments: Any, **named: Any) -> Any:
+        with con.blobopen(*arguments, **named) as blob:
+            return blob.read()
+
+    for table, name in (("t", "aux"), ("t", "AUX"), ("tt", "temp"), ("t", "main"), ("tt", "main"), ("t", "nosuch")):
+        do(read, table, "a", 1, name=name)
+
+    def tables(name: str) -> Any:
+        other = db.connect(":memory:")
+        other.deserialize(con.serialize(name=name))
+        return other.execute("SELECT name FROM sqlite_master").fetchall()
+
+    for name in ("aux", "AUX", "main", "temp", "nosuch"):
+        do(tables, name)
+    do(con.serialize, name=5)
+    do(con.deserialize, b"", name=5)
+    do(con.deserialize, con.serialize(), name="aux")
+    do(lambda: con.execute("SELECT * FROM aux.m").fetchall())
+    do(lambda: con.execute("SELECT name FROM aux.sqlite_master").fetchall())
+    do(lambda: con.execute("SELECT name FROM main.sqlite_master").fetchall())
+    target = db.connect(":memory:")
+    for name in ("aux", "temp"):
+        do(con.backup, target, name=name)
+        do(lambda: target.execute("SELECT name FROM sqlite_master").fetchall())
+
+
 @pytest.mark.parametrize("script", CASES, ids=lambda script: script.__name__)
 def test_as_sqlite3(script: Script, engine: str) -> None:
     check(script, engine)
