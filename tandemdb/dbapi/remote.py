@@ -6,8 +6,9 @@
     prepare(sql)       asked for once a text: what is kept (kind, parameters) is the same under any schema
     begin("DEFERRED")  goes with the next statement: it cannot fail, and costs no round trip of its own
 
-A connection whose link is lost stays lost, for its transaction is: open another. Functions, collations and hooks are
-Python code of this process and cannot run on the node: they are refused.
+A connection whose link is lost stays lost, for its transaction is: open another. One whose node has handed over to
+another goes on there with its next transaction. Functions, collations and hooks are Python code of this process and
+cannot run on the node: they are refused.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from tandemdb.dbapi.exposure import warn_of_exposure
-from tandemdb.errors import Error, NotSupportedError
+from tandemdb.errors import Error, NotSupportedError, OperationalError
 from tandemdb.replication import handshake, transport
 from tandemdb.replication.address import Address, read_address, read_addresses
 from tandemdb.replication.calls import ANSWERS, Caller
@@ -36,6 +37,9 @@ MANY_ROWS_MAX = 10_000
 MANY_BYTES = 1 << 20
 OPERATOR_SECONDS = 30.0
 SEARCH_SECONDS = 0.02
+# What each answer begins with: in a transaction? changes, total, last rowid, who leads if this node does not.
+STATE_FIELDS = 5
+REDIRECTS_MAX = 3
 
 Row = tuple[Any, ...]
 
@@ -49,7 +53,8 @@ def open_session(url: str, timeout: float) -> tuple[RemoteSession, RemoteDatabas
     """
     addresses = read_addresses(url)
     session = RemoteSession(addresses[0]) if len(addresses) == 1 else find_leader(addresses, timeout)
-    if session.call("set_timeout", float(timeout)).value[4]:
+    session.timeout = float(timeout)
+    if session.call("set_timeout", session.timeout).value[STATE_FIELDS]:
         warn_of_exposure(str(session.address))
     return session, RemoteDatabase(session)
 
@@ -70,7 +75,7 @@ def find_leader(addresses: list[Address], timeout: float) -> RemoteSession:
         while not over.is_set():
             try:
                 session = RemoteSession(address)
-                if session.call("describe").value[4][2] and not over.is_set():
+                if session.call("describe").value[STATE_FIELDS][2] and not over.is_set():
                     found.put(session)
                     return
                 session.close()
@@ -152,7 +157,15 @@ class RemoteSession:
         self._statements: OrderedDict[str, RemoteStatement] = OrderedDict()
         self._begin = ""
         self.dropped: list[int] = []
+        self.timeout = 5.0
+        # Whether the node has a transaction of this session open: one that a BEGIN put off has not.
+        self._is_open_there = False
         self._caller, self._link, self._ticket = log_in(address, "client")
+
+    @property
+    def caller(self) -> Caller:
+        """The link's other end at present."""
+        return self._caller
 
     @property
     def is_lost(self) -> bool:
@@ -165,7 +178,7 @@ class RemoteSession:
         """Return the statement of a text; the node is asked the first time."""
         statement = self._statements.get(sql)
         if statement is None:
-            statement = RemoteStatement(sql, self.call("prepare", sql).value[4])
+            statement = RemoteStatement(sql, self.call("prepare", sql).value[STATE_FIELDS])
             self._statements[sql] = statement
             if len(self._statements) > STATEMENTS_MAX:
                 self._statements.popitem(last=False)
@@ -187,7 +200,7 @@ class RemoteSession:
         arguments = (statement.sql, tuple(values), begin, knows, dropped)
         commits = statement.kind == "commit" or not (self.in_transaction or statement.is_read_only)
         reply = self.call("run", *arguments, commits=commits)
-        changes, columns, cursor = reply.value[4]
+        changes, columns, cursor = reply.value[STATE_FIELDS]
         if columns is None:
             statement.columns = None
         elif columns is not True:
@@ -209,7 +222,7 @@ class RemoteSession:
         while batch := [tuple(values) for values in islice(remaining, size)]:
             begin, self._begin = self._begin, ""
             sent = self._caller.channel.bytes_sent
-            changes += self.call("run_many", statement.sql, batch, begin, commits=commits).value[4]
+            changes += self.call("run_many", statement.sql, batch, begin, commits=commits).value[STATE_FIELDS]
             sent = max(1, self._caller.channel.bytes_sent - sent)
             size = max(1, min(MANY_ROWS_MAX, len(batch) * MANY_BYTES // sent))
         return changes
@@ -252,7 +265,7 @@ class RemoteSession:
 
     def was_committed(self, token: str) -> bool:
         """Ask whether the transaction with this token was committed."""
-        return bool(self.call("was_committed", token).value[4])
+        return bool(self.call("was_committed", token).value[STATE_FIELDS])
 
     def show(self, lsn: int) -> None:
         """Show an earlier commit from here on, read-only."""
@@ -316,7 +329,20 @@ class RemoteSession:
     # Helpers, in call order.
 
     def call(self, method: str, *arguments: Any, commits: bool = False) -> Reply:
-        """Call the node, and keep its session's state."""
+        """Call the node, and keep its session's state; what one that has handed over refuses goes to its successor."""
+        for _ in range(REDIRECTS_MAX):
+            was_open = self._is_open_there
+            try:
+                return self._call(method, arguments, commits)
+            except OperationalError as error:
+                state = getattr(error, "remote_state", None)
+                moved = state is not None and error.sqlite_errorname == "SQLITE_READONLY" and state[STATE_FIELDS - 1]
+                if not moved:
+                    raise
+                self._move(str(moved), was_open)
+        return self._call(method, arguments, commits)
+
+    def _call(self, method: str, arguments: Sequence[Any], commits: bool) -> Reply:
         try:
             reply = self._caller.call(method, *arguments)
         except LinkLost as error:
@@ -339,7 +365,19 @@ class RemoteSession:
         self._take_state(reply.value)
         return reply
 
+    def _move(self, url: str, is_open: bool) -> None:
+        """Go on at the node that leads now, in a transaction that was open; nothing was done in it yet."""
+        address = read_address(url, self.address.security)
+        caller, link, ticket = log_in(address, "client")
+        self._caller.close()
+        self._caller, self._link, self._ticket, self.address = caller, link, ticket, address
+        self.dropped.clear()
+        self._take_state(self._caller.call("set_timeout", self.timeout).value)
+        if is_open:
+            self._take_state(self._caller.call("begin", "DEFERRED").value)
+
     def _take_state(self, state: Sequence[Any]) -> None:
+        self._is_open_there = bool(state[0])
         self.in_transaction = state[0] or bool(self._begin)
         self.changes, self.total_changes, self.last_insert_rowid = state[1], state[2], state[3]
 
@@ -355,11 +393,12 @@ class RemoteSession:
 class Batches:
     """A cursor's further rows, fetched as they are asked for. If the rest is not wanted, the node hears it later."""
 
-    __slots__ = ("_more", "cursor", "session")
+    __slots__ = ("_more", "caller", "cursor", "session")
 
     def __init__(self, session: RemoteSession, cursor: int) -> None:
         """Fetch nothing yet."""
         self.session = session
+        self.caller = session.caller
         self.cursor = cursor
         self._more = True
 
@@ -370,12 +409,16 @@ class Batches:
         if not self._more:
             raise StopIteration
         self._more = False  # An error ends the cursor on the node, too.
+        if self.caller is not self.session.caller:
+            raise OperationalError(
+                "the cursor's rows are gone", detail="The connection has moved to another node since they were asked."
+            )
         reply = self.session.call("fetch", self.cursor)
-        self._more = bool(reply.value[4])
+        self._more = bool(reply.value[STATE_FIELDS])
         return reply.rows
 
     def __del__(self) -> None:
-        if self._more:
+        if self._more and self.caller is self.session.caller:
             self.session.dropped.append(self.cursor)
 
 
@@ -403,12 +446,12 @@ class RemoteDatabase:
     @property
     def root(self) -> RemoteRoot:
         """The numbers of the newest root. Cost: a round trip."""
-        lsn, epoch, _ = self.session.call("describe").value[4]
+        lsn, epoch, _ = self.session.call("describe").value[STATE_FIELDS]
         return RemoteRoot(lsn, epoch)
 
     def digest(self) -> int:
         """Return the digest of the newest root; the node computes it."""
-        return int(self.session.call("digest").value[4])
+        return int(self.session.call("digest").value[STATE_FIELDS])
 
     def keep_history(self, commits: int) -> None:
         """Keep the states after the last commits, on the node."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from tandemdb.errors import NotSupportedError, OperationalError, ProgrammingError
 from tandemdb.replication.levels import Level, acknowledging, level_of
+from tandemdb.replication.system import leader_of
 
 if TYPE_CHECKING:
     from tandemdb.planner.session import Session
@@ -70,6 +71,7 @@ class ClientHandler:
         self._next_cursor = 1
         self._columns: dict[str, Any] = {}
         self._level: Level | None = None
+        self._was_fresh = False
         self._methods: dict[str, Callable[..., Answer]] = {
             "run": self.run,
             "fetch": self.fetch,
@@ -100,14 +102,24 @@ class ClientHandler:
         function = self._methods.get(method)
         if function is None:
             raise ProgrammingError(f"a client's link has no method {method!r}")
+        self._was_fresh = self._is_fresh()
         with acknowledging(self._level):
             value, rows = function(*arguments)
         return (*self.state(), value), rows
 
     def state(self) -> Row:
-        """Return what the client's side keeps of the session."""
+        """Return what the client's side keeps of the session, and whom to turn to if this node takes no writes.
+
+        That is told only where nothing has been done in the transaction that a failed call belongs to.
+        """
         session = self.session
-        return (session.in_transaction, session.changes, session.total_changes, session.last_insert_rowid)
+        return (
+            session.in_transaction,
+            session.changes,
+            session.total_changes,
+            session.last_insert_rowid,
+            leader_of(self.database) if self._was_fresh else "",
+        )
 
     def interrupt(self) -> None:
         """Ask the running statement to stop."""
@@ -275,6 +287,14 @@ class ClientHandler:
         """Set what this link's commits wait for."""
         self._level = level_of(level)
         return None, ()
+
+    def _is_fresh(self) -> bool:
+        """Whether nothing was read or written in a transaction that may be open."""
+        session = self.session
+        if not session.in_transaction:
+            return True
+        held = any(each.transaction is not None or each.snapshot is not None for each in session.databases)
+        return not held and not session.savepoints
 
     def _find_root(self, lsn: int) -> Root:
         from tandemdb.dbapi.beyond import no_such_moment

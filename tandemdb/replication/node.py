@@ -247,6 +247,7 @@ class Node:
                     report: dict[str, Any] = operator.call("promote", seconds=HAND_OVER_SECONDS).value
                 else:
                     report = self._hand_over_by_record(self.keeper, operator, found)
+                self.system.successor = str(address)
                 publisher.fence(Epoch(report["epoch"]))
         finally:
             operator.close()

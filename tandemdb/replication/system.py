@@ -57,6 +57,8 @@ class System:
         # Backup targets of other kinds.
         self.targets: list[Feed] = []
         self.orphans: list[Orphan] = []
+        # The address of the system that this one has handed its place to.
+        self.successor = ""
         # Of the time when this was a primary, until it has heard what became of its last commits.
         self.former_log: ChangeLog | None = None
 
@@ -96,3 +98,14 @@ def system_of(database: Database) -> System:
 def find_system(database: Database) -> System | None:
     """Find a database's system if it ever took part in replication."""
     return _systems.get(database)
+
+
+def leader_of(database: Database) -> str:
+    """Return the address of the system that takes writes in this one's place, "" if this one does or none is known."""
+    if database.read_only is None:
+        return ""
+    system = _systems.get(database)
+    if system is None:
+        return ""
+    address = getattr(system.link, "address", None)
+    return str(address) if address is not None else system.successor
