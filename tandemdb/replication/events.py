@@ -54,9 +54,6 @@ EVENTS: dict[str, Event] = {
     "target_lost": Event(logging.WARNING, "backup target {target} is lost: {reason}"),
     "target_refused": Event(logging.ERROR, "backup target {target} takes no more commits: {reason}"),
     "target_superseded": Event(logging.ERROR, "backup target {target} is another primary's now: {reason}"),
-    "not_visible": Event(
-        logging.WARNING, "{node}: LSN {lsn} stands, but readers of its secondaries were not seen to see it in time"
-    ),
     "promoted": Event(logging.WARNING, "{node} promoted: epoch {epoch} from LSN {lsn}"),
 }
 
