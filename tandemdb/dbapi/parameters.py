@@ -209,12 +209,21 @@ def to_value(value: Any, refuse: Callable[[], Exception]) -> Value:
     return view.tobytes()
 
 
-def bind_rows(shape: Shape, rows: Iterable[Any]) -> Iterator[Values]:
+def bind_rows(shape: Shape, rows: Iterable[Any]) -> Iterable[Values]:
     """Bind one set of parameters after another, for executemany().
 
-    A list or tuple is checked in chunks, column by column: 0.02 us a value. An iterator is taken one by one,
-    because what it yields may depend on the rows that went in before.
+    A list or tuple is checked in chunks, column by column: 0.02 us a value; where nothing needs binding it is returned
+    as it is. An iterator is taken one by one, because what it yields may depend on the rows that went in before.
     """
+    if type(rows) in (list, tuple) and not shape.warned:
+        chunks = [rows[at : at + CHUNK_ROWS] for at in range(0, len(rows), CHUNK_ROWS)]  # type: ignore[index, arg-type]
+        if all(is_uniform(chunk, len(shape.names)) for chunk in chunks):
+            return rows
+    return bind_each(shape, rows)
+
+
+def bind_each(shape: Shape, rows: Iterable[Any]) -> Iterator[Values]:
+    """Bind rows of which some may need it."""
     if type(rows) in (list, tuple):
         iterator = iter(rows)
         while chunk := list(islice(iterator, CHUNK_ROWS)):
@@ -228,8 +237,12 @@ def bind_rows(shape: Shape, rows: Iterable[Any]) -> Iterator[Values]:
         yield bind(shape, row)
 
 
-def until_failure(rows: Iterator[Values], failures: list[BaseException]) -> Iterator[Values]:
+def until_failure(rows: Iterable[Values], failures: list[BaseException]) -> Iterable[Values]:
     """End where the rows fail, so that those before it are run as sqlite3 runs them; the error is for the caller."""
+    return rows if type(rows) in (list, tuple) else up_to_failure(rows, failures)
+
+
+def up_to_failure(rows: Iterable[Values], failures: list[BaseException]) -> Iterator[Values]:
     try:
         yield from rows
     except GeneratorExit:
@@ -238,7 +251,7 @@ def until_failure(rows: Iterator[Values], failures: list[BaseException]) -> Iter
         failures.append(error)
 
 
-def is_uniform(chunk: list[Any], width: int) -> bool:
+def is_uniform(chunk: Sequence[Any], width: int) -> bool:
     """Tell whether all rows are plain tuples or lists of this width, each column of one plain type or nearly."""
     if base_types_adapted or not {*map(type, chunk)} <= {tuple, list} or {*map(len, chunk)} != {width}:
         return False

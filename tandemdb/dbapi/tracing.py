@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from tandemdb.dbapi.constants import SQLITE_LIMIT_LENGTH
@@ -40,7 +40,7 @@ class Tracer:
         """Remember what is about to run."""
         self.sql, self.shape, self.values = sql, shape, values
 
-    def noting(self, sql: str, shape: Shape, rows: Iterator[Values]) -> Iterator[Values]:
+    def noting(self, sql: str, shape: Shape, rows: Iterable[Values]) -> Iterator[Values]:
         """Pass rows on, remembering each."""
         for values in rows:
             self.note(sql, shape, values)

@@ -331,15 +331,14 @@ class Table(TableReading):
                   for block in range(len(self.location.pages[page].blocks))]  # fmt: skip
         for (page_index, block_index), records in zip(places, rewritten, strict=True):
             block = self.location.pages[page_index].blocks[block_index]
-            stays = list(map(is_, block.records, records))
-            replaced = len(records) - sum(stays)
+            replaced = len(records) - sum(map(is_, block.records, records))
             if not replaced:
                 continue
             count += replaced
             block = self.own_block(page_index, block_index)
             if key_ids or log is not None:
-                for key, old, new, same in zip(block.keys, block.records, records, stays, strict=True):
-                    if not same:
+                for key, old, new in zip(block.keys, block.records, records, strict=True):
+                    if old is not new:
                         keys.append(key)
                         olds.append(old)
                         news.append(new)

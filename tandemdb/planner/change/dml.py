@@ -177,7 +177,8 @@ def run_checked(session: Session, plan: DmlPlan, roots: Sequence[Any], values: A
     before = session.total_changes
     try:
         try:
-            batches = plan.run(roots, values, context)
+            with collector_paused():
+                batches = plan.run(roots, values, context)
         except BaseException as error:
             if session.statement_checks and getattr(error, "conflict_action", None) == "FAIL":
                 check_statement(session)
