@@ -25,7 +25,7 @@ from tandemdb.errors import Error, NotSupportedError, OperationalError
 from tandemdb.replication import handshake, transport
 from tandemdb.replication.address import Address, read_address, read_addresses
 from tandemdb.replication.calls import ANSWERS, Caller
-from tandemdb.replication.errors import CommitInDoubt, LinkLost
+from tandemdb.replication.errors import CommitInDoubt, LeaseLost, LinkLost, PrimaryFenced
 from tandemdb.replication.identity import Identity
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ def find_leader(addresses: list[Address], timeout: float) -> RemoteSession:
             try:
                 session = RemoteSession(address)
                 if session.call("describe").value[STATE_FIELDS][2] and not over.is_set():
+                    session.wants_leader = True
                     found.put(session)
                     return
                 session.close()
@@ -160,6 +161,8 @@ class RemoteSession:
         self.timeout = 5.0
         # Whether the node has a transaction of this session open: one that a BEGIN put off has not.
         self._is_open_there = False
+        # Whether any node would do, if only it leads: then a link to one that does no more is given up.
+        self.wants_leader = False
         self._caller, self._link, self._ticket = log_in(address, "client")
 
     @property
@@ -361,6 +364,8 @@ class RemoteSession:
             state = getattr(error, "remote_state", None)
             if state is not None:
                 self._take_state(state)
+            if self.wants_leader and isinstance(error, PrimaryFenced | LeaseLost):
+                self.close()
             raise
         self._take_state(reply.value)
         return reply

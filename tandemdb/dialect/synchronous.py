@@ -62,7 +62,7 @@ class TandemDialect(SQLiteDialect_pysqlite):
     @classmethod
     def _is_url_file_db(cls, url: URL) -> bool:
         """Tell whether the store has a name (SQLAlchemy's word: is a file), so that many connections share it."""
-        return bool(url.host) or cls._shared_name.match(url.database or "") is not None
+        return names_nodes(url) or cls._shared_name.match(url.database or "") is not None
 
     @classmethod
     def get_pool_class(cls, url: URL) -> type[pool.Pool]:
@@ -84,11 +84,13 @@ class TandemDialect(SQLiteDialect_pysqlite):
         return [self._store_name(url, query, options)], options
 
     def _store_name(self, url: URL, query: dict[str, Any], options: dict[str, Any]) -> str:
-        if url.host:
+        if names_nodes(url):
             port = f":{url.port}" if url.port else ""
-            host = f"[{url.host}]" if ":" in url.host else url.host
+            host = f"[{url.host}]{port}" if ":" in (url.host or "") else f"{url.host or ''}{port}"
+            several = query.pop("host", ())
+            host = ",".join(filter(None, [host, *([several] if isinstance(several, str) else several)]))
             security = f"?{urlencode(query)}" if query else ""
-            return f"tandemdb://{host}{port}/{quote(url.database or '')}{security}"
+            return f"tandemdb://{host}/{quote(url.database or '')}{security}"
         if not self._is_url_file_db(url):
             return f":memory:engine {next(_private_store_numbers)}"
         name = str(url.database)
@@ -100,7 +102,11 @@ class TandemDialect(SQLiteDialect_pysqlite):
 
     def on_connect_url(self, url: URL) -> Any:
         """Return what is done with a new connection: on a node, nothing, for it takes no functions of this process."""
-        return None if url.host else super().on_connect_url(url)
+        return None if names_nodes(url) else super().on_connect_url(url)
+
+    def is_disconnect(self, e: Any, connection: Any, cursor: Any) -> bool:
+        """Tell whether the link to the node is lost: the pool then opens another, to whichever node leads."""
+        return bool(getattr(connection, "is_lost", False)) or super().is_disconnect(e, connection, cursor)
 
     def do_begin(self, dbapi_connection: PoolProxiedConnection) -> None:
         """Begin a transaction, unless the connection commits each statement or its transactions are someone else's."""
@@ -111,3 +117,8 @@ class TandemDialect(SQLiteDialect_pysqlite):
         if getattr(connection, "autocommit", -1) is True:
             return
         connection.execute(f"BEGIN {kind}")
+
+
+def names_nodes(url: URL) -> bool:
+    """Tell whether a URL names nodes: HOST:PORT before the path, or several as ?host=HOST:PORT&host=HOST:PORT."""
+    return bool(url.host or "host" in url.query)

@@ -492,6 +492,45 @@ def test_clients_find_the_primary(cluster: Cluster) -> None:
     assert second.status()["role"] == "primary"
 
 
+def test_an_engine_goes_on_with_the_new_primary(cluster: Cluster) -> None:
+    sqlalchemy = pytest.importorskip("sqlalchemy", reason="SQLAlchemy is not installed")
+    first = cluster.start()
+    second = cluster.start_in_step(first)
+    one, other = hosts(first, second)
+    engine = sqlalchemy.create_engine(f"sqlite+tandemdb:///shop?host={one}&host={other}&timeout=30")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE t (a INTEGER)")
+        connection.exec_driver_sql("INSERT INTO t VALUES (1)")
+    cluster.kill(first)
+    cluster.let_lapse()
+    cluster.await_leader(second)
+    with pytest.raises(sqlalchemy.exc.OperationalError) as caught:
+        with engine.begin() as connection:
+            connection.exec_driver_sql("INSERT INTO t VALUES (2)")
+    assert caught.value.connection_invalidated
+    with engine.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO t VALUES (3)")
+        assert connection.exec_driver_sql("SELECT a FROM t ORDER BY a").all() == [(1,), (3,)]
+    engine.dispose()
+
+
+def test_a_connection_leaves_a_node_that_leads_no_more(cluster: Cluster) -> None:
+    first = cluster.start()
+    second = cluster.start_in_step(first)
+    url = f"tandemdb://{','.join(hosts(first, second))}/shop"
+    connection = tandemdb.connect(url, 30, isolation_level=None)
+    connection.execute("CREATE TABLE t (a)")
+    cluster.lines[first].is_cut = cluster.lines[second].is_cut = True
+    cluster.let_lapse()
+    with pytest.raises(LeaseLost):
+        connection.execute("INSERT INTO t VALUES (1)")
+    assert connection.is_lost
+    cluster.lines[second].is_cut = False
+    with tandemdb.connect(url, 30, isolation_level=None) as connection:
+        connection.execute("INSERT INTO t VALUES (2)")
+    assert not connection.is_lost and may_acknowledge(second)
+
+
 def test_a_coordinator_s_error_is_told_once(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
     first = cluster.start()
     told: Callable[[], list[str]] = lambda: [  # noqa: E731
