@@ -151,3 +151,20 @@ def test_a_subquery_sees_the_rows_changed_before(twins: Twins) -> None:
     twins.run("update c set n = (select max(n) from c o where o.q = c.q) + 1")
     twins.run("update c set n = (select sum(o.n) from c o join c i on i.p = o.p where o.q = c.q) % 100")
     twins.same("select rowid, n from c order by rowid")
+
+
+GROUP_JOINS = [
+    "select p.id, count(c.n) from p left join c on c.p = p.id and c.n > 2 group by p.id",
+    "select p.id, sum(c.n) from p join c on c.p = p.id group by p.id",
+    "select p.g, total(c.n) from p join c on c.p = p.id and c.q like 'n1%' group by p.g order by 2, 1",
+    "select p.g, group_concat(c.q) from p left join c on c.p = p.g and c.q > 'n2' where p.id > 5 group by p.g",
+    "select p.name, max(c.n) from p left join c on c.p = p.id and c.n < p.g group by p.name having max(c.n) > 3",
+]
+
+
+@pytest.mark.parametrize("query", GROUP_JOINS)
+def test_groups_of_joined_rows(twins: Twins, query: str) -> None:
+    for change in ["select 1", *CHANGES]:
+        twins.run(change)
+        twins.same(query)
+        twins.same(query)

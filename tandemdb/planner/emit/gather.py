@@ -306,7 +306,14 @@ class Gatherer:
             return generator.name("count")
         if len(self.texts) == 1:
             frame.emit(f"{groups} = {generator.helper(defaultdict)}(list)")
-            pipeline.write(frame, [f"{groups}[{key}].append({self.texts[0]})"])
+            outer = pipeline.without_last_loop(key)
+            if outer is not None:
+                # The group is the same for all rows of the innermost loop: it is looked up once.
+                last, more = pipeline.clauses[-1], generator.name("more")
+                values = f"{more} = [{self.texts[0]} for {last.target} in {last.text}]"
+                outer.write(frame, [values, f"if {more}:", f"    {groups}[{key}] += {more}"])
+            else:
+                pipeline.write(frame, [f"{groups}[{key}].append({self.texts[0]})"])
             return generator.name("values")
         frame.emit(f"{groups} = {generator.helper(defaultdict)}(lambda: ({', '.join('[]' for _ in self.texts)}))")
         listed = [generator.name("list") for _ in self.texts]

@@ -129,9 +129,11 @@ def emit_left(queries: QueryEmitter, pipeline: Pipeline, step: Step) -> None:
     inner = Pipeline()
     was, source.nullable = source.nullable, False
     queries.expressions.forget()
-    SourceReader(queries, source, step.path, inner).write()
+    own = own_filters(queries, step)
+    SourceReader(queries, source, step.path, inner, [queries.expressions.true(c) for c in own]).write()
     for conjunct in step.filters:
-        inner.test(queries.expressions.true(conjunct))
+        if not any(conjunct is item for item in own):
+            inner.test(queries.expressions.true(conjunct))
     source.nullable = was
     queries.expressions.forget()
     if emit_with_default(queries, pipeline, inner, source):

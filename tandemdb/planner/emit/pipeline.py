@@ -123,6 +123,18 @@ class Pipeline:
             self.write(frame, [f"append_{name}({element})"])
         return name
 
+    def without_last_loop(self, text: str) -> Pipeline | None:
+        """The loops around the last one, if that comes last and an expression reads nothing of its row, or None."""
+        loops = [clause for clause in self.clauses if clause.kind == "for"]
+        if len(loops) < 2 or self.clauses[-1].kind != "for" or ":=" in self.clauses[-1].text:
+            return None
+        names = re.findall(r"\w+", self.clauses[-1].target)
+        if any(re.search(rf"\b{name}\b", text) for name in names):
+            return None
+        outer = Pipeline()
+        outer.clauses = self.clauses[:-1]
+        return outer
+
     def sole_iterable(self, element: str) -> str | None:
         """What the only loop is over, if the elements are its items; None where they are made of them."""
         if len(self.clauses) != 1 or self.clauses[0].kind != "for":

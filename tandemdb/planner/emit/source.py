@@ -13,6 +13,7 @@ Where the unique key is needed beside the record, the loops bring both: `for cit
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -435,29 +436,24 @@ class SourceReader:
         key = codes[0].text if len(codes) == 1 else f"({', '.join(code.text for code in codes)})"
         element = f"({self.target})" if self.source.uses_key else self.source.variable
         nullable = any(code.nullable for code in codes)
-        tests = "".join(f" if {test}" for test in self.own_tests if test != "True")
-        if tests and ":=" not in tests and single and not self.source.uses_key and len(codes) == 1 and not nullable:
-            rows += tests
-        elif tests:
-            rows = f"[{self.target_tuple} for {self.target} in {rows}{tests}]"
-        if single and not self.source.uses_key and len(codes) == 1 and not nullable and ":=" not in key + rows:
-            home.emit_setup(f"{name} = {{{key}: {self.source.variable} for {self.source.variable} in {rows}}}")
+        tests = [test for test in self.own_tests if test != "True"]
+        single = single and not self.source.uses_key
+        if single and len(codes) == 1 and not nullable and ":=" not in "".join([key, rows, *tests]):
+            kept = "".join(f" if {test}" for test in tests)
+            home.emit_setup(f"{name} = {{{key}: {self.source.variable} for {self.source.variable} in {rows}{kept}}}")
             return
-        home.emit_setup(f"{name} = {{}}")
+        home.emit_setup(f"{name} = {{}}" if single else f"{name} = {self.generator.helper(defaultdict)}(list)")
         home.emit_setup(f"for {self.target} in {rows}:")
-        home.emit_setup(f"    key_of_{name} = {key}")
         indent = "    "
+        if tests:
+            home.emit_setup(f"{indent}if {' and '.join(f'({test})' for test in tests)}:")
+            indent += "    "
         if nullable:
-            test = f"key_of_{name} is not None" if len(codes) == 1 else f"None not in key_of_{name}"
-            home.emit_setup(f"    if {test}:")
-            indent = "        "
-        if single and not self.source.uses_key:
-            home.emit_setup(f"{indent}{name}[key_of_{name}] = {element}")
-        else:
-            home.emit_setup(f"{indent}if key_of_{name} in {name}:")
-            home.emit_setup(f"{indent}    {name}[key_of_{name}].append({element})")
-            home.emit_setup(f"{indent}else:")
-            home.emit_setup(f"{indent}    {name}[key_of_{name}] = [{element}]")
+            home.emit_setup(f"{indent}key_of_{name} = {key}")
+            key = f"key_of_{name}"
+            home.emit_setup(f"{indent}if {f'{key} is not None' if len(codes) == 1 else f'None not in {key}'}:")
+            indent += "    "
+        home.emit_setup(f"{indent}{name}[{key}] = {element}" if single else f"{indent}{name}[{key}].append({element})")
 
     def hash_key(self, term: Term, *, of_source: bool) -> Code:
         expressions = self.queries.expressions
