@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from heapq import nsmallest
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -70,10 +73,83 @@ def union_rows(tables: Tables) -> list[Any]:
 
 
 def order_by_two(tables: Tables) -> list[Any]:
-    rows = [(row[0], row[5], row[3]) for row in tables["item"] if row[0] <= 20000]
-    rows.sort(key=lambda row: row[2], reverse=True)
-    rows.sort(key=lambda row: row[1])
-    return [row[0] for row in rows[:5]]
+    rows = [row for row in tables["item"] if row[0] <= 20_000]
+    return [(row[0],) for row in nsmallest(5, rows, key=lambda row: (row[5], -row[3], row[0]))]
+
+
+def filter_and_count(tables: Tables) -> list[Any]:
+    return [(len([row for row in tables["item"] if row[3] > 2500.0 and row[4] is not None]),)]
+
+
+def groups_in_key_order(tables: Tables) -> list[Any]:
+    counts = Counter([row[1] for row in tables["item"]])
+    return [(len(counts), sum(counts.values()))]
+
+
+def row_numbers(tables: Tables) -> list[Any]:
+    rows = [row for row in tables["item"] if row[0] <= 20_000]
+    rows.sort(key=itemgetter(3))
+    rows.sort(key=itemgetter(5))
+    total = number = 0
+    partition = None
+    for row in rows:
+        if row[5] != partition:
+            partition, number = row[5], 0
+        number += 1
+        total += number
+    return [(total,)]
+
+
+def running_sums(tables: Tables) -> list[Any]:
+    sums: dict[int, float] = defaultdict(float)
+    greatest, count = 0.0, 0
+    for row in tables["item"]:
+        if row[0] <= 20_000:
+            found = sums[row[5]] = sums[row[5]] + row[3]
+            greatest = max(greatest, found)
+            count += 1
+    return [(greatest, count)]
+
+
+def recursion(tables: Tables) -> list[Any]:
+    rows = [(1,)]
+    number = 1
+    while number < 100_000:
+        number += 1
+        rows.append((number,))
+    return [(len(rows), sum([row[0] for row in rows]))]
+
+
+def cases(tables: Tables) -> list[Any]:
+    return [(sum([1 if row[3] < 100.0 else 2 if row[3] < 5000.0 else 3 for row in tables["item"]]),)]
+
+
+def strings(tables: Tables) -> list[Any]:
+    rows = [row for row in tables["item"] if row[0] <= 30_000]
+    return [(len(rows), max([row[2][1:4].upper() + str(len(row[4])) for row in rows if row[4] is not None]))]
+
+
+def like_scan(tables: Tables) -> list[Any]:
+    return [(len([row for row in tables["item"] if row[4] is not None and "99" in row[4]]),)]
+
+
+def json_values(tables: Tables) -> list[Any]:
+    documents = [json.loads(row[1]) for row in tables["document"]]
+    return [(sum([found["size"] for found in documents]), max([found["at"]["x"] for found in documents]))]
+
+
+def intersection(tables: Tables) -> list[Any]:
+    return [(len({row[5] for row in tables["item"]} & {row[1] for row in tables["member"]}),)]
+
+
+def distinct_rows(tables: Tables) -> list[Any]:
+    return [(len({(row[5], row[0] % 3) for row in tables["item"]}),)]
+
+
+def in_subquery(tables: Tables) -> list[Any]:
+    found = {row[0] for row in tables["parent"] if row[2] == 3}
+    amounts = [row[3] for row in tables["item"] if row[5] in found]
+    return [(len(amounts), sum(amounts))]
 
 
 BY_HAND: dict[str, Callable[[Tables], Any]] = {
@@ -85,6 +161,19 @@ BY_HAND: dict[str, Callable[[Tables], Any]] = {
     "key join 100k x 1k": key_join,
     "three-way star join": star_join,
     "UNION": union_rows,
+    "order by two columns": order_by_two,
+    "filter and count": filter_and_count,
+    "group by grp (key order)": groups_in_key_order,
+    "row_number by partition": row_numbers,
+    "running sum by partition": running_sums,
+    "recursive CTE of 100k": recursion,
+    "CASE": cases,
+    "string functions": strings,
+    "LIKE scan": like_scan,
+    "json_extract": json_values,
+    "INTERSECT": intersection,
+    "DISTINCT": distinct_rows,
+    "IN subquery": in_subquery,
 }
 FIRST = {"group by, 1,000 groups", "key join 100k x 1k"}
 
