@@ -9,7 +9,7 @@ in order   for city_0_key in table_city_1.keys[7].scan_keys(True) for city_0 in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -100,8 +100,10 @@ READERS: dict[str, Callable[[SourceReader], None]] = {
 # ---- what the clauses call
 
 
-def rowids_among(members: Iterable[Any]) -> list[int]:
+def rowids_among(members: Collection[Any]) -> list[int]:
     """The members that can be rowids, in order."""
+    if set(map(type, members)) == {int}:
+        return sorted(set(members))
     return sorted({int(value) for value in members if type(value) is int or is_whole(value)})
 
 
@@ -109,11 +111,13 @@ def is_whole(value: Any) -> bool:
     return type(value) is float and value.is_integer() and -(2.0**63) <= value < 2.0**63
 
 
-def keys_among(key: Any, members: Iterable[Any]) -> list[Any]:
+def keys_among(key: Any, members: Collection[Any]) -> list[Any]:
     """The unique keys under each of the values of a key's first column, in the order of values."""
     single = len(key.definition.columns) == 1
     found: list[Any] = []
-    for value in sorted((value for value in members if value is not None), key=values.sort_key):
+    alike = len(set(map(type, members))) == 1 and None not in members
+    ordered = sorted(members) if alike else sorted((v for v in members if v is not None), key=values.sort_key)
+    for value in ordered:
         rank = CLASS_RANK[type(value)]
         found += key.equal(rank, value) if single else key.prefix_keys(rank, (value,))
     return found

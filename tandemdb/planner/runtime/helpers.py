@@ -71,7 +71,9 @@ def member_set(items: Any, affinity: str | None, key: Callable[[Any], Any] | Non
     if affinity in ("INTEGER", "REAL"):
         convert = values.affinity_numeric
     if convert is not None and affinity != "BLOB":
-        items = map(convert, items)
+        kinds = set(map(type, items))
+        if kinds != ({str} if affinity == "TEXT" else {int}):  # Those it leaves as they are.
+            items = map(convert, items)
     if key is not None:
         items = map(key, items)
     return frozenset(items)
