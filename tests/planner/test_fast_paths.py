@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import math
+import random
 import sqlite3
 from typing import Any
 
@@ -394,3 +395,45 @@ SHARED = [
 @pytest.mark.parametrize("name", COLUMNS)
 def test_shared_parts(name: str) -> None:
     check(COLUMNS[name], [(text, ()) for text in SHARED])
+
+
+MOMENTS: list[Any] = [
+    "2023-05-06", "2023-05-06 07:08:09", "2023-05-06T07:08:09", "2023-05-06 07:08", "2023-05-06 07:08:09.125",
+    "2023-02-31", "2023-02-31 10:00:00", "2024-02-29", "2023-13-01", "2023-00-10", "2023-05-32", "0000-01-01",
+    "0001-01-01", "9999-12-31", "9998-12-31", "2023-05-06 24:00:00", "2023-05-06 25:00:00", "2023-05-06 07:60:00",
+    "2023-05-06x07:08:09", "2023-W01-1", "2023-05-06 07:08:09Z", "2023-05-06 07:08:09+02:00", "20230506", "07:08:09",
+    "2023-1-1", " 2023-05-06", "2023-05-06 ", "-2023-05-06", "2023-05-06\0", "\uff12023-05-06", "2450000.5",
+    2450000.5, 1_700_000_000, 1, 1.0, b"2023-05-06", "", "x", None, "1999-12-31 23:59:59", "2000-01-01 00:00:00",
+    "1900-03-01", "1582-10-10",
+]  # fmt: skip
+MODIFIERS = [
+    "", "+1 day", "-1 days", "1 month", "-13 months", "+1 year", "-1 years", "+90 minutes", "+100000 seconds",
+    "+1.5 days", "start of month", "start of year", "start of day", "Start of Month", "+1 DAY", "weekday 1",
+    "+999999 days", "+01:30", "unixepoch", "+ 1 day", "+1 fortnight", "-999999 years", "+1  day", "+12 hours",
+]  # fmt: skip
+FORMATS = [
+    "%Y", "%Y-%m", "%d.%m.%Y %H:%M:%S", "%%", "%Y%%%m", "%", "plain", "", "%j", "%f", "%s", "%Q", "%Y\0%m", "%w %W",
+]  # fmt: skip
+DATES = ["date(x{})", "time(x{})", "datetime(x{})", "julianday(x{})", "unixepoch(x{})"]
+
+
+@pytest.mark.parametrize("modifier", MODIFIERS)
+def test_dates(modifier: str) -> None:
+    more = f", '{modifier}'" if modifier else ""
+    calls = [call.format(more) for call in DATES]
+    calls += [f"strftime('%Y-%m-%d %H:%M:%S', x{more})", f"date(x{more}, 'start of month', '+1 month', '-1 day')"]
+    check(MOMENTS * 2, [(f"SELECT {call} FROM t", ()) for call in calls] + [
+        (f"SELECT {calls[0]}, count(*) FROM t GROUP BY 1 HAVING {calls[2]} > ?", ("2000-01-01",)),
+    ])  # fmt: skip
+
+
+@pytest.mark.parametrize("text", FORMATS)
+def test_formats_of_dates(text: str) -> None:
+    check(MOMENTS, [("SELECT strftime(?, x), strftime(?, x, '+1 day') FROM t", (text, text))])
+
+
+def test_rounding() -> None:
+    chance = random.Random(11)
+    reals = [chance.randrange(-(10**6), 10**6) / chance.choice([8, 16, 3, 7, 10, 100, 1000]) for _ in range(1000)]
+    reals += [0.05, 0.15, 0.25, 2.675, 1.005, -0.04, -0.05, 1e7, 9999999.95, -1e7, 1e300, math.inf, 0.5, 1.5, -2.5, 0.0]
+    check(reals, [(f"SELECT round(x, {places}), round(-x, {places}) FROM t", ()) for places in (-1, 0, 1, 2, 3, 4, 5)])

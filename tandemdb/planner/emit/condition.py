@@ -22,11 +22,13 @@ from tandemdb.planner.bind.bound import (
     HOLDS_NUMBER,
     HOLDS_TEXT,
     Between,
+    Column,
     Expr,
     Local,
     Part,
     QueryExists,
     QueryIn,
+    children,
     whole,
 )
 from tandemdb.planner.bind.traits import affinity_of, collation_of
@@ -58,7 +60,12 @@ def truth_value(emitter: ExpressionEmitter, node: Expr) -> Code:
         left, right = emitter.value(node.left), emitter.value(node.right)
         if not left.nullable and not right.nullable:
             tests = truthiness(emitter, left, True), truthiness(emitter, right, True)
+            if is_small(node):
+                return Code(f"(1 if {emitter.true(node)} else 0)", HOLDS_INT, True)
             return Code(f"+bool({tests[0]} {node.operator.lower()} {tests[1]})", HOLDS_INT)
+        if is_small(node):
+            text = f"(1 if {emitter.true(node)} else 0 if {emitter.false(node)} else None)"
+            return Code(text, HOLDS_INT | HOLDS_NULL, True)
         function = emitter.use(runtime.logical_and if node.operator == "AND" else runtime.logical_or)
         return Code(f"{function}({left.text}, {right.text})", HOLDS_INT | HOLDS_NULL)
     if isinstance(node, ast.Binary) and node.operator in PYTHON_COMPARISON:
@@ -76,11 +83,27 @@ def comparison_value(emitter: ExpressionEmitter, node: ast.Binary) -> Code:
         return Code(f"{number}({function}({left.text}, {right.text}))", HOLDS_INT | nullable)
     left, left_test = emitter.guarded(left)
     right, right_test = emitter.guarded(right)
-    text = f"+({left.grouped} {PYTHON_COMPARISON[node.operator]} {right.grouped})"
+    text = f"(1 if {left.grouped} {PYTHON_COMPARISON[node.operator]} {right.grouped} else 0)"
     tests = [test for test in (left_test, right_test) if test]
     if tests:
         return Code(f"(None if {' or '.join(tests)} else {text})", HOLDS_INT | HOLDS_NULL, True)
-    return Code(text, HOLDS_INT)
+    return Code(text, HOLDS_INT, True)
+
+
+def is_small(node: Expr) -> bool:
+    """Whether a condition is worth writing twice, once for true and once for false: a few comparisons of columns."""
+    pending, count = [node], 0
+    while pending:
+        part = pending.pop()
+        count += 1
+        if count > SMALL_NODES or not isinstance(part, SMALL):
+            return False
+        pending.extend(children(part))
+    return True
+
+
+SMALL = (ast.Binary, ast.IsNull, ast.Literal, ast.Parameter, Column)
+SMALL_NODES = 15
 
 
 def condition(emitter: ExpressionEmitter, node: Expr, wanted: bool) -> str:

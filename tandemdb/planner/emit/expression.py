@@ -190,6 +190,8 @@ class ExpressionEmitter:
             # Only a literal can be minus zero: SQLite subtracts everything else from zero.
             minus = "-" if isinstance(node.operand, ast.Literal) else "0.0 - "
             return Code(f"({minus}{operand.grouped})", HOLDS_FLOAT, True)
+        if not operand.classes & (HOLDS_TEXT | HOLDS_BLOB):
+            return self.arithmetic("-", Code("0", HOLDS_INT, True), operand)
         return Code(f"{self.use(values.negate)}({operand.text})", HOLDS_NUMBER | operand.classes & HOLDS_NULL)
 
     def binary(self, node: ast.Binary) -> Code:
@@ -206,6 +208,8 @@ class ExpressionEmitter:
             return self.arithmetic(operator, left, right)
         if operator in ("/", "%"):
             return self.division(operator, left, right)
+        if operator in ("&", "|") and left.classes == HOLDS_INT == right.classes:
+            return Code(f"({left.grouped} {operator} {right.grouped})", HOLDS_INT, True)
         function = self.use(GENERIC_ARITHMETIC[operator])
         nullable = (left.classes | right.classes) & HOLDS_NULL
         result = HOLDS_INT if operator in ("&", "|", "<<", ">>") else HOLDS_NUMBER
@@ -287,14 +291,25 @@ class ExpressionEmitter:
     def division(self, operator: str, left: Code, right: Code) -> Code:
         left, right = self.settled(left), self.settled(right)
         function = self.use(GENERIC_ARITHMETIC[operator])
-        if left.classes == HOLDS_INT and right.classes == HOLDS_INT and operator == "%":
-            if not (left.atomic and right.atomic) or len(left.text) > NAME_LENGTH_MAX:
+        short = all(code.atomic and len(code.text) <= NAME_LENGTH_MAX for code in (left, right))
+        if left.classes == HOLDS_INT and right.classes == HOLDS_INT and (operator == "%" or short):
+            if not short:
                 return Code(f"{function}({left.text}, {right.text})", HOLDS_INT | HOLDS_NULL)
             divisor = self.generator.bound.get(right.text)
             positive = type(divisor) is int and divisor > 0
             test = f"{left.text} >= 0" if positive else f"{left.text} >= 0 < {right.text}"
-            text = f"({left.text} % {right.text} if {test} else {function}({left.text}, {right.text}))"
-            return Code(text, HOLDS_INT if positive else HOLDS_INT | HOLDS_NULL, True)
+            sign = "%" if operator == "%" else "//"
+            text = f"({left.text} {sign} {right.text} if {test} else {function}({left.text}, {right.text}))"
+            # Only the least integer divided by -1 makes a real.
+            classes = HOLDS_INT if operator == "%" or positive else HOLDS_NUMBER
+            return Code(text, classes if positive else classes | HOLDS_NULL, True)
+        if operator == "/" and short and HOLDS_FLOAT in (left.classes, right.classes):
+            if not (left.classes | right.classes) & ~HOLDS_NUMBER:
+                # What is divided by zero is NULL; infinity by infinity too.
+                right = self.as_real(right)
+                nan = bool(right.classes & HOLDS_FLOAT) and right.text not in self.generator.bound
+                text = f"({left.text} / {right.text} if {right.text} else None)"
+                return Code(text, HOLDS_FLOAT | HOLDS_NULL, True, nan)
         return Code(f"{function}({left.text}, {right.text})", HOLDS_NUMBER | HOLDS_NULL)
 
     def concatenate(self, left: Code, right: Code) -> Code:
@@ -426,6 +441,13 @@ class ExpressionEmitter:
         function, classes = CASTS[affinity or "BLOB"]
         if operand.classes == classes:
             return operand
+        native = NATIVE_CASTS.get((operand.classes & ~HOLDS_NULL, classes))
+        if native is not None:
+            operand, test = self.guarded(operand)
+            text = native.format(operand.text)
+            if test:
+                return Code(f"(None if {test} else {text})", classes | HOLDS_NULL, True)
+            return Code(text, classes)
         return Code(f"{self.use(function)}({operand.text})", classes | operand.classes & HOLDS_NULL)
 
     def collate(self, node: ast.Collate) -> Code:
@@ -492,6 +514,9 @@ CASTS: dict[str, tuple[Callable[[Any], Any], int]] = {
     "BLOB": (values.cast_blob, HOLDS_BLOB),
     "NUMERIC": (values.cast_numeric, HOLDS_NUMBER),
 }
+
+NATIVE_CASTS = {(HOLDS_INT, HOLDS_TEXT): "str({})", (HOLDS_INT, HOLDS_FLOAT): "float({})"}
+"""Casts that Python's own functions make: from class, to class."""
 
 EMITTERS: dict[type, Callable[[ExpressionEmitter, Any], Code]] = {
     ast.Literal: ExpressionEmitter.literal,

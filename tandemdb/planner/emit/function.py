@@ -46,6 +46,8 @@ def emit_function(emitter: ExpressionEmitter, node: FunctionCall, *, keep_json: 
             return found
     if node.name in REMEMBERED and not keep_json and len(node.arguments) == 2 and is_constant(node.arguments[1]):
         return remembered(emitter, node)
+    if node.name in ASKED_AGAIN and (answered := answers(emitter, node)) is not None:
+        return answered
     function = node.function
     collation = "BINARY"
     if function.make_collated is not None:
@@ -77,6 +79,30 @@ def remembered(emitter: ExpressionEmitter, node: FunctionCall) -> Code:
     if node.function.null_if_null and (value.nullable or path.nullable):
         classes |= HOLDS_NULL
     return Code(f"{found.grouped}[{value.text}]", classes)
+
+
+def answers(emitter: ExpressionEmitter, node: FunctionCall) -> Code | None:
+    """A function of dates as a look-up of what it has answered before: only its time value differs between rows."""
+    from tandemdb.planner.functions.answers import Answers
+
+    place = 1 if node.name == "strftime" else 0
+    others = [item for at, item in enumerate(node.arguments) if at != place]
+    if len(node.arguments) <= place or is_constant(node.arguments[place]) or not all(map(is_constant, others)):
+        return None
+    codes = [emitter.value(item) for item in node.arguments]
+    before = "".join(f"{code.text}, " for code in codes[:place])
+    behind = "".join(f"{code.text}, " for code in codes[place + 1 :])
+    generator = emitter.generator
+    generator.needs_context = True
+    function = generator.helper(node.function.call, f"sql_{node.name}")
+    made = Code(f"{generator.helper(Answers, 'answers')}(context, {function}, ({before}), ({behind}))")
+    found = generator.hoist(made, "answers")
+    if not found.text.isidentifier():
+        return None
+    classes = node.function.result_classes
+    if any(code.nullable for code in codes):
+        classes |= HOLDS_NULL
+    return Code(f"{found.text}[{codes[place].text}]", classes)
 
 
 def json_argument(emitter: ExpressionEmitter, node: Expr) -> Code:
@@ -167,9 +193,11 @@ def substring(emitter: ExpressionEmitter, node: FunctionCall) -> Code | None:
 
 
 def slice_of(start: int, count: int = INT32_MAX) -> slice | None:
-    """The slice that substr takes, None if its numbers count from the end or go beyond 32 bits."""
-    if not (0 < start <= INT32_MAX and 0 <= count <= INT32_MAX):
+    """The slice that substr takes, None if it depends on the text's length, or a number goes beyond 32 bits."""
+    if not (-INT32_MAX < start <= INT32_MAX and 0 <= count <= INT32_MAX) or start == 0:
         return None
+    if start < 0:
+        return slice(start, None) if count >= -start else None
     return slice(start - 1, start - 1 + count)
 
 
@@ -199,7 +227,40 @@ def of_text(
 NUL = '"\\0"'
 
 
+def trim(emitter: ExpressionEmitter, node: FunctionCall) -> Code | None:
+    """Of blanks alone."""
+    if len(node.arguments) != 1:
+        return None
+    method = {"trim": "strip", "ltrim": "lstrip", "rtrim": "rstrip"}[node.name]
+    return of_text(emitter, node, lambda first, x: f'{x}.{method}(" ") if {first}', HOLDS_TEXT)
+
+
 # ---- others
+
+
+def least_or_greatest(emitter: ExpressionEmitter, node: FunctionCall) -> Code | None:
+    """min(a, b) and max(a, b) of numbers; of equal ones min takes the second, max the first."""
+    codes = [emitter.value(item) for item in node.arguments]
+    if len(codes) != 2 or any(code.classes & ~(HOLDS_NUMBER | HOLDS_NULL) for code in codes):
+        return None
+    named, tests, first = [], [], []
+    for code in codes:
+        code, test = emitter.guarded(code)
+        x = code.text
+        if "(" in x:
+            x = emitter.generator.name("x")
+            first.append(f"({x} := {code.text})")
+        else:
+            first.append(x)
+        named.append(x)
+        tests += [test] if test else []
+    a, b = named
+    # What is compared first names both.
+    text = f"{a if node.name == 'min' else b} if {first[0]} < {first[1]} else {b if node.name == 'min' else a}"
+    classes = (codes[0].classes | codes[1].classes) & ~HOLDS_NULL
+    if tests:
+        return Code(f"(None if {' or '.join(tests)} else {text})", classes | HOLDS_NULL, True)
+    return Code(f"({text})", classes, True)
 
 
 def likelihood(emitter: ExpressionEmitter, node: FunctionCall) -> Code | None:
@@ -217,6 +278,8 @@ def absolute(emitter: ExpressionEmitter, node: FunctionCall) -> Code | None:
 
 REMEMBERED = frozenset({"json_extract", "->", "->>", "json_type", "json_array_length"})
 """JSON functions of a text and a path."""
+ASKED_AGAIN = frozenset({"date", "time", "datetime", "julianday", "unixepoch", "strftime"})
+"""Functions that cost far more than a look-up, and of which a column asks the same many times."""
 JSON_CARRIERS: frozenset[str] = frozenset()
 """Functions that hand on the JSON mark of an argument."""
 
@@ -229,6 +292,11 @@ INLINE: dict[str, Callable[[ExpressionEmitter, FunctionCall], Code | None]] = {
     "upper": upper,
     "lower": lower,
     "instr": instr,
+    "trim": trim,
+    "ltrim": trim,
+    "rtrim": trim,
+    "min": least_or_greatest,
+    "max": least_or_greatest,
     "substr": substring,
     "substring": substring,
     "likely": likelihood,

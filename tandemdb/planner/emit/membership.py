@@ -27,12 +27,18 @@ def like_test(emitter: ExpressionEmitter, node: ast.Like, wanted: bool) -> str:
     matcher = like_matcher(emitter, node)
     operand = emitter.value(node.operand)
     call = f"{matcher}({operand.text})"
-    if operand.classes & ~HOLDS_NULL == HOLDS_TEXT and matcher.isidentifier() and node.escape is None:
-        if has_pattern(emitter, node) and not emitter.value(node.pattern).classes & HOLDS_BLOB:
-            return text_like_test(emitter, node, operand, matcher, wanted)
+    if tests_texts(emitter, node, operand, matcher):
+        return text_like_test(emitter, node, operand, matcher, wanted)
     if operand.nullable or node.escape is not None or not has_pattern(emitter, node):
         return f"{call} is {wanted}"
     return call if wanted else f"not {call}"
+
+
+def tests_texts(emitter: ExpressionEmitter, node: ast.Like, operand: Code, matcher: str) -> bool:
+    """Whether a matcher made once is asked for texts alone."""
+    if operand.classes & ~HOLDS_NULL != HOLDS_TEXT or not matcher.isidentifier() or node.escape is not None:
+        return False
+    return has_pattern(emitter, node) and not emitter.value(node.pattern).classes & HOLDS_BLOB
 
 
 def text_like_test(emitter: ExpressionEmitter, node: ast.Like, operand: Code, matcher: str, wanted: bool) -> str:
@@ -81,6 +87,12 @@ def like_matcher(emitter: ExpressionEmitter, node: ast.Like) -> str:
 def like(emitter: ExpressionEmitter, node: ast.Like) -> Code:
     matcher = like_matcher(emitter, node)
     operand = emitter.value(node.operand)
+    if tests_texts(emitter, node, operand, matcher):
+        named, missing = emitter.guarded(operand)
+        test = text_like_test(emitter, node, named._replace(classes=HOLDS_TEXT), matcher, not node.negated)
+        if missing:
+            return Code(f"(None if {missing} else 1 if {test} else 0)", HOLDS_INT | HOLDS_NULL, True)
+        return Code(f"(1 if {test} else 0)", HOLDS_INT, True)
     function = emitter.use(runtime.truth_number if not node.negated else runtime.negated_truth_number)
     return Code(f"{function}({matcher}({operand.text}))", HOLDS_INT | HOLDS_NULL)
 

@@ -47,10 +47,17 @@ def finish_sum(values: Sequence[Value]) -> int | float | None:
         return sum_reals(values)  # type: ignore[arg-type]
     if kinds == {int, float}:
         return sum_numbers(values)  # type: ignore[arg-type]
-    state = Sum()
-    for value in values:
-        state.step(None if value != value else value)
-    return state.value()
+    if not kinds:
+        return None
+    return finish_sum([as_summed(value) for value in values])
+
+
+def as_summed(value: Value) -> int | float | None:
+    """A text or blob as the number that sum takes it for: an integer only if all of it is one."""
+    if type(value) in (int, float):
+        return value  # type: ignore[return-value]
+    number = numeric_argument(value)
+    return number if isinstance(number, int) else as_real(value)
 
 
 def sum_reals(values: Sequence[float]) -> float | None:
@@ -130,8 +137,11 @@ def average_numbers(values: Sequence[float]) -> float | None:
 def add_reals(values: Sequence[Value]) -> tuple[float, int]:
     """Add values as reals in their order; also count those that are not NULL. A NaN is NULL."""
     kinds = set(map(type, values))
+    if type(None) in kinds:
+        kinds.discard(type(None))
+        values = [value for value in values if value is not None]
     if not kinds <= {int, float}:
-        values = [as_real(value) for value in values if value is not None]
+        values = [as_real(value) for value in values]
     total = add_in_order(values)  # type: ignore[arg-type]
     if total != total and float in kinds:
         values = [value for value in values if value == value]
@@ -164,6 +174,11 @@ def finish_concatenation(values: Sequence[Any]) -> str | None:
         for value, separator in values:
             state.step(value, separator)
         return decode(state.text) if state.started else None
+    kinds = set(map(type, values))
+    if kinds == {str}:
+        return ",".join(values)
+    if kinds == {int}:
+        return ",".join(map(str, values))
     texts = [value if type(value) is str else to_text(value) for value in values if value is not None]
     return ",".join(texts) if texts else None
 

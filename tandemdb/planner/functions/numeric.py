@@ -138,6 +138,14 @@ def log_of(*arguments: Value) -> float | None:
 
 def round_real(value: Value, digits: Value = 0) -> float | None:
     """round(X, Y): halves away from zero, by way of the decimal digits SQLite's printf gives."""
+    if type(value) is float and type(digits) is int and 0 < digits < len(POWERS) and -USUAL_MAX < value < USUAL_MAX:
+        # Clear of a tie, or just on it, which is rounded up: the digits need not be computed one by one.
+        scaled = abs(value) * POWERS[digits]
+        whole = int(scaled)
+        rest = scaled - whole
+        if rest == 0.5 or not 0.499 < rest < 0.501:
+            rounded = (whole + (rest >= 0.5)) / POWERS[digits]
+            return -rounded if value < 0 else rounded
     if value is None or digits is None:
         return None
     number, places = as_real(value), min(max(as_32_bits(digits), 0), 30)
@@ -146,6 +154,10 @@ def round_real(value: Value, digits: Value = 0) -> float | None:
     if places == 0:
         return float(int(number + (-0.5 if number < 0 else 0.5)))
     return text_to_real(format_real(number, "f", places, alternate=False, more_digits=False, prefix=""))
+
+
+POWERS = (1, 10, 100, 1000, 10000)
+USUAL_MAX = 1e7
 
 
 def sign(value: Value) -> int | None:

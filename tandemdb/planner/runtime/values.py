@@ -119,6 +119,11 @@ def as_integer(value: Value) -> int:
         return 0
     if isinstance(value, float):
         return real_to_integer(value)
+    if type(value) is str and len(value) < 19 and value.isascii():
+        if value.isdigit():
+            return int(value)
+        if value[:1].isalpha():
+            return 0
     match = NUMBER.match(value if isinstance(value, str) else decode(value))
     assert match is not None  # every part is optional
     digits = match[2]
