@@ -66,6 +66,18 @@ def add_serve(commands: Commands) -> None:
     serve.add_argument(
         "--min-sync", type=int, default=0, metavar="K", help="how many must remain to go on without one: 0"
     )
+    serve.add_argument(
+        "--on-lag",
+        choices=("detach", "throttle", "reject"),
+        default="detach",
+        help="what becomes of commits when an asynchronous secondary is 64 MiB or 10 s behind (default: detach)",
+    )
+    serve.add_argument(
+        "--acknowledge",
+        choices=("none", "received", "applied", "visible"),
+        default="applied",
+        help="what a commit waits for, of synchronous secondaries (default: applied)",
+    )
     serve.add_argument("--metrics", default="", metavar="HOST:PORT", help="where Prometheus may ask for metrics")
     add_coordination(serve)
     add_security(serve)

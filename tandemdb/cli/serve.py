@@ -233,7 +233,13 @@ def security_of(options: argparse.Namespace) -> Any:
 
 def limits_of(options: argparse.Namespace) -> dict[str, Any]:
     """Return what the options say about a primary's limits."""
-    return {"required": options.required, "on_loss": options.on_loss, "min_sync": options.min_sync}
+    return {
+        "required": options.required,
+        "on_loss": options.on_loss,
+        "min_sync": options.min_sync,
+        "on_lag": options.on_lag,
+        "acknowledge": options.acknowledge,
+    }
 
 
 def fail(error: Exception) -> int:

@@ -21,6 +21,7 @@ from tandemdb.replication.errors import (
     PrimaryFenced,
     ProtocolError,
     ReplicationError,
+    SecondaryBehind,
     SecondaryLost,
 )
 from tandemdb.replication.link import Faults
@@ -60,6 +61,7 @@ __all__ = [
     "ProtocolError",
     "Replica",
     "ReplicationError",
+    "SecondaryBehind",
     "SecondaryLost",
     "SecondaryStatus",
     "attach",

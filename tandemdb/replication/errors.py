@@ -40,6 +40,10 @@ class CommitInDoubt(ReplicationError):
         self.transaction = transaction
 
 
+class SecondaryBehind(ReplicationError):
+    """Raised when a commit is refused because an asynchronous secondary is too far behind and the policy is reject."""
+
+
 class PrimaryFenced(ReplicationError):
     """Raised when a write is refused because a secondary of this system has been promoted to a newer epoch."""
 

@@ -7,6 +7,7 @@
     update_batch       changes of a transaction gathered into one message, for GATHER_SECONDS at most
     acknowledge        what that means: see levels.py
     on_loss            what becomes of commits when too few synchronous secondaries are in step: see loss.py
+    on_lag             what becomes of them when an asynchronous one is lag_bytes_max or lag_seconds_max behind: see lag.py
     min_sync           how many must remain for it to go on without a lost one
 
 They are a primary's, the same for all its secondaries.
@@ -15,11 +16,13 @@ They are a primary's, the same for all its secondaries.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-from tandemdb.replication.levels import Level
+from tandemdb.errors import ProgrammingError
+from tandemdb.replication.levels import Level, level_of
 
 LossPolicy = Literal["wait", "refuse", "shrink", "degrade", "stop"]
+LagPolicy = Literal["detach", "throttle", "reject"]
 GATHER_SECONDS = 0.001
 # Of the log, in one message.
 BATCH_COMMITS_MAX = 1024
@@ -41,6 +44,9 @@ class Limits:
     update_batch: int = 32
     # How long after the last message a transaction's first change waits: most are complete by then, and go whole.
     gather_seconds: float = 0.0
+    on_lag: LagPolicy = "detach"
+    lag_bytes_max: int = 64 << 20
+    lag_seconds_max: float = 10.0
     # What a commit waits for unless its thread says otherwise.
     acknowledge: Level = "applied"
     # None: shrink with a coordinator, refuse without.
@@ -48,3 +54,16 @@ class Limits:
     min_sync: int = 0
     # So long a secondary may be away before shrink and degrade go on without it.
     loss_grace_seconds: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse what is no policy or level.
+
+        Raises:
+            ProgrammingError: it is none.
+        """
+        level_of(self.acknowledge)
+        if self.on_lag not in get_args(LagPolicy):
+            raise ProgrammingError(
+                f"unknown policy for a secondary that is behind: {self.on_lag!r}",
+                hint=f"Known are {', '.join(get_args(LagPolicy))}.",
+            )

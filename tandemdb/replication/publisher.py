@@ -24,7 +24,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
-from tandemdb.replication import blocks, loss, wire
+from tandemdb.replication import blocks, lag, loss, wire
 from tandemdb.replication.errors import CommitInDoubt, ReplicationError, SecondaryLost
 from tandemdb.replication.events import emit
 from tandemdb.replication.levels import Level, chosen_level
@@ -128,6 +128,8 @@ class Publisher:
         self._open = changes
         lsn = root.lsn
         self._digest = blocks.root_digest(root) if self.core.digest_due(LSN(lsn)) else None
+        if self._loose_links and self.core.limits.on_lag != "detach":
+            lag.settle(self)
         if not self._tight:
             return
         level = self._level = chosen_level() or self.core.limits.acknowledge
@@ -201,7 +203,8 @@ class Publisher:
         """Return what storage is to call: with `changed` only if a secondary follows change by change."""
         if self._tight:
             return StreamingObserver(self)
-        return self if self.core.limits.digest_every else LooseObserver(self)
+        limits = self.core.limits
+        return self if limits.digest_every or limits.on_lag != "detach" else LooseObserver(self)
 
     def add(self, link: AnyLink, mode: Mode) -> Peer:
         with self.lock:
@@ -438,6 +441,10 @@ class Publisher:
                 return False
             if not self._pump(self._tight_links):
                 self.pause(min(remaining, self._until_due()))
+
+    def pump_loose(self) -> bool:
+        """Move what can be moved to and from the asynchronous secondaries. Returns whether anything was."""
+        return self._pump(self._loose_links)
 
     def _pump(self, links: list[AnyLink], tick: bool = True) -> bool:
         moved = False
