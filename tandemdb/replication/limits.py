@@ -7,7 +7,7 @@
     update_batch       changes of a transaction gathered into one message, for GATHER_SECONDS at most
     acknowledge        what that means: see levels.py
     on_loss            what becomes of commits when too few synchronous secondaries are in step: see loss.py
-    on_lag             what becomes of them when an asynchronous one is lag_bytes_max or lag_seconds_max behind: see lag.py
+    on_lag             when an asynchronous one is lag_bytes_max or lag_seconds_max behind: see lag.py
     min_sync           how many must remain for it to go on without a lost one
 
 They are a primary's, the same for all its secondaries.
