@@ -3,15 +3,15 @@
     INSERT INTO t (a, b) VALUES (1, 'x'), (2, 'it''s'), (3, NULL);
     prefix                     | rows: [(1, 'x'), (2, "it's"), (3, None)]
 
-Dumps consist of these. One expression finds the end of the rows, a second cuts all of them into items at once; then
-whole columns are converted, for a column's literals are mostly of one kind.
+Dumps consist of these. One expression finds the end of the rows, a second cuts the strings out; what is left is split
+at its commas, and whole columns are converted, for a column's literals are mostly of one kind.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from operator import itemgetter
+from itertools import accumulate
 from typing import NamedTuple
 
 from tandemdb.planner.syntax.ast import Value
@@ -41,12 +41,13 @@ _ITEM = r"'[^']*+(?:''[^']*+)*+'|[0-9A-Za-z_.+-]++(?:'[^']*+')?+"
 _ROW = rf"\({_GAP}(?:{_ITEM}){_GAP}(?:,{_GAP}(?:{_ITEM}){_GAP})*+\)"
 _LEAD = re.compile(_SPACE)
 _ROWS = re.compile(rf"{_ROW}(?:{_GAP},{_GAP}{_ROW})*+")
-_TOKENS = re.compile(rf"{_ITEM}|\)")
+_ITEMS = re.compile(rf"{_ITEM}|\)")
+_STRING = re.compile(r"'([^']*+(?:''[^']*+)*+)'")
+MARK = "\1"
+"""Where a string was cut out of the rows."""
 _END = re.compile(rf"{_SPACE}(?:;|\Z)")
 _SINGLE = re.compile(rf"{_GAP}({_ROW}){_GAP};{_GAP}")
 _REALS = re.compile(r"[+-]?+\d++\.\d++(?: [+-]?+\d++\.\d++)*+", re.ASCII)
-NUMBERS_BEGIN = frozenset("0123456789+-")
-FIRST = itemgetter(0)
 RUN_STATEMENTS_MIN = 4
 
 
@@ -75,7 +76,7 @@ def read_insert_values(sql: str, start: int = 0) -> InsertValues | None:
     end = _END.match(sql, body.end()) if body else None
     if body is None or end is None:
         return None
-    rows = rows_of(_TOKENS.findall(sql, body.start(), body.end()))
+    rows = rows_of(body[0])
     return None if rows is None else InsertValues(head[0], rows, end.end())
 
 
@@ -101,45 +102,83 @@ def read_insert_run(sql: str, start: int = 0) -> InsertValues | None:
         position = found.end()
     if len(texts) < RUN_STATEMENTS_MIN:
         return None
-    rows = rows_of(_TOKENS.findall("".join(texts)))
+    rows = rows_of(",".join(texts))
     return None if rows is None else InsertValues(prefix, rows, position)
 
 
-def rows_of(tokens: list[str]) -> list[tuple[Value, ...]] | None:
-    """The rows of the items of all rows; None if their widths differ or one is no literal.
+def rows_of(body: str) -> list[tuple[Value, ...]] | None:
+    """The rows of a text that `_ROWS` has matched; None if their widths differ or an item is no literal.
 
-    Each row is its items and a closing parenthesis: columns are slices, and so is the proof that all rows are as wide.
+        (1, 'x'), (2, NULL)   strings ["x"]   (1,\1),(2,NULL)   items ["1", "\1", ")", "2", "NULL", ")"]
+
+    Strings are cut out first; what is left has no spaces that matter. Each row is its items and a closing parenthesis:
+    columns are slices, and so is the proof that all rows are as wide.
     """
-    width = tokens.index(")")
-    rows, rest = divmod(len(tokens), width + 1)
-    if rest or tokens[width :: width + 1] != [")"] * rows:
+    pieces = _STRING.split(body)
+    strings = pieces[1::2]
+    plain = MARK.join(pieces[::2])
+    for space in " \t\n\f\r":
+        if space in plain:
+            plain = plain.replace(space, "")
+    flat = f"{plain[1:-1].replace('),(', ',),')},)"
+    items = flat.split(",")
+    if items.count(MARK) != len(strings):
+        items, strings = _ITEMS.findall(body), []  # Blobs among them.
+    elif "''" in body:
+        strings = [text.replace("''", "'") if "'" in text else text for text in strings]
+    width = items.index(")")
+    rows, rest = divmod(len(items), width + 1)
+    if rest or items[width :: width + 1] != [")"] * rows:
         return None
-    columns = [tokens[place :: width + 1] for place in range(width)]
+    columns = [items[place :: width + 1] for place in range(width)]
     try:
-        return list(zip(*map(convert, columns), strict=True))
+        return list(zip(*with_strings(columns, strings, flat), strict=True))
     except ValueError:
         return None
 
 
+def with_strings(columns: Sequence[list[str]], strings: list[str], flat: str) -> list[Sequence[Value]]:
+    """Each column's values, its strings in the places that are marked for them in the items' text, `flat`."""
+    if not strings:
+        return [convert(column) for column in columns]
+    rows, width = len(columns[0]), len(columns)
+    counts = [column.count(MARK) for column in columns]
+    each = sum(count == rows for count in counts)
+    if each * rows == len(strings):
+        shares = iter([strings[place::each] for place in range(each)])
+        return [next(shares) if count else convert(column) for column, count in zip(columns, counts, strict=True)]
+    # The commas before a mark tell its column.
+    own: list[list[str]] = [[] for _ in range(width + 1)]
+    commas = accumulate([part.count(",") for part in flat.split(MARK)])
+    for place, text in zip(commas, strings):  # noqa: B905 - there is one part more, behind the last string
+        own[place % (width + 1)].append(text)
+    return [merged(column, texts) if texts else convert(column) for column, texts in zip(columns, own)]  # noqa: B905
+
+
+def merged(column: list[str], strings: Sequence[str]) -> Sequence[Value]:
+    """A column's values, of which some are strings."""
+    if len(strings) == len(column):
+        return strings
+    others = iter(convert([item for item in column if item != MARK]))
+    texts = iter(strings)
+    return [next(texts) if item == MARK else next(others) for item in column]
+
+
 def convert(texts: Sequence[str]) -> Sequence[Value]:
     """Return the values of one column's items; ValueError if one of them is no literal."""
+    try:
+        numbers = list(map(int, texts))
+    except ValueError:
+        # Reals, NULL among them, hexadecimal, blobs, or something that is no literal.
+        if _REALS.fullmatch(" ".join(texts)):
+            return list(map(float, texts))
+    else:
+        if max(numbers) <= INTEGER_MAX and min(numbers) >= -INTEGER_MAX - 1 and "_" not in "".join(texts):
+            return numbers
     if "NULL" in texts:
         present = [text for text in texts if text != "NULL"]
         values = iter(convert(present) if present else ())
         return [None if text == "NULL" else next(values) for text in texts]
-    firsts = set(map(FIRST, texts))
-    if firsts == {"'"}:
-        return [text[1:-1].replace("''", "'") if "''" in text else text[1:-1] for text in texts]
-    if firsts <= NUMBERS_BEGIN:
-        try:
-            numbers = list(map(int, texts))
-        except ValueError:
-            # A real, hexadecimal, or something that is no literal.
-            if _REALS.fullmatch(" ".join(texts)):
-                return list(map(float, texts))
-        else:
-            if max(numbers) <= INTEGER_MAX and min(numbers) >= -INTEGER_MAX - 1 and "_" not in "".join(texts):
-                return numbers
     return [signed_value(text) for text in texts]
 
 
