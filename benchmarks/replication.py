@@ -258,6 +258,7 @@ def measure_promotion(rounds: int) -> dict[str, float]:
         primary = make_connection()
         replica = primary.replicate_to(standby.url, mode="sync")
         operator, client = nodes.operate(standby.url), tandemdb.connect(standby.url, isolation_level=None)
+        time.sleep(3)  # A standby is not promoted in its first seconds, before it has warmed up.
         begin = time.perf_counter()
         operator.call("promote")
         client.execute("UPDATE t SET b = 0 WHERE a = 1")

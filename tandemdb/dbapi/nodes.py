@@ -10,6 +10,7 @@ Importing this loads no SQL: a storage-only node is made of it.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,7 @@ __all__ = [
 ]  # fmt: skip
 
 ANSWER_SECONDS = 60.0
+WARM_UP_SECONDS = 1.0
 
 
 def serve(
@@ -120,6 +122,12 @@ def serve(
         except BaseException:
             served.stop()
             raise
+    if not storage_only:
+        from tandemdb.dbapi.serving import warm_up
+
+        warming = threading.Timer(WARM_UP_SECONDS, warm_up)
+        warming.daemon = True
+        warming.start()
     if backup:
         from tandemdb.dbapi.targets.opening import open_target
 

@@ -114,6 +114,14 @@ def test_storage_only_has_no_sql(running: ExitStack, script: Path) -> None:
     assert secondary.status()["role"] == "primary"
 
 
+def test_a_standby_is_warm_before_anybody_comes(running: ExitStack, script: Path) -> None:
+    """What a first statement loads is loaded already, so that nobody waits for it after a failover."""
+    primary = start(running, "--load", str(script))
+    secondary = start(running, "--secondary-of", primary.url)
+    until(lambda: "tandemdb.planner.change.update_delete" in secondary.status()["modules"], "it has loaded SQL")
+    assert secondary.status()["clients"] == 0
+
+
 def test_a_suspended_primary_is_fenced_when_it_wakes(running: ExitStack, script: Path) -> None:
     primary = start(running, "--load", str(script))
     secondary = start(running, "--secondary-of", primary.url)
