@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tandemdb import replication
 from tandemdb.errors import ProgrammingError
 from tandemdb.replication.coordination import Coordinator, CoordinatorLost, Member, Record, State, open_coordinator
 from tandemdb.replication.coordination.decision import decide
@@ -18,9 +19,13 @@ from tandemdb.replication.coordination.memory import MemoryCoordinator
 from tandemdb.replication.coordination.record import decode, encode
 from tandemdb.replication.coordination.standing import count
 from tandemdb.replication.errors import ProtocolError
+from tandemdb.replication.messages import LSN
+from tandemdb.replication.system import system_of
+from tandemdb.storage import Database
 
 from .etcd_server import EtcdServer
 from .processes import until
+from .workload import make_table
 
 A, B, C, D = (Member(name, f"{name}1", f"tandemdb://{name}:7432/shop") for name in "abcd")
 RECORD = Record("c0ffee", 3, A, (B, C), 1)
@@ -275,6 +280,7 @@ def test_membership() -> None:
     none, one, two = (RECORD._replace(sync_set=members) for members in ((), (B,), (B, C)))
     restarted = B._replace(incarnation="b2")
     assert members_now(none, found((B,), "b")) == (B,), "joins"
+    assert members_now(none, found((B,), "")) == (), "a commit may be released that it has not got"
     assert members_now(one, found((), "", "b")) == (B,), "an heir as good as it was"
     assert members_now(two, found((B,), "b", "c")) == (B,), "the other holds everything"
     assert members_now(two, found((B,), "", "c")) == (B, C), "it does not yet"
@@ -284,3 +290,20 @@ def test_membership() -> None:
     assert members_after_loss(two, found((B,), "b", "c"), ["secondary c"]) == (B,)
     assert members_after_loss(two, found((B,), "", "c"), ["secondary c"]) is None
     assert members_after_loss(one, found((), "", "b"), ["secondary b"]) == ()
+
+
+def test_who_lacks_the_pending_commit_is_not_level() -> None:
+    """It may be released already, by those who were named before: whoever is named next must have it."""
+    primary, secondary = Database("p"), Database("s")
+    make_table(primary, 10)
+    replication.attach(primary, secondary)
+    publisher = system_of(primary).publisher
+    assert publisher is not None
+    assert Membership.of(publisher).level == {"s"}
+    publisher.core.complete(LSN(primary.root.lsn + 1), [], None, 0.0)
+    assert Membership.of(publisher).level == set()
+    assert publisher.core.pending is not None
+    publisher.core.pending.acknowledged.add("s")
+    assert Membership.of(publisher).level == {"s"}
+    publisher.core.abandon()
+    assert Membership.of(None) == Membership((), frozenset(), frozenset(), {})

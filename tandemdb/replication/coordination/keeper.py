@@ -14,6 +14,7 @@ changes nothing when it wakes. When it is unsure whether one was done, it reads.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from tandemdb.replication.publisher import Publisher
     from tandemdb.replication.replica import PromotionReport
     from tandemdb.storage import CommitObserver
+
+log = logging.getLogger("tandemdb.replication")
 
 STEP_SECONDS = 0.1
 WAITING = "this node waits until it is known who leads"
@@ -223,7 +226,12 @@ class Keeper:
                 self._await_change()
             self._woken.clear()
             if not self._stopped.is_set():
-                self.step()
+                try:
+                    self.step()
+                except Exception:
+                    # Not one that is foreseen. Whoever leads must not stop looking after it for that.
+                    log.exception("%s is unable to do its part; it is tried again", self.me.node)
+                    self._stopped.wait(STEP_SECONDS)
 
     def _await_change(self) -> None:
         """Wait until the coordinator keeps something else."""

@@ -1,6 +1,6 @@
 """Membership: whom the record is to name as holding every acknowledged commit. Functions of their arguments, no I/O.
 
-    joins    in step, and counted by commits since before the record is changed      so it has all there is
+    joins    in step and level, and waited for since before the record is changed    so it has all there is
     stays    named and away, while nobody else could take its place                  it is an heir as good as it was
     leaves   restarted: another incarnation is in step under its name
              away, while others hold all that is committed                           promotion need not hear it then
@@ -24,7 +24,7 @@ class Membership(NamedTuple):
     """What a primary knows of its synchronous secondaries: those that commits count on."""
 
     in_step: tuple[Member, ...]
-    level: frozenset[str]  # nodes in step that have received every installed commit
+    level: frozenset[str]  # nodes in step that have received every commit that is installed, or may be at any moment
     away: frozenset[str]  # counted on, and not in step
     names: dict[str, str]  # secondary -> node
 
@@ -34,11 +34,15 @@ class Membership(NamedTuple):
             return cls((), frozenset(), frozenset(), {})
         with publisher.lock:
             core = publisher.core
-            installed = core.root.lsn
+            installed, pending = core.root.lsn, core.pending
             peers = [peer for peer in core.in_step() if peer.has_joined]
             return cls(
                 tuple(Member(peer.node, peer.incarnation.hex(), peer.address) for peer in peers),
-                frozenset(peer.node for peer in peers if peer.received_lsn >= installed),
+                frozenset(
+                    peer.node
+                    for peer in peers
+                    if peer.received_lsn >= installed and (pending is None or peer.name in pending.acknowledged)
+                ),
                 frozenset(peer.node for peer in core.lost()),
                 {peer.name: peer.node for peer in core.peers.values()},
             )
@@ -54,7 +58,7 @@ def members_now(record: Record, found: Membership) -> tuple[Member, ...]:
         elif now is not None and now.is_same(member):
             kept.append(now)
     known = {member.node for member in kept}
-    return (*kept, *[member for member in found.in_step if member.node not in known])
+    return (*kept, *[each for each in found.in_step if each.node not in known and each.node in found.level])
 
 
 def can_do_without(record: Record, found: Membership) -> bool:
