@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from random import Random
 from typing import Any
 
 import pytest
@@ -541,3 +542,90 @@ def test_a_coordinator_s_error_is_told_once(cluster: Cluster, caplog: pytest.Log
     cluster.lines[first].is_cut = False
     until(lambda: reason(first) != "the line is cut", "it is back")
     assert len(set(told())) == 1
+
+
+class Writer(threading.Thread):
+    """Writes to whichever node leads, and remembers which commits were acknowledged."""
+
+    def __init__(self, cluster: Cluster, table: int) -> None:
+        super().__init__(daemon=True)
+        self.cluster = cluster
+        self.table = table
+        self.acknowledged: set[int] = set()
+        self.failed: set[int] = set()
+        self.stopping = threading.Event()
+
+    def run(self) -> None:
+        key = 1000
+        while not self.stopping.wait(0.001):
+            leaders = [node for node in list(self.cluster.nodes) if node.is_running and may_acknowledge(node)]
+            for node in leaders[:1]:
+                key += 1
+                try:
+                    put(node.database, self.table, key, f"commit {key}")
+                    self.acknowledged.add(key)
+                except (ReplicationError, StorageError, LookupError):
+                    self.failed.add(key)
+
+    def finish(self) -> None:
+        self.stopping.set()
+        self.join(30)
+        assert not self.is_alive()
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("required", [1, 2])
+def test_a_storm(cluster: Cluster, seed: int, required: int, request: pytest.FixtureRequest) -> None:
+    """Whatever happens to nodes and lines, nobody's acknowledged commit is lost and no two nodes lead."""
+    chance = Random(f"{seed} {required}")
+    first = cluster.start(required=required)
+    table = make_table(first.database, 10)
+    for _ in range(2):
+        cluster.start_in_step(first, required=required)
+    writer = Writer(cluster, table)
+    writer.start()
+    leader = first
+    try:
+        for _ in range(2 * int(request.config.getoption("--failovers"))):
+            until(lambda: len(cluster.named()) == 2, "all are in step", 30)
+            before = len(writer.acknowledged)
+            until(lambda: len(writer.acknowledged) > before, "commits go on", 30)  # noqa: B023
+            hit = chance.choice([node for node in cluster.nodes if node.is_running])
+            what = chance.choice(["kill", "cut off", "sever", "stop", "hand over", "all cut off"])
+            if what in ("kill", "stop"):
+                port = hit.address.port
+                (cluster.kill if what == "kill" else Node.stop)(hit)
+                if what == "kill":
+                    cluster.let_lapse()
+                cluster.await_leader(*[node for node in cluster.nodes if node.is_running])
+                cluster.start(port=port, required=required)
+            elif what == "cut off":
+                cluster.lines[hit].is_cut = True
+                cluster.let_lapse()
+                cluster.await_leader(*[node for node in cluster.nodes if node.is_running])
+                cluster.lines[hit].is_cut = False
+            elif what == "sever" and hit.system.link is not None:
+                hit.system.link.stop()
+            elif what == "hand over":
+                leader = cluster.await_leader(*cluster.nodes)
+                other = chance.choice([node for node in cluster.nodes if node.is_running and node is not leader])
+                try:
+                    leader.hand_over(other.address, "sync")
+                except ReplicationError:
+                    pass  # It was not level in time, say: then nothing has changed.
+            elif what == "all cut off":
+                for line in cluster.lines.values():
+                    line.is_cut = True
+                cluster.let_lapse()
+                for node, line in cluster.lines.items():
+                    line.is_cut = not node.is_running
+            leader = cluster.await_leader(*[node for node in cluster.nodes if node.is_running])
+        until(lambda: len(cluster.named()) == 2, "all are in step", 30)
+    finally:
+        writer.finish()
+    leader = cluster.await_leader(*[node for node in cluster.nodes if node.is_running])
+    found = {key for key in writer.acknowledged | writer.failed if has(leader, table, key)}
+    assert writer.acknowledged <= found, f"lost: {sorted(writer.acknowledged - found)}"
+    running = [node for node in cluster.nodes if node.is_running]
+    until(lambda: all(equal(leader, node) for node in running), "all hold the same", 30)
+    assert sum(node.status()["orphans"] for node in running) == 0
