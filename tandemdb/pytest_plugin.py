@@ -135,7 +135,7 @@ class TestDatabase:
 
         engine = create_engine(self.url, **options)
         self._closing.callback(engine.dispose)
-        self._watch(engine)
+        self.watch(engine)
         return engine
 
     def async_engine(self, **options: Any) -> AsyncEngine:
@@ -144,8 +144,16 @@ class TestDatabase:
 
         engine = create_async_engine(self.url.replace("+tandemdb", "+aiotandemdb"), **options)
         self._closing.callback(engine.sync_engine.dispose)
-        self._watch(engine.sync_engine)
+        self.watch(engine.sync_engine)
         return engine
+
+    def watch(self, engine: Engine) -> None:
+        """Let `assert_queries` count the statements of an engine that the application under test has made."""
+        from sqlalchemy import event
+
+        @event.listens_for(engine, "before_cursor_execute")
+        def note(_connection: Any, _cursor: Any, sql: str, *_others: Any) -> None:
+            self._note(sql)
 
     @contextmanager
     def example(self) -> Iterator[TestDatabase]:
@@ -157,7 +165,8 @@ class TestDatabase:
     def assert_queries(self, expected: int) -> Iterator[list[str]]:
         """Check how many statements a block executes; BEGIN, COMMIT, SAVEPOINT and their like are not counted.
 
-        Counted are those of this connection, of the connections that `connect()` opened and of this object's engines.
+        Counted are those of this connection, of the connections that `connect()` opened, and of this object's engines
+        and those given to `watch()`.
         A connection's executemany() counts once for each row, an engine's once.
 
         Raises:
@@ -181,14 +190,6 @@ class TestDatabase:
         for connection in self._connections:
             with suppress(connection.ProgrammingError):  # closed by the test
                 connection.set_trace_callback(callback)
-
-    def _watch(self, engine: Engine) -> None:
-        """Note the statements of an engine."""
-        from sqlalchemy import event
-
-        @event.listens_for(engine, "before_cursor_execute")
-        def note(_connection: Any, _cursor: Any, sql: str, *_others: Any) -> None:
-            self._note(sql)
 
     def _note(self, sql: str) -> None:
         """Tell all that count."""

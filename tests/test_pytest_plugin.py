@@ -136,7 +136,7 @@ def test_queries_are_counted(run) -> None:
     pytest.importorskip("sqlalchemy", reason="SQLAlchemy is not installed")
     suite = """
         import pytest
-        from sqlalchemy import text
+        from sqlalchemy import create_engine, text
 
         def test_right(tandemdb, tandemdb_session):
             other = tandemdb.connect()
@@ -152,6 +152,14 @@ def test_queries_are_counted(run) -> None:
                 other.close()
             tandemdb.execute("SELECT 4")
             assert len(statements) == 4
+
+        def test_an_engine_of_the_applications(tandemdb):
+            engine = create_engine(tandemdb.url)
+            tandemdb.watch(engine)
+            with tandemdb.assert_queries(2), engine.begin() as connection:
+                connection.execute(text("SELECT 1"))
+                connection.execute(text("SELECT 2"))
+            engine.dispose()
 
         def test_nested(tandemdb):
             with tandemdb.assert_queries(3):
@@ -170,7 +178,7 @@ def test_queries_are_counted(run) -> None:
                 raise ZeroDivisionError("the block's own error goes first")
     """
     result = run(suite)
-    result.assert_outcomes(passed=2, failed=2)
+    result.assert_outcomes(passed=3, failed=2)
     result.stdout.fnmatch_lines(["*AssertionError: 1 statements expected, 2 executed:", "*  1. SELECT 'first'"])
     result.stdout.fnmatch_lines(["*ZeroDivisionError: the block's own error goes first"])
 
