@@ -34,7 +34,7 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> object:
     def write_and_run(suite: str, *options: str) -> pytest.RunResult:
         pytester.makepyfile(suite)
         plugin = ("-p", "tandemdb.pytest_plugin", "-p", "no:cacheprovider")
-        return pytester.runpytest(*plugin, *options)
+        return pytester.runpytest_subprocess(*plugin, *options)  # in this process it would load modules twice
 
     return write_and_run
 
