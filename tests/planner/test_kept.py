@@ -122,12 +122,12 @@ def test_values_asked_of_a_key_are_forgotten_when_they_are_many(twins: Twins, mo
     monkeypatch.setattr(kept, "UNDER_MAX", 10)
     table = next(table for table in tables_of(twins) if table.count == 120)
     key = next(key for key in table.keys.values() if len(key.definition.columns) == 1)
-    under = kept.rows_under(table, key.definition.id, 1, False)
+    under = kept.rows_under(table, key.definition.id, 1, "records")
     for number in range(40):
         assert under[number] == [record for record in table.reversed_records() if record[0] == number][::-1]
         assert len(under) <= 10
     assert under[None] == ()
-    assert kept.rows_under(table, key.definition.id, 1, False) is under
+    assert kept.rows_under(table, key.definition.id, 1, "records") is under
 
 
 def test_what_is_kept_does_not_lead_back_to_its_table(twins: Twins) -> None:
@@ -136,7 +136,7 @@ def test_what_is_kept_does_not_lead_back_to_its_table(twins: Twins) -> None:
         for query in QUERIES:
             twins.same(query)
     table = next(table for table in tables_of(twins) if table.count == 120)
-    kept.rows_under(table, next(iter(table.keys)), 1, False)[1]
+    kept.rows_under(table, next(iter(table.keys)), 1, "records")[1]
     seen: set[int] = set()
     pending = [table.kept]
     while pending:

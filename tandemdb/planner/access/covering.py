@@ -32,17 +32,20 @@ from tandemdb.planner.bind.bound import (
 from tandemdb.planner.bind.traits import canonical_collation
 
 
-def covered(core: Core, order_by: Sequence[OrderKey], source: Source, path: Path) -> Path:
-    """The path, or the same over the key alone where that holds all that is read."""
+def covered(
+    core: Core, order_by: Sequence[OrderKey], source: Source, path: Path, *, with_results: bool = True
+) -> Path:
+    """The path, or the same over the key alone where that holds all that is read, by results too or not."""
     if source.uses_key or source.table is None or source.table.without_rowid:
         return path
-    read = columns_read(core, order_by, source, path.used)
+    results = () if with_results else [result.expression for result in core.results]
+    read = columns_read(core, order_by, source, [*path.used, *results])
     if read is None:
         return path
     if path.kind not in ("key", "key_reversed", "key_scan", "key_scan_reversed"):
         return path
     rowid = source.table.rowid_position
-    if read <= {rowid} and rowid >= 0:
+    if not read or (read == {rowid} and rowid >= 0):
         return path._replace(cover="key")
     if is_equality(path):
         return path
@@ -56,10 +59,10 @@ def is_equality(path: Path) -> bool:
 
 
 def columns_read(
-    core: Core, order_by: Sequence[OrderKey], source: Source, used: Sequence[Expr]
+    core: Core, order_by: Sequence[OrderKey], source: Source, without: Sequence[Expr]
 ) -> set[int] | None:
-    """The columns of the source that the core reads; None if more than single columns may be."""
-    done = {id(conjunct) for conjunct in used}
+    """The columns of the source that the core reads, some expressions aside; None if more than columns may be."""
+    done = {id(expression) for expression in without}
     expressions: Iterable[Expr] = [item for item in expressions_of(core) if id(item) not in done]
     expressions = [*expressions, *(key.expression for key in order_by if key.expression is not None)]
     read = set()

@@ -46,7 +46,7 @@ PLAIN_CLASSES = frozenset({HOLDS_INT, HOLDS_FLOAT, HOLDS_INT | HOLDS_FLOAT, HOLD
 class OrderEmitter:
     """The end of one core: `query` None leaves only its DISTINCT."""
 
-    __slots__ = ("queries", "core", "query", "codes", "sorted_by_path", "limited", "limit")
+    __slots__ = ("queries", "core", "query", "codes", "sorted_by_path", "any_row", "limited", "limit")
 
     def __init__(self, queries: QueryEmitter, core: Core, query: Query | None) -> None:
         self.queries = queries
@@ -54,6 +54,8 @@ class OrderEmitter:
         self.query = query
         self.codes: dict[int, int] = {}
         self.sorted_by_path = False
+        self.any_row = False
+        """Whether it only matters if there is a row."""
         self.limited = False
         self.limit: tuple[str, str] | None = None
 
@@ -94,14 +96,15 @@ class OrderEmitter:
         return plan._replace(steps=[step._replace(path=path)])
 
     def with_cover(self, plan: JoinPlan) -> JoinPlan:
-        """Let the plan's only step read a key alone, if that holds all that is read."""
+        """Let the plan's only step read a key alone, if that holds all that is read (`any_row`: but for results)."""
         if len(plan.steps) != 1 or self.core.windows:
             return plan
         step = plan.steps[0]
         source = step.source
         if source.table is None or source.join != "INNER" or source.live:
             return plan
-        return plan._replace(steps=[step._replace(path=covered(self.core, self.keys, source, step.path))])
+        path = covered(self.core, self.keys, source, step.path, with_results=not self.any_row)
+        return plan._replace(steps=[step._replace(path=path)])
 
     def explain(self, explanation: Explanation) -> None:
         if self.core.is_aggregate and self.core.group_by:

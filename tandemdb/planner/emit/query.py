@@ -260,7 +260,9 @@ class QueryEmitter(SubqueryEmitter):
             write_set(self, query, simple=simple)
         elif result == "any" and simple:
             self.common(query)
-            pipeline, _ = self.pipeline(core)
+            order = OrderEmitter(self, core, None)
+            order.any_row = True
+            pipeline, _ = self.pipeline(core, order)
             pipeline.write(frame, ["return True"])
             frame.emit("return False")
         elif result == "first" and simple and not query.order_by and not core.distinct:

@@ -3,7 +3,7 @@
     find     let city_0 = table_city_1.find(p0) ; if city_0 is not None
     unique   let city_0_key = table_city_1.keys[7].first(2, p0) ; if ... ; let city_0 = table_city_1.find(city_0_key)
     key      for city_0 in table_city_1.find_many(table_city_1.keys[7].equal(2, p0))
-             for city_0 in under_1[k_1[2]]               under_1 = rows_under(table_city_1, 7, 1, False)
+             for city_0 in under_1[k_1[2]]               under_1 = rows_under(table_city_1, 7, 1, 'records')
     range    for city_0 in chain(table_city_1.range_record_lists(p0, False, p1, True))
     hash     for city_0 in hash_1.get(k_1[2], ())        hash_1 = records_by(context, table_city_1, (3,), False, False)
     scan     for city_0 in chain(context.watched(table_city_1.record_lists()))
@@ -264,8 +264,11 @@ class SourceReader:
         texts = [self.operand(term).text for term in path.terms]
         value = texts[0] if len(texts) == 1 else f"({', '.join(texts)})"
         maker = self.generator.helper(rows_under)
-        under = self.made_once(f"{maker}({self.table}, {path.key.id}, {len(texts)}, {source.uses_key})", "under")
+        form = "keys" if path.cover == "key" else "items" if source.uses_key else "records"
+        under = self.made_once(f"{maker}({self.table}, {path.key.id}, {len(texts)}, {form!r})", "under")
         self.pipeline.loop(self.target, f"{under}[{value}]")
+        if path.cover == "key":
+            self.cover()
 
     def read_key(self) -> None:
         path = self.path
@@ -297,7 +300,7 @@ class SourceReader:
             source.places = places_in(source, path.key)
             self.pipeline.pairs = True
         else:
-            source.places = {source.table.rowid_position: ""}
+            source.places = {source.table.rowid_position: ""} if source.table.rowid_position >= 0 else {}
         self.queries.expressions.forget()
 
     def range_of_key(self, key: str) -> str:

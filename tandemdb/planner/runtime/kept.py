@@ -67,14 +67,13 @@ def grouped(
     items: Iterable[Any], value: Callable[[Any], Any], single: bool, with_keys: bool, paired: bool
 ) -> dict[Any, Any]:
     """The items by their values; pairs that only told the unique key become records again."""
-    bare = paired and not with_keys
+    listed = list(items)
+    under = [item[1] for item in listed] if paired and not with_keys else listed
     if single:
-        listed = list(items)
-        under = [item[1] for item in listed] if bare else listed
         return without_null(dict(zip(map(value, listed), under, strict=True)))
     lists: defaultdict[Any, list[Any]] = defaultdict(list)
-    for item in items:
-        lists[value(item)].append(item[1] if bare else item)
+    for found, item in zip(map(value, listed), under, strict=True):
+        lists[found].append(item)
     lists.default_factory = None
     return without_null(lists)
 
@@ -139,18 +138,19 @@ def finder(context: Any, table: Any, finds: int) -> Callable[[Any], Record | Non
 class RowsUnder(dict[Any, Rows]):
     """The rows under the values of a key's first columns, each found when it is first asked for.
 
-    One column's value stands bare, several as a tuple; under NULL there is nothing.
+    One column's value stands bare, several as a tuple; under NULL there is nothing. `form`: records, items (unique key
+    and record) or the unique keys alone.
     """
 
-    __slots__ = ("key", "reader", "width", "with_keys")
+    __slots__ = ("key", "reader", "width", "form")
 
-    def __init__(self, table: Any, key_id: int, width: int, with_keys: bool) -> None:
+    def __init__(self, table: Any, key_id: int, width: int, form: str) -> None:
         self.key = table.keys[key_id]
         # Not the table: it keeps this, and a circle would outlive its last reader.
         self.reader = TableReading.__new__(TableReading)
         self.reader.location = table.location
         self.width = width
-        self.with_keys = with_keys
+        self.form = form
 
     def __missing__(self, value: Any) -> Rows:
         if self.width == 1:
@@ -168,21 +168,23 @@ class RowsUnder(dict[Any, Rows]):
                 stored += (CLASS_RANK[type(part)], part)
             whole = len(self.key.definition.columns) == self.width
             keys = self.key.equal(rank, tuple(stored)) if whole else self.key.prefix_keys(rank, tuple(stored))
-        rows = self.reader.find_items(keys) if self.with_keys else self.reader.find_many(keys)
+        rows = keys
+        if self.form != "keys":
+            rows = self.reader.find_items(keys) if self.form == "items" else self.reader.find_many(keys)
         if len(self) >= UNDER_MAX:
             self.clear()
         self[value] = rows
         return rows
 
 
-def rows_under(table: Any, key_id: int, width: int, with_keys: bool) -> RowsUnder:
+def rows_under(table: Any, key_id: int, width: int, form: str) -> RowsUnder:
     """The rows under the first `width` columns of a secondary key, by their values as the key stores them."""
-    name = key_id, width, with_keys
+    name = key_id, width, form
     if table.writer.stamp == table.stamp:
-        return RowsUnder(table, key_id, width, with_keys)
+        return RowsUnder(table, key_id, width, form)
     shelf = shelf_of(table)
     found: RowsUnder | None = shelf.get(name)
     if found is None:
-        found = RowsUnder(table, key_id, width, with_keys)
+        found = RowsUnder(table, key_id, width, form)
         put(shelf, name, found)
     return found
