@@ -333,7 +333,7 @@ class Node:
             transport.set_options(connected)
             connected.settimeout(handshake.LOGIN_SECONDS)
             if self._context is not None:
-                connected = self._context.wrap_socket(connected, server_side=True)
+                connected = transport.accept_tls(self._context, connected, handshake.LOGIN_SECONDS)
             channel = transport.Channel(connected)
             with self._lock:
                 self._links = link = self._links + 1

@@ -233,6 +233,35 @@ def connect(address: Address, timeout_seconds: float = CONNECT_SECONDS) -> Chann
     return Channel(connected, wire.Decoder())
 
 
+def accept_tls(context: ssl.SSLContext, connected: socket.socket, seconds: float) -> ssl.SSLSocket:
+    """Let the other side begin TLS, all of it within so many seconds, however it dribbles.
+
+    Raises:
+        LinkLost: it took too long. SSLError: it does not want to, or is not known. OSError: it is gone.
+    """
+    deadline = time.monotonic() + seconds
+    wrapped = context.wrap_socket(connected, server_side=True, do_handshake_on_connect=False)
+    wrapped.setblocking(False)
+    waiting = select.poll()
+    while True:
+        wanted = select.POLLIN
+        try:
+            wrapped.do_handshake()
+            return wrapped
+        except ssl.SSLWantReadError:
+            pass  # More is to come.
+        except ssl.SSLWantWriteError:
+            wanted = select.POLLOUT
+        except BaseException:
+            wrapped.close()
+            raise
+        waiting.register(wrapped, wanted)
+        remaining = deadline - time.monotonic()
+        if remaining <= 0 or not waiting.poll(remaining * 1000):
+            wrapped.close()
+            raise LinkLost(f"TLS was not agreed on within {seconds:g} s")
+
+
 def listen(host: str, port: int) -> socket.socket:
     """Open a listening socket.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import socket
 import struct
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tandemdb import replication
+from tandemdb.dbapi.serving import open_handler
 from tandemdb.errors import OperationalError, ProgrammingError
 from tandemdb.replication import handshake, transport, wire
 from tandemdb.replication.address import Address, Security, read_address
@@ -21,7 +23,7 @@ from tandemdb.replication.calls import Caller
 from tandemdb.replication.errors import LinkLost, ProtocolError, Refused, ReplicationError
 from tandemdb.replication.identity import Identity
 from tandemdb.replication.linking import replicate_to
-from tandemdb.replication.messages import Epoch, Frame, Heartbeat, Hello
+from tandemdb.replication.messages import BlockImage, Epoch, Frame, Heartbeat, Hello
 from tandemdb.replication.node import Node
 from tandemdb.replication.relay import Relay
 from tandemdb.storage import Database
@@ -324,6 +326,63 @@ def test_who_says_nothing_is_dropped(nodes: list[Node], monkeypatch: pytest.Monk
         connected.sendall(b"tD")
         assert connected.recv(100) == b""
     assert ask(node).call("status").value["role"] == "primary"
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+def test_who_dribbles_is_dropped(
+    nodes: list[Node], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, encrypted: bool
+) -> None:
+    """A byte now and then keeps no place: the login as a whole is bounded in time."""
+    monkeypatch.setattr(handshake, "LOGIN_SECONDS", 0.3)
+    security = make_certificates(tmp_path, "ours") if encrypted else Security()
+    node = start(nodes, security=security)
+    hello = Hello(wire.PROTOCOL, b"", "x", b"", bytes(32), "shop", "operator", "", Epoch(0))
+    start_of_tls = bytes.fromhex("1603010200010001fc0303") + bytes(600)
+    data = start_of_tls if encrypted else wire.encode(Frame(0, Epoch(0), 0, hello))
+    with socket.create_connection((node.address.host, node.address.port), 10) as connected:
+        sent = 0
+        try:
+            while sent < len(data) - 1:
+                connected.sendall(data[sent : sent + 1])
+                sent += 1
+                connected.settimeout(0.02)
+                try:
+                    if connected.recv(4096) == b"":
+                        break
+                except TimeoutError:
+                    pass
+        except OSError:
+            pass  # Closed by the node, in the midst of a byte.
+        assert sent < len(data) - 1
+    until(lambda: node._connections == 0, "the connection is forgotten")
+    monkeypatch.undo()
+    assert ask(node, security).call("status").value["role"] == "primary"
+
+
+@pytest.mark.parametrize("purpose", ["client", "operator", "secondary"])
+def test_bad_input_after_the_login(nodes: list[Node], purpose: str) -> None:
+    """Who has logged in and then sends what nobody sends is dropped; nothing has changed, and the node goes on."""
+    node = start(nodes, sessions=open_handler)
+    table = make_table(node.database, 10)
+    digest, lsn = node.database.digest(), node.database.root.lsn
+    huge = wire.HEADER.pack(b"tD", wire.PROTOCOL, 25, 0, 0, (1 << 30) + 1, 0, 0, 0)
+    wrong = wire.encode(Frame(0, Epoch(0), 0, Hello(wire.PROTOCOL, b"", "x", b"", bytes(32), "", "", "", Epoch(0))))
+    unasked = wire.encode(Frame(7, Epoch(1), 5, BlockImage(table, 0, (1,), ((1, "evil", None),))))
+    for data in (b"\0" * 100, huge, wrong, unasked, random.Random(3).randbytes(50_000)):
+        channel = transport.connect(Address(node.address.host, node.address.port, "shop"))
+        handshake.log_in(channel, Identity(b"", "bad", bytes(16)), b"", "shop", purpose, "async")
+        channel.socket.setblocking(True)
+        try:
+            channel.socket.sendall(data)
+            channel.socket.settimeout(0.2)
+            while channel.socket.recv(4096):
+                pass
+        except OSError:
+            pass  # It was closed, or stays and says nothing: a secondary may send what is of no session.
+        channel.close()
+    assert (node.database.digest(), node.database.root.lsn) == (digest, lsn)
+    assert ask(node).call("status").value["role"] == "primary"
+    put(node.database, table, 1, "still there")
 
 
 def test_an_impostor_is_found_out(tmp_path: Path) -> None:
