@@ -16,6 +16,8 @@ def add_node_commands(commands: Commands) -> None:
     follow = add_operator(commands, "follow", "make a running node a secondary of another")
     follow.add_argument("primary", metavar="PRIMARY_URL", help="whom it is to follow")
     add_secondary(follow)
+    add_operator(commands, "suspend", "let a secondary stay at one commit, for reading at leisure")
+    add_operator(commands, "resume", "let a suspended secondary follow its primary again")
     hand_over = add_operator(commands, "switchover", "hand a primary's place over to one of its secondaries")
     hand_over.add_argument("secondary", metavar="SECONDARY_URL", help="who is to lead")
     hand_over.add_argument("--mode", choices=("sync", "async"), default="sync", help="of the former primary")

@@ -172,6 +172,30 @@ def follow(options: argparse.Namespace) -> int:
     return 0
 
 
+def suspend(options: argparse.Namespace) -> int:
+    """Let a secondary stay at one commit."""
+    from tandemdb.dbapi import nodes
+
+    try:
+        lsn = nodes.ask(options.url, security_of(options), "suspend")
+    except sqlite3.Error as error:
+        return fail(error)
+    print(f"{options.url.partition('?')[0]} stays at LSN {lsn}; its primary counts on it no longer")
+    return 0
+
+
+def resume(options: argparse.Namespace) -> int:
+    """Let a suspended secondary follow its primary again."""
+    from tandemdb.dbapi import nodes
+
+    try:
+        nodes.ask(options.url, security_of(options), "resume")
+    except sqlite3.Error as error:
+        return fail(error)
+    print(f"{options.url.partition('?')[0]} follows again")
+    return 0
+
+
 def switchover(options: argparse.Namespace) -> int:
     """Hand a primary's place over to a secondary."""
     from tandemdb.dbapi import nodes

@@ -181,6 +181,45 @@ class Node:
             self.system.link = self.system.secondary = None
         linking.follow(self.database, address, mode, overwrite=overwrite)
 
+    def suspend(self) -> int:
+        """Stay at the commit that readers see now, for reading at leisure; returns its LSN.
+
+        The primary is told first, and counts on this secondary no longer. `resume` follows it again.
+
+        Raises:
+            ReplicationError: this node follows nobody, or its primary cannot be told.
+        """
+        self._check_uncoordinated("suspend")
+        with self.changing_role:
+            link, core = self.system.link, self.system.secondary
+            if not isinstance(link, Follower) or core is None or link.address is None or link.is_cut:
+                raise ReplicationError("this node follows no other", hint="Detach it at its primary.")
+            address = link.address
+            channel = transport.connect(address)
+            operator = Caller(channel)
+            try:
+                handshake.log_in(channel, self.system.identity, address.security.secret, address.name, "operator")
+                handshake.open_up(channel, calls.ANSWERS)
+                link.stop()
+                operator.call("detach", self.system.identity.node, seconds=HAND_OVER_SECONDS)
+            finally:
+                operator.close()
+            with self.system.lock:
+                core.close()
+        return self.database.root.lsn
+
+    def resume(self) -> None:
+        """Follow the primary again after `suspend`, from the commit this node has stayed at.
+
+        Raises:
+            ReplicationError: it was not suspended.
+        """
+        with self.changing_role:
+            link, core = self.system.link, self.system.secondary
+            if not isinstance(link, Follower) or core is None or link.address is None or core.state != "detached":
+                raise ReplicationError("this node was not suspended")
+            linking.redirect(self.database, link.address, core.mode)
+
     def follows(self, address: Address) -> bool:
         """Tell whether this node follows the one at that address already, linked or trying to be."""
         link = self.system.link

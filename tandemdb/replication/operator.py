@@ -1,6 +1,6 @@
 """What an operator's link may call on a node.
 
-    status()  promote()  follow(url, mode, overwrite)  hand_over(url, mode)
+    status()  promote()  suspend()  resume()  follow(url, mode, overwrite)  hand_over(url, mode)
     stand_aside()  detach(name)  continue_alone()  orphans()  outcome(transaction)
     pin(lsn)  table_digests()  block_digests(table)  block(table, number)       one root, held while it is compared
     interrupt(link, ticket)
@@ -36,6 +36,8 @@ class Operator:
             "status": self.status,
             "promote": self.promote,
             "follow": self.follow,
+            "suspend": self.suspend,
+            "resume": self.resume,
             "hand_over": self.hand_over,
             "stand_aside": self.stand_aside,
             "outcome": self.outcome,
@@ -83,6 +85,15 @@ class Operator:
         if secret_file:
             security = Security(secret_file, security.tls_ca, security.tls_cert, security.tls_key)
         self.node.follow(read_address(url, security), "sync" if mode == "sync" else "async", bool(overwrite))
+        return None, ()
+
+    def suspend(self) -> Answer:
+        """Stay at the present commit; answer with its LSN."""
+        return self.node.suspend(), ()
+
+    def resume(self) -> Answer:
+        """Follow the primary again."""
+        self.node.resume()
         return None, ()
 
     def hand_over(self, url: str, mode: str) -> Answer:

@@ -191,6 +191,32 @@ def test_a_planned_switchover_and_back(nodes: list[Node]) -> None:
         ask(second).call("hand_over", str(first.address), "sync")
 
 
+def test_suspended_for_reading_and_resumed(nodes: list[Node]) -> None:
+    primary, secondary = start(nodes), start(nodes)
+    table = make_table(primary.database, 2000)
+    secondary.follow(primary.address, "sync")
+    until(lambda: in_step(primary), "in step")
+    put(primary.database, table, 1, "before")
+    until(lambda: level(primary, secondary), "level")
+    with pytest.raises(ReplicationError, match="not suspended"):
+        ask(secondary).call("resume")
+    root = secondary.database.root
+    assert ask(secondary).call("suspend").value == root.lsn
+    for number in range(20):
+        put(primary.database, table, number, "meanwhile")
+    assert secondary.database.root is root
+    assert primary.status()["secondaries"] == []
+    with pytest.raises(ReplicationError, match="follows no other"):
+        ask(secondary).call("suspend")
+    ask(secondary).call("resume")
+    until(lambda: in_step(primary) and level(primary, secondary), "in step again")
+    assert primary.status()["secondaries"][0]["plans"][-1] in ("tail", "blocks")
+    assert secondary.database.digest() == primary.database.digest()
+    put(primary.database, table, 2, "after")
+    assert secondary.system.secondary is not None
+    assert secondary.system.secondary.received_lsn == primary.database.root.lsn
+
+
 def test_what_became_of_a_commit_in_doubt(nodes: list[Node]) -> None:
     primary, secondary = start(nodes), start(nodes)
     table = make_table(primary.database, 10)
