@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks import tpch
 from benchmarks.measure import Data, Workload
+from benchmarks.tpch.by_hand import BY_HAND
 from benchmarks.tpch.data import TPCH
 from benchmarks.workloads.query_file import read_queries
 from benchmarks.workloads.tpcc import TPCC, business_day
@@ -32,4 +33,4 @@ def tpch_query(name: str, query: str, data: Data) -> Workload:
     def work(connection: Any) -> Any:
         return connection.execute(query).fetchall()
 
-    return Workload(f"TPC-H {name}", "tpc-h", work, data)
+    return Workload(f"TPC-H {name}", "tpc-h", work, data, by_hand=BY_HAND[name])
