@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -34,9 +35,15 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> object:
     def write_and_run(suite: str, *options: str) -> pytest.RunResult:
         pytester.makepyfile(suite)
         plugin = ("-p", "tandemdb.pytest_plugin", "-p", "no:cacheprovider")
-        return pytester.runpytest_subprocess(*plugin, *options)  # in this process it would load modules twice
+        return pytester.runpytest_subprocess(*plugin, *options)
 
     return write_and_run
+
+
+def need(module: str) -> None:
+    """Skip a test that needs a module; pytester, which forgets what a test imports, would have it imported twice."""
+    if importlib.util.find_spec(module) is None:
+        pytest.skip(f"{module} is not installed")
 
 
 def test_each_test_has_a_fork(run) -> None:
@@ -72,7 +79,7 @@ def test_without_an_override_it_is_empty(run, pytester: pytest.Pytester) -> None
 
 
 def test_all_that_a_test_opens_is_one_database(run) -> None:
-    pytest.importorskip("sqlalchemy", reason="SQLAlchemy is not installed")
+    need("sqlalchemy")
     suite = """
         import threading
         from sqlalchemy import text
@@ -114,7 +121,7 @@ def test_all_that_a_test_opens_is_one_database(run) -> None:
 
 
 def test_asynchronous_engines(run) -> None:
-    pytest.importorskip("greenlet", reason="SQLAlchemy's asynchronous engines need greenlet")
+    need("greenlet")
     suite = """
         import asyncio
         from sqlalchemy import text
@@ -133,7 +140,7 @@ def test_asynchronous_engines(run) -> None:
 
 
 def test_queries_are_counted(run) -> None:
-    pytest.importorskip("sqlalchemy", reason="SQLAlchemy is not installed")
+    need("sqlalchemy")
     suite = """
         import pytest
         from sqlalchemy import create_engine, text
@@ -184,10 +191,11 @@ def test_queries_are_counted(run) -> None:
 
 
 def test_an_example_of_hypothesis_has_a_fork(run) -> None:
-    pytest.importorskip("hypothesis", reason="hypothesis is not installed")
+    need("hypothesis")
     suite = """
-        from hypothesis import given, strategies
+        from hypothesis import HealthCheck, given, settings, strategies
 
+        @settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
         @given(names=strategies.lists(strategies.text("abc", min_size=1), unique=True))
         def test_names(tandemdb_template, names):
             with tandemdb_template.example() as database:
@@ -209,7 +217,7 @@ def test_an_example_of_hypothesis_has_a_fork(run) -> None:
 
 
 def test_workers_of_xdist_have_their_own(run) -> None:
-    pytest.importorskip("xdist", reason="pytest-xdist is not installed")
+    need("xdist")
     suite = """
         import pytest
 
