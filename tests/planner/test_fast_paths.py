@@ -334,7 +334,7 @@ STRINGS = [
     "SELECT substr(x, 0, 2), substr(x, -2, 1), substr(x, 2, -1), substr(x, 1, 0) FROM t",
     "SELECT substr(x, 1.5, 2), substr(x, '2') FROM t",
     "SELECT substr(x, 4294967297, 2), substr(x, 1, 4294967298), substr(x, NULL, 1), substr(x, id, 2) FROM t",
-    "SELECT substr(x, ?, ?) FROM t",
+    "SELECT substr(x, ?, ?), substr(coalesce(x, y, 'abc'), ?, ?) FROM t",
     "SELECT substr(x, ?) FROM t WHERE length(x) > ?",
     "SELECT instr(x, 'b'), instr(x, ''), instr(x, 'B'), instr(upper(x), 'C'), instr(x, y), instr(x, 9) FROM t",
     "SELECT x || k, k || x, x || x, x || 1.5, x || y || id, x || NULL, k || id FROM t",
@@ -351,7 +351,7 @@ def test_functions_of_texts(kind: str) -> None:
     texts = [found for found in TEXTS if found is not None or kind != "texts"]
     texts += [7, 2.5, b"ab\0c"] if kind == "all" else []
     values = [(1, 2), (2, 1), (0, 2), (-1, 1), (2, -1), (2**31, 1), (1, 2**40), (1.5, 1), ("2", "1"), (None, 1)]
-    queries = [(text, found[: text.count("?")]) for text in STRINGS for found in values]
+    queries = [(text, (found * 2)[: text.count("?")]) for text in STRINGS for found in values]
     check(texts, queries)
 
 
@@ -437,3 +437,69 @@ def test_rounding() -> None:
     reals = [chance.randrange(-(10**6), 10**6) / chance.choice([8, 16, 3, 7, 10, 100, 1000]) for _ in range(1000)]
     reals += [0.05, 0.15, 0.25, 2.675, 1.005, -0.04, -0.05, 1e7, 9999999.95, -1e7, 1e300, math.inf, 0.5, 1.5, -2.5, 0.0]
     check(reals, [(f"SELECT round(x, {places}), round(-x, {places}) FROM t", ()) for places in (-1, 0, 1, 2, 3, 4, 5)])
+
+
+PRINTED: list[Any] = [0, 5, -42, BIG, -BIG, 1.5, -2.25, 0.005, 1e20, math.inf, "text", "12", "é", "a\0b", "", b"x"]
+PRINTERS = [
+    "%d", "%5d", "%05d", "%-5d|", "%-05d|", "%+d", "%s", "%10s|", "%.2f", "%.1f", "%8.3f", "%05.1f", "%d%%", "%%",
+    "%i", "%x", "%d-%s", "%s: %.3f", "", "%", "plain", "%Q", "%,d", "%.0f", "%f", "%.4f", "é%d", "%099d", "%100d",
+    "%d\0%d", "%s%s%s",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", PRINTERS)
+def test_printf(text: str) -> None:
+    check([*PRINTED, None], [
+        (f"SELECT printf(?{more}) FROM t", (text,)) for more in ("", ", x", ", x, y", ", x, y, k", ", k, k", ", k, x")
+    ])  # fmt: skip
+
+
+JSON_TEXTS: list[Any] = [
+    "[1, 2.50, -3, \"x\", null, true, false]", "[]", "{}",
+    '{"a": 1, "b c": "x", "_d": null, "e1": true, "": 2, "a": 3}', "[9223372036854775808, 1]",
+    "[-9223372036854775808]", "[1e999, -0.0, 0.1]", "[[1], 2]", '{"a": {"b": 1}}', "7", "null", '["\\u0041"]', "[1",
+    "[1]x", " [1 , 2] ", '{"é": "ü"}', "[1]\0", None, 5, b"[1]",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("document", JSON_TEXTS)
+def test_json_each(document: Any) -> None:
+    check([document], [
+        ("SELECT t.id, e.* FROM t, json_each(t.x) e", ()),
+        ("SELECT e.key, e.value, e.type, e.atom, e.id, e.fullkey, e.path FROM t, json_each(t.x, '$') e", ()),
+        ("SELECT count(*), sum(value) FROM t, json_each(t.x)", ()),
+        ("SELECT t.id FROM t WHERE EXISTS (SELECT 1 FROM json_each(t.x) WHERE value = 2)", ()),
+        ("SELECT * FROM json_each(?)", (document,)),
+    ])  # fmt: skip
+
+
+def test_json_made() -> None:
+    values = [*PRINTED[:-1], None, "q\"uote", "back\\slash", "new\nline", "\x7f", "\u2028", "'", "\U0001f600", 2.50]
+    check(values, [
+        ("SELECT json_array(x, k, y), json_object('a', x, 'b\"', k), json_quote(x) FROM t", ()),
+        ("SELECT json_group_array(x), json_group_object(k, x) FROM t", ()),
+        ("SELECT json_object(k, x) FROM t", ()),
+        ("SELECT json_array(json_array(x), json(json_array(k))) FROM t", ()),
+    ])  # fmt: skip
+
+
+CASTS = [
+    "SELECT CAST(x AS INTEGER), CAST(x AS TEXT), CAST(x AS REAL), CAST(k AS TEXT), CAST(k AS REAL) FROM t",
+    "SELECT CAST(x * 2 AS INTEGER), CAST(k + 1 AS TEXT), CAST(x + 0.5 AS INTEGER), CAST(x / 2 AS REAL) FROM t",
+    "SELECT x / 3, x / 0, x / 0.0, x / k, x / 2.5, 7 / x, k / 2, k / -2, -k / 2, x / -1, x % 3, x % 0 FROM t",
+    "SELECT x & 5, x | k, k & 3, k | 4, -x, -k, +x, -(-x), -(k - 3), x << 1, k >> 1 FROM t",
+    "SELECT min(x, k), max(x, k), min(k, 1), max(k, 1), min(x, y), max(x, 2.0), min(x + 1, k * 2), max(k, 1.0) FROM t",
+    "SELECT x > 1 AND k < 2, x > 1 OR k < 2, NOT (x > 1 AND k), x = 1 AND y = 2 OR k = 1, x > -5, x IS NULL FROM t",
+    "SELECT sum(x > 1), sum(x > 1 AND k < 2), sum(x LIKE '%1%'), sum(NOT x > 1), count(x > 1 OR y > 1) FROM t",
+    "SELECT substr(x, -2), substr(x, -3, 2), substr(x, -3, 9), trim(x), ltrim(x), rtrim(x || ' '), trim(x, 'a') FROM t",
+    "SELECT group_concat(x), group_concat(k), group_concat(x, ';') FROM t",
+    "SELECT id FROM t WHERE x / 2 > 0.25 AND -k < 0",
+    "SELECT id FROM t WHERE k / ? = 1 OR x / ? > 1",
+]
+
+
+@pytest.mark.parametrize("name", [*COLUMNS, "patterns"])
+def test_operators_and_casts(name: str) -> None:
+    column = TEXTS if name == "patterns" else COLUMNS[name]
+    values = [(2, 2), (0, 0), (-1, -1), (2.5, 0.0), ("2", "x"), (None, None), (-(2**63), 1)]
+    check(column, [(text, found[: text.count("?")]) for text in CASTS for found in values[: 1 + 9 * text.count("?")]])

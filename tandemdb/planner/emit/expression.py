@@ -190,6 +190,9 @@ class ExpressionEmitter:
             # Only a literal can be minus zero: SQLite subtracts everything else from zero.
             minus = "-" if isinstance(node.operand, ast.Literal) else "0.0 - "
             return Code(f"({minus}{operand.grouped})", HOLDS_FLOAT, True)
+        literal = node.operand.value if isinstance(node.operand, ast.Literal) else None
+        if type(literal) is int and literal >= 0:
+            return Code(f"(-{operand.text})", HOLDS_INT, True)
         if not operand.classes & (HOLDS_TEXT | HOLDS_BLOB):
             return self.arithmetic("-", Code("0", HOLDS_INT, True), operand)
         return Code(f"{self.use(values.negate)}({operand.text})", HOLDS_NUMBER | operand.classes & HOLDS_NULL)
@@ -444,7 +447,11 @@ class ExpressionEmitter:
         native = NATIVE_CASTS.get((operand.classes & ~HOLDS_NULL, classes))
         if native is not None:
             operand, test = self.guarded(operand)
-            text = native.format(operand.text)
+            first = x = operand.text
+            if "(" in x:
+                x = self.generator.name("x")
+                first = f"({x} := {operand.text})"
+            text = native.format(first=first, x=x, otherwise=self.use(function))
             if test:
                 return Code(f"(None if {test} else {text})", classes | HOLDS_NULL, True)
             return Code(text, classes)
@@ -515,7 +522,11 @@ CASTS: dict[str, tuple[Callable[[Any], Any], int]] = {
     "NUMERIC": (values.cast_numeric, HOLDS_NUMBER),
 }
 
-NATIVE_CASTS = {(HOLDS_INT, HOLDS_TEXT): "str({})", (HOLDS_INT, HOLDS_FLOAT): "float({})"}
+NATIVE_CASTS = {
+    (HOLDS_INT, HOLDS_TEXT): "str({first})",
+    (HOLDS_INT, HOLDS_FLOAT): "float({first})",
+    (HOLDS_FLOAT, HOLDS_INT): "(int({x}) if -9e18 < {first} < 9e18 else {otherwise}({x}))",
+}
 """Casts that Python's own functions make: from class, to class."""
 
 EMITTERS: dict[type, Callable[[ExpressionEmitter, Any], Code]] = {

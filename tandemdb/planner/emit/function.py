@@ -189,7 +189,7 @@ def substring(emitter: ExpressionEmitter, node: FunctionCall) -> Code | None:
     cut = emitter.generator.hoist(Code(f"{maker}({', '.join(number.text for number in numbers)})"), "cut").text
     if not cut.isidentifier():
         return None
-    return of_text(emitter, node, lambda first, x: f"{x}[{cut}] if {cut} and {NUL} not in {first}", HOLDS_TEXT)
+    return of_text(emitter, node, lambda first, x: f"{x}[{cut}] if {NUL} not in {first} and {cut}", HOLDS_TEXT)
 
 
 def slice_of(start: int, count: int = INT32_MAX) -> slice | None:

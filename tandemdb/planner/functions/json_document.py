@@ -206,9 +206,12 @@ def json_of(value: Value) -> str:
     Raises:
         OperationalError: the value is a blob.
     """
+    kind = type(value)
+    if kind is int:
+        return int.__repr__(value)
     if value is None:
         return "null"
-    if isinstance(value, JsonText):
+    if kind is JsonText:
         return str(value)
     if isinstance(value, str):
         return quote_text(value)
@@ -219,6 +222,8 @@ def json_of(value: Value) -> str:
 
 def quote_text(text: str) -> str:
     """Write a text as a JSON string; of characters, only control characters, quotes and backslashes are escaped."""
+    if text.isprintable() and '"' not in text and "\\" not in text:
+        return f'"{text}"'
     return f'"{text.translate(ESCAPES)}"'
 
 

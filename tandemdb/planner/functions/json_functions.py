@@ -42,10 +42,14 @@ def json_object(*arguments: Value) -> JsonText:
     """json_object(LABEL, X, ...)."""
     if len(arguments) % 2:
         raise OperationalError("json_object() requires an even number of arguments", code="SQLITE_ERROR")
-    if not all(isinstance(label, str) for label in arguments[::2]):
+    if not all(map(is_text, arguments[::2])):
         raise OperationalError("json_object() labels must be TEXT", code="SQLITE_ERROR")
     members = zip(arguments[::2], arguments[1::2], strict=True)
-    return JsonText("{" + ",".join([f"{quote_text(str(label))}:{json_of(value)}" for label, value in members]) + "}")
+    return JsonText("{" + ",".join([f"{quote_text(label)}:{json_of(value)}" for label, value in members]) + "}")  # type: ignore[arg-type]
+
+
+def is_text(value: Value) -> bool:
+    return isinstance(value, str)
 
 
 def json_quote(value: Value) -> JsonText:

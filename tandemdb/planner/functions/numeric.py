@@ -138,14 +138,12 @@ def log_of(*arguments: Value) -> float | None:
 
 def round_real(value: Value, digits: Value = 0) -> float | None:
     """round(X, Y): halves away from zero, by way of the decimal digits SQLite's printf gives."""
-    if type(value) is float and type(digits) is int and 0 < digits < len(POWERS) and -USUAL_MAX < value < USUAL_MAX:
-        # Clear of a tie, or just on it, which is rounded up: the digits need not be computed one by one.
-        scaled = abs(value) * POWERS[digits]
-        whole = int(scaled)
-        rest = scaled - whole
-        if rest == 0.5 or not 0.499 < rest < 0.501:
-            rounded = (whole + (rest >= 0.5)) / POWERS[digits]
-            return -rounded if value < 0 else rounded
+    if type(value) is float and type(digits) is int:
+        if digits == 0 and -USUAL_MAX < value < USUAL_MAX:
+            return float(int(value + (-0.5 if value < 0 else 0.5)))
+        found = usual_round(value, digits)
+        if found is not None:
+            return found
     if value is None or digits is None:
         return None
     number, places = as_real(value), min(max(as_32_bits(digits), 0), 30)
@@ -154,6 +152,19 @@ def round_real(value: Value, digits: Value = 0) -> float | None:
     if places == 0:
         return float(int(number + (-0.5 if number < 0 else 0.5)))
     return text_to_real(format_real(number, "f", places, alternate=False, more_digits=False, prefix=""))
+
+
+def usual_round(value: float, places: int) -> float | None:
+    """The value rounded, if it is clear of a tie, or just on one, which goes up: then no digits need be computed."""
+    if not 0 < places < len(POWERS) or not -USUAL_MAX < value < USUAL_MAX:
+        return None
+    scaled = abs(value) * POWERS[places]
+    whole = int(scaled)
+    rest = scaled - whole
+    if rest != 0.5 and 0.499 < rest < 0.501:
+        return None
+    rounded = (whole + (rest >= 0.5)) / POWERS[places]
+    return -rounded if value < 0 else rounded
 
 
 POWERS = (1, 10, 100, 1000, 10000)

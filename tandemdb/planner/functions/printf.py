@@ -9,9 +9,12 @@ count bytes, characters with the flag `!`. A conversion that is none ends the ou
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
+from tandemdb.planner.functions.numeric import usual_round
 from tandemdb.planner.functions.registry import ScalarFunction
 from tandemdb.planner.functions.text import as_32_bits
 from tandemdb.planner.runtime.reals import format_real
@@ -36,6 +39,8 @@ def printf(*arguments: Value) -> str | None:
     """printf(FORMAT, ...): NULL if the format is, if the result is too long, and if nothing at all is written."""
     if not arguments or arguments[0] is None:
         return None
+    if (found := usual_text(arguments)) is not None:
+        return found
     text = until_nul(to_text(arguments[0]))
     values = iter(arguments[1:])
     pieces: list[str] = []
@@ -58,6 +63,44 @@ def printf(*arguments: Value) -> str | None:
         pieces.append(convert(field, conversion, values))
     return joined(pieces) if pieces else None
 
+
+# ---- formats that Python's own operator writes alike
+
+
+def usual_text(arguments: tuple[Value, ...]) -> str | None:
+    """The result for a format of plain fields and values of the classes that they are for; None for any other."""
+    fields = usual_fields(arguments[0])
+    if fields is None or len(arguments) != len(fields) + 1:
+        return None
+    values: list[Value] = []
+    for value, (kind, places) in zip(arguments[1:], fields, strict=True):
+        if type(value) is not kind:
+            return None
+        if kind is float:
+            value = usual_round(value, places)  # type: ignore[arg-type]
+            if value is None:
+                return None
+        elif kind is str and ("\0" in value or not value.isascii()):  # type: ignore[operator, union-attr]
+            return None
+        values.append(value)
+    return str(arguments[0]) % tuple(values) or None
+
+
+@lru_cache(maxsize=256)
+def usual_fields(text: Value) -> list[tuple[type, int]] | None:
+    """The class that each field of a format is for, and its decimals; None if one is not plain."""
+    if type(text) is not str or not text.isascii() or "\0" in text or "%" in FIELD.sub("", text):
+        return None
+    fields: list[tuple[type, int]] = []
+    for match in FIELD.finditer(text):
+        if match[0] != "%%":
+            fields.append((float, int(match[1])) if match[1] else (str if match[0] == "%s" else int, 0))
+    return fields
+
+
+FIELD = re.compile(r"%(?:%|s|(?:0?[1-9][0-9]?|-[1-9][0-9]?)?d|\.([1-4])f)")
+
+# ---- all others
 
 CONVERSIONS = frozenset("diuxXoprfeEgGszqQwc%n")
 LENGTH_MAX = 1_000_000_000

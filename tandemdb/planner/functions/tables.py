@@ -13,11 +13,12 @@ array's place as [0]: SQLite 3.40 counts only what it has walked over.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from tandemdb.errors import OperationalError
 from tandemdb.planner.functions.json_document import Label, Node, look_up, parse, unescape, value_of
+from tandemdb.planner.functions.json_quick import OTHERWISE, Real, atom, read
 from tandemdb.planner.runtime.values import as_integer, to_text, until_nul
 from tandemdb.storage.values import Value
 
@@ -40,6 +41,10 @@ def json_each_rows(value: Value, path: Value = WHOLE) -> list[JsonRow]:
     Raises:
         OperationalError: malformed JSON, or a malformed path.
     """
+    if path == WHOLE and type(value) is str:
+        found = members_of(value)
+        if found is not None:
+            return found
     start = find_start(value, path)
     if start is None:
         return []
@@ -60,6 +65,34 @@ def json_each_rows(value: Value, path: Value = WHOLE) -> list[JsonRow]:
         rows.append((key, value_of(child), child.kind, atom_of(child), position, None, full_key, root))
         position = flat.ends[position]
     return rows
+
+
+def members_of(text: str) -> list[JsonRow] | None:
+    """The members of an array or object of atoms, read by the C scanner; None of anything else."""
+    document = read(text)
+    steps: Iterable[tuple[Value, str, Any, int]]
+    if type(document) is list:
+        steps = [(index, f"[{index}]", item, index + 1) for index, item in enumerate(document)]
+    elif type(document) is tuple:
+        steps = [
+            (label, f".{label}" if PLAIN_LABEL.fullmatch(label) else f'."{label}"', item, 2 * index + 2)
+            for index, (label, item) in enumerate(document)
+        ]
+    else:
+        return None
+    rows: list[JsonRow] = []
+    for key, step, item, position in steps:
+        kind = KINDS.get(type(item))
+        found: Any = OTHERWISE if kind is None else atom(item)
+        if kind is None or found is OTHERWISE:
+            return None
+        kind = KIND_OF_TRUTH[item] if kind == "truth" else kind
+        rows.append((key, found, kind, found, position, None, f"${step}", "$"))
+    return rows
+
+
+KINDS = {type(None): "null", bool: "truth", int: "integer", Real: "real", str: "text"}
+KIND_OF_TRUTH = {True: "true", False: "false"}
 
 
 def json_tree_rows(value: Value, path: Value = WHOLE) -> list[JsonRow]:
@@ -154,6 +187,7 @@ class FlatTree:
 
 LABEL = Node("label")
 PLAIN = re.compile(r'"[A-Za-z][A-Za-z0-9]*"')
+PLAIN_LABEL = re.compile(r"[A-Za-z][A-Za-z0-9]*")
 
 
 def label_step(label: Label) -> str:
