@@ -185,11 +185,11 @@ def text_predicate(elements: list[str], fold: bool) -> TextPredicate:
     if any(isinstance(element, Set) and element is not MANY for element in elements):
         return expression_predicate(elements, fold)
     literals = [fold_ascii(element) if fold else element for element in elements if not isinstance(element, Set)]
-    if len(literals) > 1:
-        return expression_predicate(elements, fold)
-    literal = literals[0] if literals else ""
     starts_open = bool(elements) and elements[0] is MANY
     ends_open = bool(elements) and elements[-1] is MANY
+    if len(literals) > 1:
+        return literals_predicate(literals, starts_open, ends_open, fold)
+    literal = literals[0] if literals else ""
     if elements == [MANY]:
         return lambda text: True
     if fold:
@@ -204,6 +204,28 @@ def text_predicate(elements: list[str], fold: bool) -> TextPredicate:
     if starts_open:
         return (lambda text: literal in text) if ends_open else (lambda text: text.endswith(literal))
     return (lambda text: text.startswith(literal)) if ends_open else (lambda text: text == literal)
+
+
+def literals_predicate(literals: list[str], starts_open: bool, ends_open: bool, fold: bool) -> TextPredicate:
+    """Match literals with anything between them: each is looked for behind the one before, at its leftmost place."""
+    first = "" if starts_open else literals[0]
+    last = "" if ends_open else literals[-1]
+    between = literals[0 if starts_open else 1 : len(literals) if ends_open else -1]
+
+    def matches(text: str) -> bool:
+        if fold:
+            text = text.lower() if text.isascii() else fold_ascii(text)
+        start, end = len(first), len(text) - len(last)
+        if start > end or not (text.startswith(first) and text.endswith(last)):
+            return False
+        for literal in between:
+            place = text.find(literal, start, end)
+            if place < 0:
+                return False
+            start = place + len(literal)
+        return True
+
+    return matches
 
 
 def expression_predicate(elements: list[str], fold: bool) -> TextPredicate:
