@@ -129,7 +129,7 @@ def test_an_index_changes_no_row(plain: Twins, indexed: Twins, sql: str, line: s
 def test_what_an_index_cannot_do(plain: Twins, indexed: Twins, sql: str, index: str) -> None:
     plain.same(sql)
     assert sorted(indexed.found(sql), key=repr) == sorted(plain.found(sql), key=repr)
-    assert not any(f"INDEX {index}" in found for found in indexed.plan(sql)), indexed.plan(sql)
+    assert not any(f"INDEX {index} (" in found for found in indexed.plan(sql)), indexed.plan(sql)
 
 
 @pytest.mark.parametrize("sql", JOINS)

@@ -70,7 +70,7 @@ class Path(NamedTuple):
     """One way to find a source's rows. `used` are the conjuncts it makes true by itself.
 
     `repeated`: how often the path is expected to be taken in one execution. `cover`: what of a key's entries stands in
-    for the records (see `access.covering`).
+    for the records (see `access.covering`); "row": all of them are read, in the order of the key.
     """
 
     kind: str

@@ -268,9 +268,12 @@ class CommonRows:
 
 
 class Query:
-    """A bound SELECT: cores joined by operators, applied from left to right."""
+    """A bound SELECT: cores joined by operators, applied from left to right. `unordered`: nothing shows the order of
+    its rows.
+    """
 
-    __slots__ = ("cores", "operators", "order_by", "limit", "offset", "columns", "outer", "common", "hidden")
+    __slots__ = ("cores", "operators", "order_by", "limit", "offset", "columns", "outer", "common", "hidden",
+                 "unordered")  # fmt: skip
 
     def __init__(self) -> None:
         self.cores: list[Core] = []
@@ -282,6 +285,7 @@ class Query:
         self.outer: set[Source] = set()
         self.common: list[CommonRows] = []
         self.hidden = 0
+        self.unordered = False
 
 
 def expressions_of(core: Core) -> list[Expr]:

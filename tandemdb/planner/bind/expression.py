@@ -250,6 +250,7 @@ class ExpressionBinder:
 
     def bind_in_select(self, node: ast.InSelect) -> Expr:
         query = self.binder.bind_subquery(node.select, self.scope)  # SQLite, too, finds the faults in it first.
+        query.unordered = True
         operand = self.bind(node.operand)
         items = row_items(operand) or [operand]
         if len(query.columns) != len(items):
@@ -261,7 +262,9 @@ class ExpressionBinder:
         return QueryIn(tuple(items), query, node.negated)
 
     def bind_exists(self, node: ast.Exists) -> Expr:
-        return QueryExists(self.binder.bind_subquery(node.select, self.scope))
+        query = self.binder.bind_subquery(node.select, self.scope)
+        query.unordered = True
+        return QueryExists(query)
 
     def bind_subquery(self, node: ast.Subquery) -> Expr:
         return QueryValue(self.binder.bind_subquery(node.select, self.scope))

@@ -79,7 +79,10 @@ def read_in_order(reader: SourceReader) -> None:
     source, cover = reader.source, reader.path.cover
     backwards = "True" if reader.path.kind == "key_scan_reversed" else ""
     key = reader.key_text()
-    if cover:
+    if cover == "row":
+        method = items_in_order if source.uses_key else records_in_order
+        reader.pipeline.loop(reader.target, f"{reader.generator.helper(method)}({reader.table}, {key})")
+    elif cover:
         walk = "scan_keys" if cover == "key" else "scan_pairs"
         reader.pipeline.loop(source.variable, f"{key}.{walk}({backwards})")
         reader.cover()
@@ -98,6 +101,17 @@ READERS: dict[str, Callable[[SourceReader], None]] = {
 
 
 # ---- what the clauses call
+
+
+def records_in_order(table: Any, key: Any) -> list[Any]:
+    """All records in the order of a secondary key."""
+    records = dict(zip(chain.from_iterable(table.key_lists()), chain.from_iterable(table.record_lists()), strict=True))
+    return list(map(records.__getitem__, key.scan_keys()))
+
+
+def items_in_order(table: Any, key: Any) -> list[tuple[Any, Any]]:
+    """All (unique key, record) in the order of a secondary key."""
+    return list(zip(key.scan_keys(), records_in_order(table, key), strict=True))
 
 
 def rowids_among(members: Collection[Any]) -> list[int]:

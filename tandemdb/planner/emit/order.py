@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING
 
 from tandemdb.planner.access.covering import covered
 from tandemdb.planner.access.join_order import JoinPlan
+from tandemdb.planner.access.narrow import columns_needed, narrower_index, shows_order
 from tandemdb.planner.access.order import path_in_order
+from tandemdb.planner.access.paths import Path
 from tandemdb.planner.bind.bound import (
     HOLDS_ANY,
     HOLDS_BLOB,
@@ -29,6 +31,7 @@ from tandemdb.planner.bind.bound import (
     Expr,
     OrderKey,
     Query,
+    Source,
 )
 from tandemdb.planner.bind.traits import collation_of
 from tandemdb.planner.emit.collation import collation_function
@@ -103,8 +106,25 @@ class OrderEmitter:
         source = step.source
         if source.table is None or source.join != "INNER" or source.live:
             return plan
-        path = covered(self.core, self.keys, source, step.path, with_results=not self.any_row)
+        path = step.path if self.any_row else self.as_sqlite_scans(source, step.path)
+        path = covered(self.core, self.keys, source, path, with_results=not self.any_row)
         return plan._replace(steps=[step._replace(path=path)])
+
+    def as_sqlite_scans(self, source: Source, path: Path) -> Path:
+        """The path, or an index that SQLite reads from end to end in its place, where the order of rows shows."""
+        assert source.table is not None
+        unseen = self.query is not None and self.query.unordered
+        if path.kind != "scan" or self.keys or unseen or source.table.without_rowid or not source.table.indexes:
+            return path
+        if self.core.is_aggregate and not shows_order(self.core):
+            return path
+        stored = self.queries.generator.roots[source.database].tables[source.table.id]
+        read = columns_needed(self.core, source)
+        index = None if read is None else narrower_index(source, read, self.core.conjuncts, stored)
+        if index is None or read is None:
+            return path
+        held = {column.position for column in index.columns} | {source.table.rowid_position, -1}
+        return path._replace(kind="key_scan", key=index, cover="row" if read <= held else "")
 
     def explain(self, explanation: Explanation) -> None:
         if self.core.is_aggregate and self.core.group_by:
