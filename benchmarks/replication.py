@@ -2,14 +2,19 @@
 
     figure   A                                       B                                             gate
     F1       sync commit minus commit without        ping-pong of the same bytes, same sockets     <= 1.8
+             the two processes on a core each, as on two machines; on one core; where the system puts them
     F2       wait at COMMIT after 1,000 updates      after 1 update                                <= 3
+    F3       32 threads over a link of 2 ms           one thread                                    >= 10
     F4       UPDATE without mirroring                with an asynchronous node; 100-row batches    >= 0.80, 0.90
     F5       rate at which a secondary applies       rate of single-row SQL commits                >= 2
     F6       p99 of sync commits, a reader open      without                                       <= 1.3
     F7       catch-up by log, rows/s; by blocks with 1 % changed / snapshot                        >= 100,000, <= 0.10
+    F8       records/s of a snapshot                 of decoding the same blocks                   >= 0.4
     F9       promote to first accepted write, ms                                                   <= 200
+    F11      longest pause of a writer in a planned switchover, ms; transactions failed    <= 20 ping-pongs + 50 ms; 0
     F12      fork() at 100,000 rows / at 1,000                                                     <= 2
     F13      digest's share of a commit                                                            <= 10 %
+    F15      memory gained while a snapshot is shipped under writes / size of the data            <= 0.5
 
 The secondary is another process. A and B alternate in rounds of some hundred operations; medians over the rounds are
 compared, for absolute figures drift with whatever else the machine does.
@@ -18,6 +23,8 @@ compared, for absolute figures drift with whatever else the machine does.
 from __future__ import annotations
 
 import argparse
+import itertools
+import os
 import queue
 import socket
 import statistics
@@ -32,8 +39,15 @@ from typing import Any
 import tandemdb
 from tandemdb import replication
 from tandemdb.dbapi import nodes
+from tandemdb.replication import wire
+from tandemdb.replication.address import read_address
+from tandemdb.replication.catch_up import images
+from tandemdb.replication.messages import Epoch, Frame
+from tandemdb.testing.fault_proxy import FaultProxy, StreamFaults
 
 ROOT = Path(__file__).resolve().parents[1]
+names = itertools.count()
+others: list[tandemdb.Connection] = []
 ROWS = 10_000
 ECHO = """
 import socket, sys
@@ -45,8 +59,9 @@ while (d := s.recv(65536)): s.sendall(d[:100])
 class StandBy:
     """A node process."""
 
-    def __init__(self) -> None:
+    def __init__(self, *arguments: str) -> None:
         command = [sys.executable, "-m", "tandemdb.cli", "serve", "--name", "bench", "--listen", "127.0.0.1:0"]
+        command += arguments
         self.process = subprocess.Popen(
             command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
@@ -62,8 +77,12 @@ class StandBy:
         self.process.wait()
 
 
-def make_connection(rows: int = ROWS, key: bool = False) -> tandemdb.Connection:
-    connection = tandemdb.connect(":memory:", isolation_level=None)
+def make_connection(rows: int = ROWS, key: bool = False, shared: bool = False) -> tandemdb.Connection:
+    """Make a database; `shared`: with a second connection, as those have that are mirrored for others to read."""
+    name = f":memory:bench {next(names)}" if shared else ":memory:"
+    connection = tandemdb.connect(name, isolation_level=None)
+    if shared:
+        others.append(tandemdb.connect(name))
     connection.execute("CREATE TABLE t (a INTEGER PRIMARY KEY, b INTEGER, c TEXT)")
     if key:
         connection.execute("CREATE INDEX i ON t (b)")
@@ -124,6 +143,14 @@ class PingPong:
         self.process.wait()
 
 
+def pin(process: int, core: int | None) -> None:
+    """Let all threads of a process run on one core; None: on any."""
+    if hasattr(os, "sched_setaffinity"):
+        cores = set(range(os.cpu_count() or 1)) if core is None else {core}
+        for thread in os.listdir(f"/proc/{process}/task"):
+            os.sched_setaffinity(int(thread), cores)
+
+
 def middle(values: list[float]) -> float:
     return statistics.median(values)
 
@@ -134,13 +161,23 @@ def measure_synchronous(rounds: int) -> dict[str, float]:
     try:
         off, on = make_connection(), make_connection()
         replica = on.replicate_to(standby.url, mode="sync")
-        gained, pings, bare, mirrored = [], [], [], []
-        for _ in range(rounds):
-            a, b, c = latencies(off, 200), latencies(on, 200), ping.latencies(200)
-            bare.append(middle(a))
-            mirrored.append(middle(b))
-            pings.append(middle(c))
-            gained.append((middle(b) - middle(a)) / middle(c))
+        figures: dict[str, float] = {}
+        for place, here, there in (("one core", 0, 0), ("wherever", None, None), ("a core each", 0, 1)):
+            for process, core in ((os.getpid(), here), (standby.process.pid, there), (ping.process.pid, there)):
+                pin(process, core if (os.cpu_count() or 1) > 1 else None)
+            gained, pings, bare, mirrored = [], [], [], []
+            for _ in range(rounds):
+                a, b, c = latencies(off, 200), latencies(on, 200), ping.latencies(200)
+                bare.append(middle(a))
+                mirrored.append(middle(b))
+                pings.append(middle(c))
+                gained.append((middle(b) - middle(a)) / middle(c))
+            figures |= {
+                f"commit without mirroring, µs, {place}": middle(bare) * 1e6,
+                f"synchronous commit, µs, {place}": middle(mirrored) * 1e6,
+                f"ping-pong, µs, {place}": middle(pings) * 1e6,
+                f"F1 ping-pongs a synchronous commit, {place}": middle(gained),
+            }
         small, large = [], []
         for _ in range(rounds):
             for count, waits in ((1, small), (1000, large)):
@@ -157,31 +194,175 @@ def measure_synchronous(rounds: int) -> dict[str, float]:
             list(rows)
         reader.close()
         replica.detach()
-        return {
-            "commit without mirroring, µs": middle(bare) * 1e6,
-            "synchronous commit, µs": middle(mirrored) * 1e6,
-            "ping-pong, µs": middle(pings) * 1e6,
-            "F1 ping-pongs a synchronous commit": middle(gained),
+        return figures | {
             "F2 COMMIT after 1,000 updates / 1": middle(large) / middle(small),
             "F6 p99 with a reader / without": middle(with_reader) / middle(without),
         }
     finally:
         standby.close()
         ping.close()
+        pin(os.getpid(), None)
+
+
+def measure_group_commit(rounds: int) -> dict[str, float]:
+    """F3."""
+    standby = StandBy()
+    address = read_address(standby.url)
+    proxy = FaultProxy(address.host, address.port)
+    proxy.start()
+    name = "group commit"
+    opened = [
+        tandemdb.connect(f":memory:{name}", timeout=60.0, isolation_level=None, check_same_thread=False)
+        for _ in range(32)
+    ]
+    try:
+        opened[0].execute("CREATE TABLE t (a INTEGER PRIMARY KEY, b INTEGER)")
+        opened[0].executemany("INSERT INTO t VALUES (?, 0)", [(row,) for row in range(64)])
+        replica = opened[0].replicate_to(str(address.with_port(proxy.port)), mode="sync")
+        proxy.set_faults(StreamFaults(delay_seconds=0.001))
+
+        def work(connection: tandemdb.Connection, row: int, count: int) -> None:
+            for _ in range(count):
+                connection.execute("UPDATE t SET b = b + 1 WHERE a = ?", (row,))
+
+        def run(threads: int, count: int) -> float:
+            started = [
+                threading.Thread(target=work, args=(connection, row, count))
+                for row, connection in enumerate(opened[:threads])
+            ]
+            taken = seconds_of(lambda: [[each.start() for each in started], [each.join() for each in started]])
+            return threads * count / taken
+
+        ratios = [run(32, 5) / run(1, 40) for _ in range(max(3, rounds // 5))]
+        replica._stopped.set()
+        return {"F3 32 threads / 1 over a link of 2 ms": middle(ratios)}
+    finally:
+        for connection in opened:
+            connection.close()
+        proxy.stop()
+        standby.close()
+
+
+def measure_switchover(rounds: int) -> dict[str, float]:
+    """F11."""
+    first, ping = StandBy("--node", "first"), PingPong(250)
+    second = StandBy("--node", "second", "--secondary-of", first.url)
+    client = tandemdb.connect(first.url, timeout=30.0, isolation_level=None, check_same_thread=False)
+    client.execute("CREATE TABLE t (a INTEGER PRIMARY KEY, b INTEGER)")
+    client.execute("INSERT INTO t VALUES (1, 0)")
+    failures, pauses, stop = [], [], threading.Event()
+    longest = [0.0]
+
+    def write() -> None:
+        while not stop.is_set():
+            try:
+                taken = seconds_of(lambda: client.execute("UPDATE t SET b = b + 1 WHERE a = 1"))
+                longest[0] = max(longest[0], taken)
+            except tandemdb.Error as error:
+                failures.append(str(error))
+
+    while not any(entry["state"] == "in step" for entry in first.status()["secondaries"]):
+        time.sleep(0.01)
+    writer = threading.Thread(target=write)
+    writer.start()
+    leading, other = first, second
+    for _ in range(max(3, rounds // 3)):
+        time.sleep(0.3)
+        longest[0] = 0.0
+        nodes.ask(leading.url, None, "hand_over", other.url, "sync")
+        time.sleep(0.1)
+        pauses.append(longest[0])
+        leading, other = other, leading
+        while not any(entry["state"] == "in step" for entry in leading.status()["secondaries"]):
+            time.sleep(0.01)
+    stop.set()
+    writer.join()
+    client.close()
+    pings = middle(ping.latencies(500))
+    for process in (first, second, ping):
+        process.close()
+    return {
+        "F11 longest pause in a switchover, ms": middle(pauses) * 1000,
+        "F11 20 ping-pongs + 50 ms": 20 * pings * 1000 + 50,
+        "F11 transactions failed": len(failures),
+    }
+
+
+def measure_snapshot(rounds: int) -> dict[str, float]:
+    """F8, F15."""
+    rows = 200_000
+    before = resident()
+    primary = make_connection(rows)
+    size = resident() - before
+    root = primary.snapshot().root
+    parts = [
+        wire.encode(Frame(0, Epoch(1), number, message))
+        for number, message in enumerate(images(root, 0, None, None))
+    ]
+
+    def decode() -> None:
+        decoder = wire.Decoder()
+        for part in parts:
+            list(decoder.feed(part))
+
+    ratios, extra = [], []
+    for _ in range(max(3, rounds // 5)):
+        decoding = seconds_of(decode)
+        standby = StandBy()
+        operator = nodes.operate(standby.url)
+        start = time.perf_counter()
+        replica = primary.replicate_to(standby.url, mode="async")
+        while operator.call("status").value["lsn"] == 0:
+            time.sleep(0.002)
+        ratios.append(decoding / (time.perf_counter() - start))
+        replica.detach()
+        standby.close()
+        standby = StandBy()
+        begin = resident()
+        highest, done = [begin], threading.Event()
+
+        def watch(highest: list[int] = highest, done: threading.Event = done) -> None:
+            while not done.wait(0.002):
+                highest[0] = max(highest[0], resident())
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        replica = primary.replicate_to(standby.url, mode="async")
+        while standby.status()["lsn"] == 0:
+            update(primary, 50)
+        done.set()
+        watcher.join()
+        extra.append((highest[0] - begin) / size)
+        replica.detach()
+        standby.close()
+    primary.close()
+    return {"F8 snapshot rate / decoding": middle(ratios), "F15 memory gained / data": middle(extra)}
+
+
+def resident() -> int:
+    """Bytes of this process that are in RAM."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def measure_asynchronous(rounds: int) -> dict[str, float]:
     """F4, F5."""
     standby = StandBy()
     try:
-        off, on = make_connection(), make_connection()
+        alone, shared, on = make_connection(), make_connection(shared=True), make_connection()
         replica = on.replicate_to(standby.url, mode="async")
-        single, batch = [], []
-        for _ in range(rounds):
-            single.append(seconds_of(lambda: update(off, 400)) / seconds_of(lambda: update(on, 400)))
-            batch.append(seconds_of(lambda: update_batches(off, 2000)) / seconds_of(lambda: update_batches(on, 2000)))
+        figures: dict[str, float] = {}
+        for name, off in (("shared", shared), ("alone, changed in place", alone)):
+            single, batch = [], []
+            for _ in range(rounds):
+                single.append(seconds_of(lambda: update(off, 400)) / seconds_of(lambda: update(on, 400)))  # noqa: B023
+                taken = seconds_of(lambda: update_batches(off, 2000))  # noqa: B023
+                batch.append(taken / seconds_of(lambda: update_batches(on, 2000)))
+            figures |= {
+                f"F4 single-row throughput, of none, {name}": middle(single),
+                f"F4 100-row batches, of none, {name}": middle(batch),
+            }
         replica.detach()
-        return {"F4 single-row throughput, of none": middle(single), "F4 100-row batches": middle(batch)}
+        return figures
     finally:
         standby.close()
 
@@ -240,7 +421,7 @@ def measure_catch_up(rounds: int) -> dict[str, float]:
 
 def measure_digest(rounds: int) -> float:
     """The share of a commit that keeping the digest costs: a look at it after each."""
-    with_digest, without = make_connection(), make_connection()
+    with_digest, without = make_connection(shared=True), make_connection(shared=True)
     with_digest.digest()
     shares = []
     for _ in range(rounds):
@@ -272,9 +453,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
     rounds = 7 if parser.parse_args().quick else 25
-    for measure in (measure_synchronous, measure_asynchronous, measure_catch_up, measure_promotion):
+    for measure in (
+        measure_synchronous,
+        measure_asynchronous,
+        measure_catch_up,
+        measure_promotion,
+        measure_switchover,
+        measure_group_commit,
+        measure_snapshot,
+    ):
         for name, value in measure(rounds).items():
-            print(f"{name:45} {value:12,.2f}")
+            print(f"{name:60} {value:12,.2f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,9 @@ A table of kind "unique" hashes None for its key, which the record determines.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
+from itertools import repeat
 from typing import Any
 
 from tandemdb.storage.values import Key, Record
@@ -39,10 +40,24 @@ def record_hasher() -> Callable[[Key | None, Record], int]:
 
 def hash_records(keys: list[Any] | None, records: list[Record]) -> int:
     """Sum the digests of a block's records; `keys` None hashes None for each key."""
-    record_digest = record_hasher()
-    if keys is None:
-        return sum([record_digest(None, record) for record in records]) & MASK
-    return sum(map(record_digest, keys, records)) & MASK
+    return block_hasher()(repeat(None) if keys is None else keys, records) & MASK
+
+
+@cache
+def block_hasher() -> Callable[[Iterable[Any], list[Record]], int]:
+    """Make the function from keys and records to the sum of their digests: `record_hasher` without a call a record."""
+    from hashlib import blake2b
+
+    from msgspec.msgpack import Encoder
+
+    encode = Encoder().encode
+    from_bytes = int.from_bytes
+
+    def block_digest(keys: Iterable[Any], records: list[Record]) -> int:
+        pairs = zip(keys, records)  # noqa: B905 -- keys may go on for ever
+        return sum([from_bytes(blake2b(encode(pair), digest_size=8).digest(), "little") for pair in pairs])
+
+    return block_digest
 
 
 def mix(owner: int, number: int, digest: int) -> int:
