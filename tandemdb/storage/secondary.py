@@ -227,7 +227,11 @@ class SecondaryKey:
         """Tell whether the entry of a record that was replaced may have to move."""
         if self.definition.computed:
             return True
-        return any(old[column.position] is not new[column.position] for column in self.definition.columns)
+        for column in self.definition.columns:
+            before, after = old[column.position], new[column.position]
+            if before is not after and not are_alike(before, after):
+                return True
+        return False
 
     def change(self, key: Key, old: Record, new: Record) -> None:
         """Move the entry of a record that was replaced."""
@@ -260,7 +264,9 @@ class SecondaryKey:
         if self.definition.computed or len(self.definition.columns) != 1:
             return list(items)
         at = self.definition.columns[0].position
-        return [item for item in items if item[1][at] is not item[2][at]]
+        return [
+            item for item in items if item[1][at] is not item[2][at] and not are_alike(item[1][at], item[2][at])
+        ]
 
     def remove_many(self, keys: list[Key], records: list[Record]) -> None:
         """Take the entries of many records out, their unique keys in ascending order.
@@ -542,3 +548,11 @@ def merge(segment: LocationTable, values: list[Any], keys: list[Key], stamp: Sta
     places = range(len(keys))
     order = sorted(places if behind else sorted(places, key=keys.__getitem__), key=values.__getitem__)
     return build_location(list(map(values.__getitem__, order)), list(map(keys.__getitem__, order)), stamp, BUILD_FILL)
+
+
+def are_alike(before: Value, after: Value) -> bool:
+    """Tell whether two values are the same to every reader: a mirror's come over a wire, as objects of their own.
+
+    Equal numbers may differ (1 and 1.0, 0.0 and -0.0), and covering reads return the stored value.
+    """
+    return type(before) is type(after) is not float and before == after
