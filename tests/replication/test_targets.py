@@ -537,6 +537,26 @@ def test_with_secondaries_too(place: Place, database: tandemdb.Connection) -> No
     assert place.rows("SELECT epoch FROM tandemdb_position") == [(2,)]
 
 
+def test_who_is_promoted_writes_what_the_target_lacks(place: Place, database: tandemdb.Connection) -> None:
+    """The primary died with commits on their way: they are there, and nothing was copied for it."""
+    standby = tandemdb.connect(":memory:", check_same_thread=False)
+    database.replicate_to(standby)
+    feed = database.replicate_to(place.url)
+    standby_feed = standby.replicate_to(place.url, "sync")
+    random = Random(11)
+    for number in range(20):
+        write(database, random, number)
+        database.commit()
+        if number == 15:
+            feed.detach()
+    assert place.lsn < standby.lsn == database.lsn
+    standby.promote()
+    write(standby, random, 21)
+    standby.commit()
+    assert standby_feed.loads == 0
+    check_same(place, standby)
+
+
 def test_positions_on_a_history() -> None:
     term = replication.messages.Term
     history = [term(1, 0, 0), term(2, 40, 0), term(4, 90, 0)]  # type: ignore[arg-type]

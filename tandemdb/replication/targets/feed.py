@@ -7,7 +7,8 @@
     held root ---- commits since then ---> newest root         the old blocks are kept until the target has the new ones
 
 A feed works only while its database leads, so that each node of a cluster can have one to the same target: whoever is
-promoted takes over. If the target cannot be reached, sync commits are refused; the thread tries again, later each time.
+promoted takes over, and writes what the target lacks; a secondary keeps its last roots for that. If the target cannot be
+reached, sync commits are refused; the thread tries again, later each time.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import secrets
 import threading
 import time
 import weakref
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -40,6 +42,7 @@ IDLE_SECONDS = 0.5
 RETRY_SECONDS = 0.1
 RETRY_SECONDS_MAX = 5.0
 WAIT_SECONDS = 30.0
+RECENT_ROOTS = 32
 
 
 def feed_to(database: Database, target: Target, mode: Mode, overwrite: bool = False, is_same: bool = False) -> Feed:
@@ -89,6 +92,8 @@ class Feed:
         # The root and the position that the target holds; None before it was taken over.
         self._held: Root | None = None
         self._position: Position | None = None
+        # Of a secondary: where its primary may have left the target when it died.
+        self._recent: deque[Root] = deque(maxlen=RECENT_ROOTS)
         # What a commit with a lost answer may have brought it to.
         self._doubt: tuple[Root, Position] | None = None
         self._is_lost = False
@@ -229,8 +234,10 @@ class Feed:
         finally:
             self._lock.release()
 
-    def note_commit(self) -> None:
+    def note_commit(self, root: Root) -> None:
         """A commit is visible that the target has not got, or not yet."""
+        if self._position is None:
+            self._recent.append(root)
         if not self._behind_since:
             self._behind_since = time.monotonic()
         self._wake.set()
@@ -277,7 +284,8 @@ class Feed:
         if found.lsn == root.lsn:
             return root
         history = self.database.history
-        return history.get(found.lsn) if history is not None else None
+        kept = history.get(found.lsn) if history is not None else None
+        return kept or next((recent for recent in self._recent if recent.lsn == found.lsn), None)
 
     def _goes_on(self, found: Position | None) -> bool:
         """After the target was lost: see that it is where it was, or where a commit in doubt has brought it.
@@ -331,6 +339,7 @@ class Feed:
 
     def _note(self, root: Root, position: Position) -> None:
         self._held, self._position = root, position
+        self._recent.clear()
         self._behind_since = 0.0
         self.transactions += 1
 
@@ -379,7 +388,7 @@ class FeedObserver(OuterObserver):
 
     def installed(self, root: Root) -> None:
         super().installed(root)
-        self.feed.note_commit()
+        self.feed.note_commit(root)
 
 
 def root_changes(transaction: Transaction, root: Root) -> bool:
