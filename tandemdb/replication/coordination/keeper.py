@@ -81,6 +81,8 @@ class Keeper:
         self._asked_at = 0.0
         self._not_before = 0.0
         self._changing = threading.RLock()
+        # Held only to tell whether the lease is still the one that was renewed.
+        self._renewing = threading.Lock()
         self._stopped = threading.Event()
         self._woken = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -252,15 +254,17 @@ class Keeper:
             except CoordinatorLost as error:
                 self._tell("coordinator_lost", str(error))
                 continue
-            if self._lease is not lease:
-                continue
+            with self._renewing:
+                if self._lease is not lease:
+                    continue  # Given back meanwhile: what it allowed is over.
+                if renewed and self.in_office:
+                    self.authority.extend(asked_at, lease)
+                elif not renewed:
+                    self._lease = None
+                    self.authority.end()
             if not renewed:
-                self._lease = None
-                self.authority.end()
                 self._tell("lease_lost", "the lease has lapsed")
                 self.wake()
-            elif self.in_office:
-                self.authority.extend(asked_at, lease)
 
     def _go(self, decision: Decision) -> None:
         """Do what was decided; the node's role does not change otherwise meanwhile."""
@@ -396,7 +400,9 @@ class Keeper:
         return self._lease
 
     def _give_back(self, lease: Lease | None) -> None:
-        self._lease = None
+        with self._renewing:
+            self._lease = None
+            self.authority.end()
         if lease is None:
             return
         try:

@@ -7,8 +7,8 @@
     held root ---- commits since then ---> newest root         the old blocks are kept until the target has the new ones
 
 A feed works only while its database leads, so that each node of a cluster can have one to the same target: whoever is
-promoted takes over, and writes what the target lacks; a secondary keeps its last roots for that. If the target cannot be
-reached, sync commits are refused; the thread tries again, later each time.
+promoted takes over, and writes what the target lacks; a secondary keeps its last roots for that. If the target cannot
+be reached, sync commits are refused; the thread tries again, later each time.
 """
 
 from __future__ import annotations
