@@ -53,8 +53,9 @@ class SecondaryKey:
         self.stamp = stamp
         self.segments = [LocationTable(stamp) for _ in range(RANKS)]
         self.distinct: dict[int, int] | None = None
-        # The record's column that a key of one column is on; -1 for any other key.
-        self.position = definition.columns[0].position if len(definition.columns) == 1 else -1
+        # The record's column that a key of one column is on; -1 for any other key, and where a condition decides too.
+        plain = len(definition.columns) == 1 and not definition.computed
+        self.position = definition.columns[0].position if plain else -1
         self.stored_of = stored_function(definition.columns)
         self.entry_of: Callable[[Key, Record], Entry] = leave_out if self.stale else entry_function(definition)
 

@@ -44,9 +44,10 @@ SIMPLE = (ast.Literal, ast.Parameter, ast.Unary, ast.Binary, ast.Call, ast.Cast,
 class DmlPlan(Plan):
     """A compiled INSERT, UPDATE or DELETE; `run(roots, many or params, context)` returns batches of RETURNING rows."""
 
-    __slots__ = ("takes_many", "atomic")
+    __slots__ = ("takes_many", "atomic", "skips")
     takes_many: bool
     atomic: bool
+    skips: bool
 
 
 def run_dml(session: Session, statement: Statement, rows: Iterable[Sequence[Any]], many: bool) -> Result:
@@ -107,8 +108,10 @@ def read_and_plan(session: Session, statement: Statement, row: Any, key: Any, ga
     session.authority = shape.authority
     plan = shape.find_plan(roots, row, key)
     if plan is None:
-        plan = compile_dml(session, shape.node, statement.namespace, roots, row, shape.literal_base, statement.sql[:60],
-                           gathers=gathers)  # fmt: skip
+        name = statement.sql[:60]
+        later = LoopLater(shape, statement.namespace, name) if gathers else None
+        plan = compile_dml(session, shape.node, statement.namespace, roots, row, shape.literal_base, name,
+                           gathers=gathers, later=later)  # fmt: skip
         plan.settings = key
         shape.add_plan(plan)
     return plan, roots
@@ -125,6 +128,11 @@ def run_inserts(
             batches = session.atomic(partial(run_checked, session, plan, roots, (row,), context))
             changes += session.changes
         return batches, changes
+    if plan.skips and len(rows) > 1:
+        # The last row alone, for changes() tells whether it was skipped.
+        _, changes = run_inserts(session, plan, roots, rows[:-1], context)
+        batches, last = run_inserts(session, plan, roots, rows[-1:], context)
+        return batches, changes + last
     try:
         if len(rows) < COLLECTED_MAX:
             batches = plan.run(roots, rows, context)
@@ -133,6 +141,7 @@ def run_inserts(
                 batches = plan.run(roots, rows, context)
     except BaseException as error:
         # Rows before the one that failed were statements of their own; that one changed nothing.
+        session.changes = 0
         session.undo({}, "ROLLBACK" if getattr(error, "conflict_action", "") == "ROLLBACK" else "FAIL")
         raise
     if not session.in_transaction and session.depth == 0:
@@ -211,13 +220,35 @@ def run_atomic(session: Session, plan: DmlPlan, roots: Sequence[Any], row: Any, 
 # ---- compiling
 
 
+class LoopLater:
+    """An INSERT's loop over rows that cannot be taken by whole columns, compiled when such rows come."""
+
+    __slots__ = ("shape", "namespace", "name", "run")
+
+    def __init__(self, shape: Any, namespace: Namespace, name: str) -> None:
+        self.shape = shape
+        self.namespace = namespace
+        self.name = name
+        self.run: Any = None
+
+    def __call__(self, roots: Sequence[Any], rows: Sequence[Any], context: Any) -> Any:
+        if self.run is None:
+            shape = self.shape
+            self.run = compile_dml(context.session, shape.node, self.namespace, roots, rows[0], shape.literal_base,
+                                   f"{self.name} (row by row)", gathers=True).run  # fmt: skip
+        return self.run(roots, rows, context)
+
+
+
 def compile_dml(
     session: Session, node: Any, namespace: Namespace, roots: Sequence[Any], params: Sequence[Any],
     literal_base: int | None, name: str, layout: RowLayout | None = None, gathers: bool = False,
+    later: LoopLater | None = None,
 ) -> DmlPlan:  # fmt: skip
     """Compile an INSERT, UPDATE or DELETE; `layout` tells where NEW and OLD stand if it is part of a trigger.
 
-    `gathers`: it will be run for many sets of values at once, so that an INSERT should append its rows together.
+    `gathers`: it will be run for many sets of values at once, so that an INSERT should append its rows together;
+    `later` takes those that must be looked at one by one.
 
     Raises:
         OperationalError: as sqlite3 words what is wrong with the statement.
@@ -240,7 +271,8 @@ def compile_dml(
     generator.main.arguments[1] = "many" if many else "params"
     queries = QueryEmitter(generator, generator.main, None)
     if isinstance(node, ast.Insert):
-        emitter: Any = InsertEmitter(queries, binder, node, table, database, session, many, gathers)
+        emitter: Any = InsertEmitter(queries, binder, node, table, database, session, many, gathers,
+                                     later if many else None)  # fmt: skip
         emitter.write()
         atomic = many
     elif isinstance(node, ast.Update):
@@ -258,10 +290,20 @@ def compile_dml(
     plan.checks_all = layout is None and (many or checks_values(generator, len(params)))
     plan.explanation = queries.explanation.lines
     plan.takes_many = many
+    plan.skips = many and may_skip(node, table)
     side_effects = has_side_effects(session, namespace, database, table)
     replaces = node_replaces(node, table)
     plan.atomic = atomic and not side_effects and not replaces
     return plan
+
+
+def may_skip(node: ast.Insert, table: Table) -> bool:
+    """Whether the INSERT may leave a row out, or change another row in its place."""
+    if node.action is not None:
+        return node.action == "IGNORE"
+    ignoring = [table.primary_conflict, *(index.conflict for index in table.indexes)]
+    ignoring += [column.not_null_conflict for column in table.columns]
+    return bool(node.upserts) or "IGNORE" in ignoring
 
 
 def takes_many(node: ast.Insert) -> bool:

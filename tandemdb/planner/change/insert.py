@@ -16,7 +16,7 @@ in whole blocks: keys_1, records_1 and one `append_many` at the end.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tandemdb.errors import OperationalError
@@ -51,7 +51,8 @@ class InsertEmitter:
     """Writes one INSERT statement into the generator's main function."""
 
     def __init__(self, queries: QueryEmitter, binder: Binder, node: ast.Insert, table: Table, database: int,
-                 session: Any, many: bool, gathers: bool = False) -> None:  # fmt: skip
+                 session: Any, many: bool, gathers: bool = False,
+                 otherwise: Callable[..., Any] | None = None) -> None:  # fmt: skip
         self.queries = queries
         self.binder = binder
         self.node = node
@@ -61,6 +62,8 @@ class InsertEmitter:
         self.action = node.action
         self.many = many
         self.gathers = gathers
+        self.otherwise = otherwise
+        """What takes an executemany's rows that do not fit, so that no loop is written for them."""
         self.frame = queries.frame
         self.generator = queries.generator
         self.row = RowEmitter(queries, binder, table, database, node.action, session.settings)
@@ -121,11 +124,16 @@ class InsertEmitter:
             frame.emit("if high is None:")
             frame.emit("    high = 0")
             self.row.high = "high"
+        self.name_rows(items)
+        if self.appends and self.otherwise is not None and self.write_batch(items, self.otherwise):
+            frame.emit("try:")
+            frame.emit("    pass")
+            self.write_end()
+            return
         frame.emit("try:")
         frame.depth += 1
-        self.name_rows(items)
         if self.appends and self.rows_name:
-            self.write_batch(items)
+            self.write_batch(items, None)
         self.open_rows(items)
         if self.many and self.table.autoincrement:
             frame.emit(f"{self.row.sequence}.begin_row()")
@@ -153,6 +161,7 @@ class InsertEmitter:
             frame.emit("            last = keys[-1]")
             frame.emit("    except Exception as error:")
             frame.emit("        last = getattr(error, 'last_key', None) or last")
+            frame.emit("        changes += getattr(error, 'inserted', 0)")
             frame.emit("        raise")
             frame.emit("    finally:")
             frame.emit("        context.changed(changes, last)")
@@ -219,7 +228,7 @@ class InsertEmitter:
             rows = ", ".join([f"({', '.join(row)},)" for row in texts])
             self.frame.body.insert(0, f"    {self.rows_name} = [{rows}]")
 
-    def write_batch(self, items: Any) -> None:
+    def write_batch(self, items: Any, otherwise: Callable[..., Any] | None) -> bool:
         """Write what takes all rows at once, if that can be."""
         if self.many:
             names = [f"p{place}" for place in range(len(self.generator.types))]
@@ -229,8 +238,9 @@ class InsertEmitter:
             names = [f"g{place}" for place in range(len(self.targets))]
             given = [Code(name, HOLDS_ANY, True) for name in names]
         codes, rowid = self.place_values(given)
-        if names and all(column.generated is None for column in self.table.columns):
-            write_batch(self, codes, rowid, names)
+        if not names or any(column.generated is not None for column in self.table.columns):
+            return False
+        return write_batch(self, codes, rowid, names, otherwise)
 
     def open_rows(self, items: Any) -> None:
         """Write the loop's head; afterwards `given` texts are available through `row_values`."""
@@ -414,6 +424,8 @@ class InsertEmitter:
         frame.emit("changes += 1")
         if not self.table.without_rowid:
             frame.emit(f"last = {row.key}")
+        if self.appends:
+            frame.emit(f"high = max(high, {row.key})")
         self.after_row(record)
 
     def after_row(self, record: str) -> None:

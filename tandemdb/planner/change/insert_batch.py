@@ -17,7 +17,16 @@ from itertools import islice
 from operator import itemgetter, lt
 from typing import TYPE_CHECKING, Any
 
-from tandemdb.planner.bind.bound import HOLDS_ANY, HOLDS_BLOB, HOLDS_FLOAT, HOLDS_INT, HOLDS_NULL, FunctionCall, walk
+from tandemdb.planner.bind.bound import (
+    HOLDS_ANY,
+    HOLDS_BLOB,
+    HOLDS_FLOAT,
+    HOLDS_INT,
+    HOLDS_NULL,
+    FunctionCall,
+    UserCall,
+    walk,
+)
 from tandemdb.planner.change.row import OWN_CLASS, RowEmitter
 from tandemdb.planner.change.row_keys import ROWID_MAX
 from tandemdb.planner.emit.writer import Code
@@ -30,11 +39,17 @@ if TYPE_CHECKING:
 REFUSED = 64
 
 
-def write_batch(emitter: InsertEmitter, codes: Sequence[Code | None], rowid: Code | None, names: Sequence[str]) -> None:
-    """Write the road for rows that fit, before the loop over `rows`; `codes` are the columns' values over `names`.
+def write_batch(
+    emitter: InsertEmitter, codes: Sequence[Code | None], rowid: Code | None, names: Sequence[str],
+    otherwise: Callable[..., Any] | None,
+) -> bool:  # fmt: skip
+    """Write the road for rows that fit; `codes` are the columns' values over `names`.
 
-    Nothing is written where each row must be looked at: generated columns, conditions that call functions, defaults
-    that are computed.
+    Nothing is written, and False returned, where each row must be looked at: generated columns, conditions that call
+    functions, defaults that are computed.
+
+    Args:
+        otherwise: what takes the rows if they do not fit; None stands for the loop that is written behind.
     """
     frame, table, row = emitter.frame, emitter.table, emitter.row
     allowed = [HOLDS_ANY] * len(names)
@@ -54,16 +69,16 @@ def write_batch(emitter: InsertEmitter, codes: Sequence[Code | None], rowid: Cod
         elif code is not None and code.text == "None" and not column.not_null:
             masks.append(str(HOLDS_NULL))
         else:
-            return
+            return False
     key_place = -1
     if rowid is not None:
         if rowid.text not in names or rowid.text in used:
-            return
+            return False
         key_place = list(names).index(rowid.text)
         allowed[key_place] = HOLDS_INT
     test = condition_text(emitter, codes, names)
     if test is None:
-        return
+        return False
     parts = [row.key if c.position == table.rowid_position else code.text  # type: ignore[union-attr]
               for c, code in zip(table.columns, codes, strict=True)]  # fmt: skip
     parts = [names[key_place] if part == row.key and key_place >= 0 else part for part in parts]
@@ -72,22 +87,26 @@ def write_batch(emitter: InsertEmitter, codes: Sequence[Code | None], rowid: Cod
     frame.emit(f"fitting, masks = {row.use(batch_columns)}({rows}, ({wanted},))")
     frame.emit(f"batch = None if masks is None else {row.use(batch_keys)}(fitting, {key_place}, high)")
     unpacked = f"({', '.join(names)},)"
-    if test:
-        loop = f"for {row.key}, {unpacked} in zip(batch, fitting)"
-        frame.emit(f"if batch is not None and not any([{test} {loop}]):")
-    else:
-        frame.emit("if batch is not None:")
-    frame.emit("    keys = batch")
+    loop = f"for {row.key}, {unpacked} in zip(batch, fitting)"
+    refused = f"any([{test} {loop}])" if test else ""
     if parts == list(names):
-        frame.emit("    records = list(map(tuple, fitting))")
+        records = "list(map(tuple, fitting))"
     elif row.key in parts:
-        frame.emit(f"    records = [({', '.join(parts)},) for {row.key}, {unpacked} in zip(batch, fitting)]")
+        records = f"[({', '.join(parts)},) {loop}]"
     else:
-        frame.emit(f"    records = [({', '.join(parts)},) for {unpacked} in fitting]")
-    frame.emit(f"    masks, {rows} = ({', '.join(masks)},), ()")
+        records = f"[({', '.join(parts)},) for {unpacked} in fitting]"
+    held = f"({', '.join(masks)},)"
+    emitter.batches = True
+    if otherwise is not None:
+        frame.emit(f"if batch is None{' or ' + refused if refused else ''}:")
+        frame.emit(f"    return {row.use(otherwise, 'row_by_row')}(roots, {rows}, context)")
+        frame.emit(f"keys, records, masks = batch, {records}, {held}")
+        return True
+    frame.emit(f"if batch is not None{' and not ' + refused if refused else ''}:")
+    frame.emit(f"    keys, records, masks, {rows} = batch, {records}, {held}, ()")
     frame.emit("else:")
     frame.emit("    masks = None")
-    emitter.batches = True
+    return True
 
 
 def allowed_classes(table: Any, column: Any) -> int:
@@ -116,7 +135,7 @@ def condition_text(emitter: InsertEmitter, codes: Sequence[Code | None], names: 
         row.names[emitter.table.rowid_position] = row.key
         row.classes[emitter.table.rowid_position] = HOLDS_INT
     bound = [row.bind(check.expression) for check in emitter.table.checks]
-    if any(isinstance(node, FunctionCall) for expression in bound for node in walk(expression)):
+    if any(isinstance(node, (FunctionCall, UserCall)) for expression in bound for node in walk(expression)):
         return None
     return " or ".join(f"({emitter.queries.expressions.false(expression)})" for expression in bound)
 

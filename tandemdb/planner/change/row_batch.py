@@ -39,7 +39,7 @@ def append_batch(
 
 def insert_each(table: Any, keys: list[Any], records: list[Any], uniques: Sequence[tuple[int, str, str]]) -> int:
     last = None
-    for key, record in zip(keys, records, strict=True):
+    for number, (key, record) in enumerate(zip(keys, records, strict=True)):
         for key_id, message, code in uniques:
             secondary = table.keys[key_id]
             rank, stored = secondary.entry_of(key, record)
@@ -47,7 +47,7 @@ def insert_each(table: Any, keys: list[Any], records: list[Any], uniques: Sequen
                 continue
             if secondary.first(rank, stored) is not None:
                 error = unique_error(message, code, "ABORT")
-                error.last_key = last  # type: ignore[attr-defined]
+                error.last_key, error.inserted = last, number  # type: ignore[attr-defined]
                 raise error
         table.insert(key, record)
         last = key
