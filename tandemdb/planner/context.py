@@ -150,6 +150,11 @@ class RecordContext(Context):
     def writable(self, database: int, table_id: int) -> Table:
         """A table of the session's write transaction, which has begun."""
         transaction: Any = self.session.main.transaction
+        if transaction.in_place:  # `record_table`, written out: 0.05 us of 0.12
+            table: Table = transaction.root.tables[table_id]
+            if table.stamp == transaction.stamp:
+                table.kept = None
+                return table
         return transaction.record_table(table_id)  # type: ignore[no-any-return]
 
 

@@ -9,6 +9,7 @@ They are made without an id by whoever creates the object; the transaction gives
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple, TypeAlias
 
 from tandemdb.storage.values import CLASS_RANK, Key, Record, Value, collation_key
@@ -134,42 +135,22 @@ def entry_function(definition: KeyDefinition) -> Callable[[Key, Record], Entry]:
 
         return entry_of_plain_column
 
-    plain = all(collation_key(column.collation) is None for column in definition.columns)
-    if plain and len(positions) in (2, 3):
-        return entry_of_two(*positions) if len(positions) == 2 else entry_of_three(*positions)
+    if all(collation_key(column.collation) is None for column in definition.columns):
+        return entry_of_plain_columns(positions)
 
     def entry_of_columns(key: Key, record: Record) -> Entry:
-        values = [record[position] for position in positions]
-        if not plain:
-            return stored_of(tuple(values))
-        lead = values[0]
-        stored: list[Any] = [0 if lead is None else lead]
-        for value in values[1:]:
-            stored += (CLASS_RANK[type(value)], value)
-        return (CLASS_RANK[type(lead)], tuple(stored))
+        return stored_of(tuple([record[position] for position in positions]))
 
     return entry_of_columns
 
 
-def entry_of_two(first: int, second: int) -> Callable[[Key, Record], Entry]:
-    """As `entry_function` of two columns without a collation, written out: a third of the time."""
+@cache
+def entry_of_plain_columns(positions: tuple[int, ...]) -> Callable[[Key, Record], Entry]:
+    """As `entry_function` of several columns without a collation, written out: a third of the time.
 
-    def entry_of_columns(key: Key, record: Record) -> Entry:
-        one: Any = record[first]
-        two: Any = record[second]
-        return (CLASS_RANK[type(one)], (0 if one is None else one, CLASS_RANK[type(two)], two))
-
-    return entry_of_columns
-
-
-def entry_of_three(first: int, second: int, third: int) -> Callable[[Key, Record], Entry]:
-    """As `entry_of_two`, of three columns."""
-
-    def entry_of_columns(key: Key, record: Record) -> Entry:
-        one: Any = record[first]
-        two: Any = record[second]
-        three: Any = record[third]
-        rank = CLASS_RANK[type(one)]
-        return (rank, (one if rank else 0, CLASS_RANK[type(two)], two, CLASS_RANK[type(three)], three))
-
-    return entry_of_columns
+    For the positions 3 and 1:  (rank[type(one)], (one if one is not None else 0, rank[type(two)], two))
+    """
+    lead, *others = [f"record[{position}]" for position in positions]
+    parts = "".join([f", rank[type({value})], {value}" for value in others])
+    text = f"lambda key, record: (rank[type({lead})], ({lead} if {lead} is not None else 0{parts}))"
+    return eval(text, {"rank": CLASS_RANK, "type": type, "__builtins__": {}})  # type: ignore[no-any-return]

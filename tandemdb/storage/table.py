@@ -31,6 +31,8 @@ from tandemdb.storage.secondary import SecondaryKey
 from tandemdb.storage.values import Key, Record, widen_classes, widen_classes_by_records, widen_classes_of_columns
 
 SIGNATURES_MAX = 1024
+IN_PLACE_MAX = 32
+"""So many records at most are replaced or deleted in place at a time: noting each costs more than copying blocks does."""
 
 
 class Table(TableReading):
@@ -284,6 +286,10 @@ class Table(TableReading):
             NoSuchKey: one is not there; those before it may have been replaced, so the caller restores a mark.
         Cost: about 0.5 µs a record, and 0.2 (its columns untouched) to 3 µs for each secondary key.
         """
+        if self.writer.undo is not None and len(keys) <= IN_PLACE_MAX:
+            for key, record in zip(keys, records, strict=True):
+                self.replace(key, record, key_ids)
+            return
         self.check_copied()
         olds: list[Record] = []
         changes = self.writer.changes
@@ -368,6 +374,10 @@ class Table(TableReading):
         Cost: a block that goes as a whole costs no more than one record; secondary keys cost up to 1 µs an entry each,
             or are built anew where fewer entries stay than go.
         """
+        if self.writer.undo is not None and len(keys) <= IN_PLACE_MAX:
+            for key in keys:
+                self.delete(key)
+            return
         self.check_copied()
         rebuild = bool(self.keys) and len(keys) > self.count // 2
         gone: list[Record] = []

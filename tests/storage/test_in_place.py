@@ -31,6 +31,8 @@ CHANGES: dict[str, Callable[[Any], Any]] = {
     "delete": lambda table: table.delete(14),
     "delete the last of a block": lambda table: table.delete(last_of_second_block(table)),
     "delete the last": lambda table: table.delete(38),
+    "replace some": lambda table: table.replace_many([0, 20], [(0, "x", 1), (20, None, 2.5)]),
+    "delete some": lambda table: table.delete_many([14, 38]),
 }
 
 
@@ -106,8 +108,9 @@ def test_whoever_asks_gets_what_was_committed() -> None:
     committed = freeze(database.root)
     for take in (database.snapshot, lambda: database.fork().root, lambda: database.root_at(database.root.lsn)):
         transaction = database.begin(in_place=True)
-        for change in CHANGES.values():
-            change_records(transaction, table_id, change)
+        for name, change in CHANGES.items():
+            if not name.endswith("some"):  # those are gone by then
+                change_records(transaction, table_id, change)
         now = dict(transaction.root.tables[table_id].items())
         held = take()
         assert held is database.root or held is transaction.base
@@ -154,7 +157,8 @@ def test_observers_and_history_see_copies() -> None:
     transaction.rollback()
 
 
-def test_what_needs_copies_says_so_before_it_changes_anything() -> None:
+def test_what_needs_copies_says_so_before_it_changes_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tandemdb.storage.table.IN_PLACE_MAX", 0)
     database, table_id = own_database()
     transaction = database.begin(in_place=True)
     before = freeze(transaction.root)
@@ -230,6 +234,8 @@ def interrupt_at(line: int, work: Callable[[], Any]) -> bool:
 @pytest.mark.parametrize("ending", ["rollback", "statement", "commit"])
 def test_an_interrupted_change_leaves_nothing(name: str, ending: str) -> None:
     """Stop a change after the lines that it runs, one after the other; a commit may also find it just done."""
+    if ending == "commit" and name.endswith("some"):
+        pytest.skip("the records before the one that was stopped are changed: it is the statement that is taken back")
     database, table_id = own_database()
     transaction = database.begin(in_place=True)
     CHANGES[name](transaction.record_table(table_id))

@@ -2,7 +2,7 @@
 
     run_dml
      +- plan.takes_many     an INSERT of values: one call for all rows of an executemany
-     +- plan.atomic         one row at a time with all checks before its change: nothing to undo if it fails
+     +- plan.atomic         all that may fail comes before a row, or all of them, are changed: nothing to undo
      +- else                a mark is set first, and restored if the statement fails half-way
 
 Plans are kept with the statement's shape under what they depend on besides the schema: foreign_keys and the other

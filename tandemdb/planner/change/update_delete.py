@@ -81,7 +81,7 @@ class ChangeEmitter:
         self.generator = queries.generator
 
     def write_update(self) -> bool:
-        """Write an UPDATE; True if it changes one row at most."""
+        """Write an UPDATE; True if all that may fail comes before its first change."""
         node = self.node
         if node.source is not None:
             for assignment in node.assignments:
@@ -110,7 +110,7 @@ class ChangeEmitter:
         if late and reads:
             self.read_live()
         self.change_listed(rows, listed, change, assigned, late=late, replaces=replaces)
-        return rows.single
+        return rows.single or change.gathers
 
     def change_listed(
         self, rows: Rows, listed: str, change: UpdateRow, assigned: dict[int, Expr], *, late: bool, replaces: bool
@@ -174,7 +174,7 @@ class ChangeEmitter:
         )
 
     def write_delete(self) -> bool:
-        """Write a DELETE; True if it deletes one row at most."""
+        """Write a DELETE; True if all that may fail comes before its first change."""
         core, scope, source = self.bind_sources()
         self.bind_where(core, scope)
         self.look_up_foreign_keys(None)
@@ -185,7 +185,7 @@ class ChangeEmitter:
                 return True
             if not self.node.returning:
                 delete_together(self, rows)
-                return rows.single
+                return True
         self.delete_listed(rows.collect())
         return rows.single
 
