@@ -61,8 +61,9 @@ def rollback(session: Session, node: ast.Rollback) -> None:
     if node.savepoint is None:
         session.rollback()
         return
+    savepoints = session.savepoints
     place = find_savepoint(session, node.savepoint)
-    name, marks, begun = session.savepoints[place]
+    name, marks, begun = savepoints[place]
     for position, attached in enumerate(session.databases):
         transaction = attached.transaction
         if transaction is not None:
@@ -70,8 +71,8 @@ def rollback(session: Session, node: ast.Rollback) -> None:
                 transaction.restore(marks[position])
             else:
                 attached.end(commit=False)
-    del session.savepoints[place + 1 :]
-    session.savepoints[place] = (name, mark_all(session), begun)
+    del savepoints[place + 1 :]
+    savepoints[place] = (name, mark_all(session), begun)
 
 
 def savepoint(session: Session, node: ast.Savepoint) -> None:
@@ -81,24 +82,33 @@ def savepoint(session: Session, node: ast.Savepoint) -> None:
 
 
 def release(session: Session, node: ast.Release) -> None:
+    savepoints = session.savepoints
     place = find_savepoint(session, node.name)
-    if session.savepoints[place][2]:
+    if savepoints[place][2]:
         session.end_transaction(commit=True)
         return
-    del session.savepoints[place:]
+    del savepoints[place:]
 
 
 def mark_all(session: Session) -> dict[int, Any]:
+    databases = session.databases
+    if len(databases) == 1:
+        transaction = session.main.transaction
+        return {} if transaction is None else {0: transaction.mark()}
     return {
         position: attached.transaction.mark()
-        for position, attached in enumerate(session.databases)
+        for position, attached in enumerate(databases)
         if attached.transaction is not None
     }
 
 
 def find_savepoint(session: Session, name: str) -> int:
-    for place in range(len(session.savepoints) - 1, -1, -1):
-        if session.savepoints[place][0].lower() == name.lower():
+    savepoints = session.savepoints
+    if savepoints and savepoints[-1][0] == name:
+        return len(savepoints) - 1
+    lowered = name.lower()
+    for place in range(len(savepoints) - 1, -1, -1):
+        if savepoints[place][0].lower() == lowered:
             return place
     raise OperationalError(f"no such savepoint: {name}", code="SQLITE_ERROR")
 

@@ -49,8 +49,9 @@ Change: TypeAlias = tuple[int, int, int, Any, Any]
 
 
 Undo: TypeAlias = tuple[int, int, int, int, int, Any, Any, int]
-"""One record's change in place, as it is taken back: (INSERT, UPDATE or DELETE, table id, page, block and place there,
-unique key, the new record of an INSERT or else the old one, the table's count before).
+"""One record's change in place, as it is taken back: (INSERT, UPDATE, DELETE, or NEW for an insert that opens a block;
+table id; page, block and place there; unique key; the new record, or the old one of an UPDATE or DELETE; the table's
+count before).
 """
 
 

@@ -145,6 +145,24 @@ class LocationTable:
         self.block_count += 1
         return block
 
+    def with_block(self, number: int, keys: list[Any], records: list[Any]) -> LocationTable:
+        """As `open_block`, but in a version of its own: until that takes this one's place, nothing has changed."""
+        opened = self.copy(self.stamp)
+        if self.pages:
+            last = self.pages[-1]
+            opened.pages[-1] = Page(last.highs.copy(), last.blocks.copy(), self.stamp)
+        opened.open_block(number, keys, records)
+        return opened
+
+    def without_last_block(self) -> LocationTable:
+        """Return a version without the block that was opened last, as if its number had never been given out."""
+        closed = self.copy(self.stamp)
+        last = self.pages[-1]
+        closed.pages[-1] = Page(last.highs.copy(), last.blocks.copy(), self.stamp)
+        closed.remove_block(len(self.pages) - 1, len(last.blocks) - 1)
+        closed.next_number -= 1
+        return closed
+
     def raise_last_high(self, key: Any) -> None:
         """Note that the last block now ends with this key."""
         self.pages[-1].highs[-1] = self.page_highs[-1] = key

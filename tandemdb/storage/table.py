@@ -103,10 +103,13 @@ class Table(TableReading):
             block.keys.append(key)
             block.records.append(record)
             page.highs[-1] = page_highs[-1] = key
-        elif undo is not None:
-            raise NeedsCopies(self.id)
-        else:
+        elif undo is None:
             block = self.open_block([key], [record])
+        else:
+            writer.changing = (NEW, self.id, 0, 0, 0, key, record, self.count)
+            self.location = opened = location.with_block(location.next_number, [key], [record])
+            block = opened.pages[-1].blocks[-1]
+            self.note_new_block(block)
         self.count += 1
         if tuple(map(type, record)) not in self.signatures:
             self.widen(record)
@@ -441,12 +444,19 @@ class Table(TableReading):
     # In place --------------------------------------------------------------------------------------------------
 
     def take_back(self, change: Undo, *, half_done: bool = False) -> None:
-        """Undo a change that was made in place, on a copy: later ones have been taken back before.
+        """Undo a change that was made in place, on a copy or in place again: later ones have been taken back before.
 
-        No block was split, opened or freed since, so each record is where it was; `half_done`: an error came in
+        No block was split or freed since, and one that was opened is the last, so each record is where it was; `half_done`: an error came in
         between, so that it is looked at how far it came, and the secondary keys are built anew.
         """
         op, _, page_index, block_index, index, key, record, self.count = change
+        if op == NEW:
+            self.close_block(key)
+            if self.keys and half_done:
+                self.rebuild_keys()
+            elif self.keys:
+                self.remove_from_keys(key, record)
+            return
         block = self.own_block(page_index, block_index)
         keys, records = block.keys, block.records
         there = index < len(keys) and keys[index] == key
@@ -475,6 +485,17 @@ class Table(TableReading):
             self.remove_from_keys(key, record)
         else:
             self.add_to_keys(key, record)
+
+    def close_block(self, key: Key) -> None:
+        """Take out the block that was opened for this key, if it was: one that holds nothing else by now."""
+        pages = self.location.pages
+        if not pages or pages[-1].blocks[-1].keys != [key]:
+            return
+        block = self.own_block(len(pages) - 1, len(pages[-1].blocks) - 1)
+        self.location = self.location.without_last_block()
+        self.writer.dirty = True
+        if self.summed is not None:
+            self.summed[1].pop(block.number, None)
 
     def check_copied(self) -> None:
         """Refuse to change many records in place, or in a table that is read-only."""

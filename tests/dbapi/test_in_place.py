@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -135,6 +136,82 @@ def test_what_is_kept_stays(name: str, level: str | None) -> None:
         fourth.rollback()
         assert keeper() == expected
         check_root(fourth._database.root)
+
+
+@pytest.mark.parametrize("ending", ["commit", "rollback"])
+@pytest.mark.parametrize("changes", [0, 3])
+@pytest.mark.parametrize("name", [name for name in KEEPERS if name.startswith("cursor")])
+def test_a_cursor_opened_in_a_transaction_outlives_it(name: str, changes: int, ending: str) -> None:
+    con, same = open_filled(""), open_filled("")
+    for each in (con, same):
+        each.execute("BEGIN")
+        for text, values in CHANGES[:changes]:
+            each.execute(text, values).fetchall()
+    expected = KEEPERS[name](same)()
+    keeper = KEEPERS[name](con)
+    for text, values in CHANGES[3:]:
+        con.execute(text, values).fetchall()
+    getattr(con, ending)()
+    change_all(con) if ending == "rollback" else con.execute("DELETE FROM t WHERE id = ?", (400,))
+    con.commit()
+    assert keeper() == expected
+    check_root(con._database.root)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_savepoints_and_failures_beside_sqlite3(seed: int) -> None:
+    """Random statements, some of them failing, between savepoints; somebody keeps a state now and then."""
+    draw = random.Random(seed)
+    con, real = tandemdb.connect(":memory:", isolation_level=None), sqlite3.connect(":memory:", isolation_level=None)
+    for each in (con, real):
+        each.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, grp INTEGER, name TEXT UNIQUE NOT NULL)")
+        each.execute("CREATE INDEX t_grp ON t (grp)")
+        each.executemany("INSERT INTO t VALUES (?, ?, ?)", ROWS[:300])
+    kept: list[tuple[Any, list[Any]]] = []
+    for step in range(400):
+        number = draw.randrange(400)
+        text, values = draw.choice(
+            [
+                ("INSERT INTO t VALUES (?, ?, ?)", (number, number % 7, f"name {draw.randrange(400)}")),
+                ("INSERT OR IGNORE INTO t VALUES (?, ?, ?)", (number, number % 7, f"name {draw.randrange(400)}")),
+                ("UPDATE t SET name = ? WHERE id = ?", (f"name {draw.randrange(400)}", number)),
+                ("UPDATE t SET name = ? WHERE id = ?", (f"own {step}", number)),
+                ("UPDATE t SET grp = grp + ? WHERE id = ?", (number, number)),
+                ("UPDATE t SET grp = ? WHERE id BETWEEN ? AND ?", (step, number, number + 9)),
+                ("DELETE FROM t WHERE id = ?", (number,)),
+                ("DELETE FROM t WHERE id BETWEEN ? AND ?", (number, number + draw.randrange(60))),
+                ("UPDATE t SET name = NULL WHERE id = ?", (number,)),
+                ("SELECT count(*), sum(grp) FROM t WHERE id > ?", (number,)),
+                ("SAVEPOINT a", ()),
+                ("SAVEPOINT b", ()),
+                ("ROLLBACK TO a", ()),
+                ("ROLLBACK TO b", ()),
+                ("RELEASE a", ()),
+                ("RELEASE b", ()),
+                ("BEGIN", ()),
+                ("BEGIN", ()),
+                ("COMMIT", ()),
+                ("ROLLBACK", ()),
+            ]
+        )
+        found = []
+        for each in (con, real):
+            try:
+                cursor = each.execute(text, values)
+                found.append((cursor.fetchall(), cursor.rowcount, each.in_transaction))
+            except sqlite3.Error as error:
+                found.append((str(error), 0, each.in_transaction))
+        assert found[0] == found[1], (step, text, values)
+        if step % 8 == 0:
+            assert con.execute(ALL).fetchall() == real.execute(ALL).fetchall()
+        if draw.random() < 0.05:
+            kept.append((con.execute("SELECT * FROM t"), real.execute(ALL).fetchall()))
+        if draw.random() < 0.03 and not con.in_transaction:
+            kept.append((con.fork().execute(ALL), real.execute(ALL).fetchall()))
+    assert con.execute(ALL).fetchall() == real.execute(ALL).fetchall()
+    for cursor, expected in kept:
+        assert cursor.fetchall() == expected
+    check_root(con._database.root)
 
 
 def test_single_rows_are_changed_in_place() -> None:

@@ -26,6 +26,7 @@ ROWS = {key: (key, "abc"[key % 3], None) for key in range(0, 40, 2)}
 CHANGES: dict[str, Callable[[Any], Any]] = {
     "insert": lambda table: table.insert(5, (5, "b", 1.5)),
     "append": lambda table: table.insert(99, (99, "z", b"x")),
+    "append a block": lambda table: append_block(table),
     "replace": lambda table: table.replace(20, (20, "changed", 7)),
     "put": lambda table: table.put(20, (20, "b", None), list(table.keys)),
     "delete": lambda table: table.delete(14),
@@ -40,6 +41,14 @@ def last_of_second_block(table: Any) -> int:
     """A key whose going lowers what its block's page says of it."""
     key: int = table.location.pages[0].blocks[1].keys[-1]
     return key
+
+
+def append_block(table: Any) -> None:
+    """Fill the last block, and insert one record more than it takes."""
+    last = table.location.pages[-1].blocks[-1]
+    for key in range(200, 205):
+        table.insert(key, (key, "z", None))
+    assert table.location.pages[-1].blocks[-1] is not last
 
 
 def own_database() -> tuple[Database, int]:
@@ -80,7 +89,8 @@ def test_nothing_is_copied_that_nobody_holds(name: str) -> None:
     CHANGES[name](transaction.record_table(table_id))
     root = transaction.commit()
     assert root.lsn == lsn + 1
-    assert all(old is new for old, new in zip(before, parts(root, table_id), strict=True))
+    if name != "append a block":  # whose page is made anew
+        assert all(old is new for old, new in zip(before, parts(root, table_id), strict=True))
     check_root(root)
 
 
@@ -234,7 +244,7 @@ def interrupt_at(line: int, work: Callable[[], Any]) -> bool:
 @pytest.mark.parametrize("ending", ["rollback", "statement", "commit"])
 def test_an_interrupted_change_leaves_nothing(name: str, ending: str) -> None:
     """Stop a change after the lines that it runs, one after the other; a commit may also find it just done."""
-    if ending == "commit" and name.endswith("some"):
+    if ending == "commit" and name.endswith(("some", "block")):
         pytest.skip("the records before the one that was stopped are changed: it is the statement that is taken back")
     database, table_id = own_database()
     transaction = database.begin(in_place=True)
