@@ -32,7 +32,7 @@ from tandemdb.storage.values import Key, Record, widen_classes, widen_classes_by
 
 SIGNATURES_MAX = 1024
 IN_PLACE_MAX = 32
-"""So many records at most are replaced or deleted in place at a time: noting each costs more than copying blocks does."""
+"""So many records at most are replaced or deleted in place at a time; for more, copying blocks costs less."""
 
 
 class Table(TableReading):
@@ -446,8 +446,9 @@ class Table(TableReading):
     def take_back(self, change: Undo, *, half_done: bool = False) -> None:
         """Undo a change that was made in place, on a copy or in place again: later ones have been taken back before.
 
-        No block was split or freed since, and one that was opened is the last, so each record is where it was; `half_done`: an error came in
-        between, so that it is looked at how far it came, and the secondary keys are built anew.
+        No block was split or freed since, and one that was opened is the last, so each record is where it was.
+        `half_done`: an error came in between, so that it is looked at how far it came, and the secondary keys are
+        built anew.
         """
         op, _, page_index, block_index, index, key, record, self.count = change
         if op == NEW:

@@ -23,8 +23,8 @@ without a copy; what it changes is noted, to be taken back:
     restore(mark)        those behind it are taken back, in place             [insert 5 |
 
 It leaves that state, for copies as above, before anything else: a change of many records or of the schema, a block that
-is split or emptied, an open cursor, `hold`. `changed` is then the root that was changed in place, `undo` what leads back from it; the database's
-newest root is `changed` until the end, or until somebody asks for it (`settle`).
+is split or emptied, an open cursor, `hold`. `changed` is then the root that was changed in place, `undo` what leads
+back from it; the database's newest root is `changed` until the end, or until somebody asks for it (`settle`).
 """
 
 from __future__ import annotations

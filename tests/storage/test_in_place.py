@@ -268,5 +268,5 @@ def test_an_interrupted_change_leaves_nothing(name: str, ending: str) -> None:
         assert found in (content, done)
         check_root(database.root)
         assert found != content or database.digest() == digest
-        line += 1 if ending == "rollback" else 5
+        line += 1 if ending == "rollback" and line < 70 else 5
     assert line > 20

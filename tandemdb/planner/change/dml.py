@@ -30,6 +30,7 @@ from tandemdb.planner.plan_settings import plan_key
 from tandemdb.planner.runtime.collector import collector_paused
 from tandemdb.planner.schema.schema import CATALOG_NAMES, Table, View
 from tandemdb.planner.syntax import ast
+from tandemdb.storage.errors import NeedsCopies
 
 if TYPE_CHECKING:
     from tandemdb.planner.change.trigger_program import RowLayout
@@ -72,7 +73,7 @@ def run_dml(session: Session, statement: Statement, rows: Iterable[Sequence[Any]
     if gathers:
         key = (*key, "rows")
     context = session.context
-    context._now = None
+    context._now = session.record_context._now = None
     position = 0 if len(session.databases) == 1 else find_target(statement.namespace, statement.shape.node.table, "")[0]
     attached = session.databases[position]
     unread = attached.transaction is None and attached.snapshot is None
@@ -81,7 +82,10 @@ def run_dml(session: Session, statement: Statement, rows: Iterable[Sequence[Any]
         # What it changes must be what it has read: other writers are shut out before it reads, and once more if one of
         # them was quicker. Only now, for a statement that cannot be compiled waits for nobody.
         attached.snapshot = None
-        session.write(position)
+        if plan.atomic and len(session.databases) == 1:
+            session.write_records()
+        else:
+            session.write(position)
         if attached.root() is not roots[position]:
             try:
                 if statement.namespace is not session.namespace():
@@ -134,7 +138,9 @@ def run_inserts(
         batches, last = run_inserts(session, plan, roots, rows[-1:], context)
         return batches, changes + last
     try:
-        if len(rows) < COLLECTED_MAX:
+        if len(rows) == 1:
+            batches = run_in_place(session, plan, roots, rows, context)
+        elif len(rows) < COLLECTED_MAX:
             batches = plan.run(roots, rows, context)
         else:
             with collector_paused():
@@ -207,14 +213,34 @@ def run_checked(session: Session, plan: DmlPlan, roots: Sequence[Any], values: A
 
 def run_atomic(session: Session, plan: DmlPlan, roots: Sequence[Any], row: Any, context: Any) -> Any:
     try:
-        batches = plan.run(roots, row, context)
+        batches = run_in_place(session, plan, roots, row, context)
     except BaseException as error:
-        session.changes = 0
-        session.undo({}, getattr(error, "conflict_action", None))
+        session.failed(error)
         raise
     if not session.in_transaction and session.depth == 0:
         session.commit_statement()
     return batches
+
+
+def run_in_place(session: Session, plan: DmlPlan, roots: Sequence[Any], params: Any, context: Any) -> Any:
+    """Run a plan that changes nothing before all its checks; in place, if the transaction can.
+
+    `dbapi.ready` has the same written out, for texts that were run before.
+    """
+    transaction = session.main.transaction
+    if transaction is None or not transaction.in_place or len(roots) != 1 or session.depth:
+        return plan.run(roots, params, context)
+    before, done = session.total_changes, len(transaction.undo)
+    try:
+        return plan.run(roots, params, session.record_context)
+    except NeedsCopies:
+        transaction.leave_in_place(done)
+        session.total_changes = before
+        return plan.run([transaction.root], params, context)
+    except BaseException:
+        if transaction.in_place and (transaction.writer.changing is not None or len(transaction.undo) > done):
+            transaction.leave_in_place(done)
+        raise
 
 
 # ---- compiling
