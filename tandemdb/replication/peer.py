@@ -59,6 +59,8 @@ class Peer:
     completed: bool = False
     # Whether it has been in step: from then on its loss matters to commits.
     has_joined: bool = False
+    # The last commit that may have been released before it was waited for; with this one it lacks nothing.
+    joined_lsn: LSN = LSN(0)
     # Whether commits went on without it after it had been in step, until it is again.
     dismissed: bool = False
     reason: str = ""

@@ -274,6 +274,7 @@ class Primary:
                 peer.sent_lsn = LSN(min(peer.sent_lsn, self.root.lsn))
             peer.streamed = None
             peer.completed = False
+            peer.joined_lsn = LSN(min(peer.joined_lsn, self.root.lsn))
         self.pending = None
         self.transaction += 1
 
@@ -506,6 +507,7 @@ class Primary:
             self.arrivals.append((peer.name, peer.dismissed))
             peer.has_joined = True
             peer.dismissed = False
+            peer.joined_lsn = self.pending.lsn if self.pending is not None else self.log.last_lsn
             if peer.completed and self.pending is not None:
                 peer.sent_lsn = self.pending.lsn
             self._send_pending(peer)

@@ -272,15 +272,17 @@ def test_standing() -> None:
     assert count(three._replace(required=2), B, (2, 41), ask).reason == ""
 
 
-def found(in_step: tuple[Member, ...], level: str, away: str = "") -> Membership:
-    return Membership(in_step, frozenset(level), frozenset(away), {f"secondary {name}": name for name in "bcd"})
+def found(in_step: tuple[Member, ...], level: str, away: str = "", complete: str = "bcd") -> Membership:
+    names = {f"secondary {name}": name for name in "bcd"}
+    return Membership(in_step, frozenset(complete), frozenset(level), frozenset(away), names)
 
 
 def test_membership() -> None:
     none, one, two = (RECORD._replace(sync_set=members) for members in ((), (B,), (B, C)))
     restarted = B._replace(incarnation="b2")
     assert members_now(none, found((B,), "b")) == (B,), "joins"
-    assert members_now(none, found((B,), "")) == (), "a commit may be released that it has not got"
+    assert members_now(none, found((B,), "", complete="")) == (), "it lacks what was released without it"
+    assert members_now(none, found((B,), "")) == (B,), "what it has not acknowledged waits for it"
     assert members_now(one, found((), "", "b")) == (B,), "an heir as good as it was"
     assert members_now(two, found((B,), "b", "c")) == (B,), "the other holds everything"
     assert members_now(two, found((B,), "", "c")) == (B, C), "it does not yet"
@@ -293,7 +295,7 @@ def test_membership() -> None:
 
 
 def test_who_lacks_the_pending_commit_is_not_level() -> None:
-    """It may be released already, by those who were named before: whoever is named next must have it."""
+    """It may be released already, by those who were named before: then whoever stays, or joins, must have it."""
     primary, secondary = Database("p"), Database("s")
     make_table(primary, 10)
     replication.attach(primary, secondary)
@@ -306,4 +308,12 @@ def test_who_lacks_the_pending_commit_is_not_level() -> None:
     publisher.core.pending.acknowledged.add("s")
     assert Membership.of(publisher).level == {"s"}
     publisher.core.abandon()
-    assert Membership.of(None) == Membership((), frozenset(), frozenset(), {})
+    peer = publisher.core.peers["s"]
+    assert Membership.of(publisher).complete == {"s"}
+    publisher.core.complete(LSN(primary.root.lsn + 1), [], None, 0.0)
+    peer.state = "following"
+    publisher.core._join(peer)
+    assert peer.state == "in step" and Membership.of(publisher).complete == set(), "released before it was waited for"
+    publisher.core.abandon()
+    assert Membership.of(publisher).complete == {"s"}, "it came to nothing"
+    assert Membership.of(None).in_step == ()

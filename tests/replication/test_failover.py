@@ -99,6 +99,20 @@ class Cluster:
         record = self.coordinator.read().record
         return [member.node for member in record.sync_set] if record is not None else []
 
+    def await_all_named(self, count: int) -> None:
+        """Wait until the record names so many nodes as they are now, not as they were before they were restarted."""
+
+        def are_named() -> bool:
+            running = {node.system.identity.incarnation.hex() for node in self.nodes if node.is_running}
+            record = self.coordinator.read().record
+            return record is not None and sum(member.incarnation in running for member in record.sync_set) == count
+
+        try:
+            until(are_named, "all are in step", 30)
+        except AssertionError as error:
+            text = "\n".join(str(node.status()) for node in self.nodes if node.is_running)
+            raise AssertionError(f"{error}\n{self.coordinator.read()}\n{text}") from None
+
     def kill(self, node: Node) -> None:
         """End a node without a word: its lease is not given back."""
         self.lines[node].is_cut = True
@@ -587,7 +601,7 @@ def test_a_storm(cluster: Cluster, seed: int, required: int, request: pytest.Fix
     leader = first
     try:
         for _ in range(2 * int(request.config.getoption("--failovers"))):
-            until(lambda: len(cluster.named()) == 2, "all are in step", 30)
+            cluster.await_all_named(2)
             before = len(writer.acknowledged)
             until(lambda: len(writer.acknowledged) > before, "commits go on", 30)  # noqa: B023
             hit = chance.choice([node for node in cluster.nodes if node.is_running])
@@ -620,7 +634,7 @@ def test_a_storm(cluster: Cluster, seed: int, required: int, request: pytest.Fix
                 for node, line in cluster.lines.items():
                     line.is_cut = not node.is_running
             leader = cluster.await_leader(*[node for node in cluster.nodes if node.is_running])
-        until(lambda: len(cluster.named()) == 2, "all are in step", 30)
+        cluster.await_all_named(2)
     finally:
         writer.finish()
     leader = cluster.await_leader(*[node for node in cluster.nodes if node.is_running])

@@ -1,6 +1,6 @@
 """Membership: whom the record is to name as holding every acknowledged commit. Functions of their arguments, no I/O.
 
-    joins    in step and level, and waited for since before the record is changed    so it has all there is
+    joins    in step, with all from before it was waited for: so it has all there is, and will have
     stays    named and away, while nobody else could take its place                  it is an heir as good as it was
     leaves   restarted: another incarnation is in step under its name
              away, while others hold all that is committed                           promotion need not hear it then
@@ -24,6 +24,7 @@ class Membership(NamedTuple):
     """What a primary knows of its synchronous secondaries: those that commits count on."""
 
     in_step: tuple[Member, ...]
+    complete: frozenset[str]  # nodes in step that lack nothing from before they were waited for
     level: frozenset[str]  # nodes in step that have received every commit that is installed, or may be at any moment
     away: frozenset[str]  # counted on, and not in step
     names: dict[str, str]  # secondary -> node
@@ -31,13 +32,14 @@ class Membership(NamedTuple):
     @classmethod
     def of(cls, publisher: Publisher | None) -> Membership:
         if publisher is None:
-            return cls((), frozenset(), frozenset(), {})
+            return cls((), frozenset(), frozenset(), frozenset(), {})
         with publisher.lock:
             core = publisher.core
             installed, pending = core.root.lsn, core.pending
             peers = [peer for peer in core.in_step() if peer.has_joined]
             return cls(
                 tuple(Member(peer.node, peer.incarnation.hex(), peer.address) for peer in peers),
+                frozenset(peer.node for peer in peers if peer.received_lsn >= peer.joined_lsn),
                 frozenset(
                     peer.node
                     for peer in peers
@@ -58,7 +60,7 @@ def members_now(record: Record, found: Membership) -> tuple[Member, ...]:
         elif now is not None and now.is_same(member):
             kept.append(now)
     known = {member.node for member in kept}
-    return (*kept, *[each for each in found.in_step if each.node not in known and each.node in found.level])
+    return (*kept, *[each for each in found.in_step if each.node not in known and each.node in found.complete])
 
 
 def can_do_without(record: Record, found: Membership) -> bool:
