@@ -252,6 +252,16 @@ def test_case_sensitive_like_by_an_index() -> None:
 
 
 RECURSIONS = [
+    "n(i) AS (SELECT 1 UNION SELECT i + 1 FROM n WHERE i < 2000) SELECT count(*), sum(i), max(i) FROM n",
+    "n(i) AS (SELECT 1 UNION SELECT (i * 7) % 1009 FROM n) SELECT count(*), sum(i), group_concat(i) FROM n",
+    "n(i) AS (SELECT 5 UNION SELECT 5 FROM n) SELECT i FROM n",
+    "n(i) AS (SELECT 1 UNION SELECT 1.0 * i FROM n) SELECT i FROM n",
+    "n(i) AS (SELECT 3 UNION SELECT CASE WHEN i > 50 THEN 4 ELSE i + 2 END FROM n) SELECT i FROM n",
+    "n(i) AS (SELECT 1 UNION SELECT i + 1 FROM n) SELECT i FROM n LIMIT 700",
+    "n(i, s) AS (SELECT 1, 'a' UNION ALL SELECT i + 1, s FROM n WHERE i < 900 AND s = 'a') SELECT count(*), s FROM n",
+    "n(i, s) AS (SELECT 1, 'a' UNION ALL SELECT i + 1, 'b' FROM n WHERE i < 9) SELECT * FROM n",
+    "n(i, s) AS (SELECT 1, 'a' UNION ALL SELECT s, i FROM n LIMIT 9) SELECT * FROM n",
+    "n(s, d) AS (SELECT 'x', 'x' UNION ALL SELECT s || d, d FROM n WHERE length(s) < 9) SELECT * FROM n",
     "n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) SELECT count(*), sum(i), max(i) FROM n",
     "n(i) AS (SELECT 1 UNION ALL SELECT i * 3 FROM n WHERE i < 1e25) SELECT i FROM n",
     "n(i) AS (SELECT 9223372036854775800 UNION ALL SELECT i + 1 FROM n LIMIT 20) SELECT i FROM n",

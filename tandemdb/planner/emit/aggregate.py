@@ -33,17 +33,19 @@ from tandemdb.planner.bind.bound import (
     HOLDS_NULL,
     HOLDS_NUMBER,
     Aggregate,
+    Between,
     Core,
     Rowid,
     walk,
 )
 from tandemdb.planner.bind.traits import collation_of
 from tandemdb.planner.emit.collation import collated_call
+from tandemdb.planner.emit.condition import PYTHON_COMPARISON
 from tandemdb.planner.emit.gather import gathered_rows
 from tandemdb.planner.emit.order import PLAIN_CLASSES, OrderEmitter, collation_key
 from tandemdb.planner.emit.pipeline import Pipeline
 from tandemdb.planner.emit.writer import Code
-from tandemdb.planner.functions.aggregates import average_numbers, sum_bounded, sum_integers, sum_reals
+from tandemdb.planner.functions.aggregates import average_numbers, sum_bounded, sum_checked, sum_integers, sum_reals
 from tandemdb.planner.runtime import helpers as runtime
 from tandemdb.planner.syntax import ast
 
@@ -272,12 +274,17 @@ class AggregateSink:
         return Code(f"{name}({values_text})", classes)
 
     def bound(self, call: Aggregate) -> str | None:
-        """What no value of a CASE of constants exceeds in magnitude, computed once; None for other arguments."""
+        """What no value of the argument exceeds in magnitude, computed once; None where that is not known."""
         node = call.arguments[0]
-        if not isinstance(node, ast.Case) or node.otherwise is None or self.generator.row_bound:
+        if isinstance(node, TRUTHS) or (isinstance(node, ast.Binary) and node.operator in TRUTH_OPERATORS):
+            return "1"
+        if isinstance(node, ast.Binary) and node.operator == "%":
+            results = [node.right]
+        elif isinstance(node, ast.Case) and node.otherwise is not None:
+            results = [then for _, then in node.whens] + [node.otherwise]
+        else:
             return None
-        results = [then for _, then in node.whens] + [node.otherwise]
-        if not all(isinstance(result, (ast.Literal, ast.Parameter)) for result in results):
+        if self.generator.row_bound or not all(isinstance(result, (ast.Literal, ast.Parameter)) for result in results):
             return None
         texts = dict.fromkeys(self.queries.expressions.value(result).text for result in results)
         return self.generator.hoist(Code(f"max(map(abs, ({', '.join(texts)},)))"), "bound").text
@@ -347,9 +354,12 @@ class AggregateSink:
         return window_rows(self.queries, self.core, pipeline, self.order)
 
 
+TRUTHS = (ast.IsNull, ast.Like, ast.InList, Between)
+TRUTH_OPERATORS = frozenset({*PYTHON_COMPARISON, "AND", "OR", "IS", "IS NOT"})
 DIRECT = {
     ("sum", HOLDS_FLOAT): sum_reals,
     ("sum", HOLDS_INT): sum_integers,
+    ("sum", HOLDS_NUMBER): sum_checked,
     ("avg", HOLDS_FLOAT): average_numbers,
     ("avg", HOLDS_INT): average_numbers,
     ("avg", HOLDS_NUMBER): average_numbers,

@@ -21,12 +21,10 @@ from tandemdb.planner.bind.bound import (
     HOLDS_NUMBER,
     Column,
     CommonRows,
-    Expr,
     Query,
     QueryExists,
     QueryIn,
     QueryValue,
-    Source,
     walk,
 )
 from tandemdb.planner.emit.expression import ExpressionEmitter
@@ -126,22 +124,29 @@ def is_told(step: Query) -> bool:
 
 
 def follows(common: CommonRows, step: Query, classes: Sequence[int]) -> bool:
-    """Whether each row leads to one row at most, by nothing but arithmetic: made ahead, such rows do no harm."""
+    """Whether each row leads to one row at most, by nothing but arithmetic: made ahead, such rows do no harm.
+
+    A text may only be handed on: one that grew would do so far beyond what is read.
+    """
     core = step.cores[0]
-    if len(common.steps) != 1 or "UNION" in common.operators or common.query is None or common.query.order_by:
+    if len(common.steps) != 1 or common.query is None or common.query.order_by:
         return False
-    if any(held & ~(HOLDS_NULL | HOLDS_NUMBER) for held in classes) or len(core.sources) != 1 or core.distinct:
+    if len(core.sources) != 1 or core.sources[0].function is not common or core.distinct:
         return False
-    if core.sources[0].function is not common or step.limit is not None or step.order_by:
+    if step.limit is not None or step.order_by:
         return False
-    expressions = [result.expression for result in core.results] + core.conjuncts
-    return all(is_arithmetic(node, core.sources[0]) for expression in expressions for node in walk(expression))
+    results = [result.expression for result in core.results]
+    for held, result in zip(classes, results, strict=True):
+        if held & ~(HOLDS_NULL | HOLDS_NUMBER) and not isinstance(result, HANDED_ON):
+            return False
+    nodes = [node for expression in (*results, *core.conjuncts) for node in walk(expression)]
+    return all(isinstance(node, ARITHMETIC) for node in nodes) and all(
+        node.source is core.sources[0] for node in nodes if isinstance(node, Column)
+    )
 
 
-def is_arithmetic(node: Expr, source: Source) -> bool:
-    if isinstance(node, Column):
-        return node.source is source
-    return isinstance(node, (ast.Literal, ast.Parameter, ast.Unary, ast.Binary, ast.IsNull))
+HANDED_ON = (Column, ast.Literal, ast.Parameter)
+ARITHMETIC = (*HANDED_ON, ast.Unary, ast.Binary, ast.IsNull, ast.Case)
 
 
 def write_following(queries: QueryEmitter, step: Query, home: Frame) -> tuple[str, str]:

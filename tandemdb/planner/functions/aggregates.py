@@ -84,6 +84,11 @@ def sum_integers(values: Sequence[int]) -> int | None:
     return total
 
 
+def sum_checked(values: Sequence[int | float]) -> int | float | None:
+    """Add numbers, nearly always integers all."""
+    return sum_integers(values) if type(sum(values)) is int else finish_sum(values)  # type: ignore[arg-type]
+
+
 def sum_bounded(values: Sequence[int], bound: int) -> int | None:
     """Add integers none of which is larger than `bound` in magnitude."""
     if not values:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import heappop, heappush
-from itertools import chain, islice
+from itertools import chain, islice, takewhile
 from typing import Any
 
 from tandemdb.planner.runtime import values
@@ -76,7 +76,7 @@ def recurse(
     elif len(steps) > 1:
         batches = one_by_one(context, queue, steps, seen)
     elif follow is not None and len(queue) == 1:
-        batches = one_after_another(context, queue, follow)
+        batches = one_after_another(context, queue, follow, seen)
     else:
         batches = by_generations(context, queue, steps[0], seen)
     return GrowingRows(batches if start == 0 and stop is None else between(batches, start, stop))
@@ -95,7 +95,7 @@ def between(batches: Iterator[list[Row]], start: int, stop: int | None) -> Itera
             yield wanted
 
 
-def one_after_another(context: Any, queue: list[Row], follow: Follow) -> Iterator[list[Row]]:
+def one_after_another(context: Any, queue: list[Row], follow: Follow, seen: set[Row] | None) -> Iterator[list[Row]]:
     """Where each row leads to one at most: many are made in one loop, the more the more are read."""
     check, count = context.session.check, 1
     while queue:
@@ -103,6 +103,12 @@ def one_after_another(context: Any, queue: list[Row], follow: Follow) -> Iterato
         yield queue
         count = min(2 * count, UNCHECKED_MAX)
         queue = follow(queue[-1], count)
+        if seen is not None:
+            # The first row that was there before ends it: all behind it were there too.
+            if not seen.isdisjoint(queue):
+                queue = list(takewhile(lambda row: row not in seen, queue))
+            queue = list(dict.fromkeys(queue))
+            seen.update(queue)
 
 
 def by_generations(context: Any, queue: list[Row], step: Step, seen: set[Row] | None) -> Iterator[list[Row]]:
