@@ -33,7 +33,7 @@ from tandemdb.planner.bind.query import Binder
 from tandemdb.planner.bind.scope import ROWID_NAMES, Scope
 from tandemdb.planner.change.insert_batch import write_batch
 from tandemdb.planner.change.row import RowEmitter
-from tandemdb.planner.change.row_batch import append_batch
+from tandemdb.planner.change.row_batch import BATCH_MIN, append_batch
 from tandemdb.planner.change.row_errors import index_code, integer_key
 from tandemdb.planner.change.row_keys import ROWID_MAX, next_rowid
 from tandemdb.planner.change.triggers import triggers_on
@@ -184,7 +184,7 @@ class InsertEmitter:
         plain = plain and not any(index.unique and (index.computed or index.conflict) for index in table.indexes)
         plain = plain and not self.has_triggers() and node.action in (None, "ABORT")
         foreign = self.session.settings.foreign_keys and (table.foreign_keys or self.is_parent())
-        return plain and not foreign and (self.gathers if self.many else self.node.source is not None)
+        return plain and not foreign and (self.gathers if self.many else gives_many(node))
 
     def is_parent(self) -> bool:
         schema = self.binder.namespace.schemas[self.database]
@@ -470,6 +470,19 @@ class InsertEmitter:
     def has_triggers(self) -> bool:
         found = triggers_on(self.binder.namespace, self.table, self.database)
         return any(trigger.event == "INSERT" for _, trigger in found)
+
+
+def gives_many(node: ast.Insert) -> bool:
+    """Whether the source is likely to give more than a few rows, so that they should be appended together."""
+    if node.source is None:
+        return False
+    rows = 0
+    for core in node.source.cores:
+        if isinstance(core, ast.Values):
+            rows += len(core.rows)
+        elif core.source is not None:
+            return True
+    return rows >= BATCH_MIN
 
 
 __all__ = ["Expr", "InsertEmitter"]
