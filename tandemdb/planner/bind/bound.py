@@ -54,13 +54,14 @@ class Source:
     record;
     `nullable` that an outer join may put a row of NULLs in its place; `exact` that the plan serves this one text, so
     that it may rest on the values of literals; `live` that its table changes while the plan reads it. `places` tells
-    where the columns stand in what the variable holds, if that is not the record but an entry of a secondary key.
+    where the columns stand in what the variable holds, if that is not the record but an entry of a secondary key;
+    `implied` are conditions on the source alone that follow from those on several.
     """
 
     __slots__ = (
         "number", "alias", "columns", "table", "database", "query", "rows_name", "variable", "uses_key", "nullable",
         "join", "on", "index_hint", "function", "arguments", "requires", "exact", "live",
-        "places",
+        "places", "implied",
     )  # fmt: skip
 
     def __init__(self, number: int, alias: str, columns: Sequence[SourceColumn]) -> None:
@@ -83,6 +84,7 @@ class Source:
         self.exact = False
         self.live = False
         self.places: dict[int, str] | None = None
+        self.implied: list[Expr] = []
 
     @property
     def key_variable(self) -> str:

@@ -102,7 +102,7 @@ def own_filters(queries: QueryEmitter, step: Step) -> list[Expr]:
         return []  # Fewer rows are looked up than there are: better test those, and keep the dictionary of all.
     return [
         conjunct
-        for conjunct in step.filters
+        for conjunct in (*step.filters, *source.implied)
         if sources_of(conjunct) == {source}
         and not any(hasattr(node, "query") or isinstance(node, NEVER_EARLY) for node in walk(conjunct))
     ]

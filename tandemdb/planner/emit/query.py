@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tandemdb.planner.access.implied import implied_conditions
 from tandemdb.planner.access.join_order import JoinPlan, Step, order_joins
 from tandemdb.planner.access.paths import COST_SCAN
 from tandemdb.planner.bind.bound import (
@@ -147,6 +148,8 @@ class QueryEmitter(SubqueryEmitter):
         for source in core.sources:
             source.exact = self.generator.literal_base is None
             source.live = self.generator.live
+            if len(core.sources) > 1 and source.join == "INNER":
+                source.implied = implied_conditions(core.conjuncts, source)
             if source.live:
                 source.columns = [column._replace(classes=HOLDS_ANY) for column in source.columns]
         outside = self.outside(core)
