@@ -85,6 +85,7 @@ class Pair:
         return node
 
 
+@pytest.mark.timeout(3600)  # --kills says how long it takes: half a second each.
 def test_killed_at_random_and_at_named_points(
     tmp_path: Path, request: pytest.FixtureRequest, record_property: pytest.RecordProperty
 ) -> None:
