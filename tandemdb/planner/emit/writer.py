@@ -18,6 +18,7 @@ import builtins
 import keyword
 import linecache
 import re
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -32,6 +33,9 @@ CLASS_OF_TYPE: dict[type, int] = {
 }
 
 
+SOURCES_MAX = 4096
+"""So many sources are kept for tracebacks; plans may be more and come and go."""
+_shown: deque[str] = deque()
 PARAMETER = re.compile(r"\bp\d+\b|\bparams\[")
 
 
@@ -195,6 +199,10 @@ def own_function(generator: Generator, lines: Sequence[str], classes: int) -> Co
 def compile_source(source: str, name: str, bound: dict[str, Any], function: str = "plan") -> Callable[..., Any]:
     """Compile generated source so that tracebacks and pdb show its lines; returns the function it defines."""
     filename = f"<tandemdb plan {name}>"
+    if filename not in linecache.cache:
+        _shown.append(filename)
+        if len(_shown) > SOURCES_MAX:
+            linecache.cache.pop(_shown.popleft(), None)
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     exec(compile(source, filename, "exec"), bound)
     found: Callable[..., Any] = bound[function]
