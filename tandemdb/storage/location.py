@@ -23,6 +23,8 @@ from typing import Any, TypeAlias
 from tandemdb.storage.block import BLOCK_RECORDS_MAX, Block, Stamp
 
 PAGE_BLOCKS_MAX = 64
+BLOCK_BITS, PAGE_BITS = 7, 6
+"""2 to the power of these are BLOCK_RECORDS_MAX and PAGE_BLOCKS_MAX: how `first` is used."""
 
 Slice: TypeAlias = tuple[Block, int, int]
 
@@ -39,9 +41,14 @@ class Page:
 
 
 class LocationTable:
-    """The blocks of a table in key order. Methods that change it need a copy that bears the caller's stamp."""
+    """The blocks of a table in key order. Methods that change it need a copy that bears the caller's stamp.
 
-    __slots__ = ("block_count", "next_number", "page_highs", "pages", "stamp")
+    `first` is the lowest key that the table began with, as long as rowids without larger gaps were appended since: then
+    the block of a key is number (key - first) // 128 from the left, and no high need be looked at. None otherwise. It
+    is a guess: whoever follows it looks whether the key is there, and bisects if not.
+    """
+
+    __slots__ = ("block_count", "first", "next_number", "page_highs", "pages", "stamp")
 
     def __init__(self, stamp: Stamp) -> None:
         self.page_highs: list[Any] = []
@@ -49,6 +56,7 @@ class LocationTable:
         self.stamp = stamp
         self.next_number = 0
         self.block_count = 0
+        self.first: int | None = None
 
     def slices(self, low: Any, low_open: bool, high: Any, high_open: bool) -> list[Slice]:
         """Cut out what lies between two bounds: (block, start, stop) in order, never an empty one.
@@ -111,6 +119,7 @@ class LocationTable:
         copied.stamp = stamp
         copied.next_number = self.next_number
         copied.block_count = self.block_count
+        copied.first = self.first
         return copied
 
     def own_page(self, page_index: int) -> Page:
@@ -134,6 +143,13 @@ class LocationTable:
     def open_block(self, number: int, keys: list[Any], records: list[Any]) -> Block:
         """Add a block behind all others, its keys above theirs."""
         block = Block(number, keys, records, self.stamp)
+        low = keys[0]
+        if type(low) is not int:
+            self.first = None
+        elif not self.block_count:
+            self.first = low
+        elif self.first is not None and (low - self.first) >> BLOCK_BITS != self.block_count:
+            self.first = None
         if not self.pages or len(self.pages[-1].blocks) >= PAGE_BLOCKS_MAX:
             self.pages.append(Page([], [], self.stamp))
             self.page_highs.append(keys[-1])
@@ -173,6 +189,7 @@ class LocationTable:
         right = Block(number, left.keys[middle:], left.records[middle:], self.stamp)
         del left.keys[middle:], left.records[middle:]
         left.digest = None
+        self.first = None
         page = self.pages[page_index]
         page.highs.insert(block_index, left.keys[-1])
         page.blocks.insert(block_index + 1, right)
@@ -236,6 +253,8 @@ class LocationTable:
         page = self.own_page(page_index)
         del page.highs[block_index], page.blocks[block_index]
         self.block_count -= 1
+        if page_index != len(self.pages) - 1 or block_index != len(page.blocks):
+            self.first = None
         if not page.blocks:
             del self.pages[page_index], self.page_highs[page_index]
         elif block_index == len(page.blocks):

@@ -1,6 +1,6 @@
 """Reading a table: look-ups, ranges and walks in both directions over its blocks.
 
-    find(30)                  page_highs -> highs -> keys: two bisections and a guess that is checked, or a third
+    find(30)                  a guess that is checked; else page_highs -> highs -> keys by bisections
     range_record_lists(..)    [[r9 r17], [r21 r30 r42], [r55]]     slices of blocks, whole ones uncopied
     items()                   a chain of zips: no Python code runs for a record
 
@@ -17,9 +17,11 @@ from typing import Any
 from tandemdb.storage.block import Block
 from tandemdb.storage.changes import Writer
 from tandemdb.storage.definition import TableDefinition
-from tandemdb.storage.location import LocationTable
+from tandemdb.storage.location import BLOCK_BITS, PAGE_BITS, LocationTable
 from tandemdb.storage.secondary import SecondaryKey
 from tandemdb.storage.values import Key, Record, Signature
+
+PLACE_IN_PAGE = (1 << PAGE_BITS) - 1
 
 
 class TableReading:
@@ -56,8 +58,22 @@ class TableReading:
     def find(self, key: Key) -> Record | None:
         """Return the record under a unique key, None if there is none. Cost: three bisections at most."""
         location = self.location
+        pages = location.pages
+        first = location.first
+        if first is not None and type(key) is int:
+            # A random look-up in a million records takes half the time: each step of a bisection misses the cache.
+            place = (key - first) >> BLOCK_BITS
+            try:
+                block = pages[place >> PAGE_BITS].blocks[place & PLACE_IN_PAGE]
+                keys = block.keys
+                index = key - keys[0]
+                if keys[index] == key:
+                    guessed: Record = block.records[index]
+                    return guessed
+            except IndexError:
+                pass
         try:
-            page = location.pages[bisect_left(location.page_highs, key)]
+            page = pages[bisect_left(location.page_highs, key)]
         except IndexError:
             return None
         block = page.blocks[bisect_left(page.highs, key)]
@@ -73,12 +89,25 @@ class TableReading:
 
     def find_many(self, keys: Iterable[Key]) -> list[Record]:
         """Return the records under unique keys, in the order given; a key that is not there is left out."""
-        page_highs = self.location.page_highs
-        pages = self.location.pages
+        location = self.location
+        page_highs = location.page_highs
+        pages = location.pages
+        first = location.first
         records: list[Record] = []
         add = records.append
         end = len(pages)
         for key in keys:
+            if first is not None and type(key) is int:
+                place = (key - first) >> BLOCK_BITS
+                try:
+                    block = pages[place >> PAGE_BITS].blocks[place & PLACE_IN_PAGE]
+                    block_keys = block.keys
+                    index = key - block_keys[0]
+                    if block_keys[index] == key:
+                        add(block.records[index])
+                        continue
+                except IndexError:
+                    pass
             page_index = bisect_left(page_highs, key)
             if page_index < end:
                 page = pages[page_index]

@@ -25,8 +25,8 @@ from tandemdb.storage.changes import APPEND, DELETE, FREE, INSERT, NEW, SPLIT, U
 from tandemdb.storage.definition import TableDefinition
 from tandemdb.storage.errors import DuplicateKey, NeedsCopies, NoSuchKey, StaleTable
 from tandemdb.storage.hashing import MASK, hash_records, mix, record_hasher
-from tandemdb.storage.location import LocationTable
-from tandemdb.storage.reading import TableReading
+from tandemdb.storage.location import BLOCK_BITS, PAGE_BITS, LocationTable
+from tandemdb.storage.reading import PLACE_IN_PAGE, TableReading
 from tandemdb.storage.secondary import SecondaryKey
 from tandemdb.storage.values import Key, Record, widen_classes, widen_classes_by_records, widen_classes_of_columns
 
@@ -530,9 +530,21 @@ class Table(TableReading):
         if self.writer.stamp != self.stamp:
             raise StaleTable(self.id)
         location = self.location
+        pages = location.pages
+        first = location.first
+        if first is not None and type(key) is int and key >= first:
+            place = (key - first) >> BLOCK_BITS
+            page_index, block_index = place >> PAGE_BITS, place & PLACE_IN_PAGE
+            try:
+                keys = pages[page_index].blocks[block_index].keys
+                index = key - keys[0]
+                if index >= 0 and keys[index] == key:
+                    return page_index, block_index, index
+            except IndexError:
+                pass
         page_index = bisect_left(location.page_highs, key)
-        if page_index < len(location.pages):
-            page = location.pages[page_index]
+        if page_index < len(pages):
+            page = pages[page_index]
             block_index = bisect_left(page.highs, key)
             keys = page.blocks[block_index].keys
             if type(key) is int:
