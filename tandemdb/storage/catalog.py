@@ -135,6 +135,7 @@ def redefine_table(transaction: Transaction, definition: TableDefinition) -> Non
     """Change a table's definition; its classes keep what they hold and gain what the definition adds."""
     table = transaction.table(definition.id)
     table.definition = definition
+    table.location.position = -1  # records may stay as they were
     initial = definition.class_masks or (0,) * definition.columns
     if len(initial) != len(table.classes):
         # Which column went or came is not known here, and a mask too wide only costs the planner a guard.

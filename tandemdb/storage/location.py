@@ -45,10 +45,11 @@ class LocationTable:
 
     `first` is the lowest key that the table began with, as long as rowids without larger gaps were appended since: then
     the block of a key is number (key - first) // 128 from the left, and no high need be looked at. None otherwise. It
-    is a guess: whoever follows it looks whether the key is there, and bisects if not.
+    is a guess: whoever follows it looks whether the key is there, and bisects if not. `position` is the column of each
+    record that repeats the rowid, -1 if none does: with it the record itself tells, and no key need be looked at.
     """
 
-    __slots__ = ("block_count", "first", "next_number", "page_highs", "pages", "stamp")
+    __slots__ = ("block_count", "first", "next_number", "page_highs", "pages", "position", "stamp")
 
     def __init__(self, stamp: Stamp) -> None:
         self.page_highs: list[Any] = []
@@ -57,6 +58,7 @@ class LocationTable:
         self.next_number = 0
         self.block_count = 0
         self.first: int | None = None
+        self.position = -1
 
     def slices(self, low: Any, low_open: bool, high: Any, high_open: bool) -> list[Slice]:
         """Cut out what lies between two bounds: (block, start, stop) in order, never an empty one.
@@ -120,6 +122,7 @@ class LocationTable:
         copied.next_number = self.next_number
         copied.block_count = self.block_count
         copied.first = self.first
+        copied.position = self.position
         return copied
 
     def own_page(self, page_index: int) -> Page:

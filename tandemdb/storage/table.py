@@ -44,6 +44,7 @@ class Table(TableReading):
         self.id = definition.id
         self.definition = definition
         self.location = LocationTable(stamp)
+        self.location.position = definition.rowid_position
         self.count = 0
         self.classes = definition.class_masks or (0,) * definition.columns
         self.signatures = set()
@@ -434,6 +435,7 @@ class Table(TableReading):
                 changes.append((FREE, self.id, block.number, block.keys[-1], len(block.keys)))
         location = LocationTable(self.stamp)
         location.next_number = self.location.next_number
+        location.position = self.location.position
         self.location = location
         self.count = 0
         self.summed = None if self.summed is None else (0, {})

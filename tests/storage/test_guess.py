@@ -17,12 +17,14 @@ def test_the_bits_are_those_of_the_sizes() -> None:
 
 @pytest.mark.parametrize("first", [1, 0, -5000, 10**12])
 @pytest.mark.parametrize("step", [1, 3])
-@pytest.mark.parametrize("seed", range(4))
-def test_find_beside_a_dict(first: int, step: int, seed: int) -> None:
+@pytest.mark.parametrize("position", [-1, 0])
+@pytest.mark.parametrize("seed", range(2))
+def test_find_beside_a_dict(first: int, step: int, position: int, seed: int) -> None:
     draw = random.Random(seed)
     database = Database()
     transaction = database.begin()
-    table = transaction.table(transaction.create_table(TableDefinition(name="t", columns=2)))
+    definition = TableDefinition(name="t", columns=2, rowid_position=position)
+    table = transaction.table(transaction.create_table(definition))
     keys = list(range(first, first + 20_000 * step, step))
     records = {key: (key, "x") for key in keys}
     table.append_many(keys[:9_000], [records[key] for key in keys[:9_000]])
