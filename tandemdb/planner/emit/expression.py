@@ -5,8 +5,8 @@
     concatenate(None if c_0[2] is None else (x_1 if INT_MIN <= (x_1 := c_0[2] * p0) <= INT_MAX else float(x_1)), p1)
 
 The storage classes that an operand may have decide between Python's own operator and a function of `runtime.values`.
-What is constant is computed once, before any row is read. Conditions are written by `emit.condition`, LIKE and IN by
-`emit.membership`.
+What is constant is computed once, before any row is read. Operators are written by `emit.arithmetic`, conditions by
+`emit.condition`, LIKE and IN by `emit.membership`.
 """
 
 from __future__ import annotations
@@ -37,34 +37,23 @@ from tandemdb.planner.bind.bound import (
     WindowRef,
     children,
     walk,
-    whole,
 )
 from tandemdb.planner.bind.traits import affinity_of, comparison_affinity, comparison_collation, is_constant
+from tandemdb.planner.emit.arithmetic import binary, unary
 from tandemdb.planner.emit.collation import collation_function
-from tandemdb.planner.emit.condition import PYTHON_COMPARISON, between, comparison, condition, named_value, truth_value
+from tandemdb.planner.emit.condition import between, comparison, condition, named_value
 from tandemdb.planner.emit.function import emit_function, emit_user_call
 from tandemdb.planner.emit.membership import in_list, in_members, like
 from tandemdb.planner.emit.writer import CLASS_OF_TYPE, Code, Frame, Generator, own_function
 from tandemdb.planner.functions.registry import plain
-from tandemdb.planner.runtime import helpers as runtime
 from tandemdb.planner.runtime import values
 from tandemdb.planner.syntax import ast
 
 if TYPE_CHECKING:
     from tandemdb.planner.emit.query import QueryEmitter
 
-GENERIC_ARITHMETIC = {
-    "+": values.add, "-": values.subtract, "*": values.multiply, "/": values.divide, "%": values.modulo,
-    "||": values.concatenate, "&": values.bit_and, "|": values.bit_or,
-    "<<": values.shift_left, ">>": values.shift_right,
-}  # fmt: skip
-INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 EXACT_MAX = 2**53
 """Reals hold all integers up to here."""
-CHAIN_MAX = 24
-"""A chain of the same operator longer than this is folded by a loop: Python's own parser refuses deep nesting."""
-NAME_LENGTH_MAX = 40
-"""What is longer is computed once, not written twice."""
 ARMS_MAX = 30
 """A CASE with more arms than this becomes a function, for the same reason."""
 
@@ -178,91 +167,6 @@ class ExpressionEmitter:
 
     # ---- operators
 
-    def unary(self, node: ast.Unary) -> Code:
-        if node.operator == "NOT":
-            return truth_value(self, node)
-        if node.operator == "+":
-            return self.value(node.operand)
-        operand = self.value(node.operand)
-        if node.operator == "~":
-            return Code(f"{self.use(values.bit_not)}({operand.text})", HOLDS_INT | operand.classes & HOLDS_NULL)
-        if operand.classes == HOLDS_FLOAT:
-            # Only a literal can be minus zero: SQLite subtracts everything else from zero.
-            minus = "-" if isinstance(node.operand, ast.Literal) else "0.0 - "
-            return Code(f"({minus}{operand.grouped})", HOLDS_FLOAT, True)
-        literal = node.operand.value if isinstance(node.operand, ast.Literal) else None
-        if type(literal) is int and literal >= 0:
-            return Code(f"(-{operand.text})", HOLDS_INT, True)
-        if not operand.classes & (HOLDS_TEXT | HOLDS_BLOB):
-            return self.arithmetic("-", Code("0", HOLDS_INT, True), operand)
-        return Code(f"{self.use(values.negate)}({operand.text})", HOLDS_NUMBER | operand.classes & HOLDS_NULL)
-
-    def binary(self, node: ast.Binary) -> Code:
-        operator = node.operator
-        if operator in ("AND", "OR") or operator in PYTHON_COMPARISON or operator in ("IS", "IS NOT"):
-            return truth_value(self, node)
-        chain = spine_of(node)
-        if len(chain) > CHAIN_MAX:
-            return self.folded_chain(chain)
-        left, right = self.raw_value(node.left), self.raw_value(node.right)
-        if operator == "||":
-            return self.concatenate(left, right)
-        if operator in ("+", "-", "*") and not (left.classes | right.classes) & (HOLDS_TEXT | HOLDS_BLOB):
-            return self.arithmetic(operator, left, right)
-        if operator in ("/", "%"):
-            return self.division(operator, left, right)
-        if operator in ("&", "|") and left.classes == HOLDS_INT == right.classes:
-            return Code(f"({left.grouped} {operator} {right.grouped})", HOLDS_INT, True)
-        function = self.use(GENERIC_ARITHMETIC[operator])
-        nullable = (left.classes | right.classes) & HOLDS_NULL
-        result = HOLDS_INT if operator in ("&", "|", "<<", ">>") else HOLDS_NUMBER
-        nan = HOLDS_NULL if operator in ("+", "-", "*") else 0
-        return Code(f"{function}({left.text}, {right.text})", result | nullable | nan)
-
-    def arithmetic(self, operator: str, left: Code, right: Code) -> Code:
-        """+ - * on numbers and NULLs: Python's own operator, with a look at 64 bits where both are integers."""
-        nan = left.nan or right.nan or self.makes_nan(operator, left, right)
-        left, left_test = self.guarded(left)
-        right, right_test = self.guarded(right)
-        left_classes, right_classes = left.classes & ~HOLDS_NULL, right.classes & ~HOLDS_NULL
-        if left_classes == HOLDS_FLOAT:
-            right = self.as_real(right)
-        elif right_classes == HOLDS_FLOAT:
-            left = self.as_real(left)
-        if HOLDS_FLOAT in (left_classes, right_classes):
-            text, classes = f"({left.grouped} {operator} {right.grouped})", HOLDS_FLOAT
-        else:
-            text, classes = self.checked_arithmetic(operator, left, right), HOLDS_NUMBER
-        tests = [test for test in (left_test, right_test) if test]
-        if tests:
-            return Code(f"(None if {' or '.join(tests)} else {text})", classes | HOLDS_NULL, True, nan)
-        return Code(text, classes, True, nan)
-
-    def makes_nan(self, operator: str, left: Code, right: Code) -> bool:
-        """Whether numbers that are none may give NaN: infinity less infinity, or times zero."""
-        reals = (left.classes & HOLDS_FLOAT, right.classes & HOLDS_FLOAT)
-        if operator != "*":
-            return all(reals)
-        if all(reals):
-            return True
-        other = self.generator.bound.get((right if reals[0] else left).text)
-        return any(reals) and not (type(other) is int and other != 0)
-
-    def checked_arithmetic(self, operator: str, left: Code, right: Code) -> str:
-        """+ - * where integers may go beyond 64 bits: what does is computed once more, of reals, as SQLite does it.
-
-        So is a real beyond them, or NaN, which comes out the same.
-        """
-        found = self.generator.name("x")
-        texts, again = [], []
-        for code in (left, right):
-            named = "(" not in code.text
-            name = code.text if named else self.generator.name("x")
-            texts.append(name if named else f"({name} := {code.text})")
-            again.append(f"float({name})")
-        test = f"{INT_MIN} <= ({found} := {texts[0]} {operator} {texts[1]}) <= {INT_MAX}"
-        return f"({found} if {test} else {again[0]} {operator} {again[1]})"
-
     def as_real(self, code: Code, *, compared: bool = False) -> Code:
         """A constant integer beside a real, as a real: Python's operators are half again as fast on two reals.
 
@@ -291,61 +195,11 @@ class ExpressionEmitter:
         name = self.generator.name("x")
         return Code(name, code.classes, True, code.nan), f"({name} := {code.text}) is None"
 
-    def division(self, operator: str, left: Code, right: Code) -> Code:
-        left, right = self.settled(left), self.settled(right)
-        function = self.use(GENERIC_ARITHMETIC[operator])
-        short = all(code.atomic and len(code.text) <= NAME_LENGTH_MAX for code in (left, right))
-        if left.classes == HOLDS_INT and right.classes == HOLDS_INT and (operator == "%" or short):
-            if not short:
-                return Code(f"{function}({left.text}, {right.text})", HOLDS_INT | HOLDS_NULL)
-            divisor = self.generator.bound.get(right.text)
-            positive = type(divisor) is int and divisor > 0
-            test = f"{left.text} >= 0" if positive else f"{left.text} >= 0 < {right.text}"
-            sign = "%" if operator == "%" else "//"
-            text = f"({left.text} {sign} {right.text} if {test} else {function}({left.text}, {right.text}))"
-            # Only the least integer divided by -1 makes a real.
-            classes = HOLDS_INT if operator == "%" or positive else HOLDS_NUMBER
-            return Code(text, classes if positive else classes | HOLDS_NULL, True)
-        if operator == "/" and short and HOLDS_FLOAT in (left.classes, right.classes):
-            if not (left.classes | right.classes) & ~HOLDS_NUMBER:
-                # What is divided by zero is NULL; infinity by infinity too.
-                right = self.as_real(right)
-                nan = bool(right.classes & HOLDS_FLOAT) and right.text not in self.generator.bound
-                text = f"({left.text} / {right.text} if {right.text} else None)"
-                return Code(text, HOLDS_FLOAT | HOLDS_NULL, True, nan)
-        return Code(f"{function}({left.text}, {right.text})", HOLDS_NUMBER | HOLDS_NULL)
-
-    def concatenate(self, left: Code, right: Code) -> Code:
-        if left.classes == HOLDS_TEXT and right.classes == HOLDS_TEXT:
-            return Code(f"({left.text} + {right.text})", HOLDS_TEXT, True)
-        kinds = [code.classes & ~HOLDS_NULL for code in (left, right)]
-        if HOLDS_TEXT in kinds and all(kind in (HOLDS_TEXT, HOLDS_INT) for kind in kinds):
-            (left, left_test), (right, right_test) = self.guarded(left), self.guarded(right)
-            pairs = zip((left, right), kinds, strict=True)
-            parts = [code.grouped if kind == HOLDS_TEXT else f"str({code.text})" for code, kind in pairs]
-            tests = [test for test in (left_test, right_test) if test]
-            if not tests:
-                return Code(f"({' + '.join(parts)})", HOLDS_TEXT, True)
-            return Code(f"(None if {' or '.join(tests)} else {' + '.join(parts)})", HOLDS_TEXT | HOLDS_NULL, True)
-        function = self.use(values.concatenate)
-        nullable = (left.classes | right.classes) & HOLDS_NULL
-        return Code(f"{function}({self.settled(left).text}, {self.settled(right).text})", HOLDS_TEXT | nullable)
-
     def settled(self, code: Code) -> Code:
         if not code.nan:
             return code
         name = self.generator.name("x")
         return Code(f"({name} if ({name} := {code.text}) == {name} else None)", code.classes | HOLDS_NULL, True)
-
-    def folded_chain(self, chain: list[tuple[str, Expr]]) -> Code:
-        """a + b - c ... with many terms, as a loop over (function, value) pairs."""
-        parts = []
-        for operator, operand in chain:
-            function = self.use(GENERIC_ARITHMETIC[operator]) if operator else "None"
-            parts.append(f"({function}, {self.value(operand).text})")
-        last = chain[-1][0]
-        result = HOLDS_TEXT if last == "||" else HOLDS_NUMBER
-        return Code(f"{self.use(runtime.fold_chain)}(({', '.join(parts)}))", result | HOLDS_NULL)
 
     # ---- truth
 
@@ -502,18 +356,6 @@ class ExpressionEmitter:
         return self.generator.helper(function)
 
 
-def spine_of(node: ast.Binary) -> list[tuple[str, Expr]]:
-    """The operands of a left-leaning chain of arithmetic, each with the operator before it."""
-    chain: list[tuple[str, Expr]] = []
-    current: Expr = node
-    while isinstance(link := whole(current), ast.Binary) and link.operator in GENERIC_ARITHMETIC:
-        chain.append((link.operator, link.right))
-        current = link.left
-    chain.append(("", current))
-    chain.reverse()
-    return chain
-
-
 CASTS: dict[str, tuple[Callable[[Any], Any], int]] = {
     "INTEGER": (values.cast_integer, HOLDS_INT),
     "REAL": (values.cast_real, HOLDS_FLOAT),
@@ -537,8 +379,8 @@ EMITTERS: dict[type, Callable[[ExpressionEmitter, Any], Code]] = {
     Local: ExpressionEmitter.local,
     AggregateRef: ExpressionEmitter.aggregate_ref,
     WindowRef: ExpressionEmitter.window_ref,
-    ast.Unary: ExpressionEmitter.unary,
-    ast.Binary: ExpressionEmitter.binary,
+    ast.Unary: unary,
+    ast.Binary: binary,
     ast.IsNull: ExpressionEmitter.is_null,
     ast.Like: ExpressionEmitter.like,
     ast.InList: ExpressionEmitter.in_list,
