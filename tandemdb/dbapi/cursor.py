@@ -234,7 +234,7 @@ class Cursor:
                 or shape.warned
                 or not (not parameters or is_plain(parameters))
             ):
-                parameters = self._bind_slowly(shape, parameters)
+                parameters = self._bind_slowly(shape, parameters, sql)
             if shape.is_dml and connection._begin and not session.in_transaction:
                 connection._begin_implicitly()
             if connection._tracer is not None:
@@ -269,12 +269,15 @@ class Cursor:
         self._rows = returned
         self._rowcount = Counting(returned, changes) if returned.__length_hint__() else changes
 
-    def _bind_slowly(self, shape: Shape, parameters: Any) -> binding.Values:
+    def _bind_slowly(self, shape: Shape, parameters: Any, sql: str) -> binding.Values:
         """Bind what may run Python code: adapters, `__conform__`, a mapping's `__getitem__`."""
         connection = self._connection
         self._connection = Busy(connection)
         try:
             return bind(shape, parameters)
+        except ProgrammingError:
+            tell_faults(connection._session, sql, len(shape.names))
+            raise
         finally:
             self._connection = connection
 
@@ -474,6 +477,16 @@ def rows_while_busy(reference: weakref.ref[Cursor], rows: Iterator[Record]) -> I
         if row is None:
             return
         yield row
+
+
+def tell_faults(session: Any, sql: str, count: int) -> None:
+    """Raise what is wrong with a statement whose values could not be bound: sqlite3 prepares it before it binds any.
+
+    Raises:
+        OperationalError: no such table, no such column and the like.
+    """
+    if sql.lstrip().upper().startswith(("SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE", "VALUES", "WITH")):
+        session.run(session.prepare(f"EXPLAIN {sql}"), (None,) * count)
 
 
 def as_index(size: Any) -> int:

@@ -85,11 +85,7 @@ class Binder:
         if select.with_ is not None:
             self.enter_with(select.with_, query, parent, select._replace(with_=None))
         try:
-            scopes = []
-            for node in select.cores:
-                core, scope = self.bind_core(node, query, parent)
-                query.cores.append(core)
-                scopes.append(scope)
+            scopes = self.bind_cores(select.cores, query, parent)
             query.operators = list(select.operators)
             self.check_widths(query)
             query.columns = result_columns(query)
@@ -101,6 +97,33 @@ class Binder:
         own = {source for core in query.cores for source in core.sources}
         query.outer -= own
         return query
+
+    def bind_cores(
+        self, nodes: Sequence[ast.SelectCore | ast.Values], query: Query, parent: Scope | None
+    ) -> list[Scope]:
+        """Bind the parts of a compound from left to right; of several faults the one that SQLite comes upon is told."""
+        scopes = []
+        for place, node in enumerate(nodes):
+            try:
+                core, scope = self.bind_core(node, query, parent)
+            except OperationalError as error:
+                raise self.first_fault(nodes[place + 1 :], error, parent) from error.__cause__
+            query.cores.append(core)
+            scopes.append(scope)
+        return scopes
+
+    def first_fault(
+        self, later: Sequence[ast.SelectCore | ast.Values], error: OperationalError, parent: Scope | None
+    ) -> OperationalError:
+        """SQLite looks the tables of all parts up and then the columns, each time from the last part to the first."""
+        faults = []
+        for node in reversed(later):
+            try:
+                self.bind_core(node, Query(), parent)
+            except OperationalError as other:
+                faults.append(other)
+        faults.append(error)
+        return next((fault for fault in faults if str(fault).startswith("no such table")), faults[0])
 
     def bind_subquery(self, select: ast.Select, scope: Scope) -> Query:
         """A query nested in an expression or in FROM of `scope`; what it reads outside marks the scope's query too."""
