@@ -152,6 +152,38 @@ def in_subquery(tables: Tables) -> list[Any]:
     return [(len(amounts), sum(amounts))]
 
 
+def many_to_many(tables: Tables) -> list[Any]:
+    counts = Counter([row[0] for row in tables["member"]])
+    return [(sum([counts[row[1]] for row in tables["member"] if row[0] < 400]),)]
+
+
+def left_join(tables: Tables) -> list[Any]:
+    counts = Counter([row[0] for row in tables["member"]])
+    found = [counts[row[0] * 5] for row in tables["parent"]]
+    return [(sum([count or 1 for count in found]), sum(found))]
+
+
+def anti_join(tables: Tables) -> list[Any]:
+    there = {row[0] for row in tables["member"] if row[1] < 100}
+    return [(len([row for row in tables["parent"] if row[0] not in there]),)]
+
+
+def exists_join(tables: Tables) -> list[Any]:
+    there = {row[1] for row in tables["item"] if row[3] > 9500}
+    return [(len([row for row in tables["parent"] if row[0] in there]),)]
+
+
+def counts_beside(tables: Tables) -> list[Any]:
+    counts = Counter([row[1] for row in tables["item"]])
+    return [(row[0], counts[row[0]]) for row in tables["parent"]]
+
+
+def order_all(tables: Tables) -> list[Any]:
+    rows = [row for row in tables["item"] if row[0] <= 20000]
+    rows.sort(key=itemgetter(3))
+    return [(row[0],) for row in rows]
+
+
 BY_HAND: dict[str, Callable[[Tables], Any]] = {
     "sum and avg of expressions": sum_and_average,
     "group by, 10 groups": ten_groups,
@@ -174,6 +206,12 @@ BY_HAND: dict[str, Callable[[Tables], Any]] = {
     "INTERSECT": intersection,
     "DISTINCT": distinct_rows,
     "IN subquery": in_subquery,
+    "many-to-many join": many_to_many,
+    "left join": left_join,
+    "anti join": anti_join,
+    "correlated EXISTS": exists_join,
+    "scalar subquery": counts_beside,
+    "order by, all rows": order_all,
 }
 FIRST = {"group by, 1,000 groups", "key join 100k x 1k"}
 
