@@ -2,8 +2,9 @@
 
     TANDEMDB_FAILPOINT="primary.after_send:3" python -m tandemdb.testing.failpoints serve --name shop ...
 
-runs `tandemdb serve` and ends it with SIGKILL the third time it has sent something. The production code has no hook for
-this: the methods named in POINTS are wrapped when this module is told to, and at no other time.
+runs `tandemdb serve` and ends it with SIGKILL the third time it has sent something. With TANDEMDB_FAILPOINT_FILE set,
+the point is read from that file when the process gets SIGUSR1, and counted from then on. The production code has no
+hook for this: the methods named in POINTS are wrapped when this module is told to, and at no other time.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ import runpy
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 VARIABLE = "TANDEMDB_FAILPOINT"
+FILE_VARIABLE = "TANDEMDB_FAILPOINT_FILE"
 
 
 class Point(NamedTuple):
@@ -36,8 +39,8 @@ POINTS = {
     "primary.after_send": Point("transport", "Channel", "send_bytes", False),
     "primary.before_acknowledgement": Point("primary", "Primary", "_acknowledged", True),
     "primary.after_acknowledgement": Point("primary", "Primary", "_acknowledged", False),
-    "primary.before_install": Point("publisher", "Publisher", "installed", True),
-    "primary.after_install": Point("publisher", "Publisher", "installed", False),
+    "primary.before_install": Point("publisher", "Publisher", "_await_release", False),
+    "primary.after_install": Point("primary", "Primary", "installed", False),
     "primary.mid_snapshot": Point("primary", "Primary", "_next_image", False),
     "secondary.before_apply": Point("blocks", "", "apply_all", True),
     "secondary.after_apply": Point("blocks", "", "apply_all", False),
@@ -90,5 +93,9 @@ if __name__ == "__main__":
     chosen = os.environ.get(VARIABLE)
     if chosen:
         install(chosen, kill_this_process)
+    file = os.environ.get(FILE_VARIABLE)
+    if file and hasattr(signal, "SIGUSR1"):
+        told = Path(file)
+        signal.signal(signal.SIGUSR1, lambda *_: install(told.read_text(encoding="utf-8"), kill_this_process))
     sys.argv[0] = "tandemdb"
     runpy.run_module("tandemdb.cli", run_name="__main__")

@@ -25,14 +25,19 @@ class NodeProcess:
     """`tandemdb serve` in a process of its own."""
 
     def __init__(
-        self, *arguments: str, name: str = "shop", listen: str = "127.0.0.1:0", failpoint: str = ""
+        self,
+        *arguments: str,
+        name: str = "shop",
+        listen: str = "127.0.0.1:0",
+        failpoint: str = "",
+        failpoint_file: str = "",
     ) -> None:
-        module = "tandemdb.testing.failpoints" if failpoint else "tandemdb.cli"
+        module = "tandemdb.testing.failpoints" if failpoint or failpoint_file else "tandemdb.cli"
         command = [sys.executable, "-m", module, "serve", "--name", name, "--listen", listen, *arguments]
         self.process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env={**os.environ, failpoints.VARIABLE: failpoint},
+            env={**os.environ, failpoints.VARIABLE: failpoint, failpoints.FILE_VARIABLE: failpoint_file},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import sys
 import time
 from collections import Counter
@@ -17,75 +18,70 @@ from pathlib import Path
 
 import pytest
 
-from tandemdb.replication.errors import ReplicationError
 from tandemdb.testing.failpoints import POINTS, install
 
-from .clerk import SCRIPT, Clerk, check
+from .clerk import SCRIPT, Clerk, check, has_begun
 from .processes import NodeProcess, in_step, run, until
 
 # A primary that dies before any standby is level takes the only copy with it: nothing to test there.
-MORTAL_POINTS = sorted(set(POINTS) - {"primary.mid_snapshot"})
+PRIMARY_POINTS = sorted(point for point in POINTS if point.startswith("primary.") and "snapshot" not in point)
+SECONDARY_POINTS = sorted(point for point in POINTS if point.startswith("secondary.") and "snapshot" not in point)
+REACH_SECONDS = 3.0
 
 
 class Pair:
-    """A primary and its standby, processes; one may have a failpoint, for both at once would be two failures."""
+    """A primary and its standby, processes; one at a time is told where to die, for both would be two failures."""
 
     def __init__(self, stack: ExitStack, script: Path, seed: int) -> None:
         self.stack = stack
+        self.folder = script.parent
         self.random = random.Random(seed)
         self.killed: Counter[str] = Counter()
-        self.points: dict[NodeProcess, str] = {}
-        self.primary = self.start("first", "--load", str(script), mortal=False)
+        self.names: dict[NodeProcess, str] = {}
+        self.primary = self.start("first", "--load", str(script))
         self.standby = self.start("second", "--secondary-of", self.primary.url)
-        self.names = {self.primary: "first", self.standby: "second"}
 
-    def start(self, name: str, *arguments: str, mortal: bool = True) -> NodeProcess:
-        """Start a node, mostly with a failpoint; one that dies before it listens is started again without."""
-        point = self.random.choice(MORTAL_POINTS) if mortal and self.random.random() < 0.85 else ""
-        spec = f"{point}:{self.random.choice([1, 2, 5, 10, 40, 150])}" if point else ""
-        try:
-            node = NodeProcess(*arguments, "--node", name, failpoint=spec)
-        except AssertionError:
-            assert spec, "a node without a failpoint did not start"
-            self.killed[point] += 1
-            return self.start(name, *arguments, mortal=False)
+    def start(self, name: str, *arguments: str, failpoint: str = "") -> NodeProcess:
+        file = self.folder / name
+        node = NodeProcess(*arguments, "--node", name, failpoint=failpoint, failpoint_file=str(file))
         self.stack.callback(node.stop)
-        self.points[node] = point
+        self.names[node] = name
         return node
 
     def make_level(self) -> None:
-        """Wait for the standby to be in step; if it dies before, start another one."""
-        deadline = time.monotonic() + 30
-        while not self.primary.is_dead and not in_step(self.primary):
+        """Wait for the standby to be in step; sometimes one dies on the way there, and another is started."""
+        deadline = time.monotonic() + 60
+        while not in_step(self.primary):
             assert time.monotonic() < deadline, "the standby did not get into step"
             if self.standby.is_dead:
-                self.bury(self.standby)
-                name = self.names[self.standby]
-                self.standby = self.start(name, "--secondary-of", self.primary.url, mortal=False)
-                self.names[self.standby] = name
+                self.killed["secondary.mid_snapshot"] += 1
+                self.follow_anew(self.names[self.standby])
             time.sleep(0.005)
 
-    def bury(self, node: NodeProcess) -> None:
-        node.process.wait(10)
-        self.killed[self.points[node] or "at random"] += 1
+    def follow_anew(self, name: str) -> None:
+        """Start an empty standby, which may die while it is given its blocks."""
+        doomed = self.random.random() < 0.1
+        failpoint = f"secondary.mid_snapshot:{self.random.randrange(1, 6)}" if doomed else ""
+        self.standby = self.start(name, "--secondary-of", self.primary.url, failpoint=failpoint)
 
-    def await_death(self) -> NodeProcess:
-        """Let one of the two die at its failpoint, or kill one."""
-        deadline = time.monotonic() + 0.05 + self.random.random() * 0.4
-        while time.monotonic() < deadline:
-            for node in (self.primary, self.standby):
-                if node.is_dead:
-                    return node
-            time.sleep(0.002)
-        mortal = [node for node in (self.primary, self.standby) if self.points[node]]
-        node = mortal[0] if mortal else self.random.choice([self.primary, self.standby])
-        if not node.is_dead:
-            self.points[node] = ""
-            node.kill()
-        return node
+    def end_one(self) -> NodeProcess:
+        """Let one of the two die: at a point of the protocol that it gets to from now on, or at any moment."""
+        dying = self.random.choice([self.primary, self.standby])
+        points = PRIMARY_POINTS if dying is self.primary else SECONDARY_POINTS
+        point = self.random.choice(points) if self.random.random() < 0.8 else "at random"
+        time.sleep(self.random.random() * 0.1)
+        if point != "at random":
+            spec = f"{point}:{self.random.choice([1, 2, 3, 10, 50])}"
+            (self.folder / self.names[dying]).write_text(spec)
+            dying.process.send_signal(signal.SIGUSR1)
+            until(lambda: dying.is_dead, f"{spec} is reached", REACH_SECONDS * 5)
+        dying.kill()
+        self.killed[point] += 1
+        return dying
 
 
 @pytest.mark.timeout(3600)  # --kills says how long it takes: half a second each.
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="processes are told by a signal where to die")
 def test_killed_at_random_and_at_named_points(
     tmp_path: Path, request: pytest.FixtureRequest, record_property: pytest.RecordProperty
 ) -> None:
@@ -97,33 +93,20 @@ def test_killed_at_random_and_at_named_points(
         pair = Pair(stack, script, seed=kills)
         while pair.killed.total() < kills:
             pair.make_level()
-            if pair.primary.is_dead:
-                # It was level once, so the standby's copy is complete, but for what it had not to wait for.
-                clerk = None
-            else:
-                try:
-                    clerk = Clerk(pair.primary, number)
-                    clerk.start()
-                except ReplicationError:  # It died in this moment.
-                    clerk = None
-            dead = pair.await_death()
-            pair.bury(dead)
-            if clerk is not None:
-                clerk.join(15)
-                assert not clerk.is_alive()
-            if dead is pair.primary and not pair.standby.is_dead:
+            clerk = Clerk(pair.primary, number)
+            clerk.start()
+            until(partial(has_begun, clerk), "a first commit")
+            dead = pair.end_one()
+            clerk.join(15)
+            assert not clerk.is_alive()
+            if dead is pair.primary:
                 report = pair.standby.ask("promote")
                 promotions += 1
                 assert report["commits_missing"] == 0
-                name = pair.names[dead]
                 pair.primary = pair.standby
-                mortal = not pair.points[pair.primary]
-                pair.standby = pair.start(name, "--secondary-of", pair.primary.url, mortal=mortal)
-                pair.names[pair.standby] = name
-            assert not pair.primary.is_dead or dead is pair.primary, "both have died"
-            if clerk is not None:
-                check(pair.primary, clerk, number)
-                number = clerk.number + 10
+            check(pair.primary, clerk, number)
+            number = clerk.number + 10
+            pair.follow_anew(pair.names[dead])
         pair.make_level()
         with pair.primary.connect() as connection:
             connection.execute("INSERT INTO entry VALUES (?, 1, 5)", (10_000_000,))
