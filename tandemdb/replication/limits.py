@@ -27,6 +27,8 @@ GATHER_SECONDS = 0.001
 # Of the log, in one message.
 BATCH_COMMITS_MAX = 1024
 BATCH_BYTES_MAX = 1 << 18
+# So few commits behind, a synchronous secondary is waited for to get into step.
+JOIN_COMMITS_MAX = 256
 
 
 @dataclass

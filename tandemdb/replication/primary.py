@@ -25,7 +25,7 @@ from tandemdb.replication.catch_up import CommitMark, CommitMarks, DigestWalk, d
 from tandemdb.replication.errors import ReplicationError
 from tandemdb.replication.identity import Identity
 from tandemdb.replication.levels import Level
-from tandemdb.replication.limits import BATCH_BYTES_MAX, BATCH_COMMITS_MAX, GATHER_SECONDS, Limits
+from tandemdb.replication.limits import BATCH_BYTES_MAX, BATCH_COMMITS_MAX, GATHER_SECONDS, JOIN_COMMITS_MAX, Limits
 from tandemdb.replication.log import ChangeLog
 from tandemdb.replication.messages import (
     LSN,
@@ -148,6 +148,14 @@ class Primary:
             if peer.has_joined and peer.mode == "sync":
                 joined += 1
         return min(self.limits.required, joined)
+
+    def is_joining(self) -> bool:
+        """Whether a synchronous secondary lacks so little that it would be in step if no commit came for a moment."""
+        for peer in self.peers.values():
+            if peer.state == "following" and peer.mode == "sync":
+                if self.log.last_lsn - peer.received_lsn <= JOIN_COMMITS_MAX:
+                    return True
+        return False
 
     def in_step(self) -> list[Peer]:
         return [peer for peer in self.synchronous() if peer.state == "in step"]

@@ -42,6 +42,7 @@ log = logging.getLogger("tandemdb.replication")
 READ_ONLY = "attempt to write a readonly database"
 IDLE_SECONDS = 0.05
 GATHER_SECONDS = 0.005
+JOIN_SECONDS = 0.1
 
 
 class SecondaryStatus(NamedTuple):
@@ -103,6 +104,7 @@ class Publisher:
         self._woken = False
         # Whether a committing thread waits for acknowledgements.
         self.is_awaiting = False
+        self._hold_again_at = float("-inf")
         self._wake: queue.SimpleQueue[bool] | None = None
         # Kept up by `_refresh`, for the hot path to look at plain attributes.
         self._tight = False
@@ -135,6 +137,8 @@ class Publisher:
         level = self._level = chosen_level() or self.core.limits.acknowledge
         if level != "none" and self.core.missing():
             self._check_secondaries()
+        if self.core.is_joining():
+            self._let_join()
         self.is_awaiting = True
         try:
             with self.lock:
@@ -384,6 +388,23 @@ class Publisher:
                 detail=f"{self.core.required()} must acknowledge each commit, {missing} too few are in step: {names}.",
                 hint="Reconnect it, detach it, or call continue_alone() to go on without.",
             )
+
+    def _let_join(self) -> None:
+        """Hold a commit until a secondary that is nearly level is in step: under steady commits it never would be.
+
+        At most JOIN_SECONDS, and not again for ten times as long, so that one that does not get there costs little.
+        """
+        now = self.clock()
+        if now < self._hold_again_at:
+            return
+        deadline = now + JOIN_SECONDS
+        self._hold_again_at = now + 10 * JOIN_SECONDS
+        while self.core.is_joining() and self.core.fenced_by is None:
+            remaining = deadline - self.clock()
+            if remaining <= 0:
+                return
+            if not self._pump(self._tight_links):
+                self.pause(min(remaining, self._until_due()))
 
     def _await_release(self) -> None:
         moved = self._pump(self._tight_links, tick=not self._files)

@@ -212,6 +212,45 @@ def test_k_of_n(required: int, losses: int, goes_on: bool) -> None:
     assert not scene.is_exposed()
 
 
+def test_a_secondary_that_is_nearly_level_gets_into_step_under_steady_commits() -> None:
+    """On a slow link it is always a commit behind: then one is held until it is not."""
+    scene = Scene(on_loss="degrade")
+    replica = scene.replicas[0]
+    replica.cut()
+    for key in range(100, 120):
+        scene.put(key)
+    assert scene.is_exposed()
+    replica.set_faults(replication.Faults(delay_seconds=0.01))
+    replica.heal()
+    while replica.status.state != "following":
+        scene.pause(0.001)
+        replica.link.pump()
+    moment = scene.clock.now
+    for key in range(120, 130):  # no time passes but for commits that wait
+        scene.put(key)
+    assert replica.status.state == "in step" and not scene.is_exposed()
+    assert scene.clock.now - moment < 1.0
+    assert scene.has(scene.databases[0], 128)
+
+
+def test_one_that_does_not_get_there_costs_little() -> None:
+    scene = Scene(on_loss="degrade")
+    replica = scene.replicas[0]
+    replica.cut()
+    scene.put(100)
+    replica.heal()
+    assert replica.status.state == "in step"
+    replica.cut()
+    scene.put(101)
+    replica.set_faults(replication.Faults(drop=1.0))
+    replica.heal()
+    peer = replica.link.publisher.core.peers[replica.name]
+    peer.state, moment = "following", scene.clock.now
+    for key in range(102, 150):
+        scene.put(key)
+    assert scene.clock.now - moment < 0.2, "one hold, not one a commit"
+
+
 def test_continue_alone_counts_on_nobody_lost() -> None:
     scene = Scene(secondaries=2, required=2)
     scene.replicas[0].cut()
