@@ -222,6 +222,7 @@ class Cursor:
         session = connection._session
         try:
             shape = connection._shapes.get(sql)
+            seen = shape is not None
             if shape is None:
                 statement = connection._prepare_new(sql)
                 shape = connection._shapes[sql]
@@ -254,8 +255,8 @@ class Cursor:
             if not connection._plain_rows and columns is not None:
                 self._convert_rows(connection, statement, columns)
             self._lastrowid = session.last_insert_rowid
-            if connection._ready is not NOT_READY:
-                make_ready(session, statement)
+            if seen and connection._ready is not NOT_READY:
+                make_ready(session, statement)  # not the first time: many texts are run but once
         except BaseException as error:
             self._forget()
             if isinstance(error, TypeError) and not isinstance(sql, str):

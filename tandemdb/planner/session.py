@@ -274,9 +274,10 @@ class Session(Hooks):
             raise OperationalError("cannot start a transaction within a transaction", code="SQLITE_ERROR")
         if kind != "DEFERRED":
             try:
+                in_place = len(self.databases) == 1 and self.plan_settings is None
                 for attached in self.databases:
                     if not attached.read_only:
-                        attached.begin(self.timeout)
+                        attached.begin(self.timeout, in_place)
             except BaseException:
                 end_all(self.databases, commit=False)
                 raise

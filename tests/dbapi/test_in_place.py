@@ -214,9 +214,10 @@ def test_savepoints_and_failures_beside_sqlite3(seed: int) -> None:
     check_root(con._database.root)
 
 
-def test_single_rows_are_changed_in_place() -> None:
-    """Ten thousand commits later, the root, the table and most of its blocks are the same objects."""
-    con = open_filled("")
+@pytest.mark.parametrize("level", ["", "IMMEDIATE", None])
+def test_single_rows_are_changed_in_place(level: str | None) -> None:
+    """Hundreds of commits later, the root, the table and its blocks are the same objects."""
+    con = open_filled(level)
     change_all(con)
     root = con._database.root
     blocks = list(root.tables[2].location.blocks())
