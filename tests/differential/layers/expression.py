@@ -101,7 +101,10 @@ def comparison(choices: Choices, scope: Scope, depth: int) -> Fragment:
         if choices.chance(1, 12)
         else ""
     )
-    return expression("(", left, f" {choices.of(COMPARISONS)} ", right, collate, ")")
+    sign = choices.of(COMPARISONS)
+    if sign.startswith("IS") and str(right).endswith(("NOT NULL)", "NOTNULL)")):
+        sign = "="  # SQLite takes what a NOT NULL column's NOTNULL gives for the word TRUE.
+    return expression("(", left, f" {sign} ", right, collate, ")")
 
 
 def logic(choices: Choices, scope: Scope, depth: int) -> Fragment:

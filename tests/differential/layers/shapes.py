@@ -88,6 +88,8 @@ def row_values(choices: Choices, database: Database) -> Core:
         if kind == 2:
             extra = where(choices, Scope(inner.columns + scope.columns, database, False), 1)
             word = choices.one_of("IN", "NOT IN")
+            # As for one value: without a WHERE, SQLite 3.40 may look into an index and overlook its NULLs.
+            extra = extra if extra or word == "IN" else " WHERE true"
             return expression("(", pair(scope), f" {word} (SELECT ", columns(inner), f" FROM {other.name} AS x2", extra,
                               "))")  # fmt: skip
         if kind == 3:
