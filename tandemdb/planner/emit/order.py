@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from tandemdb.planner.access.covering import covered
 from tandemdb.planner.access.join_order import JoinPlan
+from tandemdb.planner.access.lookup import is_rowid
 from tandemdb.planner.access.narrow import columns_needed, narrower_index, shows_order
 from tandemdb.planner.access.order import path_in_order
 from tandemdb.planner.access.paths import Path
@@ -49,7 +50,8 @@ PLAIN_CLASSES = frozenset({HOLDS_INT, HOLDS_FLOAT, HOLDS_INT | HOLDS_FLOAT, HOLD
 class OrderEmitter:
     """The end of one core: `query` None leaves only its DISTINCT."""
 
-    __slots__ = ("queries", "core", "query", "codes", "sorted_by_path", "any_row", "limited", "limit")
+    __slots__ = ("queries", "core", "query", "codes", "sorted_by_path", "ends_as_read", "any_row", "limited",
+                 "limit")  # fmt: skip
 
     def __init__(self, queries: QueryEmitter, core: Core, query: Query | None) -> None:
         self.queries = queries
@@ -57,6 +59,8 @@ class OrderEmitter:
         self.query = query
         self.codes: dict[int, int] = {}
         self.sorted_by_path = False
+        self.ends_as_read = False
+        """Whether the last key is the unique key and rows come in its order: stable sorts by the others keep it."""
         self.any_row = False
         """Whether it only matters if there is a row."""
         self.limited = False
@@ -64,7 +68,10 @@ class OrderEmitter:
 
     @property
     def keys(self) -> list[OrderKey]:
-        return [] if self.query is None else self.query.order_by
+        """The sort keys, but for those in whose order the path brings the rows anyway."""
+        if self.query is None:
+            return []
+        return self.query.order_by[:-1] if self.ends_as_read else self.query.order_by
 
     def hidden_expressions(self) -> list[Expr]:
         """The sort keys that are not result columns."""
@@ -94,6 +101,9 @@ class OrderEmitter:
             source, step.path, asked, stored, filtered=bool(step.filters), limited=query.limit is not None
         )
         if path is None:
+            last, item = asked[-1]
+            in_order = step.path.kind in ("scan", "range") and not last.descending
+            self.ends_as_read = in_order and len(asked) > 1 and is_rowid(source, item)
             return plan
         self.sorted_by_path = True
         return plan._replace(steps=[step._replace(path=path)])
