@@ -13,6 +13,7 @@ docs/placements.md says which claims each stands for.
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -34,6 +35,7 @@ from .processes import ROOT, NodeProcess, until
 
 PRIMARIES = ["memory", "store", "relayed"]
 SECONDARIES = ["memory", "store", "relayed", "storage"]
+numbers = itertools.count()  # Names that no earlier store has, as an id() may be.
 SCRIPT = "CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT UNIQUE, c); CREATE INDEX i ON t (c);"
 
 
@@ -50,7 +52,7 @@ class Primary:
         self.stack = stack
         self.placement = placement
         if placement == "memory":
-            name = f"placed {id(self)}"
+            name = f"placed {next(numbers)}"
             self.connection = tandemdb.connect(f":memory:{name}", isolation_level=None)
             self.connection.executescript(SCRIPT)
             self.node = nodes.serve(name, node="primary")
@@ -74,7 +76,7 @@ class Secondary:
 
     def __init__(self, stack: ExitStack, placement: str, primary: Primary, mode: str) -> None:
         self.placement = placement
-        self.name = f"mirror {id(self)}" if placement == "memory" else "secondary"
+        self.name = f"mirror {next(numbers)}" if placement == "memory" else "secondary"
         self.database: Database | None = None
         self.process: NodeProcess | None = None
         if placement == "memory":
