@@ -39,10 +39,10 @@ from typing import Any
 import tandemdb
 from tandemdb import replication
 from tandemdb.dbapi import nodes
-from tandemdb.replication import wire
-from tandemdb.replication.address import read_address
-from tandemdb.replication.catch_up import images
-from tandemdb.replication.messages import Epoch, Frame
+from tandemdb.replication.core.catch_up import images
+from tandemdb.replication.core.messages import Epoch, Frame
+from tandemdb.replication.network import wire
+from tandemdb.replication.network.address import read_address
 from tandemdb.testing.fault_proxy import FaultProxy, StreamFaults
 
 ROOT = Path(__file__).resolve().parents[1]

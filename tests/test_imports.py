@@ -118,6 +118,21 @@ def test_no_arrow_points_back() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+def test_the_core_of_replication_has_no_eyes_and_no_hands() -> None:
+    """It runs the same over queues, over sockets and in the simulator: no I/O, clock, random or thread of its own."""
+    core = PACKAGE / "replication" / "core"
+    allowed = {"__future__", "bisect", "collections", "dataclasses", "typing", "weakref", "tandemdb"}
+    found: set[str] = set()
+    own: set[str] = set()
+    for path in core.glob("*.py"):
+        for node, _ in walk(ast.parse(path.read_text(encoding="utf-8")), True):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+            found |= {name.split(".")[0] for name in names}
+            own |= {name for name in names if name.startswith("tandemdb.replication.")}
+    assert found <= allowed
+    assert {name for name in own if not name.startswith("tandemdb.replication.core")} <= {"tandemdb.replication.errors"}
+
+
 def test_no_module_waits_for_itself() -> None:
     """Among the imports that run at import time there is no circle."""
     graph = {

@@ -214,9 +214,10 @@ class Beyond(ConnectionState):
     def acknowledging(self, level: str | None) -> Iterator[None]:
         """Let this connection's commits, within the `with`, wait for "none", "received", "applied" or "visible".
 
-        See `tandemdb.replication.levels`. In this process it is the commits of this thread.
+        See `tandemdb.replication.core.levels`. In this process it is the commits of this thread.
         """
-        from tandemdb.replication.levels import acknowledging, level_of
+        from tandemdb.replication.acknowledging import acknowledging
+        from tandemdb.replication.core.levels import level_of
 
         if self._target.kind != "remote":
             with acknowledging(level):
@@ -310,8 +311,8 @@ class Beyond(ConnectionState):
 
     def _replicate_to_node(self, url: str, mode: str, **options: Any) -> Any:
         """Mirror this database to a node."""
-        from tandemdb.replication.address import read_address
         from tandemdb.replication.linking import replicate_to
+        from tandemdb.replication.network.address import read_address
 
         if mode not in ("sync", "async"):
             raise ProgrammingError(f"unknown mode of mirroring: {mode!r}", hint='It is "sync" or "async".')

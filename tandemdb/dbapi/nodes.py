@@ -17,18 +17,19 @@ from typing import TYPE_CHECKING, Any
 from tandemdb.dbapi import names
 from tandemdb.dbapi.names import Target
 from tandemdb.errors import ProgrammingError
-from tandemdb.replication import handshake, linking, transport
-from tandemdb.replication.address import Address, Security, read_address, read_listener
-from tandemdb.replication.calls import ANSWERS, Caller
+from tandemdb.replication import linking
 from tandemdb.replication.comparison import Comparison, compare
 from tandemdb.replication.coordination import Coordinator, open_coordinator
 from tandemdb.replication.coordination.coordinator import LEASE_SECONDS
-from tandemdb.replication.identity import Identity
-from tandemdb.replication.limits import GATHER_SECONDS, Limits
+from tandemdb.replication.core.identity import Identity
+from tandemdb.replication.core.limits import GATHER_SECONDS, Limits
 from tandemdb.replication.loss import policy_of
+from tandemdb.replication.network import handshake, transport
+from tandemdb.replication.network.address import Address, Security, read_address, read_listener
+from tandemdb.replication.network.calls import ANSWERS, Caller
+from tandemdb.replication.network.relay import Relay
 from tandemdb.replication.node import Node
 from tandemdb.replication.overview import draw
-from tandemdb.replication.relay import Relay
 from tandemdb.replication.targets import feed_to
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def serve(
         storage_only: take no SQL clients, and load no SQL.
         overwrite: let a secondary lose data of its own that is of another origin.
         node: its name among the others; the address it listens on unless told otherwise.
-        limits: fields of `tandemdb.replication.limits.Limits`, of this node while it is a primary.
+        limits: fields of `tandemdb.replication.core.limits.Limits`, of this node while it is a primary.
         coordinator: what says who leads, or its URL: see `tandemdb.replication.coordination`. `secondary_of` is empty
             then: the node finds out whom to follow.
         lease_seconds: how long after its last renewal a primary's place is free.

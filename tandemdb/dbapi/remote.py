@@ -22,14 +22,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from tandemdb.dbapi.exposure import warn_of_exposure
 from tandemdb.errors import Error, NotSupportedError, OperationalError
-from tandemdb.replication import handshake, transport
-from tandemdb.replication.address import Address, read_address, read_addresses
-from tandemdb.replication.calls import ANSWERS, Caller
+from tandemdb.replication.core.identity import Identity
 from tandemdb.replication.errors import CommitInDoubt, LeaseLost, LinkLost, PrimaryFenced
-from tandemdb.replication.identity import Identity
+from tandemdb.replication.network import handshake, transport
+from tandemdb.replication.network.address import Address, read_address, read_addresses
+from tandemdb.replication.network.calls import ANSWERS, Caller
 
 if TYPE_CHECKING:
-    from tandemdb.replication.messages import Reply
+    from tandemdb.replication.core.messages import Reply
 
 STATEMENTS_MAX = 1024
 MANY_ROWS_FIRST = 256

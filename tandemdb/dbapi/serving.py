@@ -16,7 +16,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from tandemdb.errors import NotSupportedError, OperationalError, ProgrammingError
-from tandemdb.replication.levels import Level, acknowledging, level_of
+from tandemdb.replication.acknowledging import acknowledging
+from tandemdb.replication.core.levels import Level, level_of
 from tandemdb.replication.system import leader_of
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class OpenCursor:
         batch = tuple(islice(self.rows, self.batch_rows))
         more = len(batch) == self.batch_rows
         if more:
-            from tandemdb.replication.wire import rows_bytes
+            from tandemdb.replication.network.wire import rows_bytes
 
             self.batch_rows = max(1, min(BATCH_ROWS_MAX, BATCH_BYTES * len(batch) // rows_bytes(batch)))
         return batch, more

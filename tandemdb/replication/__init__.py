@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 
+from tandemdb.replication.core.messages import LSN, Epoch
 from tandemdb.replication.errors import (
     CommitInDoubt,
     ExposedWarning,
@@ -25,7 +26,6 @@ from tandemdb.replication.errors import (
     SecondaryLost,
 )
 from tandemdb.replication.link import Faults
-from tandemdb.replication.messages import LSN, Epoch
 from tandemdb.replication.overview import Overview, overview
 from tandemdb.replication.publisher import READ_ONLY, SecondaryStatus
 from tandemdb.replication.replica import (

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from tandemdb.replication.calls import Caller
+    from tandemdb.replication.network.calls import Caller
 
 DIFFERENCES_MAX = 100
 RETRY_SECONDS = 0.02

@@ -15,16 +15,16 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from tandemdb.replication import handshake, transport
+from tandemdb.replication.core.messages import Frame
+from tandemdb.replication.core.secondary import Secondary
 from tandemdb.replication.errors import LinkLost, ProtocolError, Refused, ReplicationError
 from tandemdb.replication.events import emit
-from tandemdb.replication.messages import Frame
-from tandemdb.replication.secondary import Secondary
+from tandemdb.replication.network import handshake, transport
 
 if TYPE_CHECKING:
-    from tandemdb.replication.address import Address
+    from tandemdb.replication.network.address import Address
+    from tandemdb.replication.network.transport import Channel
     from tandemdb.replication.system import System
-    from tandemdb.replication.transport import Channel
 
 RETRY_SECONDS = 0.05
 RETRY_SECONDS_MAX = 2.0

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tandemdb.replication.core.messages import LSN
 from tandemdb.replication.errors import SecondaryBehind
-from tandemdb.replication.messages import LSN
 
 if TYPE_CHECKING:
-    from tandemdb.replication.peer import Peer
+    from tandemdb.replication.core.peer import Peer
     from tandemdb.replication.publisher import Publisher
 
 PAUSE_SECONDS = 0.05

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Protocol
 
-from tandemdb.replication import wire
-from tandemdb.replication.messages import Frame
-from tandemdb.replication.secondary import Secondary
+from tandemdb.replication.core.messages import Frame
+from tandemdb.replication.core.secondary import Secondary
+from tandemdb.replication.network import wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,23 +16,24 @@ import time
 from typing import TYPE_CHECKING
 from weakref import ref
 
-from tandemdb.replication import blocks, handshake, transport
+from tandemdb.replication.core import blocks
+from tandemdb.replication.core.limits import GATHER_SECONDS, Limits
+from tandemdb.replication.core.messages import Epoch
+from tandemdb.replication.core.secondary import Secondary
 from tandemdb.replication.errors import LinkLost, ProtocolError, Refused, ReplicationError
 from tandemdb.replication.events import emit
 from tandemdb.replication.follower import RETRY_SECONDS, RETRY_SECONDS_MAX, Follower
-from tandemdb.replication.limits import GATHER_SECONDS, Limits
-from tandemdb.replication.messages import Epoch
+from tandemdb.replication.network import handshake, transport
 from tandemdb.replication.primary_link import PrimaryLink
 from tandemdb.replication.publisher import READ_ONLY, Publisher, SecondaryStatus
 from tandemdb.replication.roles import between_transactions, check_free, observe, publisher_of, serves, step_down
-from tandemdb.replication.secondary import Secondary
 from tandemdb.replication.system import System, system_of
 
 if TYPE_CHECKING:
-    from tandemdb.replication.address import Address
-    from tandemdb.replication.messages import Hello
-    from tandemdb.replication.peer import Mode
-    from tandemdb.replication.transport import Channel
+    from tandemdb.replication.core.messages import Hello
+    from tandemdb.replication.core.peer import Mode
+    from tandemdb.replication.network.address import Address
+    from tandemdb.replication.network.transport import Channel
     from tandemdb.storage import Database
 
 COMMIT_SECONDS = 2.0

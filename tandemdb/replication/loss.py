@@ -19,11 +19,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, get_args
 
 from tandemdb.errors import ProgrammingError
+from tandemdb.replication.core.limits import Limits, LossPolicy
 from tandemdb.replication.events import emit
-from tandemdb.replication.limits import Limits, LossPolicy
 
 if TYPE_CHECKING:
-    from tandemdb.replication.peer import Peer
+    from tandemdb.replication.core.peer import Peer
     from tandemdb.replication.publisher import Publisher
 
 STOPPED = "stopped: a synchronous secondary is lost"

@@ -23,17 +23,18 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tandemdb.errors import OperationalError, ProgrammingError
-from tandemdb.replication import calls, handshake, linking, transport
-from tandemdb.replication.address import Address, Security
-from tandemdb.replication.calls import Caller, Handler
+from tandemdb.replication import linking
 from tandemdb.replication.coordination.coordinator import LEASE_SECONDS, Coordinator
 from tandemdb.replication.coordination.keeper import Keeper
 from tandemdb.replication.coordination.record import Member
+from tandemdb.replication.core.limits import GATHER_SECONDS, Limits
+from tandemdb.replication.core.messages import Epoch
 from tandemdb.replication.errors import LinkLost, ProtocolError, Refused, ReplicationError
 from tandemdb.replication.events import emit
 from tandemdb.replication.follower import Follower
-from tandemdb.replication.limits import GATHER_SECONDS, Limits
-from tandemdb.replication.messages import Epoch
+from tandemdb.replication.network import calls, handshake, transport
+from tandemdb.replication.network.address import Address, Security
+from tandemdb.replication.network.calls import Caller, Handler
 from tandemdb.replication.operator import Operator
 from tandemdb.replication.overview import describe
 from tandemdb.replication.replica import PromotionReport, promote
@@ -41,8 +42,8 @@ from tandemdb.replication.roles import between_transactions
 from tandemdb.replication.system import system_of
 
 if TYPE_CHECKING:
-    from tandemdb.replication.messages import Hello
-    from tandemdb.replication.peer import Mode
+    from tandemdb.replication.core.messages import Hello
+    from tandemdb.replication.core.peer import Mode
     from tandemdb.storage import Database
 
 log = logging.getLogger("tandemdb.replication")

@@ -12,13 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from tandemdb.replication.acknowledging import chosen_level
+from tandemdb.replication.core.messages import LSN, Change
 from tandemdb.replication.errors import PrimaryFenced
-from tandemdb.replication.levels import chosen_level
-from tandemdb.replication.messages import LSN, Change
 from tandemdb.storage.changes import APPEND
 
 if TYPE_CHECKING:
-    from tandemdb.replication.primary import Primary
+    from tandemdb.replication.core.primary import Primary
     from tandemdb.replication.publisher import Publisher
     from tandemdb.storage import CommitObserver, Root, Transaction
 

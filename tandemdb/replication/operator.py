@@ -14,9 +14,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tandemdb.errors import ProgrammingError
-from tandemdb.replication import blocks, linking, replica
-from tandemdb.replication.address import Security, read_address
+from tandemdb.replication import linking, replica
+from tandemdb.replication.core import blocks
 from tandemdb.replication.errors import ReplicationError
+from tandemdb.replication.network.address import Security, read_address
 
 if TYPE_CHECKING:
     from tandemdb.replication.node import Node

@@ -13,7 +13,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from tandemdb.replication import blocks
+from tandemdb.replication.core import blocks
 from tandemdb.replication.follower import Follower
 from tandemdb.replication.publisher import SecondaryStatus
 from tandemdb.replication.replica import is_exposed, orphans, status

@@ -15,14 +15,14 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tandemdb.replication import wire
 from tandemdb.replication.errors import LinkLost, ProtocolError
 from tandemdb.replication.events import emit
+from tandemdb.replication.network import wire
 
 if TYPE_CHECKING:
+    from tandemdb.replication.core.peer import Peer
     from tandemdb.replication.link import Sender
-    from tandemdb.replication.peer import Peer
-    from tandemdb.replication.transport import Channel
+    from tandemdb.replication.network.transport import Channel
 
 SLICE_SECONDS = 0.01
 WAIT_SECONDS = 0.25

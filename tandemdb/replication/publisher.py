@@ -24,15 +24,18 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
-from tandemdb.replication import blocks, lag, loss, wire
+from tandemdb.replication import lag, loss
+from tandemdb.replication.acknowledging import chosen_level
+from tandemdb.replication.core import blocks
+from tandemdb.replication.core.levels import Level
+from tandemdb.replication.core.messages import LSN, Change, Epoch, Frame
+from tandemdb.replication.core.peer import Mode, Peer
+from tandemdb.replication.core.primary import Primary
 from tandemdb.replication.errors import CommitInDoubt, ReplicationError, SecondaryLost
 from tandemdb.replication.events import emit
-from tandemdb.replication.levels import Level, chosen_level
 from tandemdb.replication.link import AnyLink
-from tandemdb.replication.messages import LSN, Change, Epoch, Frame
+from tandemdb.replication.network import wire
 from tandemdb.replication.observers import LooseObserver, StreamingObserver, fenced
-from tandemdb.replication.peer import Mode, Peer
-from tandemdb.replication.primary import Primary
 
 if TYPE_CHECKING:
     from tandemdb.storage import CommitObserver, Database, Root, Transaction

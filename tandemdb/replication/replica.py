@@ -13,16 +13,16 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from tandemdb.errors import ProgrammingError
-from tandemdb.replication import blocks
+from tandemdb.replication.core import blocks
+from tandemdb.replication.core.limits import Limits
+from tandemdb.replication.core.messages import LSN, Epoch, Term
+from tandemdb.replication.core.outcomes import Outcome
+from tandemdb.replication.core.peer import Mode
+from tandemdb.replication.core.secondary import Secondary
 from tandemdb.replication.errors import ReplicationError
-from tandemdb.replication.limits import Limits
 from tandemdb.replication.link import Faults, Link
-from tandemdb.replication.messages import LSN, Epoch, Term
-from tandemdb.replication.outcomes import Outcome
-from tandemdb.replication.peer import Mode
 from tandemdb.replication.publisher import READ_ONLY, Publisher, SecondaryStatus
 from tandemdb.replication.roles import between_transactions, check_free, observe, publisher_of, step_down
-from tandemdb.replication.secondary import Secondary
 from tandemdb.replication.system import Orphan, find_system, system_of
 
 if TYPE_CHECKING:

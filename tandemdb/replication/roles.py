@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tandemdb.replication import blocks
+from tandemdb.replication.core import blocks
+from tandemdb.replication.core.limits import Limits
+from tandemdb.replication.core.primary import Primary
 from tandemdb.replication.errors import ReplicationError
-from tandemdb.replication.limits import Limits
 from tandemdb.replication.loss import policy_of
-from tandemdb.replication.primary import Primary
 from tandemdb.replication.publisher import Publisher
 from tandemdb.replication.system import System
 

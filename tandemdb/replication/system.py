@@ -15,17 +15,17 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary
 
-from tandemdb.replication.identity import Identity, common_end
-from tandemdb.replication.log import ChangeLog
-from tandemdb.replication.messages import LSN, Change, Epoch, Term
+from tandemdb.replication.core.identity import Identity, common_end
+from tandemdb.replication.core.log import ChangeLog
+from tandemdb.replication.core.messages import LSN, Change, Epoch, Term
 
 if TYPE_CHECKING:
     from tandemdb.replication.coordination.authority import Authority
+    from tandemdb.replication.core.secondary import Secondary
     from tandemdb.replication.follower import Follower
     from tandemdb.replication.link import Link
     from tandemdb.replication.loss import Arbiter
     from tandemdb.replication.publisher import Publisher
-    from tandemdb.replication.secondary import Secondary
     from tandemdb.replication.targets.feed import Feed
     from tandemdb.storage import CommitObserver, Database
 

@@ -24,7 +24,7 @@ FILE_VARIABLE = "TANDEMDB_FAILPOINT_FILE"
 
 
 class Point(NamedTuple):
-    """Before or after which method; `module` is one of `tandemdb.replication`."""
+    """Before or after which method; `module` is one below `tandemdb.replication`."""
 
     module: str
     owner: str
@@ -34,21 +34,21 @@ class Point(NamedTuple):
 
 POINTS = {
     "primary.mid_transaction": Point("publisher", "Publisher", "stream", False),
-    "primary.before_completion": Point("primary", "Primary", "complete", True),
-    "primary.before_send": Point("transport", "Channel", "send_bytes", True),
-    "primary.after_send": Point("transport", "Channel", "send_bytes", False),
-    "primary.before_acknowledgement": Point("primary", "Primary", "_acknowledged", True),
-    "primary.after_acknowledgement": Point("primary", "Primary", "_acknowledged", False),
+    "primary.before_completion": Point("core.primary", "Primary", "complete", True),
+    "primary.before_send": Point("network.transport", "Channel", "send_bytes", True),
+    "primary.after_send": Point("network.transport", "Channel", "send_bytes", False),
+    "primary.before_acknowledgement": Point("core.primary", "Primary", "_acknowledged", True),
+    "primary.after_acknowledgement": Point("core.primary", "Primary", "_acknowledged", False),
     "primary.before_install": Point("publisher", "Publisher", "_await_release", False),
-    "primary.after_install": Point("primary", "Primary", "installed", False),
-    "primary.mid_snapshot": Point("primary", "Primary", "_next_image", False),
-    "secondary.before_apply": Point("blocks", "", "apply_all", True),
-    "secondary.after_apply": Point("blocks", "", "apply_all", False),
+    "primary.after_install": Point("core.primary", "Primary", "installed", False),
+    "primary.mid_snapshot": Point("core.primary", "Primary", "_next_image", False),
+    "secondary.before_apply": Point("core.blocks", "", "apply_all", True),
+    "secondary.after_apply": Point("core.blocks", "", "apply_all", False),
     "secondary.before_acknowledgement": Point("follower", "Follower", "_answer", True),
     "secondary.after_acknowledgement": Point("follower", "Follower", "_answer", False),
-    "secondary.before_install": Point("secondary", "Secondary", "_install", True),
-    "secondary.after_install": Point("secondary", "Secondary", "_install", False),
-    "secondary.mid_snapshot": Point("secondary", "Secondary", "_take_transfer", False),
+    "secondary.before_install": Point("core.secondary", "Secondary", "_install", True),
+    "secondary.after_install": Point("core.secondary", "Secondary", "_install", False),
+    "secondary.mid_snapshot": Point("core.secondary", "Secondary", "_take_transfer", False),
 }
 
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
-from tandemdb.replication.wire import HEADER, MAGIC
+from tandemdb.replication.network.wire import HEADER, MAGIC
 
 log = logging.getLogger("tandemdb.testing")
 

@@ -37,7 +37,7 @@ def pair(
         faults: an adversary on the link, from the moment the standby is level.
         timeout_seconds: of virtual time, after which a commit that nobody acknowledges is in doubt.
         connect: makes each connection; `tandemdb.connect(":memory:")` unless given.
-        limits: fields of `tandemdb.replication.limits.Limits`, such as log_bytes_max.
+        limits: fields of `tandemdb.replication.core.limits.Limits`, such as log_bytes_max.
     Raises:
         DatabaseError: what the script raised.
     """

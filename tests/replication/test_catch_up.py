@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tandemdb import replication
-from tandemdb.replication import blocks
+from tandemdb.replication.core import blocks
 from tandemdb.storage import Database, OutOfStep
 from tandemdb.testing.clock import VirtualClock
 

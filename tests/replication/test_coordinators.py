@@ -18,8 +18,8 @@ from tandemdb.replication.coordination.membership import Membership, members_aft
 from tandemdb.replication.coordination.memory import MemoryCoordinator
 from tandemdb.replication.coordination.record import decode, encode
 from tandemdb.replication.coordination.standing import count
+from tandemdb.replication.core.messages import LSN
 from tandemdb.replication.errors import ProtocolError
-from tandemdb.replication.messages import LSN
 from tandemdb.replication.system import system_of
 from tandemdb.storage import Database
 

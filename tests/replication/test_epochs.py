@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tandemdb import replication
-from tandemdb.replication.messages import LSN, Epoch, Frame, Heartbeat, LogEntry, Refuse, TxnLog
+from tandemdb.replication.core.messages import LSN, Epoch, Frame, Heartbeat, LogEntry, Refuse, TxnLog
 from tandemdb.storage import Database, ReadOnly
 
 from .workload import make_table, put
@@ -117,7 +117,7 @@ def test_a_detached_secondary_stays_as_it_is_until_promoted_or_attached_again() 
 
 
 def test_attaching_while_a_transaction_is_open_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tandemdb.replication.blocks.APPLY_TIMEOUT_SECONDS", 0.01)
+    monkeypatch.setattr("tandemdb.replication.core.blocks.APPLY_TIMEOUT_SECONDS", 0.01)
     primary, secondary = Database("p"), Database("s")
     make_table(primary, 5)
     transaction = primary.begin()

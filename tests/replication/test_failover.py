@@ -14,8 +14,8 @@ from tandemdb.dbapi.serving import open_handler
 from tandemdb.replication import CommitInDoubt, SecondaryLost
 from tandemdb.replication.coordination import CoordinatorLost, Lease, Record, State
 from tandemdb.replication.coordination.memory import MemoryCoordinator
+from tandemdb.replication.core.limits import GATHER_SECONDS, Limits
 from tandemdb.replication.errors import LeaseLost, LinkLost, ReplicationError
-from tandemdb.replication.limits import GATHER_SECONDS, Limits
 from tandemdb.replication.linking import remove_secondary
 from tandemdb.replication.node import Node
 from tandemdb.storage import Database, StorageError

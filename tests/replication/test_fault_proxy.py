@@ -10,10 +10,11 @@ from collections.abc import Iterator
 import pytest
 
 from tandemdb import replication
-from tandemdb.replication import CommitInDoubt, ReplicationError, transport
+from tandemdb.replication import CommitInDoubt, ReplicationError
+from tandemdb.replication.core.messages import LSN, Ack, Epoch, Frame
 from tandemdb.replication.errors import LinkLost, ProtocolError
 from tandemdb.replication.linking import RemoteReplica, replicate_to
-from tandemdb.replication.messages import LSN, Ack, Epoch, Frame
+from tandemdb.replication.network import transport
 from tandemdb.replication.node import Node
 from tandemdb.storage import Database
 from tandemdb.testing.fault_proxy import FaultProxy, StreamFaults

@@ -8,10 +8,10 @@ import tandemdb
 from tandemdb import replication
 from tandemdb.dbapi import nodes
 from tandemdb.replication import SecondaryLost
-from tandemdb.replication.levels import acknowledging
+from tandemdb.replication.acknowledging import acknowledging
+from tandemdb.replication.core.secondary import Secondary
 from tandemdb.replication.linking import replicate_to
 from tandemdb.replication.node import Node
-from tandemdb.replication.secondary import Secondary
 from tandemdb.storage import Database
 from tandemdb.testing import VirtualClock, assert_identical
 

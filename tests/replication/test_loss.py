@@ -13,6 +13,7 @@ import tandemdb
 from tandemdb import replication
 from tandemdb.errors import ProgrammingError
 from tandemdb.replication import loss
+from tandemdb.replication.core.limits import Limits
 from tandemdb.replication.system import system_of
 from tandemdb.storage import Database, ReadOnly
 from tandemdb.testing import VirtualClock
@@ -271,7 +272,7 @@ def test_continue_alone_counts_on_nobody_lost() -> None:
 def test_policies_that_would_lie(arbiter: Arbiter | None, policy: str, reason: str) -> None:
     with pytest.raises(ProgrammingError, match=reason):
         Scene(arbiter=arbiter, on_loss=policy)
-    assert loss.policy_of(replication.limits.Limits(), arbiter) == ("refuse" if arbiter is None else "shrink")
+    assert loss.policy_of(Limits(), arbiter) == ("refuse" if arbiter is None else "shrink")
 
 
 def test_whoever_connects_to_an_exposed_primary_is_warned() -> None:

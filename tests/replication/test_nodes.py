@@ -18,15 +18,16 @@ import pytest
 from tandemdb import replication
 from tandemdb.dbapi.serving import open_handler
 from tandemdb.errors import OperationalError, ProgrammingError
-from tandemdb.replication import handshake, transport, wire
-from tandemdb.replication.address import Address, Security, read_address
-from tandemdb.replication.calls import Caller
+from tandemdb.replication.core.identity import Identity
+from tandemdb.replication.core.messages import BlockImage, Epoch, Frame, Heartbeat, Hello
+from tandemdb.replication.core.peer import Mode
 from tandemdb.replication.errors import LinkLost, ProtocolError, Refused, ReplicationError
-from tandemdb.replication.identity import Identity
 from tandemdb.replication.linking import replicate_to
-from tandemdb.replication.messages import BlockImage, Epoch, Frame, Heartbeat, Hello
+from tandemdb.replication.network import handshake, transport, wire
+from tandemdb.replication.network.address import Address, Security, read_address
+from tandemdb.replication.network.calls import Caller
+from tandemdb.replication.network.relay import Relay
 from tandemdb.replication.node import Node
-from tandemdb.replication.relay import Relay
 from tandemdb.storage import Database
 
 from .workload import Workload, make_table, put
@@ -74,7 +75,7 @@ def ask(node: Node, security: Security | None = None) -> Caller:
 
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
-def test_a_secondary_follows_and_is_promoted(nodes: list[Node], mode: replication.peer.Mode) -> None:
+def test_a_secondary_follows_and_is_promoted(nodes: list[Node], mode: Mode) -> None:
     primary, secondary = start(nodes), start(nodes)
     workload = Workload(1)
     for _ in range(5):
@@ -249,7 +250,7 @@ def test_what_became_of_a_commit_in_doubt(nodes: list[Node]) -> None:
 
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
-def test_through_a_relay(nodes: list[Node], tmp_path: Path, mode: replication.peer.Mode) -> None:
+def test_through_a_relay(nodes: list[Node], tmp_path: Path, mode: Mode) -> None:
     secret = tmp_path / "secret"
     secret.write_text("correct horse battery staple")
     security = Security(str(secret))

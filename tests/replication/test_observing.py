@@ -14,6 +14,7 @@ import pytest
 
 import tandemdb
 from tandemdb import replication
+from tandemdb.replication.core.messages import Frame
 from tandemdb.replication.events import EVENTS, counts, emit
 from tandemdb.replication.metrics import write_metrics
 from tandemdb.replication.overview import draw_bar
@@ -75,7 +76,7 @@ def test_a_catch_up_is_drawn_with_a_bar() -> None:
     core = replica.link.secondary
     receive = core.receive
 
-    def receive_and_look(frame: replication.messages.Frame, now: float) -> None:
+    def receive_and_look(frame: Frame, now: float) -> None:
         receive(frame, now)
         seen.append(str(primary.replication_status()))
 

@@ -26,8 +26,8 @@ import pytest
 import tandemdb
 from tandemdb.dbapi import nodes
 from tandemdb.replication import linking
-from tandemdb.replication.address import read_address
-from tandemdb.replication.relay import Relay
+from tandemdb.replication.network.address import read_address
+from tandemdb.replication.network.relay import Relay
 from tandemdb.replication.system import find_system
 from tandemdb.storage import Database
 
@@ -256,7 +256,8 @@ def test_a_relay_holds_nothing_and_changes_nothing(stack: ExitStack) -> None:
     assert receive(near, len(sent)) == sent[::-1]
     near.close()
     far.close()
-    code = "import sys; import tandemdb.replication.relay; print(*[m for m in sys.modules if m.startswith('tandemdb')])"
+    shown = "[name for name in sys.modules if name.startswith('tandemdb')]"
+    code = f"import sys; import tandemdb.replication.network.relay; print(*{shown})"
     loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     assert "tandemdb.planner" not in loaded.stdout
 

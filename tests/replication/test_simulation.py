@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tandemdb.replication.primary import Primary
-from tandemdb.replication.secondary import Secondary
+from tandemdb.replication.core.primary import Primary
+from tandemdb.replication.core.secondary import Secondary
 from tandemdb.testing import InvariantBroken, simulate
 from tandemdb.testing.__main__ import main
 
@@ -70,8 +70,8 @@ def test_what_breaks_a_promise_is_found(what: str, monkeypatch: pytest.MonkeyPat
     owner, name, replacement = SABOTAGE[what]
     monkeypatch.setattr(owner, name, replacement)
     if name == "_take_whole":
-        from tandemdb.replication import secondary
-        from tandemdb.replication.messages import TxnWhole
+        from tandemdb.replication.core import secondary
+        from tandemdb.replication.core.messages import TxnWhole
 
         monkeypatch.setitem(secondary.TAKES, TxnWhole, replacement)
     with pytest.raises(InvariantBroken, match=r"replay: python -m tandemdb.testing --seed \d+"):

@@ -14,6 +14,7 @@ import pytest
 
 import tandemdb
 from tandemdb import replication
+from tandemdb.replication.core.messages import Term
 from tandemdb.replication.targets import Superseded, TargetLost, TargetRefused
 from tandemdb.replication.targets.target import Position, lies_on
 
@@ -558,7 +559,7 @@ def test_who_is_promoted_writes_what_the_target_lacks(place: Place, database: ta
 
 
 def test_positions_on_a_history() -> None:
-    term = replication.messages.Term
+    term = Term
     history = [term(1, 0, 0), term(2, 40, 0), term(4, 90, 0)]  # type: ignore[arg-type]
     for epoch, lsn, expected in (
         (1, 0, True), (1, 40, True), (1, 41, False), (2, 40, True), (2, 90, True), (2, 91, False), (3, 50, False),

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tandemdb.replication import ProtocolError, wire
-from tandemdb.replication.messages import (
+from tandemdb.replication import ProtocolError
+from tandemdb.replication.core.messages import (
     KINDS,
     LSN,
     Ack,
@@ -22,6 +22,7 @@ from tandemdb.replication.messages import (
     TxnLog,
     Updates,
 )
+from tandemdb.replication.network import wire
 
 VALUES = st.none() | st.integers(-(1 << 63), (1 << 63) - 1) | st.floats(allow_nan=False) | st.text() | st.binary()
 RECORDS = st.lists(VALUES, max_size=5).map(tuple)

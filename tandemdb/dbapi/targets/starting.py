@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tandemdb.dbapi.targets.opening import open_target
 from tandemdb.errors import ProgrammingError
-from tandemdb.replication.messages import LSN, Epoch, Term
+from tandemdb.replication.core.messages import LSN, Epoch, Term
 from tandemdb.replication.system import system_of
 from tandemdb.replication.targets import TargetLost
 

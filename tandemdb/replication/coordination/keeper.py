@@ -20,8 +20,6 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tandemdb.replication import blocks
-from tandemdb.replication.address import read_address
 from tandemdb.replication.coordination.authority import Authority, AuthorityObserver
 from tandemdb.replication.coordination.coordinator import (
     LEASE_SECONDS,
@@ -35,14 +33,16 @@ from tandemdb.replication.coordination.decision import Decision, decide
 from tandemdb.replication.coordination.membership import Membership, enlist, members_after_loss, members_now, unlist
 from tandemdb.replication.coordination.record import Member, Record
 from tandemdb.replication.coordination.standing import ask_member, count
+from tandemdb.replication.core import blocks
+from tandemdb.replication.core.messages import LSN, Epoch, Term
 from tandemdb.replication.errors import ReplicationError
 from tandemdb.replication.events import emit
-from tandemdb.replication.messages import LSN, Epoch, Term
+from tandemdb.replication.network.address import read_address
 from tandemdb.replication.roles import between_transactions, observe
 
 if TYPE_CHECKING:
+    from tandemdb.replication.core.peer import Mode, Peer
     from tandemdb.replication.node import Node
-    from tandemdb.replication.peer import Mode, Peer
     from tandemdb.replication.publisher import Publisher
     from tandemdb.replication.replica import PromotionReport
     from tandemdb.storage import CommitObserver

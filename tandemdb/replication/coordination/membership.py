@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tandemdb.replication.coordination.record import Member, Record
 
 if TYPE_CHECKING:
-    from tandemdb.replication.peer import Peer
+    from tandemdb.replication.core.peer import Peer
     from tandemdb.replication.publisher import Publisher
 
 

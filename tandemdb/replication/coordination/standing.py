@@ -16,11 +16,11 @@ import logging
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tandemdb.replication import calls, handshake, transport
-from tandemdb.replication.address import Security, read_address
 from tandemdb.replication.coordination.record import Member, Record
+from tandemdb.replication.core.identity import Identity
 from tandemdb.replication.errors import LinkLost, ProtocolError, ReplicationError
-from tandemdb.replication.identity import Identity
+from tandemdb.replication.network import calls, handshake, transport
+from tandemdb.replication.network.address import Security, read_address
 
 log = logging.getLogger("tandemdb.replication")
 

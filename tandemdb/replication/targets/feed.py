@@ -22,9 +22,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from tandemdb.replication.core.messages import LSN
 from tandemdb.replication.errors import CommitInDoubt, ReplicationError
 from tandemdb.replication.events import emit
-from tandemdb.replication.messages import LSN
 from tandemdb.replication.observers import OuterObserver
 from tandemdb.replication.publisher import SecondaryStatus
 from tandemdb.replication.replica import leads
@@ -33,7 +33,7 @@ from tandemdb.replication.system import System, system_of
 from tandemdb.replication.targets.target import Position, Superseded, Target, TargetLost, TargetRefused, lies_on
 
 if TYPE_CHECKING:
-    from tandemdb.replication.peer import Mode
+    from tandemdb.replication.core.peer import Mode
     from tandemdb.storage import CommitObserver, Database, Root, Transaction
 
 log = logging.getLogger("tandemdb.replication")

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from tandemdb.replication.errors import ReplicationError, SecondaryLost
 
 if TYPE_CHECKING:
-    from tandemdb.replication.messages import Term
+    from tandemdb.replication.core.messages import Term
     from tandemdb.storage import Root
 
 

@@ -17,10 +17,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from tandemdb.replication import blocks
-from tandemdb.replication.identity import common_end
-from tandemdb.replication.log import ChangeLog
-from tandemdb.replication.messages import (
+from tandemdb.replication.core import blocks
+from tandemdb.replication.core.identity import common_end
+from tandemdb.replication.core.log import ChangeLog
+from tandemdb.replication.core.messages import (
     LSN,
     BlockDigests,
     BlockImage,

@@ -20,10 +20,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 from weakref import ref
 
-from tandemdb.replication import blocks
-from tandemdb.replication.errors import ReplicationError
-from tandemdb.replication.identity import Identity
-from tandemdb.replication.messages import (
+from tandemdb.replication.core import blocks
+from tandemdb.replication.core.identity import Identity
+from tandemdb.replication.core.messages import (
     LSN,
     Ack,
     BackupComplete,
@@ -53,7 +52,8 @@ from tandemdb.replication.messages import (
     TxnWhole,
     Updates,
 )
-from tandemdb.replication.peer import SESSION_MODULUS, Mode
+from tandemdb.replication.core.peer import SESSION_MODULUS, Mode
+from tandemdb.replication.errors import ReplicationError
 
 if TYPE_CHECKING:
     from tandemdb.storage import Database, Mark, Transaction

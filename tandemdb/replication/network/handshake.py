@@ -23,10 +23,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from tandemdb.replication import wire
-from tandemdb.replication.errors import LinkLost, ProtocolError, Refused
-from tandemdb.replication.identity import Identity
-from tandemdb.replication.messages import (
+from tandemdb.replication.core.identity import Identity
+from tandemdb.replication.core.messages import (
     Authenticate,
     Challenge,
     Epoch,
@@ -36,7 +34,9 @@ from tandemdb.replication.messages import (
     Refuse,
     Welcome,
 )
-from tandemdb.replication.transport import Channel
+from tandemdb.replication.errors import LinkLost, ProtocolError, Refused
+from tandemdb.replication.network import wire
+from tandemdb.replication.network.transport import Channel
 
 Kind = TypeVar("Kind", Hello, Challenge, Authenticate, Welcome)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tandemdb.replication.messages import LSN
+from tandemdb.replication.core.messages import LSN
 
 RUNS_MAX = 1 << 14
 

@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
+from tandemdb.replication.core.messages import LSN, Change, LogEntry
 from tandemdb.replication.errors import ReplicationError
-from tandemdb.replication.messages import LSN, Change, LogEntry
 
 
 class ChangeLog:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tandemdb import storage
-from tandemdb.replication.messages import LSN, BlockImage, Change, Epoch, Layout, Plan, SnapBegin
+from tandemdb.replication.core.messages import LSN, BlockImage, Change, Epoch, Layout, Plan, SnapBegin
 from tandemdb.storage import LockTimeout, OutOfStep, StorageError, recomputed_digest, root_digest, table_digests
 
 if TYPE_CHECKING:

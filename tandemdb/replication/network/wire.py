@@ -17,8 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from tandemdb.replication.errors import ProtocolError
-from tandemdb.replication.messages import (
+from tandemdb.replication.core.messages import (
     KIND_NUMBERS,
     KINDS,
     BlockImage,
@@ -31,6 +30,7 @@ from tandemdb.replication.messages import (
     TxnWhole,
     Updates,
 )
+from tandemdb.replication.errors import ProtocolError
 from tandemdb.storage.changes import APPEND, INSERT, SPLIT, UPDATE
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tandemdb.replication.messages import LSN, Epoch, Term
-from tandemdb.replication.outcomes import Outcomes
+from tandemdb.replication.core.messages import LSN, Epoch, Term
+from tandemdb.replication.core.outcomes import Outcomes
 
 
 @dataclass

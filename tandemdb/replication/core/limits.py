@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from tandemdb.errors import ProgrammingError
-from tandemdb.replication.levels import Level, level_of
+from tandemdb.replication.core.levels import Level, level_of
 
 LossPolicy = Literal["wait", "refuse", "shrink", "degrade", "stop"]
 LagPolicy = Literal["detach", "throttle", "reject"]

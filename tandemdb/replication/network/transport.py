@@ -20,10 +20,10 @@ from collections import deque
 from collections.abc import Iterable
 from itertools import islice
 
-from tandemdb.replication import wire
-from tandemdb.replication.address import Address
+from tandemdb.replication.core.messages import Frame
 from tandemdb.replication.errors import LinkLost, ProtocolError
-from tandemdb.replication.messages import Frame
+from tandemdb.replication.network import wire
+from tandemdb.replication.network.address import Address
 
 CONNECT_SECONDS = 5.0
 FRAME_SECONDS = 30.0

@@ -13,7 +13,7 @@ import logging
 import socket
 import threading
 
-from tandemdb.replication import transport
+from tandemdb.replication.network import transport
 
 log = logging.getLogger("tandemdb.replication")
 

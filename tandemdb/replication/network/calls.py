@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from tandemdb import errors
 from tandemdb.replication import errors as replication_errors
+from tandemdb.replication.core.messages import Call, Epoch, Failure, Frame, Message, Refuse, Reply
 from tandemdb.replication.errors import CommitInDoubt, LinkLost, ProtocolError, Refused
-from tandemdb.replication.messages import Call, Epoch, Failure, Frame, Message, Refuse, Reply
-from tandemdb.replication.wire import kinds
+from tandemdb.replication.network.wire import kinds
 from tandemdb.storage import StorageError
 
 if TYPE_CHECKING:
-    from tandemdb.replication.transport import Channel
+    from tandemdb.replication.network.transport import Channel
 
 CALLS = kinds(Call)
 ANSWERS = kinds(Reply, Failure, Refuse)

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tandemdb.replication.messages import (
+from tandemdb.replication.core.messages import (
     LSN,
     Change,
     Epoch,

@@ -20,14 +20,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tandemdb.replication import blocks
-from tandemdb.replication.catch_up import CommitMark, CommitMarks, DigestWalk, decide, images, prefer_snapshot
-from tandemdb.replication.errors import ReplicationError
-from tandemdb.replication.identity import Identity
-from tandemdb.replication.levels import Level
-from tandemdb.replication.limits import BATCH_BYTES_MAX, BATCH_COMMITS_MAX, GATHER_SECONDS, JOIN_COMMITS_MAX, Limits
-from tandemdb.replication.log import ChangeLog
-from tandemdb.replication.messages import (
+from tandemdb.replication.core import blocks
+from tandemdb.replication.core.catch_up import CommitMark, CommitMarks, DigestWalk, decide, images, prefer_snapshot
+from tandemdb.replication.core.identity import Identity
+from tandemdb.replication.core.levels import Level
+from tandemdb.replication.core.limits import (
+    BATCH_BYTES_MAX,
+    BATCH_COMMITS_MAX,
+    GATHER_SECONDS,
+    JOIN_COMMITS_MAX,
+    Limits,
+)
+from tandemdb.replication.core.log import ChangeLog
+from tandemdb.replication.core.messages import (
     LSN,
     Ack,
     BackupComplete,
@@ -49,7 +54,8 @@ from tandemdb.replication.messages import (
     TxnLog,
     TxnWhole,
 )
-from tandemdb.replication.peer import Mode, Peer
+from tandemdb.replication.core.peer import Mode, Peer
+from tandemdb.replication.errors import ReplicationError
 
 if TYPE_CHECKING:
     from tandemdb.storage import Root
