@@ -481,8 +481,6 @@ def test_what_is_no_target(database: tandemdb.Connection, tmp_path: Path) -> Non
         database.replicate_to("sqlite:///x", "half")
     with pytest.raises(TargetLost):
         database.replicate_to(f"sqlite:///{tmp_path / 'nowhere' / 'x.db'}")
-    with pytest.raises(TargetLost):
-        database.replicate_to("postgresql+psycopg://tester@127.0.0.1:1/x")
     garbage = tmp_path / "garbage.db"
     garbage.write_bytes(b"this is no database" * 100)
     with pytest.raises((TargetRefused, TargetLost)):
@@ -494,6 +492,12 @@ def test_what_is_no_target(database: tandemdb.Connection, tmp_path: Path) -> Non
         kept = tandemdb.connect(":memory:used2")
         kept.execute("CREATE TABLE t (a)")
         tandemdb.restore_from(f"sqlite:///{tmp_path / 'good.db'}", ":memory:used2")
+
+
+def test_a_server_that_is_not_there(database: tandemdb.Connection) -> None:
+    pytest.importorskip("psycopg", reason="psycopg is not installed")
+    with pytest.raises(TargetLost):
+        database.replicate_to("postgresql+psycopg://tester@127.0.0.1:1/x")
 
 
 def test_an_engine_as_the_target(tmp_path: Path, database: tandemdb.Connection) -> None:

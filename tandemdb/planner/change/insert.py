@@ -275,7 +275,7 @@ class InsertEmitter:
         given = self.row_values(items)
         codes, rowid = self.place_values(given)
         self.chooses_rowid = rowid is None and not table.without_rowid
-        before = emit_triggers(self, "BEFORE", "INSERT")
+        before = self.before_triggers()
         if before is not None:
             self.fire_before(before, codes, rowid)
         else:
@@ -291,6 +291,20 @@ class InsertEmitter:
             row.take_unique_key()
         self.check_unique()
         self.store_row()
+
+    def before_triggers(self) -> str | None:
+        """The function that runs them; of a fault in one and one in a foreign key SQLite tells the latter, the last."""
+        try:
+            return emit_triggers(self, "BEFORE", "INSERT")
+        except OperationalError:
+            if self.session.settings.foreign_keys:
+                self.foreign_key_hook()
+            raise
+
+    def foreign_key_hook(self) -> Any:
+        from tandemdb.planner.change.foreign_keys import insert_hook
+
+        return insert_hook(target_of(self), several=self.changes_several())
 
     def fire_before(self, before: str, codes: list[Code | None], rowid: Code | None) -> None:
         """BEFORE triggers see -1 for a rowid that is still to be chosen; it is chosen after them."""
@@ -441,14 +455,13 @@ class InsertEmitter:
             frame.emit(f"{row.writable} = context.writable({self.database}, {self.table.id})")
 
     def call_foreign_keys(self, record: str) -> None:
-        from tandemdb.planner.change.foreign_keys import check_row, insert_hook
+        from tandemdb.planner.change.foreign_keys import check_row
 
-        several = self.changes_several()
-        hook = insert_hook(target_of(self), several=several)
+        hook = self.foreign_key_hook()
         if hook is None:
             return
         self.frame.emit(f"{self.generator.helper(hook, 'foreign_keys_inserted')}(context, {record})")
-        if not several:
+        if not self.changes_several():
             # SQLite refuses a single row before it is there, so that last_insert_rowid() stays.
             self.frame.emit("if context.session.statement_checks:")
             self.frame.emit(f"    {self.generator.helper(check_row)}(context.session)")

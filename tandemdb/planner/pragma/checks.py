@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tandemdb.errors import OperationalError
 from tandemdb.planner.change.parent_key import ParentKey, find_parent_key
-from tandemdb.planner.pragma.tables import all_positions, search_order
+from tandemdb.planner.pragma.tables import ALL_DATABASES, TEMP_UNUSED, all_positions, search_order
 from tandemdb.planner.runtime.values import AFFINITY_FUNCTIONS
 from tandemdb.planner.schema.schema import CATALOG_NAMES, ForeignKey, Schema, Table, load_schema
 from tandemdb.storage import Root, StorageError, collation_key
@@ -33,9 +33,9 @@ def show_foreign_key_violations(call: Call) -> Rows:
     """
     rows: Rows = []
     found = call.value is None
-    positions = all_positions(call) if call.value is None else search_order(call)
+    positions = named_or_main(call) if call.value is None else search_order(call)
     for position in positions:
-        root = call.session.databases[position].root()
+        root = call.root_read(position)
         schema = load_schema(root)
         tables = list(schema.tables.values())
         if call.value is not None:
@@ -46,8 +46,20 @@ def show_foreign_key_violations(call: Call) -> Rows:
             found = True
             break
     if not found:
-        raise OperationalError(f"no such table: {call.value}", code="SQLITE_ERROR")
+        raise no_such_table(call)
     return rows
+
+
+def named_or_main(call: Call) -> list[int]:
+    """The positions of the databases whose tables are checked where no table is named: SQLite takes main's alone."""
+    return [0] if call.home == ALL_DATABASES else list(all_positions(call))
+
+
+def no_such_table(call: Call) -> OperationalError:
+    home = "temp." if call.home == TEMP_UNUSED else ""
+    if call.home >= 0:
+        home = f"{call.session.databases[call.home].name}."
+    return OperationalError(f"no such table: {home}{call.value}", code="SQLITE_ERROR")
 
 
 def violations_of(root: Root, schema: Schema, table: Table) -> Rows:
@@ -111,7 +123,7 @@ def show_integrity(call: Call) -> Rows:
     faults: Rows = []
     known = wanted is None
     for position in all_positions(call):
-        root = call.session.databases[position].root()
+        root = call.root_read(position)
         schema = load_schema(root)
         known = known or wanted in schema.tables or wanted in schema.views or wanted in CATALOG_NAMES
         for fault in faults_of(root, schema, wanted):
@@ -119,7 +131,7 @@ def show_integrity(call: Call) -> Rows:
             if len(faults) >= limit:
                 return faults
     if not known:
-        raise OperationalError(f"no such table: {call.value}", code="SQLITE_ERROR")
+        raise no_such_table(call)
     return faults or [("ok",)]
 
 

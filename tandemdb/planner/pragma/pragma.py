@@ -19,7 +19,7 @@ from tandemdb.errors import OperationalError
 from tandemdb.planner.connection_settings import Settings
 from tandemdb.planner.pragma import checks as pragma_checks
 from tandemdb.planner.pragma import tables as pragma_tables
-from tandemdb.planner.pragma.tables import TEMP_UNUSED
+from tandemdb.planner.pragma.tables import ALL_DATABASES, TEMP_UNUSED
 from tandemdb.planner.pragma.values import (
     read_auto_vacuum,
     read_boolean,
@@ -48,6 +48,7 @@ class AttachedDatabase(Protocol):
     @property
     def database(self) -> Database: ...
     def root(self) -> Root: ...
+    def root_in_transaction(self) -> Root: ...
 
 
 class PragmaSession(Protocol):
@@ -65,7 +66,7 @@ class PragmaSession(Protocol):
 
 
 class Call(NamedTuple):
-    """One PRAGMA statement: the position of the database it names (-1: none, or TEMP_UNUSED) and its value as text."""
+    """One PRAGMA statement: the database it names by position, or ALL_DATABASES or TEMP_UNUSED; its value as text."""
 
     session: PragmaSession
     name: str
@@ -78,6 +79,11 @@ class Call(NamedTuple):
 
     def root(self) -> Root:
         return self.session.databases[self.position].root()
+
+    def root_read(self, position: int) -> Root:
+        """A database's root; inside BEGIN it has then been read: it stays the same and cannot be detached."""
+        attached = self.session.databases[position]
+        return attached.root_in_transaction() if self.session.in_transaction else attached.root()
 
 
 class Pragma(NamedTuple):
@@ -97,7 +103,7 @@ def run_pragma(session: PragmaSession, node: ast.Pragma) -> Answer | None:
     Raises:
         OperationalError: an unknown database, or what the PRAGMA itself refuses.
     """
-    home = -1 if node.schema is None else find_position(session, node.schema)
+    home = ALL_DATABASES if node.schema is None else find_position(session, node.schema)
     pragma = PRAGMAS.get(node.name.lower())
     if pragma is None:
         return None
@@ -131,7 +137,7 @@ def pragma_table_rows(session: PragmaSession, name: str, arguments: Sequence[Any
     given = list(arguments)
     value = given.pop(0) if pragma.takes_argument and given else None
     schema = given.pop(0) if given else None
-    home = -1 if schema is None else find_position(session, str(schema))
+    home = ALL_DATABASES if schema is None else find_position(session, str(schema))
     return pragma.show(Call(session, bare, home, None if value is None else text_of(value)))
 
 
@@ -277,7 +283,7 @@ def change_wal_autocheckpoint(call: Call, value: str) -> None:
 
 
 def show_database_setting(call: Call) -> Rows:
-    return [(read_setting(call.root(), call.name),)]
+    return [(read_setting(call.root_read(call.position), call.name),)]
 
 
 def change_database_setting(call: Call, value: str) -> None:

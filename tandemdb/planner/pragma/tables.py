@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 Rows = list[tuple[Any, ...]]
 
+ALL_DATABASES = -1
+"""The position of a PRAGMA that names no database."""
 TEMP_UNUSED = -2
 """The position of temp as long as the connection has no temporary objects."""
 
