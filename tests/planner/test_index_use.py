@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+import tandemdb
 from tests.planner.twins import Twins
 
 TABLE = "create table t(a integer primary key, b text, c int, d real, e text collate nocase)"
@@ -196,6 +197,19 @@ EXTREMES = [
     "select * from t where b = (select max(b) from t)",
     "select min(rowid) from t",
     "select *, max(c) from t",
+    "select max(b), min(b) from t",
+    "select max(b) || 'x', min(b), max(c), min(a), max(a), min(rowid) from t",
+    "select max(a) - min(a) as n, max(b) from t order by n + max(a), min(c)",
+    "select max(b), min(b), c from t",
+    "select min(c), max(a), b from t",
+    "select max(b), min(b), (select count(*) from t as x where x.b < t.b) from t",
+    "select max(b), max(d) from t",
+    "select max(a), count(*) from t",
+    "select max(b), min(b) from t having max(b) > 'x'",
+    "select max(a) from t order by b",
+    "select x.a from t as x where x.b in (select max(b) from t union select min(b) from t)",
+    "select (select max(t.b) || min(y.b) from t as y) from t",
+    "select * from (select min(b) as low, max(b) as high from t) join t on b between low and high order by a",
 ]
 
 
@@ -205,9 +219,31 @@ EXTREMES = [
 )
 def test_extremes_from_the_end_of_a_key(sql: str, values: list[tuple[object, ...]]) -> None:
     twins = Twins(
-        "create table t(a integer primary key, b, c collate nocase); create index i on t(b); create index j on t(c)"
+        "create table t(a integer primary key, b, c collate nocase, d); create index i on t(b); create index j on t(c)"
     )
     for row in values:
-        twins.run("insert into t values(?, ?, ?)", *row)
+        twins.run("insert into t values(?, ?, ?, 0)", *row)
     twins.same(sql)
+    twins.close()
+
+
+def test_both_ends_of_a_key_are_looked_up() -> None:
+    database = tandemdb.connect(":memory:")
+    database.execute("create table t (a integer primary key, b text, c)")
+    database.execute("create index i on t (b)")
+    plan = [row[3] for row in database.execute("explain query plan select max(b), min(b), max(a) from t")]
+    assert plan == ["SEARCH t USING COVERING INDEX i"] * 2 + ["SEARCH t"]
+    database.close()
+
+
+@pytest.mark.parametrize("declared", ["", "text", "real", "int", "text collate nocase", "blob"])
+def test_both_ends_among_equal_values(declared: str) -> None:
+    """Of values that are equal and not the same, SQLite gives the one that its walk meets first."""
+    twins = Twins(f"create table t(a integer primary key, b {declared}); create index i on t(b, a desc)")
+    for value in (None, 1, 1.0, "x", "X", 0.0, -0.0, 0, b"x", "y", "Y", 1.0, 1, None):
+        twins.same("select max(b), min(b) from t")
+        twins.run("insert into t (b) values (?)", value)
+    twins.same("select max(b), min(b), max(a), min(a) from t")
+    twins.run("delete from t where b not in (0, 1)")
+    twins.same("select max(b), min(b), max(a), min(a) from t")
     twins.close()

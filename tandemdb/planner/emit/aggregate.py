@@ -23,7 +23,7 @@ that is asked for (https://www.sqlite.org/lang_select.html#bareagg).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from tandemdb.planner.bind.bound import (
@@ -89,10 +89,15 @@ class AggregateSink:
         self.frame.emit(f"{rows} = [{element}]" if test == "True" else f"{rows} = [{element}] if {test} else []")
         return self.with_windows(rows)
 
-    def known_row(self, value: Code) -> str:
-        """The one row of a core whose only aggregate is known without its rows; the name of the list that holds it."""
+    def known_row(self, values: Iterable[Code]) -> str:
+        """The one row of a core whose aggregates are known without its rows; the name of the list that holds it.
+
+        Args:
+            values: each aggregate's, written when it is asked for.
+        """
         rows = self.generator.name("rows")
-        self.set_aggregate(0, value)
+        for index, value in enumerate(values):
+            self.set_aggregate(index, value)
         self.frame.emit(f"{rows} = [{self.element()}]")
         return rows
 

@@ -2,6 +2,7 @@
 
     SELECT max(name) FROM city          table_city_1.find(last_of(table_city_1.keys[7]))[1]      key on name
     SELECT min(id) FROM city            table_city_1.first_key()                                 id is the rowid
+    SELECT min(id), max(name) FROM city     both, where nothing else is read of the rows
 
 NULLs lie before all values of a key, and neither function counts them.
 """
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tandemdb.planner.access.computed import is_usable
 from tandemdb.planner.access.lookup import is_rowid
-from tandemdb.planner.bind.bound import HOLDS_ANY, HOLDS_INT, HOLDS_NULL, Column, Core, Rowid, Source, walk
+from tandemdb.planner.bind.bound import HOLDS_ANY, HOLDS_FLOAT, HOLDS_INT, HOLDS_NULL, Aggregate, Column, Core, Source
 from tandemdb.planner.bind.traits import canonical_collation, collation_of
 from tandemdb.planner.emit.writer import Code
 
@@ -29,13 +30,36 @@ class Extreme(NamedTuple):
     greatest: bool
 
 
-def find_extreme(core: Core, roots: Any) -> Extreme | None:
-    """What answers the core's one aggregate without reading the table, None if nothing does."""
-    if len(core.aggregates) != 1 or len(core.sources) != 1 or core.conjuncts or core.group_by or core.windows:
+def find_extremes(core: Core, roots: Any) -> list[Extreme] | None:
+    """What answers each of the core's aggregates without reading the table, None if one of them needs it."""
+    if not core.aggregates or len(core.sources) != 1 or core.conjuncts or core.group_by or core.windows:
         return None
     if core.having is not None:
         return None
-    call, source = core.aggregates[0], core.sources[0]
+    found: list[Extreme] = []
+    for call in core.aggregates:
+        extreme = find_extreme(core.sources[0], call, roots)
+        if extreme is None:
+            return None
+        found.append(extreme)
+    if len(found) > 1 and not all(tells_equals_apart(extreme, roots) for extreme in found):
+        return None
+    return found
+
+
+def tells_equals_apart(found: Extreme, roots: Any) -> bool:
+    """Whether equal values of the key are the same: of others, a walk over the table keeps the first that it meets."""
+    if found.index is None:
+        return True
+    source = found.source
+    assert source.table is not None
+    classes = roots[source.database].tables[source.table.id].classes[found.position]
+    whole = source.table.columns[found.position].affinity == "REAL" or not classes & HOLDS_FLOAT
+    same = canonical_collation(found.index.columns[0].collation) == "BINARY"
+    return same and whole and classes & (HOLDS_INT | HOLDS_FLOAT) != HOLDS_INT | HOLDS_FLOAT
+
+
+def find_extreme(source: Source, call: Aggregate, roots: Any) -> Extreme | None:
     if call.name not in ("min", "max") or call.function is None or call.filter is not None or call.order_by:
         return None
     table = source.table
@@ -59,13 +83,8 @@ def find_extreme(core: Core, roots: Any) -> Extreme | None:
     return None
 
 
-def reads_rows(expression: Any) -> bool:
-    """Whether a result reads anything but the aggregate."""
-    return any(isinstance(node, (Column, Rowid)) or hasattr(node, "query") for node in walk(expression))
-
-
-def write_extreme(queries: QueryEmitter, core: Core, found: Extreme) -> Code:
-    """Write the look-up, of the row as well where results read it; the value."""
+def write_extreme(queries: QueryEmitter, found: Extreme, *, reads_row: bool) -> Code:
+    """Write the look-up, of the row as well where something else is read of it; the value."""
     source, generator, frame = found.source, queries.generator, queries.frame
     assert source.table is not None
     table = generator.table(source.database, source.table.id, source.table.name)
@@ -75,7 +94,7 @@ def write_extreme(queries: QueryEmitter, core: Core, found: Extreme) -> Code:
     else:
         function = generator.helper(last_of if found.greatest else first_of)
         unique_key = f"{function}({table}.keys[{found.index.id}])"
-    if found.index is None and not any(reads_rows(result.expression) for result in core.results):
+    if found.index is None and not reads_row:
         return Code(unique_key, HOLDS_INT | HOLDS_NULL)
     frame.emit(f"{source.key_variable} = {unique_key}")
     nothing = generator.helper((None,) * len(source.columns), f"null_row_{len(source.columns)}")

@@ -39,7 +39,7 @@ from tandemdb.planner.bind.bound import (
 from tandemdb.planner.emit.aggregate import AggregateSink
 from tandemdb.planner.emit.explain import Explanation
 from tandemdb.planner.emit.expression import ExpressionEmitter
-from tandemdb.planner.emit.extreme import explain_extreme, find_extreme, write_extreme
+from tandemdb.planner.emit.extreme import explain_extreme, find_extremes, write_extreme
 from tandemdb.planner.emit.join import emit_step
 from tandemdb.planner.emit.order import OrderEmitter, limit_text, limited_collect
 from tandemdb.planner.emit.pipeline import Pipeline
@@ -95,11 +95,8 @@ class QueryEmitter(SubqueryEmitter):
         order = OrderEmitter(self, core, query)
         if core.values is not None:
             return order.finish(self.values_rows(core))
-        if core.is_aggregate and (extreme := find_extreme(core, self.generator.roots)) is not None:
-            self.explanation.line(explain_extreme(extreme))
-            self.frame.sources.update(core.sources)
-            sink = AggregateSink(self, core, Pipeline(), order)
-            return order.finish(sink.known_row(write_extreme(self, core, extreme)))
+        if core.is_aggregate and (rows := self.extreme_row(core, order)) is not None:
+            return order.finish(rows)
         pipeline, plan = self.pipeline(core, order)
         if core.is_aggregate:
             return order.finish(AggregateSink(self, core, pipeline, order).rows())
@@ -121,6 +118,20 @@ class QueryEmitter(SubqueryEmitter):
             if first is not None:
                 return order.finish(first)
         return order.finish(pipeline.collect(self.generator, self.frame, element))
+
+    def extreme_row(self, core: Core, order: OrderEmitter) -> str | None:
+        """Write the one row of a core whose aggregates are the ends of keys; None if there are others."""
+        extremes = find_extremes(core, self.generator.roots)
+        if extremes is None:
+            return None
+        sink = AggregateSink(self, core, Pipeline(), order)
+        reads_row = sink.needs_row()
+        if reads_row and len(extremes) > 1:
+            return None
+        self.frame.sources.update(core.sources)
+        for extreme in extremes:
+            self.explanation.line(explain_extreme(extreme))
+        return sink.known_row(write_extreme(self, extreme, reads_row=reads_row) for extreme in extremes)
 
     def values_rows(self, core: Core) -> str:
         assert core.values is not None
