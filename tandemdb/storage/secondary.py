@@ -183,13 +183,29 @@ class SecondaryKey:
         stamp = self.stamp
         if segment.stamp != stamp:
             segment = self.segments[rank] = segment.copy(stamp)
-        page_index, block_index, index = locate(segment, stored, key)
         self.distinct = None
         self.count += 1
-        if page_index == len(segment.pages):
+        # `locate`, written out here and in `remove`: 0.15 us of 0.75.
+        pages = segment.pages
+        page_index = bisect_left(segment.page_highs, stored)
+        if page_index == len(pages):
             append(segment, stored, key)
             return
-        block = segment.pages[page_index].blocks[block_index]
+        page = pages[page_index]
+        block_index = bisect_left(page.highs, stored)
+        block = page.blocks[block_index]
+        keys = block.keys
+        unique_keys = block.records
+        index = bisect_left(keys, stored)
+        if keys[index] == stored and unique_keys[index] < key:
+            if page.highs[block_index] == stored and unique_keys[-1] < key:
+                page_index, block_index, index = locate_among_equals(segment, stored, key, page_index)
+                if page_index == len(pages):
+                    append(segment, stored, key)
+                    return
+                block = pages[page_index].blocks[block_index]
+            else:
+                index = bisect_left(unique_keys, key, index + 1, bisect_right(keys, stored, index))
         if len(block.keys) >= BLOCK_RECORDS_MAX:
             segment.split_block(page_index, block_index, segment.next_number, BLOCK_RECORDS_MAX // 2)
             page_index, block_index, index = locate(segment, stored, key)
@@ -209,20 +225,33 @@ class SecondaryKey:
         stamp = self.stamp
         if segment.stamp != stamp:
             segment = self.segments[rank] = segment.copy(stamp)
-        page_index, block_index, index = locate(segment, stored, key)
-        if page_index < len(segment.pages):
-            block = segment.pages[page_index].blocks[block_index]
-            if block.keys[index] == stored and block.records[index] == key:
-                if block.stamp != stamp:
-                    block = segment.own_block(page_index, block_index)
-                keys = block.keys
-                del keys[index], block.records[index]
-                self.distinct = None
-                self.count -= 1
-                if index == len(keys):
-                    segment.note_last(page_index, block_index)
-                return
-        raise Inconsistent(f"secondary key {self.definition.id} lacks the entry of a record of its table")
+        try:
+            page_index = bisect_left(segment.page_highs, stored)
+            page = segment.pages[page_index]
+            block_index = bisect_left(page.highs, stored)
+            block = page.blocks[block_index]
+            keys = block.keys
+            unique_keys = block.records
+            index = bisect_left(keys, stored)
+            if unique_keys[index] != key:
+                if page.highs[block_index] == stored and unique_keys[-1] < key:
+                    page_index, block_index, index = locate_among_equals(segment, stored, key, page_index)
+                    block = segment.pages[page_index].blocks[block_index]
+                else:
+                    index = bisect_left(unique_keys, key, index + 1, bisect_right(keys, stored, index))
+            there = block.keys[index] == stored and block.records[index] == key
+        except IndexError:
+            there = False
+        if not there:
+            raise Inconsistent(f"secondary key {self.definition.id} lacks the entry of a record of its table")
+        if block.stamp != stamp:
+            block = segment.own_block(page_index, block_index)
+        keys = block.keys
+        del keys[index], block.records[index]
+        self.distinct = None
+        self.count -= 1
+        if index == len(keys):
+            segment.note_last(page_index, block_index)
 
     def touched_by(self, old: Record, new: Record) -> bool:
         """Tell whether the entry of a record that was replaced may have to move."""
@@ -236,7 +265,12 @@ class SecondaryKey:
 
     def change(self, key: Key, old: Record, new: Record) -> None:
         """Move the entry of a record that was replaced."""
-        if not self.touched_by(old, new):
+        position = self.position
+        if position >= 0:
+            before, after = old[position], new[position]
+            if before is after or (type(before) is type(after) is not float and before == after):  # are_alike
+                return
+        elif not self.touched_by(old, new):
             return
         old_entry = self.entry_of(key, old)
         new_entry = self.entry_of(key, new)
@@ -244,9 +278,9 @@ class SecondaryKey:
         if old_entry == new_entry and (new_entry is None or type(new_entry[1]) in (str, bytes)):
             return
         if old_entry is not None:
-            self.remove(*old_entry, key)
+            self.remove(old_entry[0], old_entry[1], key)
         if new_entry is not None:
-            self.add(*new_entry, key)
+            self.add(new_entry[0], new_entry[1], key)
 
     def change_many(self, keys: list[Key], olds: list[Record], news: list[Record]) -> None:
         """Move the entries of many records that were replaced."""

@@ -697,14 +697,16 @@ class Table(TableReading):
 
     def add_to_keys(self, key: Key, record: Record) -> None:
         """Add a record's entries to the secondary keys."""
-        for secondary in self.own_keys():
+        maintained = self.maintained
+        for secondary in self.own_keys() if maintained is None else maintained:
             entry = secondary.entry_of(key, record)
             if entry is not None:
                 secondary.add(entry[0], entry[1], key)
 
     def remove_from_keys(self, key: Key, record: Record) -> None:
         """Take a record's entries out of the secondary keys."""
-        for secondary in self.own_keys():
+        maintained = self.maintained
+        for secondary in self.own_keys() if maintained is None else maintained:
             entry = secondary.entry_of(key, record)
             if entry is not None:
                 secondary.remove(entry[0], entry[1], key)
