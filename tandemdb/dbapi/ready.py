@@ -157,7 +157,7 @@ def make_change(session: Any, statement: Any, plan: Any) -> Ready:
 
     def change(cursor: Cursor, values: Sequence[Any]) -> bool:
         nonlocal context
-        if len(values) != count or not is_plain(values):
+        if len(values) != count or (takes_many and not is_plain(values)):  # else the plan itself looks at each value
             return False
         if not session.in_transaction:
             begin = cursor._connection._begin

@@ -12,7 +12,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import Any
+from typing import Any, TypeAlias
 
 from tandemdb.storage.block import Block
 from tandemdb.storage.changes import Writer
@@ -24,6 +24,9 @@ from tandemdb.storage.values import Key, Record, Signature
 PLACE_IN_BLOCK = (1 << BLOCK_BITS) - 1
 PLACE_IN_PAGE = (1 << PAGE_BITS) - 1
 PAGE_SHIFT = BLOCK_BITS + PAGE_BITS
+
+Place: TypeAlias = tuple[Record, int, int, int]
+"""A record, and where it stands: page, block and index there. It holds until the table changes."""
 
 
 class TableReading:
@@ -93,6 +96,42 @@ class TableReading:
                 return found
         index = bisect_left(keys, key)
         return block.records[index] if keys[index] == key else None
+
+    def seek(self, key: Key) -> Place | None:
+        """As `find`, for who changes the record then: its place, too."""
+        location = self.location
+        pages = location.pages
+        first = location.first
+        if first is not None and type(key) is int and key >= first:
+            place = key - first
+            page_index, block_index = place >> PAGE_SHIFT, place >> BLOCK_BITS & PLACE_IN_PAGE
+            index = place & PLACE_IN_BLOCK
+            try:
+                block = pages[page_index].blocks[block_index]
+                position = location.position
+                if position >= 0:
+                    record = block.records[index]
+                    if record[position] == key:
+                        return record, page_index, block_index, index
+                keys = block.keys
+                index = key - keys[0]
+                if index >= 0 and keys[index] == key:
+                    return block.records[index], page_index, block_index, index
+            except IndexError:
+                pass
+        page_index = bisect_left(location.page_highs, key)
+        if page_index == len(pages):
+            return None
+        page = pages[page_index]
+        block_index = bisect_left(page.highs, key)
+        block = page.blocks[block_index]
+        keys = block.keys
+        if type(key) is int:
+            index = key - keys[0]
+            if -1 < index < len(keys) and keys[index] == key:
+                return block.records[index], page_index, block_index, index
+        index = bisect_left(keys, key)
+        return (block.records[index], page_index, block_index, index) if keys[index] == key else None
 
     def find_many(self, keys: Iterable[Key]) -> list[Record]:
         """Return the records under unique keys, in the order given; a key that is not there is left out."""

@@ -44,7 +44,18 @@ Entries: TypeAlias = "list[tuple[list[Any], list[Key]]]"
 class SecondaryKey:
     """One secondary key of a table. `stale`: computed, and its `extract` unknown here, so nothing is in it."""
 
-    __slots__ = ("count", "definition", "distinct", "entry_of", "position", "segments", "stale", "stamp", "stored_of")
+    __slots__ = (
+        "count",
+        "definition",
+        "distinct",
+        "entry_of",
+        "position",
+        "segments",
+        "stale",
+        "stamp",
+        "stored_as_is",
+        "stored_of",
+    )
 
     def __init__(self, definition: KeyDefinition, stamp: Stamp) -> None:
         self.definition = definition
@@ -56,6 +67,9 @@ class SecondaryKey:
         # The record's column that a key of one column is on; -1 for any other key, and where a condition decides too.
         plain = len(definition.columns) == 1 and not definition.computed
         self.position = definition.columns[0].position if plain else -1
+        # The same column if what is stored is its value, but for NULL; -1 where a collation changes it.
+        as_is = plain and collation_key(definition.columns[0].collation) is None
+        self.stored_as_is = self.position if as_is else -1
         self.stored_of = stored_function(definition.columns)
         self.entry_of: Callable[[Key, Record], Entry] = leave_out if self.stale else entry_function(definition)
 
@@ -173,6 +187,7 @@ class SecondaryKey:
         copied.segments = self.segments.copy()
         copied.distinct = None
         copied.position = self.position
+        copied.stored_as_is = self.stored_as_is
         copied.stored_of = self.stored_of
         copied.entry_of = self.entry_of
         return copied

@@ -54,9 +54,11 @@ def test_find_beside_a_dict(first: int, step: int, position: int, seed: int) -> 
         assert not stage or not set(gone[100:] if stage == 2 else gone) & set(records)
         chosen = [*draw.sample(sorted(records), 400), *draw.choices(range(first - 300, keys[-1] + 300), k=400)]
         assert [table.find(key) for key in chosen] == [records.get(key) for key in chosen]
+        assert [(table.seek(key) or (None,))[0] for key in chosen] == [records.get(key) for key in chosen]
         assert table.find_many(chosen) == [records[key] for key in chosen if key in records]
         for key in chosen[:100]:
-            page, block, index = table.locate(key)
+            record, page, block, index = table.locate(key)
             assert page >= 0 and table.location.pages[page].blocks[block].keys[index] == key
+            assert record is table.location.pages[page].blocks[block].records[index]
         assert table.find(float(first)) == records.get(first)
     check_root(transaction.commit())

@@ -10,6 +10,7 @@ With ORDER BY, LIMIT or FROM there is only the list.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from tandemdb.planner.change.update_delete import ChangeEmitter
 
 FIRST = itemgetter(0)
+FIND = re.compile(r"(\w+)\.find\((\w+)\)")
 
 
 class Rows:
@@ -72,6 +74,29 @@ class Rows:
         first, *rest = pipeline.clauses
         whole = first.kind == "for" and first.target == self.source.variable and first.text.endswith(SCAN_END)
         return whole and first.text.startswith(SCAN_START) and all(clause.kind == "if" for clause in rest)
+
+    def seek(self) -> str | None:
+        """Let the look-up of the one row tell its place, too; the name of that, None if the path has no such look-up.
+
+        item_0 = table_item_1.find(p0)        item_0_place = table_item_1.seek(p0)
+        if item_0 is not None:                if item_0_place is not None:
+                                                  item_0 = item_0_place[0]
+        """
+        assert self.pipeline is not None
+        variable, clauses = self.source.variable, self.pipeline.clauses
+        if self.change.session.plan_settings is not None:
+            return None  # A function of the user's might change the table before the statement does.
+        place = f"{variable}_place"
+        for at, clause in enumerate(clauses):
+            found = FIND.fullmatch(clause.text) if clause.kind == "let" and clause.target == variable else None
+            if found is not None:
+                new = [clause._replace(target=place, text=f"{found[1]}.seek({found[2]})")]
+                rest = clauses[at + 1 :]
+                if rest and rest[0].kind == "if" and rest[0].target == f"{variable} is not None":
+                    new.append(rest.pop(0)._replace(target=f"{place} is not None"))
+                self.pipeline.clauses[at:] = [*new, clause._replace(text=f"{place}[0]"), *rest]
+                return place
+        return None
 
     def collect(self) -> str:
         """Write the list of (key, record, new values...); its name."""

@@ -1,12 +1,13 @@
 """UPDATE and DELETE that need no list of rows first: where changing one row can't touch another.
 
     by a unique key                                       in blocks, by a scan
-    item_0 = table_item_1.find(p0)                        def rewritten():
-    if item_0 is not None:                                    for records in context.watched(...record_lists()):
-        writable_1 = context.writable(0, 2)                       yield [(...) if item_0[5] < 5 else item_0
-        ...                   checks                                     for item_0 in records]
-        writable_1.put(key, record)                       writable_1 = context.writable(0, 2)
-        context.changed(1)                                changes = writable_1.rewrite(rewritten(), (3,), ())
+    item_0_place = table_item_1.seek(p0)                  def rewritten():
+    if item_0_place is not None:                              for records in context.watched(...record_lists()):
+        item_0 = item_0_place[0]                                  yield [(...) if item_0[5] < 5 else item_0
+        writable_1 = context.writable(0, 2)                              for item_0 in records]
+        ...                   checks                      writable_1 = context.writable(0, 2)
+        writable_1.put(key, record, (), item_0_place)     changes = writable_1.rewrite(rewritten(), (3,), ())
+        context.changed(1)
         return ()
     context.changed(0)
     return ()
@@ -33,6 +34,7 @@ def update_one(emitter: ChangeEmitter, rows: Rows, change: UpdateRow, assigned: 
     row.skip = f"return context.changed(0) or {nothing}"
     assert rows.pipeline is not None
     depth = frame.depth
+    change.place = rows.seek()
     rows.pipeline.open(frame)
     row.open_table()
     change.alone = True
@@ -53,9 +55,11 @@ def delete_one(emitter: ChangeEmitter, rows: Rows) -> None:
     returning = emitter.node.returning
     assert rows.pipeline is not None
     depth = frame.depth
+    place = rows.seek()
     rows.pipeline.open(frame)
     key = emitter.queries.expressions.value(rows.key).text
-    frame.emit(f"context.writable({emitter.database}, {emitter.table.id}).delete({key})")
+    arguments = f"{key}, {place}" if place else key
+    frame.emit(f"context.writable({emitter.database}, {emitter.table.id}).delete({arguments})")
     frame.emit("context.changed(1)")
     element = returning_element(emitter, rows.source.variable, key) if returning else ""
     frame.emit(f"return ([{element}],)" if returning else "return ()")

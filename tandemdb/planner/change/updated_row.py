@@ -66,6 +66,8 @@ class UpdateRow:
         """Whether new records are only listed (keys, records), for one `replace_many` after the loop."""
         self.alone = False
         """Whether no other row changes, so that nothing is counted."""
+        self.place: str | None = None
+        """The name of what `seek` told of the row, where nothing changes in between."""
         self.guarded = False
         """Whether the plan runs only while the table's columns hold no other classes than now."""
 
@@ -75,6 +77,7 @@ class UpdateRow:
         fired = emit_triggers(self, "BEFORE", "UPDATE", assigned)
         key_changes = self.take_values(key, old, assigned, fires=fired is not None)
         if fired is not None:
+            self.place = None
             new_key = "None" if table.without_rowid else row.key
             frame.emit(f"if not {fired}(context, {key}, {old}, {new_key}, {row.record}):")
             frame.emit("    continue")
@@ -172,6 +175,7 @@ class UpdateRow:
         if action == "IGNORE":
             frame.emit(f"    {self.row.skip}")
         elif action == "REPLACE":
+            self.place = None
             frame.emit(f"    {emit_remover(self)}(context, {found})")
             frame.emit(f"    {self.row.writable} = context.writable({self.database}, {self.table.id})")
         else:
@@ -211,8 +215,9 @@ class UpdateRow:
         row = self.row
         changed = self.changed_columns(assigned)
         moved = self.moved_keys(changed)
-        slow = f"{row.writable}.replace({key}, {record}, {moved})"
-        fast = f"{row.writable}.put({key}, {record}, {moved})" if moved else f"{row.writable}.put({key}, {record})"
+        arguments = f"{key}, {record}, {moved}, {self.place}" if self.place else f"{key}, {record}, {moved}"
+        slow = f"{row.writable}.replace({arguments})"
+        fast = f"{row.writable}.put({arguments})" if moved or self.place else f"{row.writable}.put({key}, {record})"
         tests = self.class_tests(changed) if self.guarded else None
         if tests is None:
             return slow

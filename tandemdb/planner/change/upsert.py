@@ -135,8 +135,13 @@ class Upserts:
         if clause.assignments is None:
             frame.emit("continue")
             return
-        old = emitter.generator.name("old")
-        frame.emit(f"{old} = {row.writable}.find({found})")
+        old, place = emitter.generator.name("old"), None
+        if emitter.session.plan_settings is None:
+            place = emitter.generator.name("place")
+            frame.emit(f"{place} = {row.writable}.seek({found})")
+            frame.emit(f"{old} = {place}[0]")
+        else:  # a function of the user's might change the table before the statement does
+            frame.emit(f"{old} = {row.writable}.find({found})")
         binder = ExpressionBinder(emitter.binder, self.scope(old, found))
         expressions = emitter.queries.expressions
         if clause.where is not None:
@@ -145,6 +150,7 @@ class Upserts:
         assigned = bind_assignments(self.table, clause.assignments, binder)
         change = UpdateRow(emitter.queries, emitter.binder, self.table, emitter.database, "ABORT", emitter.session)
         change.row.writable = row.writable
+        change.place = place
         if has_subquery(list(assigned.values())):
             # They see the rows that this statement has inserted so far.
             texts = [old, found, *row.names, *([] if self.table.without_rowid else [row.key])]
