@@ -314,9 +314,7 @@ class SecondaryKey:
         if self.definition.computed or len(self.definition.columns) != 1:
             return list(items)
         at = self.definition.columns[0].position
-        return [
-            item for item in items if item[1][at] is not item[2][at] and not are_alike(item[1][at], item[2][at])
-        ]
+        return [item for item in items if item[1][at] is not item[2][at] and not are_alike(item[1][at], item[2][at])]
 
     def remove_many(self, keys: list[Key], records: list[Record]) -> None:
         """Take the entries of many records out, their unique keys in ascending order.
