@@ -28,7 +28,14 @@ from tandemdb.storage.hashing import MASK, hash_records, mix, record_hasher
 from tandemdb.storage.location import LocationTable
 from tandemdb.storage.reading import Place, TableReading
 from tandemdb.storage.secondary import SecondaryKey
-from tandemdb.storage.values import CLASS_RANK, Key, Record, widen_classes, widen_classes_by_records, widen_classes_of_columns
+from tandemdb.storage.values import (
+    CLASS_RANK,
+    Key,
+    Record,
+    widen_classes,
+    widen_classes_by_records,
+    widen_classes_of_columns,
+)
 
 SIGNATURES_MAX = 1024
 IN_PLACE_MAX = 32

@@ -51,7 +51,7 @@ def test_changed_by_a_trigger(sql: str, runs: int) -> None:
     for module in (sqlite3, tandemdb):
         connection = filled(module)
         connection.execute(SHRINKING)
-        for key in range(200, 200 + runs):
+        for key in range(105, 105 + runs):
             connection.execute(sql, (key,))
         found.append(contents(connection))
     assert found[0] == found[1]
@@ -62,12 +62,12 @@ def test_changed_by_replace(runs: int) -> None:
     found = []
     for module in (sqlite3, tandemdb):
         connection = filled(module, "TEXT UNIQUE ON CONFLICT REPLACE")
-        for key in range(200, 200 + runs):
+        for key in range(105, 105 + runs):
             connection.execute("UPDATE t SET code = 'code 7' WHERE id = ?", (key,))
-            connection.execute("UPDATE OR REPLACE t SET code = 'code 8' WHERE id = ?", (key + 10,))
+            connection.execute("UPDATE OR REPLACE t SET code = 'code 8' WHERE id = ?", (key + 5,))
             outcome = None
             try:
-                connection.execute(UPSERT.replace("'new' || t.id", "'code 9'"), (key + 20,))
+                connection.execute(UPSERT.replace("'new' || t.id", "'code 9'"), (key + 10,))
             except module.IntegrityError as error:
                 outcome = str(error)
             found.append((outcome, contents(connection)))
