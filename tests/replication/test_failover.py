@@ -497,7 +497,7 @@ def test_clients_find_the_primary(cluster: Cluster) -> None:
         with pytest.raises(tandemdb.OperationalError):
             connection.execute("INSERT INTO t VALUES (2)")
     found: list[Any] = []
-    client = threading.Thread(target=lambda: found.append(tandemdb.connect(url, 30, check_same_thread=False)))
+    client = threading.Thread(target=lambda: found.append(tandemdb.connect(url, timeout=30, check_same_thread=False)))
     client.start()
     cluster.let_lapse()
     client.join(30)
@@ -533,7 +533,7 @@ def test_a_connection_leaves_a_node_that_leads_no_more(cluster: Cluster) -> None
     first = cluster.start()
     second = cluster.start_in_step(first)
     url = f"tandemdb://{','.join(hosts(first, second))}/shop"
-    connection = tandemdb.connect(url, 30, isolation_level=None)
+    connection = tandemdb.connect(url, timeout=30, isolation_level=None)
     connection.execute("CREATE TABLE t (a)")
     cluster.lines[first].is_cut = cluster.lines[second].is_cut = True
     cluster.let_lapse()
@@ -541,7 +541,7 @@ def test_a_connection_leaves_a_node_that_leads_no_more(cluster: Cluster) -> None
         connection.execute("INSERT INTO t VALUES (1)")
     assert connection.is_lost
     cluster.lines[second].is_cut = False
-    with tandemdb.connect(url, 30, isolation_level=None) as connection:
+    with tandemdb.connect(url, timeout=30, isolation_level=None) as connection:
         connection.execute("INSERT INTO t VALUES (2)")
     assert not connection.is_lost and may_acknowledge(second)
 

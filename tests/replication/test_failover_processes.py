@@ -112,7 +112,7 @@ class Clerk(threading.Thread):
 
     def check(self, url: str) -> None:
         """All that was acknowledged is there, and nothing by halves."""
-        connection = tandemdb.connect(url, 30)
+        connection = tandemdb.connect(url, timeout=30)
         rows = {row[0] for row in connection.execute("SELECT number FROM entry")}
         assert connection.execute("SELECT entries FROM total").fetchone() == (len(rows),)
         connection.close()
@@ -189,7 +189,7 @@ def test_both_killed_and_restarted_empty(running: ExitStack, coordinator: str, s
     until(lambda: all("is empty now" in reason for reason in reasons()), "they wait, and say why", 30)
     assert not any(leads(node) or node.status()["lsn"] for node in nodes)
     with pytest.raises(tandemdb.OperationalError, match="takes writes"):
-        tandemdb.connect(url_of(*nodes), 0.5)
+        tandemdb.connect(url_of(*nodes), timeout=0.5)
     status, text = run("status", nodes[0].url)
     assert status == 0 and "waiting" in text and "is empty now" in text
     nodes[0].kill()
