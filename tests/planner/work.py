@@ -29,8 +29,8 @@ READING = {
     "range_items": WALKED, "range_reversed_items": WALKED,
 }  # fmt: skip
 KEY_READING = {
-    "first": SINGLE, "equal": LISTED, "range_keys": LISTED, "range_entries": LISTED, "prefix_keys": LISTED,
-    "scan_keys": WALKED, "scan_pairs": WALKED, "scan_entries": WALKED,
+    "first": SINGLE, "probe": SINGLE, "equal": LISTED, "range_keys": LISTED, "range_entries": LISTED,
+    "prefix_keys": LISTED, "scan_keys": WALKED, "scan_pairs": WALKED, "scan_entries": WALKED,
 }  # fmt: skip
 
 

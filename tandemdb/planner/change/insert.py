@@ -389,7 +389,7 @@ class InsertEmitter:
                 test, action = f"{row.writable}.find({row.key}) is not None", row.action_of(self.table.primary_conflict)
                 self.conflict(None, test, row.key, action, row.key_error)
             else:
-                test = row.unique_test(index, found)
+                test = row.unique_test(index, found, "probe")
                 action = row.action_of(index.conflict)
                 self.conflict(index, test, found, action, lambda act, index=index: row.index_error(index, act))
         row.check_types()

@@ -315,8 +315,12 @@ class RowEmitter:
 
     # ---- uniqueness
 
-    def unique_test(self, index: Index, found: str) -> str:
-        """Write `found = <key of another row with the same values>`; the condition under which it is one."""
+    def unique_test(self, index: Index, found: str, search: str = "first") -> str:
+        """Write `found = <key of another row with the same values>`; the condition under which it is one.
+
+        Args:
+            search: the key's method to look with.
+        """
         key = f"{self.writable}.keys[{index.id}]"
         if index.computed:
             from tandemdb.planner.change.row_keys import computed_conflict
@@ -329,11 +333,11 @@ class RowEmitter:
             ranks = self.use(CLASS_RANK, "class_rank")
             stored = [part for name in names for part in (f"{ranks}[type({name})]", name)][1:]
             value = stored[0] if len(names) == 1 else f"({', '.join(stored)})"
-            search = f"{key}.first({ranks}[type({names[0]})], {value})"
+            found_there = f"{key}.{search}({ranks}[type({names[0]})], {value})"
         else:
             comma = "," if len(names) == 1 else ""
-            search = f"{key}.first(*{key}.stored(({', '.join(names)}{comma})))"
-        self.frame.emit(f"{found} = {search} if {guards} else None")
+            found_there = f"{key}.{search}(*{key}.stored(({', '.join(names)}{comma})))"
+        self.frame.emit(f"{found} = {found_there} if {guards} else None")
         return f"{found} is not None"
 
     def index_error(self, index: Index, action: str) -> str:
