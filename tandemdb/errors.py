@@ -14,6 +14,9 @@ import sqlite3
 from collections.abc import Iterable
 from typing import NoReturn
 
+undecodable_seen: list[bool] = []
+"""Not empty once this process has read bytes as text that are no UTF-8: from then on, what is fetched is looked at."""
+
 
 class Warning(sqlite3.Warning):
     """Raised when something important happened that is not an error."""

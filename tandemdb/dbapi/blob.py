@@ -40,7 +40,6 @@ class Blob:
         schema, table, column = (quote(name) for name in names)
         self._connection = connection
         self._select = f"SELECT {column} FROM {schema}.{table} WHERE rowid = ?"
-        self._update = f"UPDATE {schema}.{table} SET {column} = ? WHERE rowid = ?"
         self._row = row
         self._readonly = readonly
         self._offset = 0
@@ -49,6 +48,9 @@ class Blob:
             kind = {type(None): "null", int: "integer", float: "real"}[type(value)]
             raise OperationalError(f"cannot open value of type {kind}", code="SQLITE_ERROR")
         self._expected = value
+        # Text is bound as bytes: with a part of it overwritten, it may be no UTF-8.
+        written = "CAST(? AS TEXT)" if isinstance(value, str) else "?"
+        self._update = f"UPDATE {schema}.{table} SET {column} = {written} WHERE rowid = ?"
 
     def _find(self) -> bytes | str | int | float | None:
         """Fetch the value as it is now."""
@@ -84,10 +86,9 @@ class Blob:
             before = self._content()
             content = before[:offset] + data + before[offset + len(data) :]
             text = isinstance(self._expected, str)
-            after: bytes | str = content.decode("utf-8", "surrogateescape") if text else content
             session = self._open_connection()._session
-            session.run(session.prepare(self._update), (after, self._row))
-            self._expected = after
+            session.run(session.prepare(self._update), (content, self._row))
+            self._expected = content.decode("utf-8", "surrogateescape") if text else content
 
     def read(self, length: int = -1, /) -> bytes:
         """Read up to `length` bytes from the current position; negative reads to the end."""
@@ -149,7 +150,7 @@ class Blob:
     def __len__(self) -> int:
         self._open_connection()
         expected = self._expected
-        return len(expected.encode() if isinstance(expected, str) else expected)
+        return len(expected.encode("utf-8", "surrogateescape") if isinstance(expected, str) else expected)
 
     def __getitem__(self, key: Any) -> Any:
         with self._open_connection()._guard():

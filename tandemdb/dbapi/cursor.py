@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import weakref
 from _thread import get_ident
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -35,10 +35,11 @@ from tandemdb.dbapi.rows import (
     convert_rows,
     describe,
     find_converters,
+    find_unreadable,
     make_factory,
     shorten_names,
 )
-from tandemdb.errors import ProgrammingError
+from tandemdb.errors import ProgrammingError, undecodable_seen
 
 if TYPE_CHECKING:
     from tandemdb.dbapi.connection import Connection
@@ -357,10 +358,12 @@ class Cursor:
         if connection._owner != get_ident():
             with connection._guard():
                 return next(self, None)
-        if self.row_factory is None:
+        if self.row_factory is None and not undecodable_seen:
             return next(self._rows, None)
         for row in self._rows:
-            return make_factory(self.row_factory, self)(row)
+            if undecodable_seen:
+                self._refuse_unreadable((row,))
+            return row if self.row_factory is None else make_factory(self.row_factory, self)(row)
         return None
 
     def __next__(self) -> Any:
@@ -370,6 +373,8 @@ class Cursor:
                 row: Any = next(self._rows)
         else:
             row = next(self._rows)
+        if undecodable_seen:
+            self._refuse_unreadable((row,))
         factory = self.row_factory
         return row if factory is None else make_factory(factory, self)(row)
 
@@ -381,6 +386,8 @@ class Cursor:
                 rows: list[Any] = list(self._rows)
         else:
             rows = list(self._rows)
+        if undecodable_seen:
+            self._refuse_unreadable(rows)
         factory = self.row_factory
         return rows if factory is None or not rows else list(map(make_factory(factory, self), rows))
 
@@ -390,8 +397,24 @@ class Cursor:
         count = self._arraysize if size is ARRAYSIZE else as_index(size)
         with connection._guard():
             rows: list[Any] = list(islice(self._rows, count)) if count > 0 else list(self._rows)
+        if undecodable_seen:
+            self._refuse_unreadable(rows)
         factory = self.row_factory
         return rows if factory is None or not rows else list(map(make_factory(factory, self), rows))
+
+    def _refuse_unreadable(self, rows: Sequence[Record]) -> None:
+        """Fail, now and at each later fetch, if rows just read have text that is no UTF-8.
+
+        Other text factories than str take any text; with converters, `convert_rows` looks at what they leave.
+        """
+        found = find_unreadable(rows, self._readable_columns())
+        if found is not None:
+            self._rows = found[1]
+            next(self._rows)
+
+    def _readable_columns(self) -> Columns:
+        """The result's columns if the values of their text must be UTF-8, else none."""
+        return self._columns or () if self._connection._plain_rows else ()
 
     def __iter__(self) -> Iterator[Any]:
         """Iterate over the rows left, in C; the cursor's other methods share the position."""
@@ -408,7 +431,8 @@ class Cursor:
         if self._stream is None:
             self._connection._check()
             self._stream = []
-            self._rows = chain.from_iterable(fill_stream(weakref.ref(self), self._rows, self._stream))
+            columns = self._readable_columns()
+            self._rows = chain.from_iterable(fill_stream(weakref.ref(self), self._rows, self._stream, columns))
         return self._rows
 
     def _end_stream(self) -> None:
@@ -441,22 +465,34 @@ class Cursor:
 
 
 def fill_stream(
-    reference: weakref.ref[Cursor], rows: Iterator[Record], batch: list[Record]
+    reference: weakref.ref[Cursor], rows: Iterator[Record], batch: list[Record], columns: Columns
 ) -> Iterator[Iterable[Record]]:
-    """Yield the rows in batches, all in one list; go on with the cursor's newer rows if it has run something else."""
+    """Yield the rows in batches, all in one list; go on with the cursor's newer rows if it has run something else.
+
+    Args:
+        columns: names for the errors of text that is no UTF-8; none: it is not looked for.
+    """
     while True:
         batch.extend(islice(rows, STREAM_ROWS))
         if not batch:
             return
+        found = find_unreadable(batch, columns) if undecodable_seen else None
+        if found is not None:
+            place, rows = found
+            del batch[place:]
         yield batch
         cursor = reference()
-        if cursor is None:  # nobody is left who could disturb the iteration
-            yield rows
-            return
-        if cursor._stream is not batch:
+        if cursor is None:
+            if found is not None or not undecodable_seen:
+                yield rows  # nobody is left who could disturb the iteration
+                return
+        elif cursor._stream is not batch:
             yield cursor._stream_rows()
             return
-        cursor._connection._check()
+        else:
+            cursor._connection._check()
+            if found is not None:
+                yield rows
         cursor = None
         batch.clear()
 

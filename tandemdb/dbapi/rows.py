@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from tandemdb.dbapi.constants import PARSE_COLNAMES, PARSE_DECLTYPES
 from tandemdb.dbapi.dates import own_of_default
+from tandemdb.errors import OperationalError, undecodable_seen
 
 if TYPE_CHECKING:
     from tandemdb.dbapi.cursor import Cursor
@@ -135,23 +136,69 @@ def convert_rows(
     for row in rows:
         factory = text_factory()
         if not convert_any:
-            yield tuple([make_text(value, factory) if type(value) is str else value for value in row])
+            yield tuple(
+                [
+                    make_text(value, factory, column) if type(value) is str else value
+                    for value, column in zip(row, columns, strict=True)
+                ]
+            )
             continue
         yield tuple(
             [
                 (converter(as_bytes(value)) if value is not None and value != b"" and value != "" else None)
                 if converter is not None
-                else make_text(value, factory)
+                else make_text(value, factory, column)
                 if type(value) is str
                 else value
-                for value, converter in zip(row, converters, strict=True)
+                for value, converter, column in zip(row, converters, columns, strict=True)
             ]
         )
 
 
-def make_text(text: str, factory: Any) -> Any:
+class Unreadable:
+    """What is left of the rows where the next one has text that is no UTF-8: as in sqlite3, each fetch fails at it."""
+
+    __slots__ = ("message",)
+
+    def __init__(self, column: str, text: str) -> None:
+        """Word the error as sqlite3 does, which has 198 bytes for it and no letters but ASCII."""
+        shown = text[: text.index("\0")] if "\0" in text else text
+        message = f"Could not decode to UTF-8 column '{column}' with text '{shown}'"
+        self.message = message.encode("utf-8", "surrogateescape")[:198].decode("ascii", "replace")
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Record:
+        raise OperationalError(self.message, code=None)
+
+
+def find_unreadable(rows: Iterable[Record], columns: Columns) -> tuple[int, Unreadable] | None:
+    """Find the first row that has text which is no UTF-8; of no columns, none has."""
+    if not columns:
+        return None
+    for place, row in enumerate(rows):
+        for column, value in zip(columns, row, strict=True):
+            if isinstance(value, str) and not is_decodable(value):
+                return place, Unreadable(column, value)
+    return None
+
+
+def is_decodable(text: str) -> bool:
+    """Tell whether a text was UTF-8; if not, it has surrogates in place of bytes."""
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return False
+    return True
+
+
+def make_text(text: str, factory: Any, column: str) -> Any:
     """Build a text value as text_factory wants it."""
     if factory is str:
+        if undecodable_seen and not is_decodable(text):
+            next(Unreadable(column, text))
         return text
     encoded = text.encode("utf-8", "surrogateescape")
     return encoded if factory is bytes else factory(encoded)

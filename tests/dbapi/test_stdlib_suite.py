@@ -16,7 +16,6 @@ MODULES = ("backup", "dbapi", "dump", "factory", "hooks", "regression", "transac
 
 KNOWN = {
     "DumpTests.test_dump_virtual_tables": "full-text search is not supported",
-    "RegressionTests.test_error_msg_decode_error": "text that is not UTF-8 comes back with surrogates, not as an error",
     "ConnectionTests.test_connection_signature": "the signature shows annotations",
 }
 

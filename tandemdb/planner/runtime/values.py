@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tandemdb.errors import undecodable_seen
 from tandemdb.planner.runtime.reals import BLANKS, NUMBER, matched_real, real_to_text
 from tandemdb.storage.values import CLASS_RANK, Value, fold_ascii
 
@@ -41,7 +42,17 @@ def to_text(value: Value) -> str:
 
 
 def decode(blob: bytes) -> str:
-    """Return a blob as text, bytes that are no UTF-8 as surrogate escapes."""
+    """Return a blob as text, bytes that are no UTF-8 as surrogate escapes; who hands out text is told of those."""
+    try:
+        return blob.decode()
+    except UnicodeDecodeError:
+        if not undecodable_seen:
+            undecodable_seen.append(True)
+        return characters(blob)
+
+
+def characters(blob: bytes) -> str:
+    """Return what a blob is read as where a number is looked for in it: `decode` for what is not kept."""
     return blob.decode("utf-8", "surrogateescape")
 
 
@@ -65,7 +76,7 @@ def to_number(value: Value) -> int | float | None:
     """Return what arithmetic computes with: a number as it is, of a text or blob the longest numeric prefix."""
     if isinstance(value, (int, float)) or value is None:
         return value
-    match = NUMBER.match(value if isinstance(value, str) else decode(value))
+    match = NUMBER.match(value if isinstance(value, str) else characters(value))
     assert match is not None  # every part is optional
     _, whole, point, fraction, mark, _, exponent = match.groups()
     if point is None and (mark is None or not exponent):
@@ -124,7 +135,7 @@ def as_integer(value: Value) -> int:
             return int(value)
         if value[:1].isalpha():
             return 0
-    match = NUMBER.match(value if isinstance(value, str) else decode(value))
+    match = NUMBER.match(value if isinstance(value, str) else characters(value))
     assert match is not None  # every part is optional
     digits = match[2]
     if len(digits) > 18:
@@ -155,7 +166,7 @@ def as_real(value: Value) -> float:
         return float(value)
     if value is None:
         return 0.0
-    match = NUMBER.match(value if isinstance(value, str) else decode(value))
+    match = NUMBER.match(value if isinstance(value, str) else characters(value))
     assert match is not None  # every part is optional
     return matched_real(match)
 
