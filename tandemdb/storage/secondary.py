@@ -312,6 +312,10 @@ class SecondaryKey:
             before, after = old[position], new[position]
             if before is after or (type(before) is type(after) is not float and before == after):  # are_alike
                 return
+            if self.stored_as_is >= 0 and before is not None and after is not None:  # `entry_of`, written out: 0.3 us
+                self.remove(CLASS_RANK[type(before)], before, key)
+                self.add(CLASS_RANK[type(after)], after, key)
+                return
         elif not self.touched_by(old, new):
             return
         old_entry = self.entry_of(key, old)

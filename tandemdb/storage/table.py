@@ -197,7 +197,9 @@ class Table(TableReading):
             secondary = self.keys[key_id]
             position = secondary.position
             if position < 0 or old[position] is not record[position]:
-                self.own_key(key_id).change(key, old, record)
+                if secondary.stamp != self.stamp:
+                    secondary = self.own_key(key_id)
+                secondary.change(key, old, record)
         records[index] = record
         if writer.changes is not None:
             writer.changes.append((UPDATE, self.id, block.number, key, record))

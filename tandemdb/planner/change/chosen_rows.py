@@ -29,9 +29,13 @@ FIND = re.compile(r"(\w+)\.find\((\w+)\)")
 
 
 class Rows:
-    """`single`: one row at most. `classes`: what the new values behind key and record may hold, once collected."""
+    """`single`: one row at most. Once collected, `classes` are what the new values behind key and record may hold, and
+    `in_order` tells whether the list was sorted by its keys.
+    """
 
-    __slots__ = ("change", "core", "scope", "source", "key", "single", "classes", "pipeline", "order", "listed")
+    __slots__ = (
+        "change", "core", "scope", "source", "key", "single", "classes", "in_order", "pipeline", "order", "listed",
+    )  # fmt: skip
 
     def __init__(self, change: ChangeEmitter, core: Core, scope: Scope, source: Source, extra: Sequence[Any]) -> None:
         """Choose the path to the rows; `extra` are expressions to list beside key and record."""
@@ -42,6 +46,7 @@ class Rows:
         position = change.table.rowid_position
         self.key: Any = Column(source, position) if position >= 0 else Rowid(source)
         self.classes: list[int] = []
+        self.in_order = False
         core.results = [ResultColumn(self.key, "key"), ResultColumn(Local(source.variable, HOLDS_ANY), "old")]
         core.results += [ResultColumn(item, "new") for item in extra]
         node, queries = change.node, change.queries
@@ -112,6 +117,7 @@ class Rows:
             frame.emit(f"{rows} = list({{row[0]: row for row in reversed({rows})}}.values())")
         if not self.single and not self.scope.query.order_by and change.order_shows():
             frame.emit(f"{rows}.sort(key={change.generator.helper(FIRST, 'first')})")
+            self.in_order = True
         return rows
 
 

@@ -126,8 +126,9 @@ class ChangeEmitter:
         key, old = self.generator.name("key"), self.generator.name("old")
         names = [self.generator.name("new") for _ in assigned]
         if change.gathers:
-            # In the order of their keys, which WHERE may have found in another.
-            frame.emit(f"{listed}.sort(key={self.generator.helper(FIRST, 'first')})")
+            if not rows.in_order:
+                # In the order of their keys, which WHERE may have found in another.
+                frame.emit(f"{listed}.sort(key={self.generator.helper(FIRST, 'first')})")
             frame.emit("keys, records = [], []")
             frame.emit("add_key, add_record = keys.append, records.append")
         if late:
