@@ -42,21 +42,22 @@ def tests_texts(emitter: ExpressionEmitter, node: ast.Like, operand: Code, match
 
 
 def text_like_test(emitter: ExpressionEmitter, node: ast.Like, operand: Code, matcher: str, wanted: bool) -> str:
-    """LIKE and GLOB of texts: only one that has the longest piece of the pattern in it is looked at any closer."""
+    """LIKE and GLOB of texts: only one that has the longest pieces of the pattern in it is looked at any closer."""
     generator = emitter.generator
-    maker = emitter.use(patterns.glob_piece if node.operator == "GLOB" else patterns.like_piece)
-    piece = generator.hoist(Code(f"{maker}({emitter.value(node.pattern).text})"), "piece").text
-    text, as_it_is = f"{piece}_text", f"{piece}_as_it_is"
+    maker = emitter.use(patterns.glob_pieces if node.operator == "GLOB" else patterns.like_pieces)
+    piece = generator.hoist(Code(f"{maker}({emitter.value(node.pattern).text})"), "pieces").text
+    text, more, as_it_is = f"{piece}_text", f"{piece}_more", f"{piece}_as_it_is"
     if text not in generator.hoisted:
         generator.hoisted[text] = Code(text)
-        generator.main.emit_setup(f"{text}, {as_it_is} = {piece}")
+        generator.main.emit_setup(f"{text}, {more}, {as_it_is} = {piece}")
     tests = []
     if operand.nullable or not operand.atomic or "(" in operand.text:
         name = generator.name("x")
         tests.append(f"({name} := {operand.text}) is not None")
         operand = Code(name, operand.classes, True)
     x = operand.text
-    matches = f"{text} in ({x} if {as_it_is} else {x}.lower()) and {matcher}({x})"
+    looked_in = f"({x} if {as_it_is} else {x}.lower())"
+    matches = f"{text} in {looked_in} and {more} in {looked_in} and {matcher}({x})"
     tests.append(matches if wanted else f"not ({matches})")
     return f"({' and '.join(tests)})"
 

@@ -66,24 +66,30 @@ def glob_function(pattern: Value) -> Predicate:
 
 
 @lru_cache(maxsize=1024)
-def like_piece(pattern: Value) -> tuple[str, bool]:
-    """Return a text that is in every text that LIKE matches, and whether it is there as it stands, or once lowered.
+def like_pieces(pattern: Value) -> tuple[str, str, bool]:
+    """Return two texts that are in every text that LIKE matches, and whether they are there as they stand, or lowered.
 
-    Only ASCII is looked for: lowering other letters folds more than LIKE does, but never takes an ASCII letter away.
+    The longest come first; empty ones stand for what is not there. Only ASCII is looked for: lowering other letters
+    folds more than LIKE does, but never takes an ASCII letter away.
     """
     if isinstance(pattern, bytes) or pattern is None or is_too_long(text := to_text(pattern)):
-        return "", True
+        return "", "", True
     pieces = [piece for element in literals_of(like_elements(text, "")) for piece in ASCII_RUN.findall(element)]
-    piece = max(pieces, key=len, default="")
-    return piece.lower(), piece.lower() == piece.upper()
+    first, second = two_longest(pieces)
+    return first.lower(), second.lower(), (first + second).lower() == (first + second).upper()
 
 
 @lru_cache(maxsize=1024)
-def glob_piece(pattern: Value) -> tuple[str, bool]:
-    """Return a text that is in every text that GLOB matches; see `like_piece`."""
+def glob_pieces(pattern: Value) -> tuple[str, str, bool]:
+    """Return two texts that are in every text that GLOB matches; see `like_pieces`."""
     if isinstance(pattern, bytes) or pattern is None or is_too_long(text := to_text(pattern)):
-        return "", True
-    return max(literals_of(glob_elements(text)), key=len, default=""), True
+        return "", "", True
+    return *two_longest(literals_of(glob_elements(text))), True
+
+
+def two_longest(pieces: list[str]) -> tuple[str, str]:
+    first, second = sorted([*pieces, "", ""], key=len, reverse=True)[:2]
+    return first, second
 
 
 def literals_of(elements: list[str] | None) -> list[str]:
