@@ -24,6 +24,7 @@ from tandemdb.planner.emit.order import OrderEmitter
 from tandemdb.planner.emit.query import QueryEmitter, is_whole_record
 from tandemdb.planner.emit.writer import Generator, compile_source
 from tandemdb.planner.namespace import Namespace
+from tandemdb.planner.runtime.collector import with_collector_paused
 from tandemdb.planner.runtime.recursion import in_batches
 from tandemdb.planner.syntax import ast
 from tandemdb.planner.user_functions import NOTHING, REGISTRATIONS_MAX
@@ -133,12 +134,24 @@ def compile_select(
     plan.streams = form == "stream"
     plan.flat = form == "rows"
     plan.uses_context = generator.needs_context or bool(binder.user_calls)
+    if plan.flat and makes_many(query, generator, binder):
+        plan.run = with_collector_paused(plan.run)
     plan.sizes = sizes
     plan.checks_all = checks_values(generator, len(params))
     plan.explanation = emitter.explanation.lines
     plan.column_types = tuple(column.type_name for column in query.columns)
     plan.affinities = tuple(column.affinity for column in query.columns)
     return plan
+
+
+def makes_many(query: Query, generator: Generator, binder: Binder) -> bool:
+    """Whether a plan may make so much that Python's collector would walk it again and again.
+
+    Not where functions of the program's own run meanwhile: what they leave behind is theirs to have collected.
+    """
+    if binder.user_calls or not generator.reads_many or any(kind == "collation" for kind, *_ in binder.users.asked):
+        return False
+    return query.limit is None or any(core.is_aggregate for core in query.cores)
 
 
 def checks_values(generator: Generator, count: int) -> bool:

@@ -47,6 +47,9 @@ from tandemdb.planner.emit.subquery import SubqueryEmitter, is_local
 from tandemdb.planner.emit.top import top_rows
 from tandemdb.planner.emit.writer import Code, Frame, Generator
 
+READ_BY_KEY = frozenset({"find", "unique", "primary", "key"})
+"""Paths to few rows."""
+
 
 class QueryEmitter(SubqueryEmitter):
     """Writes the queries of one frame."""
@@ -174,6 +177,8 @@ class QueryEmitter(SubqueryEmitter):
                 pipeline.test(self.expressions.true(conjunct))
         self.explanation.enter(core)
         self.single_row = all(step.path.kind in ("find", "unique", "primary") for step in plan.steps)
+        if any(step.path.kind not in READ_BY_KEY for step in plan.steps):
+            self.generator.reads_many = True
         for number, step in enumerate(plan.steps):
             self.emit_step(pipeline, step, outside, number)
         self.explanation.leave(core)

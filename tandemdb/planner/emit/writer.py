@@ -106,6 +106,8 @@ class Generator:
         self.needs_context = False
         self.literal_base: int | None = None
         self.row_bound = False
+        self.reads_many = False
+        """A table is read other than by a key, or rows lead to rows: there may be many."""
         self.live = False
         """Tables change while rows are read, so that nothing made of them may be used again."""
 
