@@ -12,9 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from tandemdb.errors import NotSupportedError, undecodable_seen
 from tandemdb.replication.acknowledging import chosen_level
 from tandemdb.replication.core.messages import LSN, Change
 from tandemdb.replication.errors import PrimaryFenced
+from tandemdb.replication.network import wire
 from tandemdb.storage.changes import APPEND
 
 if TYPE_CHECKING:
@@ -44,6 +46,8 @@ class LooseObserver:
         """Keep the changes until the root is installed."""
         if self._core.fenced_by is not None:
             raise fenced(self._core)
+        if undecodable_seen:
+            refuse_undecodable(transaction.changes or ())
         self._changes = transaction.changes  # None where the transaction began before it was observed
 
     def installed(self, root: Root) -> None:
@@ -119,3 +123,17 @@ def fenced(core: Primary) -> PrimaryFenced:
         detail=f"Its epoch {core.identity.epoch} ended when a secondary was promoted to epoch {core.fenced_by}.",
         hint="Write to the new primary; attach this system to it to rejoin.",
     )
+
+
+def refuse_undecodable(changes: Sequence[Change]) -> None:
+    """Refuse a commit that no message can carry.
+
+    Raises:
+        NotSupportedError: it stores text that is no UTF-8, such as CAST(x'ff' AS TEXT).
+    """
+    if not wire.can_carry(changes):
+        raise NotSupportedError(
+            "text that is no UTF-8 cannot be mirrored",
+            detail="The commit stores a text made of bytes that do not decode; the transaction is still open.",
+            hint="Roll it back, and store the bytes as a BLOB.",
+        )

@@ -24,6 +24,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
+from tandemdb.errors import undecodable_seen
 from tandemdb.replication import lag, loss
 from tandemdb.replication.acknowledging import chosen_level
 from tandemdb.replication.core import blocks
@@ -35,7 +36,7 @@ from tandemdb.replication.errors import CommitInDoubt, ReplicationError, Seconda
 from tandemdb.replication.events import emit
 from tandemdb.replication.link import AnyLink
 from tandemdb.replication.network import wire
-from tandemdb.replication.observers import LooseObserver, StreamingObserver, fenced
+from tandemdb.replication.observers import LooseObserver, StreamingObserver, fenced, refuse_undecodable
 
 if TYPE_CHECKING:
     from tandemdb.storage import CommitObserver, Database, Root, Transaction
@@ -130,6 +131,8 @@ class Publisher:
             return
         if self.core.fenced_by is not None:
             raise fenced(self.core)
+        if undecodable_seen:
+            refuse_undecodable(changes)
         self._open = changes
         lsn = root.lsn
         self._digest = blocks.root_digest(root) if self.core.digest_due(LSN(lsn)) else None

@@ -33,9 +33,27 @@ def record_hasher() -> Callable[[Key | None, Record], int]:
     from_bytes = int.from_bytes
 
     def record_digest(key: Key | None, record: Record) -> int:
-        return from_bytes(blake2b(encode((key, record)), digest_size=8).digest(), "little")
+        try:
+            packed = encode((key, record))
+        except UnicodeEncodeError:
+            packed = encode((key, with_bytes(record)))
+        return from_bytes(blake2b(packed, digest_size=8).digest(), "little")
 
     return record_digest
+
+
+def with_bytes(record: Record) -> list[Any]:
+    """Put the bytes in the place of texts that are no UTF-8 and have surrogates for them; neither text nor blob."""
+    from msgspec.msgpack import Ext
+
+    values: list[Any] = list(record)
+    for place, value in enumerate(values):
+        if isinstance(value, str):
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                values[place] = Ext(0, value.encode("utf-8", "surrogateescape"))
+    return values
 
 
 def hash_records(keys: list[Any] | None, records: list[Record]) -> int:
@@ -55,7 +73,11 @@ def block_hasher() -> Callable[[Iterable[Any], list[Record]], int]:
 
     def block_digest(keys: Iterable[Any], records: list[Record]) -> int:
         pairs = zip(keys, records)  # noqa: B905 -- keys may go on for ever
-        return sum([from_bytes(blake2b(encode(pair), digest_size=8).digest(), "little") for pair in pairs])
+        try:
+            return sum([from_bytes(blake2b(encode(pair), digest_size=8).digest(), "little") for pair in pairs])
+        except UnicodeEncodeError:
+            digest = record_hasher()
+            return sum([digest(key, record) for key, record in zip(keys, records)])  # noqa: B905 -- as above
 
     return block_digest
 

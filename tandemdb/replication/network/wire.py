@@ -84,6 +84,15 @@ def kinds(*messages: type[Message]) -> frozenset[int]:
     return frozenset(KIND_NUMBERS[message] for message in messages)
 
 
+def can_carry(changes: Sequence[Change]) -> bool:
+    """Tell whether all text in these changes is UTF-8."""
+    try:
+        _codec().encode(changes)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def changes_bytes(changes: Sequence[Change]) -> int:
     """Tell how many bytes these changes take in a body: what the retained log counts. Of many, a sample is measured."""
     count = len(changes)
