@@ -27,6 +27,11 @@ def add_node_commands(commands: Commands) -> None:
     relay.add_argument("--listen", required=True, metavar="HOST:PORT", help="where to listen")
     relay.add_argument("--to", required=True, metavar="HOST:PORT", help="where the node listens")
     relay.set_defaults(command=call("relay"))
+    store = commands.add_parser("store", help="hold the blocks of a database that a node elsewhere controls")
+    store.add_argument("--listen", required=True, metavar="unix:PATH", help="where to listen, or 127.0.0.1:PORT")
+    store.add_argument("--name", required=True, help="name of the database")
+    store.add_argument("--secret-file", default="", metavar="FILE", help="holds what who attaches must know")
+    store.set_defaults(command=call("store"), tls_cert="", tls_key="", tls_ca="")
     verify = commands.add_parser("verify", help="compare two nodes, down to blocks and rows")
     verify.add_argument("first", metavar="URL")
     verify.add_argument("second", metavar="URL")
@@ -56,6 +61,9 @@ def add_serve(commands: Commands) -> None:
         "--backup-to", default="", metavar="TARGET", help="write every commit, while a primary, to a backup target"
     )
     serve.add_argument("--backup-mode", choices=("sync", "async"), default="async", help="whether commits wait for it")
+    serve.add_argument(
+        "--store", default="", metavar="unix:PATH", help="keep the blocks in this `tandemdb store`, and go on from it"
+    )
     serve.add_argument("--storage-only", action="store_true", help="mirror and be promoted, but run no SQL")
     serve.add_argument(
         "--required", type=int, default=1, metavar="K", help="synchronous secondaries that must have a commit: 1"

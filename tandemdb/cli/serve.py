@@ -69,6 +69,7 @@ def serve(options: argparse.Namespace) -> int:
             restore=options.restore_from if is_first else "",
             backup=options.backup_to,
             backup_mode=options.backup_mode,
+            apart=options.store,
         )
     except sqlite3.Error as error:
         return fail(error)
@@ -109,6 +110,24 @@ def relay(options: argparse.Namespace) -> int:
     print(f"relaying {forwarding.host}:{forwarding.port} to {options.to}", flush=True)
     stopped.wait()
     forwarding.stop()
+    return 0
+
+
+def store(options: argparse.Namespace) -> int:
+    """Hold a database's blocks until SIGTERM or Ctrl-C."""
+    from tandemdb.dbapi import stores
+
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    try:
+        kept = stores.keep(options.name, options.listen, security_of(options))
+    except sqlite3.Error as error:
+        return fail(error)
+    print(f"listening on {kept.address} as store", flush=True)
+    stopped.wait()
+    kept.stop()
     return 0
 
 

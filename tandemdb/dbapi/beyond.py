@@ -210,6 +210,33 @@ class Beyond(ConnectionState):
                     connection._database.share()
             return attach(self._database, target._database, mode, **options)
 
+    def attach_store(self, address: str, secret_file: str = "") -> Any:
+        """Keep the blocks of this database in a store process (`tandemdb store`) from now on.
+
+        Every commit is there before anybody sees it. If this program dies, another one attaches an empty database to
+        the store and goes on with what it holds.
+
+        Args:
+            address: "unix:PATH", or a HOST:PORT of this machine.
+            secret_file: as the store's, if it has one.
+        Returns:
+            The `Attachment`; its `detach()` goes on without the store.
+        Raises:
+            OperationalError: no store answers, another program is attached to it, or both hold data already.
+        Cost: the first copy is O(blocks), in either direction; then two messages to and fro for each commit.
+        """
+        from tandemdb.dbapi import stores
+        from tandemdb.replication.network.address import Security
+
+        with self._guard():
+            if self._target.kind == "remote":
+                raise NotSupportedError(
+                    "this connection's database is on a node", hint="Start the node with --store ADDRESS."
+                )
+            self._database.share()
+            leads = self._database.read_only is None
+            return stores.attach(self._database, address, Security(secret_file), leads=leads)
+
     @contextmanager
     def acknowledging(self, level: str | None) -> Iterator[None]:
         """Let this connection's commits, within the `with`, wait for "none", "received", "applied" or "visible".

@@ -63,6 +63,7 @@ def serve(
     restore: str = "",
     backup: str = "",
     backup_mode: str = "async",
+    apart: str = "",
 ) -> Node:
     """Serve the store `name` of this process to clients and other nodes; `Node.stop()` ends it.
 
@@ -84,6 +85,7 @@ def serve(
         restore: a backup target that the store, which must be new, is started from.
         backup: a backup target that gets every commit while this node is a primary.
         backup_mode: "sync" or "async".
+        apart: where the blocks are kept, if not in this process alone: the address of a `tandemdb store`.
     Raises:
         ProgrammingError: arguments that do not fit; a host open to others, without secret or certificates.
         OperationalError: the address is taken; a file is missing; the store holds data that would be lost.
@@ -96,6 +98,11 @@ def serve(
     if primary is not None and coordinator:
         raise ProgrammingError(
             "with a coordinator a node finds out itself whom to follow", hint="Leave secondary_of out."
+        )
+    if apart and coordinator:
+        raise ProgrammingError(
+            "a node with a store apart cannot have a coordinator",
+            hint="Who leads after a restart would be said twice, by the store's history and by the record.",
         )
     reached_at = str(Address(*read_listener(advertise), name)) if advertise else ""
     sessions: Any = None
@@ -116,6 +123,10 @@ def serve(
         from tandemdb.dbapi.targets.starting import start_from
 
         start_from(store, restore)
+    if apart:
+        from tandemdb.dbapi import stores
+
+        stores.attach(store, apart, security, leads=primary is None)
     served.start()
     if primary is not None:
         try:

@@ -4,6 +4,7 @@
       |- SecondaryLost     the commit did not happen; no secondary can have it
       |- CommitInDoubt     the primary shows no trace of it, a secondary that is promoted may
       |- PrimaryFenced     a newer epoch exists: this system may no longer take writes
+      |- StoreLost         the commit did not happen: the store that holds the blocks does not answer
       |- LeaseLost         the commit did not happen: this primary cannot renew its lease, another may lead soon
       |- ProtocolError     bytes or messages that no correct peer sends
       |- LinkLost          the other side is gone, or cannot be reached
@@ -50,6 +51,10 @@ class PrimaryFenced(ReplicationError):
 
 class LeaseLost(ReplicationError):
     """Raised when a write is refused because this primary cannot renew its lease with the coordinator."""
+
+
+class StoreLost(ReplicationError):
+    """Raised when a write is refused because the store apart, which holds the blocks, is lost."""
 
 
 class ProtocolError(ReplicationError):

@@ -46,6 +46,7 @@ EVENTS: dict[str, Event] = {
     "record_changed": Event(
         logging.INFO, "{node} has changed the record: epoch {epoch}, primary {primary}, sync_set {sync_set}"
     ),
+    "store_lost": Event(logging.ERROR, "{node} takes no more commits: its store at {store} is lost: {reason}"),
     "waiting": Event(logging.WARNING, "{node} waits: {reason}"),
     "promotion_failed": Event(logging.WARNING, "{node} stood for promotion and does not lead: {reason}"),
     "lease_lost": Event(logging.WARNING, "{node} takes no writes: {reason}"),

@@ -93,6 +93,8 @@ def observe(database: Database, system: System) -> None:
     observer = publisher.observer() if publisher is not None and publisher.links else None
     for wrap in system.wrappers:
         observer = wrap(observer)
+    if system.store is not None:
+        observer = system.store.wrap(observer)
     database.observer = observer
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tandemdb.replication.link import Link
     from tandemdb.replication.loss import Arbiter
     from tandemdb.replication.publisher import Publisher
+    from tandemdb.replication.store.attachment import Attachment
     from tandemdb.replication.targets.feed import Feed
     from tandemdb.storage import CommitObserver, Database
 
@@ -54,6 +55,8 @@ class System:
         self.in_office = False
         # What stands around the publisher as observers of the database, innermost first: see `roles.observe`.
         self.wrappers: list[Callable[[CommitObserver | None], CommitObserver]] = []
+        # Where the blocks are kept apart, if they are: it has the last word on each commit.
+        self.store: Attachment | None = None
         # Backup targets of other kinds.
         self.targets: list[Feed] = []
         self.orphans: list[Orphan] = []

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import tandemdb
-from tandemdb.dbapi import nodes
+from tandemdb.dbapi import nodes, stores
 from tandemdb.testing import failpoints
 
 START_SECONDS = 20.0
@@ -33,11 +33,16 @@ class NodeProcess:
         failpoint_file: str = "",
     ) -> None:
         module = "tandemdb.testing.failpoints" if failpoint or failpoint_file else "tandemdb.cli"
-        command = [sys.executable, "-m", module, "serve", "--name", name, "--listen", listen, *arguments]
+        self._start(
+            [module, "serve", "--name", name, "--listen", listen, *arguments],
+            {**os.environ, failpoints.VARIABLE: failpoint, failpoints.FILE_VARIABLE: failpoint_file},
+        )
+
+    def _start(self, command: list[str], environment: dict[str, str]) -> None:
         self.process = subprocess.Popen(
-            command,
+            [sys.executable, "-m", *command],
             cwd=ROOT,
-            env={**os.environ, failpoints.VARIABLE: failpoint, failpoints.FILE_VARIABLE: failpoint_file},
+            env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -107,6 +112,16 @@ class NodeProcess:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait(5)
+
+
+class StoreProcess(NodeProcess):
+    """`tandemdb store` in a process of its own; `url` is where it listens."""
+
+    def __init__(self, listen: str, *arguments: str, name: str = "shop") -> None:
+        self._start(["tandemdb.cli", "store", "--name", name, "--listen", listen, *arguments], dict(os.environ))
+
+    def status(self) -> dict[str, Any]:
+        return dict(stores.ask(self.url, "status"))
 
 
 def run(*arguments: str) -> tuple[int, str]:

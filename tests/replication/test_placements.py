@@ -3,9 +3,11 @@
     primary     memory      in the program's own process, which attaches the secondary
                 store       in a node process; programs reach it over a link, control and mirroring are in the node
                 relayed     likewise, its links forwarded by a process that holds nothing
+                apart       in a passive store process; link and control are in the node attached to it
     secondary   memory      in a program's own process, which follows the primary and reads from its memory
                 store       in a node process that also answers SQL
                 relayed     likewise, behind a relay
+                apart       in a passive store process, likewise
                 storage     in a node process that has no SQL loaded
 
 docs/placements.md says which claims each stands for.
@@ -31,10 +33,10 @@ from tandemdb.replication.network.relay import Relay
 from tandemdb.replication.system import find_system
 from tandemdb.storage import Database
 
-from .processes import ROOT, NodeProcess, until
+from .processes import ROOT, NodeProcess, StoreProcess, until
 
-PRIMARIES = ["memory", "store", "relayed"]
-SECONDARIES = ["memory", "store", "relayed", "storage"]
+PRIMARIES = ["memory", "store", "relayed", "apart"]
+SECONDARIES = ["memory", "store", "relayed", "storage", "apart"]
 numbers = itertools.count()  # Names that no earlier store has, as an id() may be.
 SCRIPT = "CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT UNIQUE, c); CREATE INDEX i ON t (c);"
 
@@ -51,6 +53,7 @@ class Primary:
     def __init__(self, stack: ExitStack, placement: str, script: Path) -> None:
         self.stack = stack
         self.placement = placement
+        self.store: StoreProcess | None = None
         if placement == "memory":
             name = f"placed {next(numbers)}"
             self.connection = tandemdb.connect(f":memory:{name}", isolation_level=None)
@@ -59,7 +62,9 @@ class Primary:
             stack.callback(self.node.stop)
             self.url = str(self.node.address)
         else:
-            process = NodeProcess("--load", str(script), "--node", "primary")
+            self.store = started_store(stack, script.parent / "primary") if placement == "apart" else None
+            arguments = ["--store", self.store.url] if self.store is not None else []
+            process = NodeProcess("--load", str(script), "--node", "primary", *arguments)
             stack.callback(process.stop)
             self.url = relayed(stack, process.url) if placement == "relayed" else process.url
             self.connection = tandemdb.connect(self.url, isolation_level=None)
@@ -74,8 +79,9 @@ class Primary:
 class Secondary:
     """One secondary."""
 
-    def __init__(self, stack: ExitStack, placement: str, primary: Primary, mode: str) -> None:
+    def __init__(self, stack: ExitStack, placement: str, primary: Primary, mode: str, directory: Path) -> None:
         self.placement = placement
+        self.store = started_store(stack, directory / "secondary") if placement == "apart" else None
         self.name = f"mirror {next(numbers)}" if placement == "memory" else "secondary"
         self.database: Database | None = None
         self.process: NodeProcess | None = None
@@ -88,6 +94,8 @@ class Secondary:
             stack.callback(self.connection.close)
             return
         arguments = ["--storage-only"] if placement == "storage" else []
+        if self.store is not None:
+            arguments = ["--store", self.store.url]
         url = relayed(stack, primary.url) if placement == "relayed" else primary.url
         self.process = NodeProcess(*arguments, "--node", "secondary", "--secondary-of", url, "--mode", mode)
         stack.callback(self.process.stop)
@@ -117,6 +125,13 @@ class Secondary:
         self.connection.promote()
         assert self.database is not None
         return f":memory:{self.database.name}"
+
+
+def started_store(stack: ExitStack, path: Path) -> StoreProcess:
+    """Start a store that listens on a socket file."""
+    store = StoreProcess(f"unix:{path}")
+    stack.callback(store.stop)
+    return store
 
 
 def relayed(stack: ExitStack, url: str) -> str:
@@ -155,13 +170,18 @@ def test_placed(stack: ExitStack, tmp_path: Path, primary_placement: str, second
     script = tmp_path / "script.sql"
     script.write_text(SCRIPT)
     primary = Primary(stack, primary_placement, script)
-    secondary = Secondary(stack, secondary_placement, primary, mode)
+    secondary = Secondary(stack, secondary_placement, primary, mode, tmp_path)
     following = "in step" if mode == "sync" else "following"
     until(lambda: primary.peer(secondary.name)["state"] == following, f"{following}: {primary.peer('secondary')}")
     for number in range(8):
         change(primary.connection, number)
         lsn = primary.connection.lsn
+        if primary.store is not None:
+            found = primary.store.status()
+            assert (found["lsn"], found["digest"]) == (lsn, primary.connection.digest()), "in the store when it returns"
         shown, _, received = secondary.shown()
+        if secondary.store is not None:
+            assert secondary.store.status()["lsn"] >= shown, "in the store before its readers see it"
         assert shown <= lsn, "readers of the secondary are never ahead"
         if mode == "sync":
             assert received == lsn, "tight: complete on the secondary when the commit returns"
@@ -169,6 +189,8 @@ def test_placed(stack: ExitStack, tmp_path: Path, primary_placement: str, second
             assert primary.peer(secondary.name)["applied"] <= secondary.shown()[0], "loose: complete only when applied"
     lsn, digest = primary.connection.lsn, primary.connection.digest()
     until(lambda: secondary.shown()[:2] == (lsn, digest), "level, with the same digest")
+    for store in (primary.store, secondary.store):
+        assert store is None or (store.status()["lsn"], store.status()["digest"]) == (lsn, digest)
     rows = primary.connection.execute("SELECT * FROM t ORDER BY a").fetchall()
     if secondary_placement == "storage":
         assert secondary.process is not None
@@ -193,6 +215,8 @@ def test_placed(stack: ExitStack, tmp_path: Path, primary_placement: str, second
         return
     with tandemdb.connect(name) as connection:
         connection.execute("INSERT INTO t VALUES (-1, 'the first of the new epoch', 0)")
+        if secondary.store is not None:
+            assert secondary.store.status()["lsn"] == connection.lsn
 
 
 def test_a_primary_alone_and_a_secondary_alone(tmp_path: Path, stack: ExitStack) -> None:

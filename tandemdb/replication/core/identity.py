@@ -10,7 +10,7 @@ not past the point where its epoch ended on the other.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from tandemdb.replication.core.messages import LSN, Epoch, Term
@@ -28,6 +28,8 @@ class Identity:
     outcomes: Outcomes = field(default_factory=Outcomes)
     # Where its node can be reached, if it is one.
     address: str = ""
+    # Called when cluster and history were taken over from a primary: a store apart keeps them with the blocks.
+    adopted: Callable[[], None] | None = None
 
     @property
     def epoch(self) -> Epoch:

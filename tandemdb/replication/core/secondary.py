@@ -292,6 +292,8 @@ class Secondary:
         # A transaction that is kept pending holds the writer's place; its commit will bring the epoch.
         if self.overlay is None:
             blocks.set_epoch(self.database, self.identity.epoch)
+        if self.identity.adopted is not None:
+            self.identity.adopted()
 
     def _take_transfer(self, message: SnapBegin | Layout | BlockImage | SnapEnd, now: float) -> None:
         staging = self.staging

@@ -43,7 +43,7 @@ Kind = TypeVar("Kind", Hello, Challenge, Authenticate, Welcome)
 LOGIN_SECONDS = 5.0
 LOGIN_BYTES_MAX = 4096
 NONCE_BYTES = 32
-PURPOSES = ("client", "operator", "secondary", "primary")
+PURPOSES = ("client", "operator", "secondary", "primary", "processing")
 LOGIN_KINDS_IN = wire.kinds(Hello, Authenticate, Refuse)
 LOGIN_KINDS_OUT = wire.kinds(Challenge, Welcome, Refuse)
 

@@ -259,7 +259,7 @@ class _Codec:
 
 def _check_log(message: TxnLog) -> TxnLog:
     entries = [
-        LogEntry(lsn, transaction, _check_changes(changes), root, size, total, time)
+        LogEntry(lsn, transaction, check_changes(changes), root, size, total, time)
         for lsn, transaction, changes, root, size, total, time in message.entries
     ]
     return TxnLog(tuple(entries), message.stable_lsn)
@@ -267,14 +267,14 @@ def _check_log(message: TxnLog) -> TxnLog:
 
 def _check_whole(message: TxnWhole) -> TxnWhole:
     transaction, base, lsn, changes, root, stable, time, early = message
-    return TxnWhole(transaction, base, lsn, _check_changes(changes), root, stable, time, early)
+    return TxnWhole(transaction, base, lsn, check_changes(changes), root, stable, time, early)
 
 
 def _check_updates(message: Updates) -> Updates:
-    return Updates(message.transaction, message.first, _check_changes(message.changes))
+    return Updates(message.transaction, message.first, check_changes(message.changes))
 
 
-def _check_image(message: BlockImage) -> BlockImage:
+def check_image(message: BlockImage) -> BlockImage:
     if len(message.keys) != len(message.records):
         raise ProtocolError(
             f"malformed BlockImage message: {len(message.keys)} keys and {len(message.records)} records"
@@ -293,11 +293,11 @@ _CHECKS: dict[int, Callable[[Any], Message]] = {
     KIND_NUMBERS[TxnLog]: _check_log,
     KIND_NUMBERS[TxnWhole]: _check_whole,
     KIND_NUMBERS[Updates]: _check_updates,
-    KIND_NUMBERS[BlockImage]: _check_image,
+    KIND_NUMBERS[BlockImage]: check_image,
 }
 
 
-def _check_changes(changes: Sequence[Change]) -> tuple[Change, ...]:
+def check_changes(changes: Sequence[Change]) -> tuple[Change, ...]:
     """Check changes, the most frequent kinds without a call for each."""
     checked: list[Change] = []
     for change in changes:
