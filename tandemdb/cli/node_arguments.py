@@ -1,4 +1,4 @@
-"""The arguments of the commands about nodes: serve, promote, follow, switchover, status, verify."""
+"""The arguments of the commands about nodes: serve, store, promote, follow, switchover, status, verify."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def add_node_commands(commands: Commands) -> None:
     store.add_argument("--listen", required=True, metavar="unix:PATH", help="where to listen, or 127.0.0.1:PORT")
     store.add_argument("--name", required=True, help="name of the database")
     store.add_argument("--secret-file", default="", metavar="FILE", help="holds what who attaches must know")
-    store.set_defaults(command=call("store"), tls_cert="", tls_key="", tls_ca="")
+    store.set_defaults(command=call("store"))
     verify = commands.add_parser("verify", help="compare two nodes, down to blocks and rows")
     verify.add_argument("first", metavar="URL")
     verify.add_argument("second", metavar="URL")

@@ -1,4 +1,4 @@
-"""`tandemdb serve`, `promote`, `follow`, `switchover`, `status`, `verify`: nodes, and what operators ask of them.
+"""`tandemdb serve`, `store`, `promote`, `follow`, `switchover`, `status`, `verify`: nodes, and what is asked of them.
 
     serve     loads a script if told to, listens, prints one line when it is ready, and runs until a signal
     promote   states what may be lost, and does it               follow   makes a running node a secondary
@@ -122,7 +122,7 @@ def store(options: argparse.Namespace) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     try:
-        kept = stores.keep(options.name, options.listen, security_of(options))
+        kept = stores.keep(options.name, options.listen, options.secret_file)
     except sqlite3.Error as error:
         return fail(error)
     print(f"listening on {kept.address} as store", flush=True)

@@ -123,11 +123,17 @@ def serve(
         from tandemdb.dbapi.targets.starting import start_from
 
         start_from(store, restore)
+    attachment = None
     if apart:
         from tandemdb.dbapi import stores
 
-        stores.attach(store, apart, security, leads=primary is None)
-    served.start()
+        attachment = stores.attach(store, apart, security, leads=primary is None)
+    try:
+        served.start()
+    except BaseException:
+        if attachment is not None:
+            attachment.detach()
+        raise
     if primary is not None:
         try:
             linking.follow(served.database, primary, "sync" if mode == "sync" else "async", overwrite=overwrite)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tandemdb.storage import Database
 
 
-def keep(name: str, listen: str, security: Security | None = None) -> Store:
+def keep(name: str, listen: str, secret_file: str = "") -> Store:
     """Hold the blocks of a database for who attaches at `unix:PATH` or a loopback HOST:PORT; `Store.stop()` ends it.
 
     Raises:
@@ -26,7 +26,7 @@ def keep(name: str, listen: str, security: Security | None = None) -> Store:
     """
     from tandemdb.replication.store.process import Store
 
-    store = Store(name, read_store_address(listen), (security or Security()).secret)
+    store = Store(name, read_store_address(listen), Security(secret_file).secret)
     store.start()
     return store
 
@@ -39,12 +39,12 @@ def attach(database: Database, address: str, security: Security | None = None, *
     return attachment.attach(database, read_store_address(address), secret, leads=leads)
 
 
-def ask(address: str, method: str, security: Security | None = None) -> Any:
+def ask(address: str, method: str, secret_file: str = "") -> Any:
     """Ask a store something that does not need to be attached: "status"."""
     from tandemdb.replication.core.identity import Identity
     from tandemdb.replication.store.attachment import log_in
 
-    caller = log_in(Identity(b"", "operator", b""), read_store_address(address), (security or Security()).secret)
+    caller = log_in(Identity(b"", "operator", b""), read_store_address(address), Security(secret_file).secret)
     try:
         return caller.call(method, seconds=5.0).value
     finally:

@@ -400,10 +400,10 @@ class Node:
 
     def _check(self, hello: Hello) -> None:
         """Refuse what this node has not got, after the login."""
-        if hello.database != self.database.name:
-            raise Refused("database", f"unknown database: {hello.database}")
         if hello.purpose == "processing":
             raise Refused("purpose", "this is a node, not a store: it controls its blocks itself")
+        if hello.database != self.database.name:
+            raise Refused("database", f"unknown database: {hello.database}")
         if hello.purpose == "client" and self.sessions is None:
             raise Refused("purpose", "this node is storage only: it runs no SQL")
         if hello.purpose == "secondary":

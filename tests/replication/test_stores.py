@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ast
+import gc
 import os
 import random
+import re
+import shlex
 import signal
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -147,7 +151,7 @@ def test_a_killed_secondary_node_goes_on_from_its_store(stack: ExitStack, tmp_pa
     script = tmp_path / "script.sql"
     script.write_text(SCRIPT)
     store = started(stack, tmp_path / "store")
-    primary = node(stack, "--load", str(script), "--node", "primary", "--on-loss", "continue")
+    primary = node(stack, "--load", str(script), "--node", "primary")
     arguments = ["--node", "secondary", "--mode", mode, "--store", store.url]
     secondary = node(stack, *arguments, "--secondary-of", primary.url)
     with primary.connect(isolation_level=None) as connection:
@@ -175,6 +179,94 @@ def test_a_killed_secondary_node_goes_on_from_its_store(stack: ExitStack, tmp_pa
         assert store.status()["lsn"] == last.lsn
 
 
+def test_a_secondary_killed_right_after_its_first_copy_is_known_again(stack: ExitStack, tmp_path: Path) -> None:
+    """The copy came as blocks, and whose they are was known only after them."""
+    script = tmp_path / "script.sql"
+    script.write_text(SCRIPT)
+    store = started(stack, tmp_path / "store")
+    primary = node(stack, "--load", str(script), "--node", "primary")
+    arguments = ["--node", "secondary", "--store", store.url, "--secondary-of", primary.url]
+    secondary = node(stack, *arguments)
+    wait_for_step(primary)
+    secondary.kill()
+    node(stack, *arguments)
+    wait_for_step(primary)
+    with primary.connect(isolation_level=None) as connection:
+        put(connection, 0)
+        lsn = connection.lsn
+    until(lambda: store.status()["lsn"] == lsn, "follows")
+
+
+def test_kills_of_a_primary_node_lose_no_acknowledged_commit(stack: ExitStack, tmp_path: Path) -> None:
+    """Killed while it commits, with a synchronous secondary: the next node and the secondary have all that was said."""
+    script = tmp_path / "script.sql"
+    script.write_text(SCRIPT)
+    store = started(stack, tmp_path / "store")
+    primary = node(stack, "--load", str(script), "--node", "primary", "--store", store.url)
+    listen = primary.listen
+    secondary = node(stack, "--node", "secondary", "--secondary-of", primary.url)
+    chance = random.Random(3)
+    acknowledged: list[int] = []
+    for round_number in range(3):
+        wait_for_step(primary)
+        wanted = len(acknowledged) + chance.randrange(5, 60)
+        enough = threading.Event()
+        writer = threading.Thread(target=write_on, args=(primary, round_number, acknowledged, wanted, enough))
+        writer.start()
+        assert enough.wait(30)
+        primary.kill()
+        writer.join(30)
+        assert not writer.is_alive()
+        primary = node(stack, "--node", "primary", "--store", store.url, listen=listen)
+    until(lambda: in_step(primary), "in step")
+    with primary.connect(isolation_level=None) as connection:
+        found = [row[0] for row in connection.execute("SELECT a FROM t WHERE c = 0")]
+        assert set(acknowledged) <= set(found)
+        assert connection.execute("SELECT count(*) FROM t WHERE c = 1").fetchone() == (len(found),), "no half"
+        until(lambda: level(secondary, connection), "equal")
+
+
+def wait_for_step(primary: NodeProcess) -> None:
+    until(lambda: in_step(primary), "in step")
+
+
+def write_on(
+    primary: NodeProcess, round_number: int, acknowledged: list[int], wanted: int, enough: threading.Event
+) -> None:
+    """Commit pairs of rows until the node is gone; note what was acknowledged."""
+    with primary.connect(isolation_level=None) as connection:
+        for number in range(round_number * 10**6, (round_number + 1) * 10**6, 2):
+            try:
+                connection.execute("BEGIN")
+                connection.execute("INSERT INTO t VALUES (?, ?, 0)", (number, f"first {number}"))
+                connection.execute("INSERT INTO t VALUES (?, ?, 1)", (number + 1, f"second {number}"))
+                connection.execute("COMMIT")
+            except tandemdb.Error:
+                return
+            acknowledged.append(number)
+            if len(acknowledged) >= wanted:
+                enough.set()
+
+
+def test_a_primary_s_store_joins_who_was_promoted_meanwhile(stack: ExitStack, tmp_path: Path) -> None:
+    script = tmp_path / "script.sql"
+    script.write_text(SCRIPT)
+    store = started(stack, tmp_path / "store")
+    primary = node(stack, "--load", str(script), "--node", "primary", "--store", store.url)
+    secondary = node(stack, "--node", "secondary", "--secondary-of", primary.url)
+    until(lambda: in_step(primary), "in step")
+    with primary.connect(isolation_level=None) as connection:
+        put(connection, 0)
+    primary.kill()
+    secondary.ask("promote")
+    node(stack, "--node", "primary", "--store", store.url, "--secondary-of", secondary.url)
+    until(lambda: in_step(secondary), "in step")
+    with secondary.connect(isolation_level=None) as connection:
+        put(connection, 1000)
+        lsn, digest = connection.lsn, connection.digest()
+    until(lambda: (store.status()["lsn"], store.status()["digest"]) == (lsn, digest), "in the former primary's store")
+
+
 def level(secondary: NodeProcess, primary: tandemdb.Connection) -> bool:
     return bool(nodes.ask(secondary.url, None, "pin")[::2] == [primary.lsn, primary.digest()])
 
@@ -189,6 +281,48 @@ def test_one_at_a_time_is_attached(stack: ExitStack, tmp_path: Path) -> None:
         put(connection, 0)
     first.kill()
     assert opened(stack, store.url).execute("SELECT count(*) FROM t").fetchone()[0] > 0
+
+
+def test_a_closed_connection_leaves_the_store(kept: process.Store) -> None:
+    for number in range(3):
+        connection = tandemdb.connect(":memory:")
+        connection.attach_store(str(kept.address))
+        connection.execute(f"CREATE TABLE t{number} (x)")
+        assert connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (number + 1,)
+        connection.close()
+        del connection
+        gc.collect()
+
+
+def test_a_store_comes_before_mirroring(stack: ExitStack, kept: process.Store) -> None:
+    with ExitStack() as first:
+        opened(first, str(kept.address)).executescript(SCRIPT)
+    primary, secondary = tandemdb.connect(":memory:"), tandemdb.connect(":memory:")
+    primary.replicate_to(secondary)
+    for connection in (primary, secondary):
+        with pytest.raises(tandemdb.OperationalError, match="is mirrored already"):
+            connection.attach_store(str(kept.address))
+    primary.execute("CREATE TABLE t (x)")
+    assert secondary.digest() == primary.digest()
+
+
+def test_a_secondary_whose_store_is_lost_shows_no_more_commits(stack: ExitStack, tmp_path: Path) -> None:
+    script = tmp_path / "script.sql"
+    script.write_text(SCRIPT)
+    store = started(stack, tmp_path / "store")
+    primary = node(stack, "--load", str(script), "--node", "primary", "--on-loss", "degrade")
+    secondary = node(stack, "--node", "secondary", "--store", store.url, "--secondary-of", primary.url)
+    until(lambda: in_step(primary), "in step")
+    with primary.connect(isolation_level=None) as connection, secondary.connect() as reader:
+        put(connection, 0)
+        until(lambda: reader.lsn == connection.lsn, "shown")
+        rows, lsn = table(reader), reader.lsn
+        store.kill()
+        for number in range(1, 4):  # The primary goes on without it, as its policy says.
+            put(connection, number * 1000)
+        assert connection.lsn == lsn + 3
+        until(lambda: not in_step(primary), "the primary counts on it no more")
+        assert (reader.lsn, table(reader)) == (lsn, rows), "not before its store has it"
 
 
 def test_two_with_data_are_not_mixed(stack: ExitStack, kept: process.Store) -> None:
@@ -274,7 +408,6 @@ def test_a_lost_store_refuses_commits_and_lets_read(stack: ExitStack, tmp_path: 
         assert (connection.lsn, table(connection), connection.digest()) == (lsn, rows, digest)
     # A new store takes the socket file of the dead one, and all that the program holds.
     again = started(stack, tmp_path / "store")
-    connection._database and connection.replication_status()
     detach(connection)
     connection.attach_store(again.url)
     put(connection, 1000)
@@ -436,6 +569,26 @@ def test_the_store_is_passive(stack: ExitStack, tmp_path: Path) -> None:
         }
         core = {module for module in imported if module.startswith("tandemdb.replication.core")}
         assert core <= {"tandemdb.replication.core.identity", "tandemdb.replication.core.messages"}
+
+
+def test_the_page_says_what_is_so(stack: ExitStack, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The commands and the program of docs/placements.md, in order, with another path and port."""
+    text = (ROOT / "docs" / "placements.md").read_text(encoding="utf-8").split("\n## A store apart\n")[1]
+    text = text.replace("/run/shop.sock", f"{tmp_path}/shop.sock").replace(":7432", ":0")
+    blocks = re.findall(r"^```(?:sh|python)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 3
+    arguments = [shlex.split(block) for block in blocks[:2]]
+    assert [words[:2] for words in arguments] == [["tandemdb", "store"], ["tandemdb", "serve"]]
+    store = StoreProcess(arguments[0][3], *arguments[0][6:], name=arguments[0][5])
+    stack.callback(store.stop)
+    served = node(stack, *arguments[1][6:], name=arguments[1][5], listen=arguments[1][3])
+    with served.connect(isolation_level=None) as connection:
+        connection.executescript("CREATE TABLE goods (name); INSERT INTO goods VALUES ('chair')")
+    served.kill()
+    names: dict[str, Any] = {}
+    exec(compile(blocks[2], "docs/placements.md", "exec"), names)
+    names["connection"].close()
+    assert capsys.readouterr().out.strip() == blocks[2].rpartition("# ")[2].strip()
 
 
 def network_sockets(process_id: int) -> set[str]:

@@ -20,7 +20,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
-from weakref import ref
+from weakref import finalize, ref
 
 from tandemdb.replication.core import blocks
 from tandemdb.replication.core.identity import Identity
@@ -61,6 +61,11 @@ def attach(database: Database, address: StoreAddress, secret: bytes = b"", *, le
     try:
         found = attachment.call("attach")
         holds_data = bool(found["lsn"] or found["note"] is not None)
+        if holds_data and (system.secondary is not None or system.publisher is not None):
+            raise ReplicationError(
+                "the store holds data, and this database is mirrored already",
+                hint="Attach the store first, then follow or replicate.",
+            )
         if holds_data and not blocks.block_count(database.root):
             take_back(database, system, attachment, found)
         elif holds_data:
@@ -79,9 +84,11 @@ def attach(database: Database, address: StoreAddress, secret: bytes = b"", *, le
             observe(database, system)
         if leads and system.identity.cluster and found["note"] is not None:
             begin_epoch(database, system)
+        finalize(database, attachment.close)
     except BaseException:
         attachment.close()
-        system.identity.adopted = system.store = None
+        if system.store is attachment:
+            attachment.detach()
         raise
     return attachment
 
@@ -270,7 +277,7 @@ def take_back(database: Database, system: System, attachment: Attachment, found:
 def read_blocks(attachment: Attachment) -> Iterator[BlockImage]:
     start = 0
     while rows := attachment.ask("blocks", start, BLOCKS_AT_ONCE).rows:
-        yield from rows  # type: ignore[misc]  # of four values: it is a store
+        yield from rows
         start += len(rows)
 
 
