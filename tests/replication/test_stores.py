@@ -27,6 +27,7 @@ from tandemdb.replication.errors import CommitInDoubt, LinkLost, ProtocolError, 
 from tandemdb.replication.store import process
 from tandemdb.replication.store.address import read_store_address
 from tandemdb.replication.store.attachment import log_in
+from tandemdb.replication.system import find_system
 from tandemdb.storage import check_root
 
 from .processes import ROOT, NodeProcess, StoreProcess, in_step, until
@@ -154,6 +155,9 @@ def test_a_killed_secondary_node_goes_on_from_its_store(stack: ExitStack, tmp_pa
     primary = node(stack, "--load", str(script), "--node", "primary")
     arguments = ["--node", "secondary", "--mode", mode, "--store", store.url]
     secondary = node(stack, *arguments, "--secondary-of", primary.url)
+    until(lambda: is_following(secondary), "following")
+    if mode == "sync":
+        wait_for_step(primary)
     with primary.connect(isolation_level=None) as connection:
         put(connection, 0)
         put(connection, 1000, 3000)
@@ -162,6 +166,9 @@ def test_a_killed_secondary_node_goes_on_from_its_store(stack: ExitStack, tmp_pa
         secondary.kill()
         assert store.status()["digest"] == digest
         again = node(stack, *arguments, "--secondary-of", primary.url)
+        until(lambda: is_following(again), "known to its primary")
+        if mode == "sync":
+            wait_for_step(primary)
         until(lambda: level(again, connection), "level again")
         peer = next(entry for entry in primary.status()["secondaries"] if entry["name"] == "secondary")
         assert not [plan for plan in peer["plans"][1:] if plan == "snapshot"], "it came back with what its store held"
@@ -189,7 +196,8 @@ def test_a_secondary_killed_right_after_its_first_copy_is_known_again(stack: Exi
     secondary = node(stack, *arguments)
     wait_for_step(primary)
     secondary.kill()
-    node(stack, *arguments)
+    again = node(stack, *arguments)
+    until(lambda: is_following(again), "known to its primary, not as it was before")
     wait_for_step(primary)
     with primary.connect(isolation_level=None) as connection:
         put(connection, 0)
@@ -259,12 +267,16 @@ def test_a_primary_s_store_joins_who_was_promoted_meanwhile(stack: ExitStack, tm
         put(connection, 0)
     primary.kill()
     secondary.ask("promote")
-    node(stack, "--node", "primary", "--store", store.url, "--secondary-of", secondary.url)
-    until(lambda: in_step(secondary), "in step")
+    again = node(stack, "--node", "primary", "--store", store.url, "--secondary-of", secondary.url)
+    until(lambda: is_following(again) and in_step(secondary), "in step")
     with secondary.connect(isolation_level=None) as connection:
         put(connection, 1000)
         lsn, digest = connection.lsn, connection.digest()
     until(lambda: (store.status()["lsn"], store.status()["digest"]) == (lsn, digest), "in the former primary's store")
+
+
+def is_following(secondary: NodeProcess) -> bool:
+    return bool(secondary.status()["following"]["state"] == "following")
 
 
 def level(secondary: NodeProcess, primary: tandemdb.Connection) -> bool:
@@ -415,8 +427,6 @@ def test_a_lost_store_refuses_commits_and_lets_read(stack: ExitStack, tmp_path: 
 
 
 def detach(connection: tandemdb.Connection) -> None:
-    from tandemdb.replication.system import find_system
-
     system = find_system(connection._database)
     assert system is not None and system.store is not None
     system.store.detach()
@@ -450,8 +460,35 @@ def test_a_store_lost_at_completion_is_a_commit_in_doubt(
     assert table(again) == ([(-1, "in doubt", 0)] if is_done else []) + rows
 
 
-def test_a_store_that_is_lost_while_secondaries_agree_undoes_the_commit_there(stack: ExitStack, tmp_path: Path) -> None:
-    """The primary's store dies: its synchronous secondary shows nothing of the commit that failed."""
+def test_a_commit_that_the_store_does_not_complete_is_undone_on_secondaries(
+    stack: ExitStack, kept: process.Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They had agreed: the completion in the store is the last step."""
+    primary, secondary = opened(stack, str(kept.address)), tandemdb.connect(":memory:", isolation_level=None)
+    primary.executescript(SCRIPT)
+    primary.replicate_to(secondary, mode="sync")
+    put(primary, 0)
+    seen: list[int] = []
+
+    def fail(operations: process.Operations) -> None:
+        system = find_system(secondary._database)
+        assert system is not None and system.secondary is not None
+        seen.append(system.secondary.received_lsn)
+        raise OSError("no more memory")
+
+    monkeypatch.setitem(process.METHODS, "complete", fail)
+    lsn, rows = primary.lsn, table(primary)
+    with pytest.raises(CommitInDoubt, match="the store did not answer"):
+        primary.execute("INSERT INTO t VALUES (-1, 'agreed', 0)")
+    assert seen == [lsn + 1], "it was complete on the secondary"
+    assert (primary.lsn, table(primary), table(secondary)) == (lsn, rows, rows)
+    secondary.promote()
+    assert (secondary.lsn, table(secondary)) == (lsn, rows)
+    assert (kept.database.root.lsn, kept.database.root.epoch) == (lsn, 1)
+
+
+def test_a_primary_whose_store_is_lost_leaves_its_secondary_level(stack: ExitStack, tmp_path: Path) -> None:
+    """Its synchronous secondary shows nothing of the commit that failed, nor once it is promoted."""
     script = tmp_path / "script.sql"
     script.write_text(SCRIPT)
     store = started(stack, tmp_path / "store")
