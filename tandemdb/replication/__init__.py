@@ -24,6 +24,7 @@ from tandemdb.replication.errors import (
     ReplicationError,
     SecondaryBehind,
     SecondaryLost,
+    StoreLost,
 )
 from tandemdb.replication.link import Faults
 from tandemdb.replication.overview import Overview, overview
@@ -64,6 +65,7 @@ __all__ = [
     "SecondaryBehind",
     "SecondaryLost",
     "SecondaryStatus",
+    "StoreLost",
     "attach",
     "continue_alone",
     "detach",
