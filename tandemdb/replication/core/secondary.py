@@ -500,9 +500,12 @@ class Secondary:
         overlay = self.overlay
         if overlay is None or not overlay.lsn:
             return
-        self.overlay = None
-        blocks.commit(overlay.transaction, overlay.lsn, self.identity.epoch)
-        self.last_transaction = overlay.number
+        try:
+            # Before the overlay goes: whoever asks meanwhile for what was received finds it in either place.
+            blocks.commit(overlay.transaction, overlay.lsn, self.identity.epoch)
+            self.last_transaction = overlay.number
+        finally:
+            self.overlay = None
         self._setbacks = 0
         self.identity.outcomes.note(overlay.lsn, overlay.number)
 
