@@ -151,7 +151,8 @@ class Secondary:
         """The last LSN complete here, shown or not."""
         if self._owed is not None:
             return self._owed.lsn
-        return self.overlay.lsn if self.overlay is not None and self.overlay.lsn else self.lsn
+        overlay = self.overlay  # Read once: status is asked for by other threads.
+        return overlay.lsn if overlay is not None and overlay.lsn else self.lsn
 
     # What the caller drives.
 
