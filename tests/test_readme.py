@@ -27,8 +27,9 @@ PRINTED = re.compile(r"^\s*print\(.*\)  # (.*)$", re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 
 
-FOLLOWED = ROOT / "docs" / "replication.md"
-"""Its commands serve until they are killed: `tests/replication/test_documents.py` follows it as an operator would."""
+FOLLOWED = {ROOT / "docs" / "replication.md", ROOT / "docs" / "placements.md"}
+"""Their commands serve until they are killed: `test_documents.py` and `test_stores.py` in `tests/replication` follow
+them as an operator would."""
 
 
 class Snippet(NamedTuple):
@@ -43,7 +44,7 @@ class Snippet(NamedTuple):
 def snippets(*languages: str) -> list[object]:
     found = []
     for path in DOCUMENTS:
-        if path == FOLLOWED:
+        if path in FOLLOWED:
             continue
         content = path.read_text(encoding="utf-8")
         for match in FENCE.finditer(content):
