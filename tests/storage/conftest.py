@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from tandemdb.storage import check, entry_runs, location, secondary, table
+from tandemdb.storage import check, entry_runs, location, secondary, table, writing
 
 
 @pytest.fixture(scope="module")
 def small_blocks() -> pytest.MonkeyPatch:
     """Shrink blocks and pages for a module's tests (hypothesis reuses a fixture for all its examples)."""
     patch = pytest.MonkeyPatch()
-    for module in (table, secondary, entry_runs, check):
+    for module in (table, writing, secondary, entry_runs, check):
         patch.setattr(module, "BLOCK_RECORDS_MAX", 4)
     for module in (location, check):
         patch.setattr(module, "PAGE_BLOCKS_MAX", 3)
