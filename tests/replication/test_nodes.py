@@ -50,10 +50,10 @@ def start(nodes: list[Node], database: Database | None = None, **options: object
     return node
 
 
-def until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
+def until(condition: Callable[[], bool], what: str, seconds: float = WAIT_SECONDS) -> None:
+    deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, f"not within {WAIT_SECONDS} s: {what}"
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
         time.sleep(0.002)
 
 
@@ -541,13 +541,15 @@ def test_a_secondary_gets_into_step_under_steady_commits(nodes: list[Node]) -> N
                 put(primary.database, table, number % 100, f"commit {number}")
             except ReplicationError as error:
                 failures.append(error)
+            # The secondary is in this process too: a loop that never waits would keep the interpreter from it.
+            stopping.wait(0.0002)
 
     writer = threading.Thread(target=write, daemon=True)
     writer.start()
     try:
         for _ in range(3):
             secondary.follow(primary.address, "sync")
-            until(lambda: in_step(primary), "in step")
+            until(lambda: in_step(primary), "in step", seconds=60)
             link = secondary.system.link
             assert link is not None
             link.stop()
