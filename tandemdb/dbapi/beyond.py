@@ -14,11 +14,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from tandemdb.dbapi.modes import read_mode
 from tandemdb.dbapi.state import ConnectionState
 from tandemdb.errors import NotSupportedError, OperationalError, ProgrammingError
 
 if TYPE_CHECKING:
     from tandemdb.dbapi.connection import Connection
+    from tandemdb.replication.core.peer import Mode
     from tandemdb.storage import Root
 
 
@@ -189,15 +191,18 @@ class Beyond(ConnectionState):
         Returns:
             The `tandemdb.replication.Replica`; for a node the `RemoteReplica`, which mends a broken link; for a backup
             target its `Feed` (status, wait(), detach()), for which overwrite is the only option.
+        Raises:
+            ProgrammingError: there is no such mode, or target. OperationalError: the target refuses.
         Cost: the first copy is O(blocks).
         """
+        known_mode = read_mode(mode)
         if not isinstance(target, ConnectionState):
             from tandemdb.dbapi.targets.opening import is_target
 
             if is_target(target):
-                return self._feed_target(target, mode, **options)
+                return self._feed_target(target, known_mode, **options)
         if isinstance(target, str):
-            return self._replicate_to_node(target, mode, **options)
+            return self._replicate_to_node(target, known_mode, **options)
         attach = find_replication("attach")
         if not isinstance(target, ConnectionState):
             raise ProgrammingError(
@@ -208,7 +213,7 @@ class Beyond(ConnectionState):
             for connection in (self, target):
                 if connection._target.kind != "remote":
                     connection._database.share()
-            return attach(self._database, target._database, mode, **options)
+            return attach(self._database, target._database, known_mode, **options)
 
     def attach_store(self, address: str, secret_file: str = "") -> Any:
         """Keep the blocks of this database in a store process (`tandemdb store`) from now on.
@@ -321,28 +326,24 @@ class Beyond(ConnectionState):
             else:
                 continue_alone(self._database)
 
-    def _feed_target(self, target: Any, mode: str, overwrite: bool = False) -> Any:
+    def _feed_target(self, target: Any, mode: Mode, overwrite: bool = False) -> Any:
         """Write every commit to a backup target of another kind."""
         from tandemdb.dbapi.targets.opening import open_target
         from tandemdb.replication.targets import feed_to
 
-        if mode not in ("sync", "async"):
-            raise ProgrammingError(f"unknown mode of mirroring: {mode!r}", hint='It is "sync" or "async".')
         with self._guard():
             if self._target.kind == "remote":
                 raise NotSupportedError(
                     "this connection's database is on a node", hint="Start the node with --backup-to URL."
                 )
             self._database.share()
-            return feed_to(self._database, open_target(target), "sync" if mode == "sync" else "async", overwrite)
+            return feed_to(self._database, open_target(target), mode, overwrite)
 
-    def _replicate_to_node(self, url: str, mode: str, **options: Any) -> Any:
+    def _replicate_to_node(self, url: str, mode: Mode, **options: Any) -> Any:
         """Mirror this database to a node."""
         from tandemdb.replication.linking import replicate_to
         from tandemdb.replication.network.address import read_address
 
-        if mode not in ("sync", "async"):
-            raise ProgrammingError(f"unknown mode of mirroring: {mode!r}", hint='It is "sync" or "async".')
         with self._guard():
             if self._target.kind == "remote":
                 raise NotSupportedError(
@@ -350,7 +351,7 @@ class Beyond(ConnectionState):
                     hint="Start the other node with --secondary-of this one's address.",
                 )
             self._database.share()
-            return replicate_to(self._database, read_address(url), "sync" if mode == "sync" else "async", **options)
+            return replicate_to(self._database, read_address(url), mode, **options)
 
     def _find_moment(self, moment: int | Snapshot) -> Root:
         """Find a moment's root.

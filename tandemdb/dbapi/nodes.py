@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from tandemdb.dbapi import names
-from tandemdb.dbapi.names import Target
+from tandemdb.dbapi.modes import read_mode
 from tandemdb.errors import ProgrammingError
 from tandemdb.replication import linking
 from tandemdb.replication.comparison import Comparison, compare
@@ -34,6 +35,9 @@ from tandemdb.replication.targets import feed_to
 
 if TYPE_CHECKING:
     from tandemdb.replication.metrics import MetricsServer
+    from tandemdb.replication.node import SessionFactory
+    from tandemdb.replication.store.attachment import Attachment
+    from tandemdb.replication.targets import Target
     from tandemdb.storage import Database
 
 __all__ = [
@@ -90,71 +94,90 @@ def serve(
         ProgrammingError: arguments that do not fit; a host open to others, without secret or certificates.
         OperationalError: the address is taken; a file is missing; the store holds data that would be lost.
     """
-    if mode not in ("sync", "async"):
-        raise ProgrammingError(f"unknown mode of mirroring: {mode!r}", hint='It is "sync" or "async".')
+    follow_mode, feed_mode = read_mode(mode), read_mode(backup_mode)
     security = security or Security()
     host, port = read_listener(listen)
     primary = read_address(secondary_of, security) if secondary_of else None
-    if primary is not None and coordinator:
-        raise ProgrammingError(
-            "with a coordinator a node finds out itself whom to follow", hint="Leave secondary_of out."
-        )
-    if apart and coordinator:
-        raise ProgrammingError(
-            "a node with a store apart cannot have a coordinator",
-            hint="Who leads after a restart would be said twice, by the store's history and by the record.",
-        )
+    check_coordination(coordinator, secondary_of, apart)
     reached_at = str(Address(*read_listener(advertise), name)) if advertise else ""
-    sessions: Any = None
-    if not storage_only:
-        from tandemdb.dbapi.serving import open_handler
-
-        sessions = open_handler
+    target = open_backup(backup) if backup else None
     bounds = Limits(**{"gather_seconds": GATHER_SECONDS, **(limits or {})})
     store = keep_store(name)
+    sessions = None if storage_only else open_sessions()
     served = Node(
         store, host, port, node=node, security=security, sessions=sessions, limits=bounds, advertise=reached_at
     )
     if coordinator:
         keeping = find_coordinator(coordinator, lease_seconds) if isinstance(coordinator, str) else coordinator
-        served.coordinate(keeping, lease_seconds, mode=mode, bootstrap=bootstrap, overwrite=overwrite)
+        served.coordinate(keeping, lease_seconds, mode=follow_mode, bootstrap=bootstrap, overwrite=overwrite)
     policy_of(bounds, served.keeper)
     if restore:
-        from tandemdb.dbapi.targets.starting import start_from
-
-        start_from(store, restore)
-    attachment = None
-    if apart:
-        from tandemdb.dbapi import stores
-
-        attachment = stores.attach(store, apart, security, leads=primary is None)
-    try:
+        start_from_backup(store, restore)
+    with ExitStack() as undo:
+        if apart:
+            undo.callback(attach_apart(store, apart, security, leads=primary is None).detach)
         served.start()
-    except BaseException:
-        if attachment is not None:
-            attachment.detach()
-        raise
-    if primary is not None:
-        try:
-            linking.follow(served.database, primary, "sync" if mode == "sync" else "async", overwrite=overwrite)
-        except BaseException:
-            served.stop()
-            raise
+        undo.callback(served.stop)
+        if primary is not None:
+            linking.follow(served.database, primary, follow_mode, overwrite=overwrite)
+        if target is not None:
+            feed_to(store, target, feed_mode, overwrite)
+        undo.pop_all()
     if not storage_only:
-        from tandemdb.dbapi.serving import warm_up
-
-        warming = threading.Timer(WARM_UP_SECONDS, warm_up)
-        warming.daemon = True
-        warming.start()
-    if backup:
-        from tandemdb.dbapi.targets.opening import open_target
-
-        try:
-            feed_to(store, open_target(backup), "sync" if backup_mode == "sync" else "async", overwrite)
-        except BaseException:
-            served.stop()
-            raise
+        warm_up_later()
     return served
+
+
+def check_coordination(coordinator: str | Coordinator, secondary_of: str, apart: str) -> None:
+    """Refuse what would say a second time who leads.
+
+    Raises:
+        ProgrammingError: both are given.
+    """
+    if coordinator and secondary_of:
+        raise ProgrammingError(
+            "with a coordinator a node finds out itself whom to follow", hint="Leave secondary_of out."
+        )
+    if coordinator and apart:
+        raise ProgrammingError(
+            "a node with a store apart cannot have a coordinator",
+            hint="Who leads after a restart would be said twice, by the store's history and by the record.",
+        )
+
+
+# What a node can have besides: each is loaded only for a node that has it, SQL above all.
+
+
+def open_backup(target: str) -> Target:
+    from tandemdb.dbapi.targets.opening import open_target
+
+    return open_target(target)
+
+
+def open_sessions() -> SessionFactory:
+    from tandemdb.dbapi.serving import open_handler
+
+    return open_handler
+
+
+def start_from_backup(database: Database, target: str) -> None:
+    from tandemdb.dbapi.targets.starting import start_from
+
+    start_from(database, target)
+
+
+def attach_apart(database: Database, address: str, security: Security, *, leads: bool) -> Attachment:
+    from tandemdb.dbapi import stores
+
+    return stores.attach(database, address, security, leads=leads)
+
+
+def warm_up_later() -> None:
+    from tandemdb.dbapi.serving import warm_up
+
+    warming = threading.Timer(WARM_UP_SECONDS, warm_up)
+    warming.daemon = True
+    warming.start()
 
 
 def find_coordinator(url: str, lease_seconds: float = LEASE_SECONDS) -> Coordinator:
@@ -248,4 +271,4 @@ def verify(first: str, second: str, security: Security | None = None, wait_secon
 def keep_store(name: str) -> Database:
     """Return the database of the named store, which stays without connections."""
     names.keep(name)
-    return names.open_database(Target("shared", name))
+    return names.open_database(names.Target("shared", name))

@@ -578,6 +578,33 @@ def test_a_coordinator_and_a_store_do_not_go_together(tmp_path: Path) -> None:
         nodes.serve("both", coordinator=f"file:{tmp_path}/record", apart=f"unix:{tmp_path}/none")
 
 
+@pytest.mark.parametrize("fault", ["port", "backup"])
+def test_a_node_that_fails_to_start_lets_go_of_its_store(fault: str, kept: process.Store, tmp_path: Path) -> None:
+    name = f"fails_{fault}"
+    taken = nodes.serve(f"taken_{fault}")
+    arguments: dict[str, Any] = {
+        "port": {"listen": f"127.0.0.1:{taken.address.port}"},
+        "backup": {"backup": f"sqlite:///{tmp_path}/no/such/directory.db"},
+    }[fault]
+    try:
+        with pytest.raises(tandemdb.OperationalError):
+            nodes.serve(name, apart=str(kept.address), **arguments)
+        with tandemdb.connect(f":memory:{name}") as connection:
+            connection.execute("CREATE TABLE u (a)")  # commits, though nobody keeps the store
+            assert find_system(connection._database).store is None
+        until(lambda: not stores.ask(str(kept.address), "status")["attached"], "another may attach")
+    finally:
+        taken.stop()
+        for store in (name, f"taken_{fault}"):
+            tandemdb.drop(store)
+
+
+@pytest.mark.parametrize("which", ["mode", "backup_mode"])
+def test_a_node_refuses_a_mode_that_is_none(which: str) -> None:
+    with pytest.raises(tandemdb.ProgrammingError, match="unknown mode of mirroring: 'quick'"):
+        nodes.serve(f"unknown_{which}", **{which: "quick"})
+
+
 def test_the_store_is_passive(stack: ExitStack, tmp_path: Path) -> None:
     """No SQL in its process, no replication in its modules, no network socket while it serves a mirrored primary."""
     store = started(stack, tmp_path / "store")
