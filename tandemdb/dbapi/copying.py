@@ -235,11 +235,7 @@ def take_root(target: ConnectionState, source: Root) -> None:
         text = "attempt to write a readonly database"
         raise OperationalError(text, detail=str(error), code="SQLITE_READONLY") from None
     try:
-        root = transaction.own_root()
-        root.tables = dict(source.tables)
-        root.next_object_id = source.next_object_id
-        root.schema = source.schema
-        transaction.writer.dirty = True
+        transaction.adopt(source)
         transaction.commit()
     finally:
         transaction.rollback()  # does nothing after the commit

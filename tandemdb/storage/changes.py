@@ -35,6 +35,9 @@ NEW = 5
 FREE = 6
 APPEND = 7
 
+STAMP_NONE = 1 << 62
+"""Above all stamps."""
+
 OPERATION_NAMES = {
     INSERT: "INSERT",
     UPDATE: "UPDATE",
@@ -88,8 +91,8 @@ class Writer:
     One per database, for it has one writer at a time. A table whose stamp differs from this one is read-only, which
     is how a commit freezes all that it wrote in one assignment. `dirty` tells that blocks were changed at all.
 
-    own         the newest root's stamp while nobody but the database refers to it: the next transaction may go on with
-                that stamp, and so change in place what the last one wrote; else 0
+    own         the oldest stamp that nobody has kept a root of: what bears it, or a newer one, is reached from the
+                newest root alone, and the next transaction may change it in place, bearing that stamp; 0 if none
     undo        what the open transaction has changed in place, oldest first; None if it makes copies
     changing    the change that is being made in place; what is left here after an error may be half done
     """
@@ -103,6 +106,12 @@ class Writer:
         self.own: Stamp = 0
         self.undo: list[Undo] | None = None
         self.changing: Undo | None = None
+
+    def oldest_changing(self) -> Stamp:
+        """Return the stamp from which on blocks may be changed where they stand, now or by the next transaction."""
+        if self.own and self.stamp:
+            return min(self.own, self.stamp)
+        return self.own or self.stamp or STAMP_NONE
 
 
 class StreamedChanges(list[Change]):

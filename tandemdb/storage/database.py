@@ -94,7 +94,7 @@ class Database:
         if expected is not None and head is not expected:
             lock.release()
             raise SnapshotTooOld(expected.lsn, head.lsn)
-        in_place = in_place and self.writer.own == head.stamp and self.observer is None and self.history is None
+        in_place = in_place and self.writer.own != 0 and self.observer is None and self.history is None
         return Transaction(self, head, in_place)
 
     def hold(self) -> None:
@@ -165,6 +165,7 @@ class Database:
 
     def publish(self, root: Root) -> None:
         """Let readers have a root that was committed, whatever they have now: it may be an earlier one (a rewind)."""
+        self.writer.own = 0
         with self.install_lock:
             history = self.history
             if history is not None:
@@ -177,6 +178,7 @@ class Database:
 
     def install(self, root: Root) -> None:
         """Let readers have a root that was pending, unless it or a later one is installed already."""
+        self.writer.own = 0
         with self.install_lock:
             if self.history is not None and root.lsn not in self.history:
                 self.remember(self.history, root)
@@ -193,6 +195,7 @@ class Database:
         """
         transaction = self.begin(timeout, applying=True)
         self.head = self.root
+        self.writer.own = 0
         transaction.rollback()
 
     def rewind(self, root: Root, timeout: float = 5.0) -> None:
@@ -217,6 +220,7 @@ class Database:
         transaction = self.begin(timeout, applying=True)
         try:
             self.observer = observer
+            self.writer.own = 0
             return transaction.base
         finally:
             transaction.rollback()

@@ -126,20 +126,20 @@ class LocationTable:
         return copied
 
     def own_page(self, page_index: int) -> Page:
-        """Copy a page unless the bearer of this table's stamp already has."""
+        """Copy a page unless it is this table's alone: its stamp tells."""
         page = self.pages[page_index]
-        if page.stamp != self.stamp:
+        if page.stamp < self.stamp:
             page = self.pages[page_index] = Page(page.highs.copy(), page.blocks.copy(), self.stamp)
         return page
 
     def own_block(self, page_index: int, block_index: int) -> Block:
-        """Copy a block, and the page that leads to it, unless the bearer of this table's stamp already has."""
+        """Copy a block, and the page that leads to it, unless they are this table's alone: their stamps tell."""
         page = self.pages[page_index]
         stamp = self.stamp
-        if page.stamp != stamp:
+        if page.stamp < stamp:
             page = self.pages[page_index] = Page(page.highs.copy(), page.blocks.copy(), stamp)
         block = page.blocks[block_index]
-        if block.stamp != stamp:
+        if block.stamp < stamp:
             block = page.blocks[block_index] = block.copy(stamp)
         return block
 

@@ -213,11 +213,18 @@ class SecondaryKey:
         copied.entry_of = self.entry_of
         return copied
 
+    def owned(self, stamp: Stamp) -> SecondaryKey:
+        """Return this version if it is the bearer's alone, by its stamp, else a copy."""
+        if self.stamp < stamp:
+            return self.copy(stamp)
+        self.stamp = stamp
+        return self
+
     def add(self, rank: int, stored: Any, key: Key) -> None:
         """Add an entry."""
         segment = self.segments[rank]
         stamp = self.stamp
-        if segment.stamp != stamp:
+        if segment.stamp < stamp:
             segment = self.segments[rank] = segment.copy(stamp)
         gap, self.gap = self.gap, None
         self.distinct = None
@@ -251,7 +258,7 @@ class SecondaryKey:
             segment.split_block(page_index, block_index, segment.next_number, BLOCK_RECORDS_MAX // 2)
             page_index, block_index, index = locate(segment, stored, key)
             block = segment.pages[page_index].blocks[block_index]
-        if block.stamp != stamp:
+        if block.stamp < stamp:
             block = segment.own_block(page_index, block_index)
         block.keys.insert(index, stored)
         block.records.insert(index, key)
@@ -264,7 +271,7 @@ class SecondaryKey:
         """
         segment = self.segments[rank]
         stamp = self.stamp
-        if segment.stamp != stamp:
+        if segment.stamp < stamp:
             segment = self.segments[rank] = segment.copy(stamp)
         try:
             page_index = bisect_left(segment.page_highs, stored)
@@ -285,7 +292,7 @@ class SecondaryKey:
             there = False
         if not there:
             raise Inconsistent(f"secondary key {self.definition.id} lacks the entry of a record of its table")
-        if block.stamp != stamp:
+        if block.stamp < stamp:
             block = segment.own_block(page_index, block_index)
         self.gap = None
         keys = block.keys
@@ -457,7 +464,7 @@ class SecondaryKey:
         """Copy a segment unless this transaction, by its stamp, already has; it is about to change."""
         self.gap = None
         segment = self.segments[rank]
-        if segment.stamp != self.stamp:
+        if segment.stamp < self.stamp:
             segment = self.segments[rank] = segment.copy(self.stamp)
         return segment
 

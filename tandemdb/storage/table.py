@@ -89,7 +89,7 @@ class Table(TableWriting):
                 if undo is not None:
                     raise NeedsCopies(self.id)
                 block, index = self.split_for(page_index, block_index, index)
-            elif block.stamp != stamp:
+            elif block.stamp < stamp:
                 block = self.own_block(page_index, block_index)
             if undo is not None:
                 writer.changing = (INSERT, self.id, page_index, block_index, index, key, record, self.count)
@@ -99,7 +99,7 @@ class Table(TableWriting):
             page_index -= 1
             page = pages[page_index]
             block = page.blocks[-1]
-            if block.stamp != stamp:
+            if block.stamp < stamp:
                 block = self.own_block(page_index, len(page.blocks) - 1)
                 page = pages[page_index]
             if undo is not None:
@@ -145,7 +145,7 @@ class Table(TableWriting):
             raise StaleTable(self.id)
         old, page_index, block_index, index = place
         block = self.location.pages[page_index].blocks[block_index]
-        if block.stamp != self.stamp:
+        if block.stamp < self.stamp:
             block = self.own_block(page_index, block_index)
         writer = self.writer
         undo = writer.undo
@@ -180,7 +180,7 @@ class Table(TableWriting):
             raise StaleTable(self.id)
         old, page_index, block_index, index = place
         block = self.location.pages[page_index].blocks[block_index]
-        if block.stamp != self.stamp:
+        if block.stamp < self.stamp:
             block = self.own_block(page_index, block_index)
         records = block.records
         writer = self.writer
@@ -219,7 +219,7 @@ class Table(TableWriting):
         record, page_index, block_index, index = place
         location = self.location
         block = location.pages[page_index].blocks[block_index]
-        if block.stamp != self.stamp:
+        if block.stamp < self.stamp:
             block = self.own_block(page_index, block_index)
         writer = self.writer
         undo = writer.undo
@@ -522,6 +522,12 @@ class Table(TableWriting):
             self.summed[1].pop(block.number, None)
 
     # Its next version -----------------------------------------------------------------------------------------
+
+    def relabel(self, stamp: Stamp) -> None:
+        """Let the bearer of an older stamp change this table, which nobody else has kept since that stamp."""
+        self.stamp = stamp
+        self.maintained = None
+        self.summed = None  # made for a newer stamp, it includes blocks that may be changed in place now
 
     def copy(self, stamp: Stamp, writer: Writer) -> Table:
         """Return a version that may be changed while the writer bears this stamp."""

@@ -10,11 +10,11 @@
 A mark costs a new stamp, so that the next changes copy what they touch: about 1 µs. Nothing is copied or undone by the
 length of a transaction. Tables must be taken from `table()` again after `mark`, `restore` and `renew_stamp`.
 
-In place: of a database whose one user promises to say when somebody keeps a root (`Database.alone`, `hold`), the
-newest root is reached by nobody else. A transaction may then go on with that root's stamp, and change single records
-without a copy; what it changes is noted, to be taken back:
+In place: of a database whose one user promises to say when somebody keeps a root (`Database.alone`, `hold`), what bears
+a stamp since then (`Writer.own` is the oldest) is reached from the newest root alone. A transaction may then go on with
+that stamp, and change single records without a copy; what it changes is noted, to be taken back:
 
-    begin(in_place)      root = the newest, itself     stamp 7 as before      undo []
+    begin(in_place)      root = the newest, itself     stamp 7 again          undo []
     record_table(2).insert                                                    undo [insert 5]
     commit()             LSN + 1, undo forgotten       the next one may go on likewise
     rollback()           leave_in_place, then a copy of the root with the undo taken back replaces the newest
@@ -93,7 +93,6 @@ class Transaction:
             self.closed = False
             return
         self.stamp = writer.stamp = next_stamp()
-        writer.own = 0  # Who began this transaction may keep its base.
         self.closed = False
         if database.observer is not None:
             self.start_log()
@@ -107,8 +106,11 @@ class Transaction:
             return self.table(table_id)
         tables = self.root.tables
         table = tables[table_id]
-        if table.stamp != self.stamp:
-            table = tables[table_id] = table.copy(self.stamp, self.writer)
+        stamp = self.stamp
+        if table.stamp < stamp:
+            table = tables[table_id] = table.copy(stamp, self.writer)
+        elif table.stamp > stamp:
+            table.relabel(stamp)
         table.kept = None
         return table
 
@@ -143,7 +145,7 @@ class Transaction:
             return (self.root, 0, False, self.derived, len(self.undo))
         changes = self.changes
         mark = (self.root, 0 if changes is None else len(changes), self.writer.dirty, self.derived, -1)
-        self.renew_stamp()
+        self.make_copies()
         return mark
 
     def restore(self, mark: Mark) -> None:
@@ -162,7 +164,7 @@ class Transaction:
                 self.go_back(position)
             return
         self.root, self.writer.dirty = root, dirty
-        self.renew_stamp()
+        self.make_copies()
         changes = self.changes
         if changes is not None and len(changes) > count:
             del changes[count:]
@@ -172,6 +174,11 @@ class Transaction:
 
     def renew_stamp(self) -> None:
         """Freeze `root` as it is, for a cursor that goes on reading it: later changes are made to copies."""
+        self.make_copies()
+        self.writer.own = 0
+
+    def make_copies(self) -> None:
+        """As `renew_stamp`, for a root that is let go when the transaction ends at the latest."""
         if self.closed:
             raise TransactionClosed("the transaction has ended")
         if self.in_place:
@@ -191,7 +198,6 @@ class Transaction:
         self.in_place = False
         self.changed = self.root
         writer.undo = None
-        writer.own = 0
         writer.dirty = bool(self.undo)
         self.stamp = writer.stamp = next_stamp()
         if keep is not None:
@@ -245,6 +251,15 @@ class Transaction:
         database = self.database
         self.base = database.head = database.root = self.way_back(0)
         self.stamp = self.writer.stamp = next_stamp()
+
+    def adopt(self, source: Root) -> None:
+        """Let the tables be those of another database's root: both share them from now on."""
+        root = self.own_root()
+        root.tables = dict(source.tables)
+        root.next_object_id = source.next_object_id
+        root.schema = source.schema
+        self.writer.dirty = True
+        self.renew_stamp()
 
     def create_table(self, definition: TableDefinition) -> int:
         """Create an empty table; its object id is assigned and returned."""
@@ -314,7 +329,7 @@ class Transaction:
         else:
             database.head = database.root = root
             self.committed = True
-            if database.alone:
+            if database.alone and not self.writer.own:
                 self.writer.own = self.stamp
             self.close()
         return root
@@ -328,7 +343,7 @@ class Transaction:
             self.settle()
             self.root = self.base
             self.abort()
-            if self.base is not self.changed and self.database.alone:
+            if self.base is not self.changed and self.database.alone and not writer.own:
                 writer.own = self.base.stamp  # of a root made just now
         else:
             self.root = self.base

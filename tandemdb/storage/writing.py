@@ -57,9 +57,9 @@ class TableWriting(TableReading):
             raise StaleTable(self.id)
 
     def own_block(self, page_index: int, block_index: int) -> Block:
-        """Copy a block unless this transaction has, and take it out of the table's sum until that is asked for."""
+        """Copy a block unless it is this table's alone; out of the table's sum it is until that is asked for."""
         block = self.location.pages[page_index].blocks[block_index]
-        if block.stamp != self.stamp:
+        if block.stamp < self.stamp:
             block = self.location.own_block(page_index, block_index)
             self.writer.dirty = True
             if self.summed is not None:
@@ -153,22 +153,19 @@ class TableWriting(TableReading):
         self.maintained = None
 
     def own_keys(self) -> list[SecondaryKey]:
-        """Copy the secondary keys unless this transaction has; return those that are kept up."""
+        """Copy the secondary keys unless they are this table's alone; return those that are kept up."""
         maintained = self.maintained
         if maintained is None:
             stamp = self.stamp
-            self.keys = {
-                key_id: secondary if secondary.stamp == stamp else secondary.copy(stamp)
-                for key_id, secondary in self.keys.items()
-            }
+            self.keys = {key_id: secondary.owned(stamp) for key_id, secondary in self.keys.items()}
             maintained = self.maintained = [secondary for secondary in self.keys.values() if not secondary.stale]
         return maintained
 
     def own_key(self, key_id: int) -> SecondaryKey:
-        """Copy one secondary key unless this transaction has."""
-        secondary = self.keys[key_id]
-        if secondary.stamp != self.stamp:
-            secondary = secondary.copy(self.stamp)
+        """Copy one secondary key unless it is this table's alone."""
+        before = self.keys[key_id]
+        secondary = before.owned(self.stamp)
+        if secondary is not before:
             self.keys = {**self.keys, key_id: secondary}
         return secondary
 
@@ -226,10 +223,10 @@ class TableWriting(TableReading):
 
         Cost: O(records) the first time, later O(blocks changed since).
         """
-        writer = self.writer
-        writable = writer.stamp == self.stamp or writer.own == self.stamp
+        changing = self.writer.oldest_changing()
+        writable = self.stamp >= changing
         if self.summed is None:
-            self.summed = self.sum_blocks(self.stamp if writable else 0)
+            self.summed = self.sum_blocks(changing)
         total, unsummed = self.summed
         for block in unsummed.values():
             total += mix(self.id, block.number, self.block_digest(block))
@@ -240,11 +237,11 @@ class TableWriting(TableReading):
         return total
 
     def sum_blocks(self, changing: Stamp) -> tuple[int, dict[int, Block]]:
-        """Sum up all blocks but those that bear a stamp, which are returned by number."""
+        """Sum up all blocks but those that bear this stamp or a newer one, which are returned by number."""
         total = 0
         unsummed: dict[int, Block] = {}
         for block in self.location.blocks():
-            if block.stamp == changing:
+            if block.stamp >= changing:
                 unsummed[block.number] = block
             else:
                 total += mix(self.id, block.number, self.block_digest(block))

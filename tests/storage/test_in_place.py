@@ -94,6 +94,70 @@ def test_nothing_is_copied_that_nobody_holds(name: str) -> None:
     check_root(root)
 
 
+def load(database: Database, table_id: int, low: int, count: int) -> None:
+    """Commit many records at once, by copies."""
+    transaction = database.begin()
+    transaction.table(table_id).insert_many([(key, (key, "abc"[key % 3], None)) for key in range(low, low + count)])
+    transaction.commit()
+
+
+def test_what_a_load_has_made_is_changed_where_it_stands() -> None:
+    database, table_id = own_database()
+    load(database, table_id, 100, 60)
+    load(database, table_id, 200, 60)
+    table = database.root.tables[table_id]
+    before = list(table.location.blocks())
+    entries = [block for secondary in table.keys.values() for part in secondary.segments for block in part.blocks()]
+    for key in (103, 250, 259, 101):
+        transaction = database.begin(in_place=True)
+        transaction.record_table(table_id).replace(key, (key, "a", None))
+        transaction.commit()
+        root_digest(database.root)
+    table = database.root.tables[table_id]
+    assert all(old is new for old, new in zip(before, table.location.blocks(), strict=True))
+    now = [block for secondary in table.keys.values() for part in secondary.segments for block in part.blocks()]
+    assert {id(block) for block in entries} <= {id(block) for block in now}  # besides those split off
+    check_root(database.root)
+
+
+def test_a_root_that_a_cursor_reads_within_a_transaction_stays() -> None:
+    database, table_id = own_database()
+    transaction = database.begin()
+    transaction.table(table_id).insert_many([(key, (key, "abc"[key % 3], None)) for key in range(100, 160)])
+    read = transaction.root
+    transaction.renew_stamp()
+    frozen = freeze(read)
+    transaction.table(table_id).insert(500, (500, None, None))
+    transaction.commit()
+    transaction = database.begin(in_place=True)
+    transaction.record_table(table_id).replace(103, (103, "changed", None))
+    transaction.commit()
+    assert freeze(read) == frozen
+
+
+@pytest.mark.parametrize("way", ["rewind", "adopt"])
+def test_what_came_from_another_database_stays_as_it_is_there(way: str) -> None:
+    database, table_id = own_database()
+    load(database, table_id, 100, 60)
+    other = database.fork()
+    load(database, table_id, 200, 60)
+    load(other, table_id, 300, 60)
+    source = other.snapshot()
+    frozen = freeze(source)
+    if way == "rewind":
+        database.rewind(source)
+    else:
+        transaction = database.begin()
+        transaction.adopt(source)
+        transaction.commit()
+    for number in range(3):
+        transaction = database.begin(in_place=True)
+        transaction.record_table(table_id).replace(303 + number, (303 + number, "changed", None))
+        transaction.commit()
+    assert freeze(source) == frozen
+    check_root(database.root)
+
+
 @pytest.mark.parametrize("name", CHANGES)
 @pytest.mark.parametrize("also_copied", [False, True])
 def test_a_rollback_brings_back_content_and_digest(name: str, also_copied: bool) -> None:
