@@ -251,6 +251,7 @@ class Connection(TransactionControl, Callbacks, Copying, Beyond):
             session.close()
         finally:
             close_database(self._target, self._database)
+            del self._database
 
     def __del__(self) -> None:
         owner = getattr(self, "_owner", UNINITIALISED)

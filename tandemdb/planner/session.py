@@ -447,7 +447,9 @@ class Session(Hooks):
             self.end_transaction(commit=False)
         for attached in self.databases[1:]:
             attached.close()
-        self.databases = self.databases[:1]
+        # Session and contexts refer to each other, so they stay until cycles are collected; the data does not.
+        self.main.database = Database()
+        self.databases = [self.main]
 
     def find_database(self, name: str) -> int:
         """The position of a database by name.

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 # ruff: noqa: B905 -- a script's lambdas run where they stand
+import gc
 import sys
+import weakref
 from typing import Any
 
 import pytest
 
+import tandemdb
 from tests.dbapi.compare import Script, check, own_engine_only
 
 CASES: list[Script] = []
@@ -406,6 +409,25 @@ def recursion(db: Any, do: Any) -> None:
     do(cur.execute, 'select 1 as "x [looking]"')
     do(cur.fetchone)
     do(cur.close)
+
+
+def test_close_lets_the_data_go() -> None:
+    """At once: connections and what runs for them refer to each other, so that the collector may come late."""
+    tandemdb.connect(":memory:").close()
+    con = tandemdb.connect(":memory:")
+    con.execute("create table t (a)")
+    con.execute("insert into t values (1)")
+    for _ in range(3):
+        con.execute("select a from t where rowid = ?", (1,)).fetchall()
+        con.execute("update t set a = a + 1 where rowid = ?", (1,))
+    con.commit()
+    database = weakref.ref(con._database)
+    gc.disable()
+    try:
+        con.close()
+        assert database() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("script", CASES, ids=lambda script: script.__name__)
