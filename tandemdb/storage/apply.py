@@ -18,7 +18,7 @@ from tandemdb.storage import catalog
 from tandemdb.storage.block import Block
 from tandemdb.storage.changes import APPEND, DELETE, FREE, INSERT, NEW, SPLIT, UPDATE, Change, check_follows
 from tandemdb.storage.errors import NoSuchObject, OutOfStep
-from tandemdb.storage.hashing import MASK
+from tandemdb.storage.sums import follow
 from tandemdb.storage.table import Table
 from tandemdb.storage.transaction import Transaction
 from tandemdb.storage.values import Key, Record, widen_classes_by_records
@@ -96,7 +96,7 @@ def apply_insert(table: Table, number: int, key: Key, record: Record, opens: boo
     if tuple(map(type, record)) not in table.signatures:
         table.widen(record)
     if block.digest is not None:
-        block.digest = (block.digest + table.record_digest(key, record)) & MASK
+        block.digest = follow(block.digest, key, None, record)
     if table.keys:
         table.add_to_keys(key, record)
 
@@ -110,7 +110,7 @@ def apply_update(table: Table, number: int, key: Key, record: Record) -> Record:
     if tuple(map(type, record)) not in table.signatures:
         table.widen(record)
     if block.digest is not None:
-        block.digest = (block.digest - table.record_digest(key, old) + table.record_digest(key, record)) & MASK
+        block.digest = follow(block.digest, key, old, record)
     if table.keys:
         for secondary in table.own_keys():
             secondary.change(key, old, record)
@@ -125,11 +125,10 @@ def apply_delete(transaction: Transaction, table: Table, number: int, key: Key) 
     table.location.delete_at(page_index, block_index, index)
     table.count -= 1
     if block.digest is not None:
-        block.digest = (block.digest - table.record_digest(key, record)) & MASK
+        block.digest = follow(block.digest, key, record, None)
     if not block.keys:
         transaction.expecting = (FREE, table.id, number, None, None)
-        if table.summed is not None:
-            del table.summed[1][number]
+        table.note_block(number, block.digest, None)
     if table.keys:
         table.remove_from_keys(key, record)
     return record

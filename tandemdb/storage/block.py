@@ -27,6 +27,8 @@ from itertools import count
 from typing import Any, TypeAlias
 
 Stamp: TypeAlias = int
+BlockDigest: TypeAlias = "int | tuple[Any, ...] | None"
+"""Of a block's records; None while nobody has asked for it; a tuple with what has changed since (see `sums`)."""
 
 BLOCK_RECORDS_MAX = 128
 
@@ -35,11 +37,11 @@ next_stamp = count(1).__next__
 
 
 class Block:
-    """A run of records under one number. `digest` is the content's, or None while nobody has asked for it."""
+    """A run of records under one number. `digest` is the content's as far as it is known."""
 
     __slots__ = ("digest", "keys", "number", "records", "stamp")
 
-    def __init__(self, number: int, keys: list[Any], records: list[Any], stamp: Stamp, digest: int | None = None):
+    def __init__(self, number: int, keys: list[Any], records: list[Any], stamp: Stamp, digest: BlockDigest = None):
         self.number = number
         self.keys = keys
         self.records = records

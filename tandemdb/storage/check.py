@@ -19,6 +19,7 @@ from tandemdb.storage.hashing import MASK, hash_records, mix
 from tandemdb.storage.location import PAGE_BLOCKS_MAX, LocationTable
 from tandemdb.storage.root import Root
 from tandemdb.storage.secondary import SecondaryKey
+from tandemdb.storage.sums import list_notes, settle
 from tandemdb.storage.table import Table
 from tandemdb.storage.values import CLASS_BIT, RANKS
 
@@ -85,18 +86,21 @@ def check_location(location: LocationTable, name: str) -> None:
 
 def check_digests(table: Table) -> None:
     """Check the digests that are known against what they are digests of."""
-    total = 0
+    digests: dict[int, int] = {}
     for block in table.location.blocks():
+        digest = hash_records(block.keys if table.definition.kind == "rowid" else None, block.records)
+        digests[block.number] = digest
         if block.digest is not None:
-            digest = hash_records(block.keys if table.definition.kind == "rowid" else None, block.records)
-            require(block.digest == digest, f"table {table.id}, block {block.number}: its digest is not its content's")
-            total += mix(table.id, block.number, digest)
+            known = block.digest if type(block.digest) is int else settle(block.digest, table.record_digest)
+            require(known == digest, f"table {table.id}, block {block.number}: its digest is not its content's")
     if table.summed is not None:
-        known, unsummed = table.summed
-        for number, block in unsummed.items():
-            require(block.number == number, f"table {table.id}: a block to be summed under another number")
-            total -= mix(table.id, number, block.digest) if block.digest is not None else 0
-        require(known == total & MASK, f"table {table.id}: its sum is not that of its blocks")
+        for number, (before, present) in list_notes(table.summed[1]).items():
+            same = present is None or present.number == number
+            require(same, f"table {table.id}: a block noted under another number")
+            require(type(before) is int, f"table {table.id}: block {number} has left the sum and was not in it")
+            digests[number] = before  # type: ignore[assignment]
+        total = sum([mix(table.id, number, digest) for number, digest in digests.items()])
+        require(table.summed[0] == total & MASK, f"table {table.id}: its sum is not that of its blocks")
 
 
 def check_secondary(table: Table, secondary: SecondaryKey) -> None:

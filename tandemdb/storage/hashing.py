@@ -5,8 +5,8 @@
     table digest     sum of weight(table id, block number) * block digest
     database digest  sum of table digests
 
-Sums can be kept up by adding and subtracting; the weights make them depend on which block holds what. They find
-accidents, not attackers. Hashing a record takes 0.4 µs, most of what a commit pays: a weight is drawn once a block.
+Sums can be kept up by adding and subtracting (see `sums`); the weights make them depend on which block holds what. They
+find accidents, not attackers. Hashing a record takes 0.4 µs; a weight is drawn once a block.
 A table of kind "unique" hashes None for its key, which the record determines.
 """
 

@@ -14,11 +14,11 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any, TypeAlias
 
-from tandemdb.storage.block import Block
 from tandemdb.storage.changes import Writer
 from tandemdb.storage.definition import TableDefinition
 from tandemdb.storage.location import BLOCK_BITS, PAGE_BITS, LocationTable
 from tandemdb.storage.secondary import SecondaryKey
+from tandemdb.storage.sums import Summed
 from tandemdb.storage.values import Key, Record, Signature
 
 PLACE_IN_BLOCK = (1 << BLOCK_BITS) - 1
@@ -58,7 +58,7 @@ class TableReading:
     maintained: list[SecondaryKey] | None
     stamp: int
     writer: Writer
-    summed: tuple[int, dict[int, Block]] | None
+    summed: Summed | None
 
     def find(self, key: Key) -> Record | None:
         """Return the record under a unique key, None if there is none. Cost: three bisections at most."""

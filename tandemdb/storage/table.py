@@ -24,9 +24,9 @@ from tandemdb.storage.block import BLOCK_RECORDS_MAX, Stamp
 from tandemdb.storage.changes import DELETE, FREE, INSERT, NEW, UPDATE, Undo, Writer
 from tandemdb.storage.definition import TableDefinition
 from tandemdb.storage.errors import DuplicateKey, NeedsCopies, NoSuchKey, StaleTable
-from tandemdb.storage.hashing import MASK
 from tandemdb.storage.location import LocationTable
 from tandemdb.storage.reading import Place
+from tandemdb.storage.sums import NOTED_MIN, follow
 from tandemdb.storage.values import (
     Key,
     Record,
@@ -119,7 +119,7 @@ class Table(TableWriting):
         if tuple(map(type, record)) not in self.signatures:
             self.widen(record)
         if block.digest is not None:
-            block.digest = (block.digest + self.record_digest(key, record)) & MASK
+            block.digest = follow(block.digest, key, None, record)
         if writer.changes is not None:
             writer.changes.append((INSERT, self.id, block.number, key, record))
         if self.keys:
@@ -155,7 +155,7 @@ class Table(TableWriting):
         if tuple(map(type, record)) not in self.signatures:
             self.widen(record)
         if block.digest is not None:
-            block.digest = (block.digest - self.record_digest(key, old) + self.record_digest(key, record)) & MASK
+            block.digest = follow(block.digest, key, old, record)
         if writer.changes is not None:
             writer.changes.append((UPDATE, self.id, block.number, key, record))
         if self.keys and (key_ids is None or key_ids):
@@ -188,8 +188,7 @@ class Table(TableWriting):
         if undo is not None:
             writer.changing = (UPDATE, self.id, page_index, block_index, index, key, old, self.count)
         if block.digest is not None:
-            change = self.record_digest(key, record) - self.record_digest(key, old)
-            block.digest = (block.digest + change) & MASK
+            block.digest = follow(block.digest, key, old, record)
         for key_id in key_ids:
             secondary = self.keys[key_id]
             position = secondary.position
@@ -231,10 +230,10 @@ class Table(TableWriting):
         self.count -= 1
         if index == len(block.keys):
             location.note_last(page_index, block_index)
-            if not block.keys and self.summed is not None:
-                del self.summed[1][block.number]
+            if not block.keys:
+                self.note_block(block.number, block.digest, None)
         if block.digest is not None:
-            block.digest = (block.digest - self.record_digest(key, record)) & MASK
+            block.digest = follow(block.digest, key, record, None)
         changes = writer.changes
         if changes is not None:
             changes.append((DELETE, self.id, block.number, key, None))
@@ -323,10 +322,7 @@ class Table(TableWriting):
             _, page_index, block_index, index = self.locate(keys[done])
             block = self.own_block(page_index, block_index)
             stop = bisect_right(keys, block.keys[-1], done)
-            # Following few records costs less than hashing all of the block when it is next asked for its digest.
             digest = block.digest
-            follows = digest is not None and 2 * (stop - done) < len(block.keys)
-            difference = 0
             for key, record in zip(keys[done:stop], records[done:stop], strict=True):
                 index = bisect_left(block.keys, key, index)
                 if block.keys[index] != key:
@@ -334,11 +330,11 @@ class Table(TableWriting):
                 old = block.records[index]
                 olds.append(old)
                 block.records[index] = record
-                if follows:
-                    difference += self.record_digest(key, record) - self.record_digest(key, old)
+                if digest is not None:
+                    digest = follow(digest, key, old, record)
                 if changes is not None:
                     changes.append((UPDATE, self.id, block.number, key, record))
-            block.digest = (digest + difference) & MASK if digest is not None and follows else None
+            block.digest = digest
             done = stop
         self.grow_classes(widen_classes_by_records(self.classes, records))
         self.move_entries(keys, olds, records, key_ids)
@@ -459,7 +455,7 @@ class Table(TableWriting):
         location.position = self.location.position
         self.location = location
         self.count = 0
-        self.summed = None if self.summed is None else (0, {})
+        self.summed = None if self.summed is None else (0, None, 0, NOTED_MIN)
         self.writer.dirty = True
         self.empty_keys()
         return count
@@ -518,8 +514,7 @@ class Table(TableWriting):
         block = self.own_block(len(pages) - 1, len(pages[-1].blocks) - 1)
         self.location = self.location.without_last_block()
         self.writer.dirty = True
-        if self.summed is not None:
-            self.summed[1].pop(block.number, None)
+        self.note_block(block.number, block.digest, None)
 
     # Its next version -----------------------------------------------------------------------------------------
 
@@ -544,5 +539,5 @@ class Table(TableWriting):
         copied.maintained = None
         copied.stamp = stamp
         copied.writer = writer
-        copied.summed = None if self.summed is None else (self.digest(), {})
+        copied.summed = self.summed
         return copied

@@ -233,7 +233,6 @@ class Transaction:
             return self.changed
         before, self.root = self.root, self.changed
         if half_done is not None:
-            self.root.tables[half_done[1]].summed = None  # it would be added up when the table is copied
             self.table(half_done[1]).take_back(half_done, half_done=True)
         for change in reversed(taken):
             self.table(change[1]).take_back(change)

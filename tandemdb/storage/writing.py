@@ -1,6 +1,6 @@
 """The steps that changes of a table are made of: blocks and keys of its own, classes, and the sum of digests.
 
-    own_block(page, block)      copied unless it bears this stamp    ----> taken out of `summed` until that is asked for
+    own_block(page, block)      copied unless it bears this stamp    ----> noted for `summed`, as new and freed ones are
     open_block, fill_blocks     behind all others, logged as NEW           own_keys    secondary keys, copied likewise
     split_for, free_block       inside, logged as SPLIT and FREE           widen       classes that columns hold now
 
@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tandemdb.storage.block import BLOCK_RECORDS_MAX, Block, Stamp
+from tandemdb.storage.block import BLOCK_RECORDS_MAX, Block, BlockDigest, Stamp
 from tandemdb.storage.changes import APPEND, NEW, SPLIT
 from tandemdb.storage.errors import NeedsCopies, NoSuchKey, StaleTable
 from tandemdb.storage.hashing import MASK, hash_records, mix, record_hasher
 from tandemdb.storage.reading import Place, TableReading
 from tandemdb.storage.secondary import SecondaryKey
+from tandemdb.storage.sums import NOTED_MIN, Note, Summed, note, settle, settle_sum
 from tandemdb.storage.values import (
     CLASS_RANK,
     Key,
@@ -57,22 +58,23 @@ class TableWriting(TableReading):
             raise StaleTable(self.id)
 
     def own_block(self, page_index: int, block_index: int) -> Block:
-        """Copy a block unless it is this table's alone; out of the table's sum it is until that is asked for."""
+        """Copy a block unless it is this table's alone, and note that for the table's sum."""
         block = self.location.pages[page_index].blocks[block_index]
         if block.stamp < self.stamp:
             block = self.location.own_block(page_index, block_index)
             self.writer.dirty = True
             if self.summed is not None:
-                total, unsummed = self.summed
-                unsummed[block.number] = block
-                self.summed = ((total - mix(self.id, block.number, self.block_digest(block))) & MASK, unsummed)
+                self.note_block(block.number, block.digest, block)
         return block
+
+    def note_block(self, number: int, digest: BlockDigest, block: Block | None) -> None:
+        """Note for the table's sum what a block with this digest was replaced by."""
+        self.summed = note(self.summed, number, digest, block, self.location.block_count)
 
     def note_new_block(self, block: Block) -> None:
         """Book a block that was opened in this transaction."""
         self.writer.dirty = True
-        if self.summed is not None:
-            self.summed[1][block.number] = block
+        self.note_block(block.number, 0, block)
 
     def open_block(self, keys: list[Key], records: list[Record]) -> Block:
         """Open a block behind all others, logging it as yet empty."""
@@ -126,8 +128,7 @@ class TableWriting(TableReading):
         block = self.own_block(page_index, block_index)
         self.location.remove_block(page_index, block_index)
         self.count -= len(block.keys)
-        if self.summed is not None:
-            del self.summed[1][block.number]
+        self.note_block(block.number, block.digest, None)
         if with_keys and self.keys:
             for key, record in zip(block.keys, block.records, strict=True):
                 self.remove_from_keys(key, record)
@@ -224,28 +225,26 @@ class TableWriting(TableReading):
         Cost: O(records) the first time, later O(blocks changed since).
         """
         changing = self.writer.oldest_changing()
-        writable = self.stamp >= changing
-        if self.summed is None:
-            self.summed = self.sum_blocks(changing)
-        total, unsummed = self.summed
-        for block in unsummed.values():
-            total += mix(self.id, block.number, self.block_digest(block))
-        total &= MASK
-        # Blocks that may still change stay out of the sum. One assignment: other readers may be here too.
-        if not writable:
-            self.summed = (total, {})
-        return total
+        summed = self.summed
+        if summed is not None and summed[1] is not None:
+            summed = settle_sum(summed, self.id, changing, self.block_digest)
+        if summed is None:
+            summed = self.sum_blocks(changing)
+        self.summed = summed  # One assignment: other readers may be here too.
+        return summed[0]
 
-    def sum_blocks(self, changing: Stamp) -> tuple[int, dict[int, Block]]:
-        """Sum up all blocks but those that bear this stamp or a newer one, which are returned by number."""
+    def sum_blocks(self, changing: Stamp) -> Summed:
+        """Sum up all blocks; those that bear this stamp or a newer one may still change, and are noted."""
         total = 0
-        unsummed: dict[int, Block] = {}
+        last: Note | None = None
+        count = 0
         for block in self.location.blocks():
+            digest = self.block_digest(block)
+            total += mix(self.id, block.number, digest)
             if block.stamp >= changing:
-                unsummed[block.number] = block
-            else:
-                total += mix(self.id, block.number, self.block_digest(block))
-        return total & MASK, unsummed
+                last = (last, block.number, digest, block)
+                count += 1
+        return (total & MASK, last, count, count + NOTED_MIN)
 
     def block_digest(self, block: Block) -> int:
         """Return a block's digest, remembering it there."""
@@ -253,7 +252,9 @@ class TableWriting(TableReading):
         if digest is None:
             keys = block.keys if self.definition.kind == "rowid" else None
             digest = block.digest = hash_records(keys, block.records)
-        return digest
+        elif type(digest) is tuple:
+            digest = block.digest = settle(digest, self.record_digest)
+        return digest  # type: ignore[return-value]
 
     def record_digest(self, key: Key, record: Record) -> int:
         """Return what a record contributes to its block's digest."""
