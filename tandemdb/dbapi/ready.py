@@ -52,7 +52,7 @@ def make_ready(session: Any, statement: Any) -> None:
         ready[statement.sql] = make_select(session, statement, statement.shape.plans[0])
     elif statement.is_dml:
         plans = statement.shape.plans
-        if plans and plans[0].atomic and plans[0].checks_all and statement.bulk is None:
+        if plans and plans[0].atomic and plans[0].checks_all and not plans[0].calls_own and statement.bulk is None:
             ready[statement.sql] = make_change(session, statement, plans[0])
     elif kind in COMMANDS:
         ready[statement.sql] = make_command(session, statement)

@@ -71,7 +71,7 @@ class TransactionControl(ConnectionState):
     def in_transaction(self) -> bool:
         """True while a transaction is open."""
         self._check_open()
-        return bool(self._session.in_transaction)
+        return bool(self._session.in_transaction and not getattr(self._session, "implicit", False))
 
     @property
     def total_changes(self) -> int:

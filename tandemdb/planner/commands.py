@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tandemdb.errors import NotSupportedError, OperationalError
 from tandemdb.planner.emit.explain import EXPLAIN_COLUMNS
+from tandemdb.planner.nested import refuse, refuse_schema_change
 from tandemdb.planner.syntax import ast
 
 if TYPE_CHECKING:
@@ -37,6 +38,10 @@ def run_command(session: Session, statement: Statement, values: Sequence[Any]) -
     elif statement.kind in ("attach", "detach", "vacuum"):
         from tandemdb.planner import attachments
 
+        if statement.kind != "vacuum":
+            refuse_schema_change(session)
+        elif session.implicit:
+            refuse(session, "VACUUM")
         answer = getattr(attachments, statement.kind)(session, statement.shape.node, values)
     else:
         answer = session.atomic(lambda: run_ddl(session, statement.shape.node, values))
@@ -54,13 +59,18 @@ def begin(session: Session, node: ast.Begin) -> None:
 
 
 def commit(session: Session, node: ast.Commit) -> None:
+    if session.implicit:
+        raise OperationalError("cannot commit - no transaction is active", code="SQLITE_ERROR")
     session.commit()
 
 
 def rollback(session: Session, node: ast.Rollback) -> None:
     if node.savepoint is None:
+        if session.implicit:
+            raise OperationalError("cannot rollback - no transaction is active", code="SQLITE_ERROR")
         session.rollback()
         return
+    refuse(session, "roll back to savepoint")
     savepoints = session.savepoints
     place = find_savepoint(session, node.savepoint)
     name, marks, begun = savepoints[place]
@@ -76,12 +86,14 @@ def rollback(session: Session, node: ast.Rollback) -> None:
 
 
 def savepoint(session: Session, node: ast.Savepoint) -> None:
+    refuse(session, "open savepoint")
     begun = not session.in_transaction
     session.in_transaction = True
     session.savepoints.append((node.name, mark_all(session), begun))
 
 
 def release(session: Session, node: ast.Release) -> None:
+    refuse(session, "release savepoint")
     savepoints = session.savepoints
     place = find_savepoint(session, node.name)
     if savepoints[place][2]:
@@ -122,6 +134,8 @@ def run_ddl(session: Session, node: Any, values: Sequence[Any]) -> None:
     home = find_home(node, session.namespace())
     if home is None:
         return
+    if isinstance(node, LOCKING):
+        refuse_schema_change(session)
     named = getattr(node, "schema", None) or ""
     if home == 1 and (getattr(node, "temporary", False) or named.lower() == "temp"):
         home = session.temp_database()
@@ -228,6 +242,10 @@ DDL: dict[type, Callable[[Session, Any, Any, str, Any], None]] = {
     ast.AddColumn: alter,
     ast.DropColumn: alter,
 }
+
+
+LOCKING = (ast.CreateIndex, ast.Drop, ast.RenameTable, ast.RenameColumn, ast.AddColumn, ast.DropColumn)
+"""What changes tables that there are."""
 
 
 # ---- the rest

@@ -18,6 +18,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from tandemdb.errors import OperationalError
+from tandemdb.planner.nested import changed_error
 from tandemdb.planner.runtime import patterns, values
 from tandemdb.planner.user_functions import UserRegistry, checked_result
 
@@ -132,6 +133,15 @@ class Context:
         if transaction is None or session.marks is not None:
             transaction = session.write(database)
         return transaction.table(table_id)
+
+    def check_unchanged(self, database: int, table_id: int, roots: Sequence[Any]) -> None:
+        """Check that the table whose rows were gathered is as it was when they were.
+
+        Raises:
+            OperationalError: a function of the user's has changed it.
+        """
+        if self.session.databases[database].root().tables.get(table_id) is not roots[database].tables[table_id]:
+            raise changed_error()
 
     def changed(self, count: int, last_rowid: int | None = None) -> None:
         """Count what a statement changed."""

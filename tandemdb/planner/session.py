@@ -23,6 +23,7 @@ from tandemdb.planner.context import Context, RecordContext
 from tandemdb.planner.databases import Attached, Opened, end_all
 from tandemdb.planner.hooks import Hooks
 from tandemdb.planner.namespace import Namespace, namespace_of
+from tandemdb.planner.nested import abort_error, refuse, refuse_schema_change
 from tandemdb.planner.schema.schema import load_schema
 from tandemdb.planner.statement import Statement, prepare
 from tandemdb.planner.syntax import ast
@@ -50,13 +51,16 @@ class Session(Hooks):
         "__weakref__",
         "_namespace",
         "_schemas",
+        "aborted",
         "changes",
+        "changing",
         "context",
         "databases",
         "deferred_checks",
         "depth",
         "exporter",
         "firing",
+        "implicit",
         "in_transaction",
         "last_insert_rowid",
         "main",
@@ -88,6 +92,10 @@ class Session(Hooks):
         self.statement_checks: dict[Any, None] = {}
         self.firing: list[Any] = []
         self.depth = 0
+        # While a statement runs that calls registered functions (see nested): how many such there are, whether there
+        # is a transaction only until it ends, and whether a function has rolled the transaction back.
+        self.changing = 0
+        self.implicit = self.aborted = False
         self.opener: Callable[[str], Opened] | None = None
         self.exporter: Callable[[Root, str], None] | None = None
         self.main = self.databases[0]
@@ -270,6 +278,9 @@ class Session(Hooks):
         Raises:
             OperationalError: a transaction is open already; database is locked (IMMEDIATE, EXCLUSIVE).
         """
+        if self.implicit:
+            self.implicit = False
+            return
         if self.in_transaction:
             raise OperationalError("cannot start a transaction within a transaction", code="SQLITE_ERROR")
         if kind != "DEFERRED":
@@ -295,7 +306,11 @@ class Session(Hooks):
         main = self.main
         transaction = main.transaction
         several = len(self.databases) > 1
-        if transaction is None or transaction.closed or several or self.savepoints or self.deferred_checks:
+        special = several or self.changing or self.savepoints or self.deferred_checks
+        if transaction is None or transaction.closed or special:
+            if self.implicit:
+                return
+            refuse(self, "commit transaction")
             self.end_transaction(commit=True)
             return
         # The usual case of what `end_transaction` does, without its loops.
@@ -311,7 +326,13 @@ class Session(Hooks):
         """
         if not self.in_transaction:
             raise OperationalError("cannot rollback - no transaction is active", code="SQLITE_ERROR")
+        if self.implicit:
+            return
         self.end_transaction(commit=False)
+        if self.changing:
+            self.aborted = True
+            if self.marks is not None:
+                self.marks.clear()
 
     def mark(self, token: str) -> None:
         """Let the open transaction bear a token, by which `was_committed` knows it.
@@ -367,6 +388,8 @@ class Session(Hooks):
         attached = self.databases[database]
         transaction = attached.transaction
         if transaction is None:
+            if self.aborted:
+                raise abort_error()
             if self.settings.query_only:
                 raise OperationalError("attempt to write a readonly database", code="SQLITE_READONLY")
             transaction = attached.begin(self.timeout)
@@ -387,6 +410,9 @@ class Session(Hooks):
             self.undo(self.marks, getattr(error, "conflict_action", None))
             self.marks = outer
             raise
+        if outer is not None:
+            for database, mark in self.marks.items():
+                outer.setdefault(database, mark)  # what the outer statement goes back to, if it fails
         self.marks = outer
         if not self.in_transaction and self.depth == 0:
             self.commit_statement()
@@ -465,6 +491,8 @@ class Session(Hooks):
     def temp_database(self) -> int:
         """The position of temp, which is made when first needed."""
         if len(self.databases) == 1 or self.databases[1].name != "temp":
+            if len(self.databases) > 1:
+                refuse_schema_change(self)  # The running statement knows databases by their positions.
             self.databases.insert(1, Attached("temp", Database("temp")))
             self.databases_changed()
         return 1

@@ -25,6 +25,7 @@ from tandemdb.planner.change.update_delete import ChangeEmitter, has_side_effect
 from tandemdb.planner.change.updated_row import bind_returning
 from tandemdb.planner.emit.query import QueryEmitter
 from tandemdb.planner.namespace import Namespace
+from tandemdb.planner.nested import open_statement, set_aside
 from tandemdb.planner.plan import Plan, checks_values, finish_plan, guard_here, new_binder, new_generator
 from tandemdb.planner.plan_settings import plan_key
 from tandemdb.planner.runtime.collector import collector_paused
@@ -45,10 +46,13 @@ SIMPLE = (ast.Literal, ast.Parameter, ast.Unary, ast.Binary, ast.Call, ast.Cast,
 class DmlPlan(Plan):
     """A compiled INSERT, UPDATE or DELETE; `run(roots, many or params, context)` returns batches of RETURNING rows."""
 
-    __slots__ = ("takes_many", "atomic", "skips")
+    __slots__ = ("takes_many", "atomic", "skips", "calls_own", "database")
     takes_many: bool
     atomic: bool
     skips: bool
+    calls_own: bool
+    """Whether registered functions run, which may run statements of their own meanwhile."""
+    database: int
 
 
 def run_dml(session: Session, statement: Statement, rows: Iterable[Sequence[Any]], many: bool) -> Result:
@@ -57,6 +61,13 @@ def run_dml(session: Session, statement: Statement, rows: Iterable[Sequence[Any]
     Raises:
         IntegrityError: a constraint; the statement leaves nothing then (earlier sets of an executemany stay).
     """
+    if session.changing:
+        with set_aside(session):
+            return run_statement(session, statement, rows, many)
+    return run_statement(session, statement, rows, many)
+
+
+def run_statement(session: Session, statement: Statement, rows: Iterable[Sequence[Any]], many: bool) -> Result:
     from tandemdb.planner.session import Result
 
     if statement.namespace is not session.namespace():
@@ -99,9 +110,13 @@ def run_dml(session: Session, statement: Statement, rows: Iterable[Sequence[Any]
     if session.in_transaction and len(roots) > 1:
         session.hold_snapshots(plan, roots)
     if plan.takes_many:
-        batches, changes = run_inserts(session, plan, roots, rows, context)
+        work = partial(run_inserts, session, plan, roots, rows, context)
     else:
-        batches, changes = run_each(session, statement, plan, roots, rows, context, key, position)
+        work = partial(run_each, session, statement, plan, roots, rows, context, key, position)
+    if session.plan_settings is not None and (plan.calls_own or not plan.atomic):
+        batches, changes = open_statement(session, work, len(rows))
+    else:
+        batches, changes = work()
     return Result(chain.from_iterable(batches), changes, plan.columns)
 
 
@@ -192,6 +207,8 @@ def run_checked(session: Session, plan: DmlPlan, roots: Sequence[Any], values: A
     before = session.total_changes
     try:
         try:
+            if plan.calls_own:
+                session.write(plan.database)  # marked now, so that what they change is told from what is read here
             with collector_paused():
                 batches = plan.run(roots, values, context)
         except BaseException as error:
@@ -319,7 +336,9 @@ def compile_dml(
     plan.skips = many and may_skip(node, table)
     side_effects = has_side_effects(session, namespace, database, table)
     replaces = node_replaces(node, table)
-    plan.atomic = atomic and not side_effects and not replaces
+    plan.calls_own = binder.user_calls
+    plan.database = database
+    plan.atomic = atomic and not side_effects and not replaces and (many or not plan.calls_own)
     return plan
 
 

@@ -59,7 +59,11 @@ def delete_one(emitter: ChangeEmitter, rows: Rows) -> None:
     rows.pipeline.open(frame)
     key = emitter.queries.expressions.value(rows.key).text
     arguments = f"{key}, {place}" if place else key
-    frame.emit(f"context.writable({emitter.database}, {emitter.table.id}).delete({arguments})")
+    writable = f"context.writable({emitter.database}, {emitter.table.id})"
+    if emitter.calls_own():
+        frame.emit(f"if {writable}.find({key}) is not None:")
+        frame.depth += 1
+    frame.emit(f"{writable}.delete({arguments})")
     frame.emit("context.changed(1)")
     element = returning_element(emitter, rows.source.variable, key) if returning else ""
     frame.emit(f"return ([{element}],)" if returning else "return ()")
@@ -79,10 +83,13 @@ def delete_together(emitter: ChangeEmitter, rows: Rows) -> None:
     if rows.pipeline is not None:
         key = emitter.queries.expressions.value(rows.key).text
         keys = rows.pipeline.collect(generator, frame, key, "keys")
+        emitter.check_unchanged()
         frame.emit(f"{keys}.sort()")
     else:
         keys = generator.name("keys")
-        frame.emit(f"{keys} = sorted(map({generator.helper(FIRST, 'first')}, {rows.collect()}))")
+        listed = rows.collect()
+        emitter.check_unchanged()
+        frame.emit(f"{keys} = sorted(map({generator.helper(FIRST, 'first')}, {listed}))")
     frame.emit(f"{writable}.delete_many({keys})")
     frame.emit(f"context.changed(len({keys}))")
     frame.emit("return ()")

@@ -41,6 +41,7 @@ from tandemdb.planner.change.updated_row import emit_remover, emit_triggers, ret
 from tandemdb.planner.change.upsert import Upserts
 from tandemdb.planner.emit.query import QueryEmitter
 from tandemdb.planner.emit.writer import Code
+from tandemdb.planner.nested import calls_own, rules_call_own
 from tandemdb.planner.schema.create import unique_text
 from tandemdb.planner.schema.schema import Table
 from tandemdb.planner.syntax import ast
@@ -71,6 +72,8 @@ class InsertEmitter:
         self.appends = False
         self.batches = False
         """Whether rows that fit are taken together before the loop, with `masks` of what their columns hold."""
+        self.interrupted = False
+        """Whether functions of the user's run between one change and the next."""
         self.rows_name = "many"
         self.chooses_rowid = False
         self.upserts: Upserts
@@ -110,8 +113,11 @@ class InsertEmitter:
 
     def write(self) -> None:
         frame, node = self.frame, self.node
-        self.appends = self.may_append()
         items = self.source_items()
+        self.interrupted = self.is_interrupted(items)
+        if self.interrupted:
+            self.row.ask_anew()
+        self.appends = not self.interrupted and self.may_append()
         self.upserts = Upserts(self)
         self.row.open_table()
         self.row.open_sequence()
@@ -176,6 +182,14 @@ class InsertEmitter:
         function = self.generator.helper(append_batch)
         masks = ", masks" if self.batches else ""
         return f"{function}({self.row.writable}, {rows}, {self.generator.helper(uniques, 'unique_keys')}{masks})"
+
+    def is_interrupted(self, items: Any) -> bool:
+        """Whether functions of the user's run while rows are inserted, not only before the first."""
+        if self.session.plan_settings is None:
+            return False
+        users, node = self.binder.users, self.node
+        in_loop = not isinstance(items, str) and len(items) == 1 and self.binder.user_calls
+        return in_loop or calls_own(users, node.upserts, node.returning) or rules_call_own(users, self.table)
 
     def may_append(self) -> bool:
         """Whether rows may be gathered for `append_many`: nothing may need to find them before."""
@@ -274,6 +288,8 @@ class InsertEmitter:
         row, table = self.row, self.table
         given = self.row_values(items)
         codes, rowid = self.place_values(given)
+        if self.interrupted:
+            codes, rowid = self.evaluate(codes, rowid)
         self.chooses_rowid = rowid is None and not table.without_rowid
         before = self.before_triggers()
         if before is not None:
@@ -291,6 +307,17 @@ class InsertEmitter:
             row.take_unique_key()
         self.check_unique()
         self.store_row()
+
+    def evaluate(self, codes: list[Code | None], rowid: Code | None) -> tuple[list[Code | None], Code | None]:
+        """Give the values names before anything looks at the table, which making them may change."""
+        named: dict[int, Code] = {}
+        for code in (*codes, rowid):
+            if code is not None and id(code) not in named:
+                name = self.generator.name("value")
+                self.frame.emit(f"{name} = {code.text}")
+                named[id(code)] = Code(name, code.classes, True)
+        values = [None if code is None else named[id(code)] for code in codes]
+        return values, None if rowid is None else named[id(rowid)]
 
     def before_triggers(self) -> str | None:
         """The function that runs them; of a fault in one and one in a foreign key SQLite tells the latter, the last."""
@@ -321,7 +348,7 @@ class InsertEmitter:
         key = "None" if table.without_rowid else row.key
         frame.emit(f"if not {before}(context, None, None, {key}, {row.record}):")
         frame.emit("    continue")
-        frame.emit(f"{row.writable} = context.writable({self.database}, {table.id})")
+        row.open_table()
         if not table.without_rowid:
             row.take_rowid(Code(given, HOLDS_INT | HOLDS_NULL, True))
             if table.rowid_position >= 0:
@@ -417,7 +444,7 @@ class InsertEmitter:
             frame.emit("continue")
         elif action == "REPLACE":
             frame.emit(f"{emit_remover(self)}(context, {found})")
-            frame.emit(f"{self.row.writable} = context.writable({self.database}, {self.table.id})")
+            self.row.open_table()
         else:
             frame.emit(f"raise {error(action)}")
         frame.depth -= 1
@@ -452,7 +479,7 @@ class InsertEmitter:
         if after is not None:
             key = "None" if self.table.without_rowid else row.key
             frame.emit(f"{after}(context, None, None, {key}, {record})")
-            frame.emit(f"{row.writable} = context.writable({self.database}, {self.table.id})")
+            row.open_table()
 
     def call_foreign_keys(self, record: str) -> None:
         from tandemdb.planner.change.foreign_keys import check_row

@@ -73,7 +73,8 @@ class RowEmitter:
         self.settings = settings
         self.frame = queries.frame
         self.generator = queries.generator
-        self.writable = self.generator.name("writable")
+        self.name = self.writable = self.generator.name("writable")
+        """The table to change: a local that holds it, or a call that asks for it (`ask_anew`)."""
         self.names: list[str] = []
         self.classes: list[int] = []
         self.key = self.generator.name("key")
@@ -94,8 +95,13 @@ class RowEmitter:
         return self.generator.helper(function, name)
 
     def open_table(self) -> None:
-        """Ask the session for the table to change, once per execution."""
-        self.frame.emit(f"{self.writable} = context.writable({self.database}, {self.table.id})")
+        """Ask the session for the table to change: once per execution, and after what may have changed it."""
+        if self.writable == self.name:
+            self.frame.emit(f"{self.writable} = context.writable({self.database}, {self.table.id})")
+
+    def ask_anew(self) -> None:
+        """Hold the table in no local: functions of the user's run between two looks at it, and may change it."""
+        self.writable = f"context.writable({self.database}, {self.table.id})"
 
     # ---- values
 
@@ -274,7 +280,7 @@ class RowEmitter:
 
     @property
     def sequence(self) -> str:
-        return f"sequence_{self.writable}"
+        return f"sequence_{self.name}"
 
     def open_sequence(self) -> None:
         """AUTOINCREMENT: the counter in sqlite_sequence, written back at the end."""

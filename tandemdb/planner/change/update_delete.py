@@ -33,6 +33,7 @@ from tandemdb.planner.bind.scope import Scope
 from tandemdb.planner.change.chosen_rows import FIRST, Rows
 from tandemdb.planner.change.foreign_keys import delete_hook, is_involved, look_all_up, touches_any
 from tandemdb.planner.change.in_place import delete_one, delete_together, rows_alone, update_blocks, update_one
+from tandemdb.planner.change.row import RowEmitter
 from tandemdb.planner.change.triggers import Target, triggers_on
 from tandemdb.planner.change.updated_row import (
     UpdateRow,
@@ -44,6 +45,7 @@ from tandemdb.planner.change.updated_row import (
 from tandemdb.planner.emit.query import QueryEmitter
 from tandemdb.planner.emit.writer import Code
 from tandemdb.planner.namespace import Namespace
+from tandemdb.planner.nested import calls_own, rules_call_own
 from tandemdb.planner.schema.schema import Table
 from tandemdb.planner.syntax import ast
 
@@ -99,6 +101,9 @@ class ChangeEmitter:
         change = UpdateRow(self.queries, self.binder, self.table, self.database, node.action, self.session)
         change.guarded = not self.binder.in_trigger
         change.gathers = not (replaces or reads or effects or rows.single) and self.may_gather(assigned)
+        change.interrupted = self.calls_own() and not change.gathers
+        if change.interrupted:
+            change.row.ask_anew()
         if rows.single and not (late or replaces or effects) and rows.pipeline is not None:
             update_one(self, rows, change, assigned)
             return True
@@ -117,6 +122,8 @@ class ChangeEmitter:
     ) -> None:
         """Write the loop over the rows gathered before."""
         node, frame, source = self.node, self.frame, rows.source
+        if not late:
+            self.check_unchanged()
         change.row.open_table()
         frame.emit("changes = 0")
         if node.returning:
@@ -135,7 +142,7 @@ class ChangeEmitter:
             key, old = source.key_variable, source.variable
             frame.emit(f"for {key}, {old} in {listed}:")
             frame.depth += 1
-            self.read_again(change.row.writable, source)
+            self.read_again(change.row, source)
             for name, expression in zip(names, assigned.values(), strict=True):
                 frame.emit(f"{name} = {self.queries.expressions.value(expression).text}")
         else:
@@ -169,6 +176,8 @@ class ChangeEmitter:
             return False
         if any(column.not_null_conflict == "FAIL" for column in table.columns):
             return False  # The rows before the one that fails stay changed.
+        if self.calls_own() and (self.binder.in_trigger or rules_call_own(self.binder.users, table)):
+            return False  # Functions of the user's run while records are listed.
         return not any(
             index.unique and (index.computed or any(column.position in changed for column in index.columns))
             for index in table.indexes
@@ -194,6 +203,7 @@ class ChangeEmitter:
         """Write the loop over the rows gathered before."""
         node, frame = self.node, self.frame
         writable = self.generator.name("writable")
+        self.check_unchanged()
         frame.emit(f"{writable} = context.writable({self.database}, {self.table.id})")
         frame.emit("changes = 0")
         if node.returning:
@@ -206,8 +216,11 @@ class ChangeEmitter:
         frame.depth += 1
         frame.emit(f"for key, old in {rows}:")
         frame.depth += 1
-        if before is not None or after is not None or hook is not None:
-            # An earlier row's triggers may have changed this one, or deleted it.
+        calls_own = self.calls_own()
+        if calls_own:
+            frame.emit(refresh)
+        if before is not None or after is not None or hook is not None or calls_own:
+            # What an earlier row has fired or called may have changed this one, or deleted it.
             frame.emit(f"old = {writable}.find(key)")
             frame.emit("if old is None:")
             frame.emit("    continue")
@@ -240,14 +253,26 @@ class ChangeEmitter:
         hook = delete_hook(Target(self.session, binder.namespace, binder.roots, self.database, self.table))
         return None if hook is None else self.generator.helper(hook, "foreign_keys_deleted")
 
+    def calls_own(self) -> bool:
+        """Whether registered functions run in the statement: they may change the table, by statements of their own."""
+        if self.session.plan_settings is None:
+            return False
+        users = self.binder.users
+        return self.binder.user_calls or calls_own(users, self.node.returning) or rules_call_own(users, self.table)
+
+    def check_unchanged(self) -> None:
+        """Find out whether such functions have changed the table since the rows were gathered."""
+        if self.calls_own() and not self.binder.in_trigger:
+            self.frame.emit(f"context.check_unchanged({self.database}, {self.table.id}, roots)")
+
     def has_side_effects(self) -> bool:
         return has_side_effects(self.session, self.binder.namespace, self.database, self.table)
 
-    def read_again(self, writable: str, source: Source) -> None:
+    def read_again(self, row: RowEmitter, source: Source) -> None:
         """Read the row as it is now: an earlier row's triggers may have changed it, or deleted it."""
         frame = self.frame
-        frame.emit(f"{writable} = context.writable({self.database}, {self.table.id})")
-        frame.emit(f"{source.variable} = {writable}.find({source.key_variable})")
+        row.open_table()
+        frame.emit(f"{source.variable} = {row.writable}.find({source.key_variable})")
         frame.emit(f"if {source.variable} is None:")
         frame.emit("    continue")
         source.columns = [column._replace(classes=HOLDS_ANY) for column in source.columns]

@@ -68,6 +68,8 @@ class UpdateRow:
         """Whether no other row changes, so that nothing is counted."""
         self.place: str | None = None
         """The name of what `seek` told of the row, where nothing changes in between."""
+        self.interrupted = False
+        """Whether functions of the user's run between the reading of a row and its change."""
         self.guarded = False
         """Whether the plan runs only while the table's columns hold no other classes than now."""
 
@@ -81,6 +83,7 @@ class UpdateRow:
             new_key = "None" if table.without_rowid else row.key
             frame.emit(f"if not {fired}(context, {key}, {old}, {new_key}, {row.record}):")
             frame.emit("    continue")
+        if fired is not None or self.interrupted:
             self.reload(key, assigned)
         self.check(assigned)
         if table.without_rowid:
@@ -124,13 +127,15 @@ class UpdateRow:
         return key_changes
 
     def reload(self, key: str, assigned: dict[int, Code]) -> None:
-        """A BEFORE trigger may have changed the columns that the statement does not set, or deleted the row."""
+        """A BEFORE trigger, or a function of the user's, may have changed the columns that the statement does not set,
+        or deleted the row.
+        """
         row, frame = self.row, self.frame
         current = self.generator.name("current")
-        frame.emit(f"{row.writable} = context.writable({self.database}, {self.table.id})")
+        row.open_table()
         frame.emit(f"{current} = {row.writable}.find({key})")
         frame.emit(f"if {current} is None:")
-        frame.emit("    continue")
+        frame.emit(f"    {row.skip}")
         for column in self.table.columns:
             position = column.position
             if position not in assigned and column.generated is None and position != self.table.rowid_position:
@@ -176,8 +181,10 @@ class UpdateRow:
             frame.emit(f"    {self.row.skip}")
         elif action == "REPLACE":
             self.place = None
-            frame.emit(f"    {emit_remover(self)}(context, {found})")
-            frame.emit(f"    {self.row.writable} = context.writable({self.database}, {self.table.id})")
+            frame.depth += 1
+            frame.emit(f"{emit_remover(self)}(context, {found})")
+            self.row.open_table()
+            frame.depth -= 1
         else:
             frame.emit(f"    raise {error(action)}")
 
@@ -208,7 +215,7 @@ class UpdateRow:
             frame.emit(f"returned.append({returning_element(self, record, row.key, returning)})")
         if after is not None:
             frame.emit(f"{after}(context, {key}, {old}, {row.key}, {record})")
-            frame.emit(f"{row.writable} = context.writable({self.database}, {self.table.id})")
+            row.open_table()
 
     def replacing(self, key: str, record: str, assigned: dict[int, Code]) -> str:
         """The call that puts the new record in place: a cheaper one where no value's class is new to its column."""
@@ -262,7 +269,7 @@ class UpdateRow:
         if hook is not None:
             name = self.generator.helper(hook, "foreign_keys_updated")
             self.frame.emit(f"{name}(context, {old}, {record})")
-            self.frame.emit(f"{self.row.writable} = context.writable({self.database}, {self.table.id})")
+            self.row.open_table()
 
 
 def kept_classes(column: Any, stored: Sequence[int]) -> int:

@@ -149,8 +149,9 @@ class Upserts:
             frame.emit("    continue")
         assigned = bind_assignments(self.table, clause.assignments, binder)
         change = UpdateRow(emitter.queries, emitter.binder, self.table, emitter.database, "ABORT", emitter.session)
-        change.row.writable = row.writable
+        change.row.name, change.row.writable = row.name, row.writable
         change.place = place
+        change.interrupted = emitter.interrupted
         if has_subquery(list(assigned.values())):
             # They see the rows that this statement has inserted so far.
             texts = [old, found, *row.names, *([] if self.table.without_rowid else [row.key])]
