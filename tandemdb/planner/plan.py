@@ -14,6 +14,7 @@ another or compiled anew.
 from __future__ import annotations
 
 import builtins
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -38,6 +39,8 @@ SIZE_FACTOR, SIZE_SLACK = 8, 256
 slack.
 """
 
+SCAN = re.compile(r"chain\((context\.watched\((?:table_\w+\.record_lists\(\)|lists_\d+)\))\)\Z")
+"""A loop over a whole table, or over what is left of it (see `emit.narrowing`)."""
 Batches = Iterable[list[tuple[Any, ...]]]
 
 
@@ -125,6 +128,7 @@ def compile_select(
     query = binder.bind_select(node, None)
     generator = new_generator(params, roots, literal_base)
     generator.reserved = binder.variables
+    generator.narrows = True
     emitter = QueryEmitter(generator, generator.main, None)
     form = write_top(emitter, query)
     joins = sum(len(core.sources) for core in query.cores) > 1 or len(binder.tables_read) > 1
@@ -291,9 +295,8 @@ def write_stream(emitter: QueryEmitter, core: Core) -> str:
     element = emitter.element(core, order)
     first = pipeline.clauses[0] if pipeline.clauses else None
     lists = None
-    if first is not None and first.kind == "for" and first.text.startswith("chain("):
-        if first.text.endswith(".record_lists()))"):
-            lists = first.text[len("chain(") : -1]
+    if first is not None and first.kind == "for" and (found := SCAN.match(first.text)):
+        lists = found[1]
     if lists is None and pipeline.is_comprehension and reads_growing(core):
         rows = pipeline.comprehension(element, "(", ")")
         frame.emit(f"return {generator.helper(in_batches)}({rows})")

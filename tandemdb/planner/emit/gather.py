@@ -306,11 +306,12 @@ class Gatherer:
             return generator.name("count")
         if len(self.texts) == 1:
             frame.emit(f"{groups} = {generator.helper(defaultdict)}(list)")
-            outer = pipeline.without_last_loop(key)
-            if outer is not None:
+            parts = pipeline.last_loop(key)
+            if parts is not None and ":=" not in key and self.is_same_again():
                 # The group is the same for all rows of the innermost loop: it is looked up once.
-                last, more = pipeline.clauses[-1], generator.name("more")
-                values = f"{more} = [{self.texts[0]} for {last.target} in {last.text}]"
+                outer, inner = parts
+                more = generator.name("more")
+                values = f"{more} = {inner.comprehension(self.texts[0])}"
                 outer.write(frame, [values, f"if {more}:", f"    {groups}[{key}] += {more}"])
             else:
                 pipeline.write(frame, [f"{groups}[{key}].append({self.texts[0]})"])
@@ -321,6 +322,11 @@ class Gatherer:
         appends = [f"{name}.append({text})" for name, text in zip(listed, texts, strict=True)]
         pipeline.write(frame, [f"{', '.join(listed)} = {groups}[{key}]", *lines, *appends])
         return generator.name("lists")
+
+    def is_same_again(self) -> bool:
+        """Whether the key of one row may be asked for once for all rows that it is the same for."""
+        nodes = [node for expression in self.sink.core.group_by for node in walk(expression)]
+        return all(node.function.deterministic for node in nodes if isinstance(node, FunctionCall))
 
     def unpacked(self, values: str) -> tuple[dict[str, str], Code]:
         """The names of a group's lists, and an expression for how many rows it has."""

@@ -51,7 +51,9 @@ def emit_step(queries: QueryEmitter, pipeline: Pipeline, step: Step) -> None:
         emit_left(queries, pipeline, step)
     else:
         own = own_filters(queries, step)
-        SourceReader(queries, source, step.path, pipeline, [queries.expressions.true(c) for c in own]).write()
+        tests = [queries.expressions.true(c) for c in own]
+        conjuncts = own if step.path.kind == "hash" else step.filters
+        SourceReader(queries, source, step.path, pipeline, tests, conjuncts).write()
         for conjunct in cheapest_first([c for c in step.filters if not any(c is item for item in own)]):
             pipeline.test(queries.expressions.true(conjunct))
     for conjunct in step.after:
@@ -130,7 +132,7 @@ def emit_left(queries: QueryEmitter, pipeline: Pipeline, step: Step) -> None:
     was, source.nullable = source.nullable, False
     queries.expressions.forget()
     own = own_filters(queries, step)
-    SourceReader(queries, source, step.path, inner, [queries.expressions.true(c) for c in own]).write()
+    SourceReader(queries, source, step.path, inner, [queries.expressions.true(c) for c in own], own).write()
     for conjunct in step.filters:
         if not any(conjunct is item for item in own):
             inner.test(queries.expressions.true(conjunct))

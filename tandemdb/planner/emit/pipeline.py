@@ -123,17 +123,20 @@ class Pipeline:
             self.write(frame, [f"append_{name}({element})"])
         return name
 
-    def without_last_loop(self, text: str) -> Pipeline | None:
-        """The loops around the last one, if that comes last and an expression reads nothing of its row, or None."""
-        loops = [clause for clause in self.clauses if clause.kind == "for"]
-        if len(loops) < 2 or self.clauses[-1].kind != "for" or ":=" in self.clauses[-1].text:
+    def last_loop(self, text: str) -> tuple[Pipeline, Pipeline] | None:
+        """The clauses before the last loop, and it with the tests behind it: None if an expression reads its row.
+
+        So for each row of the loops around it, what the expression gives is the same.
+        """
+        places = [place for place, clause in enumerate(self.clauses) if clause.kind == "for"]
+        if len(places) < 2:
             return None
-        names = re.findall(r"\w+", self.clauses[-1].target)
-        if any(re.search(rf"\b{name}\b", text) for name in names):
+        outer, inner = Pipeline(), Pipeline()
+        outer.clauses, inner.clauses = self.clauses[: places[-1]], self.clauses[places[-1] :]
+        if any(clause.kind == "let" or ":=" in f"{clause.target}{clause.text}" for clause in inner.clauses):
             return None
-        outer = Pipeline()
-        outer.clauses = self.clauses[:-1]
-        return outer
+        names = re.findall(r"\w+", inner.clauses[0].target)
+        return None if any(re.search(rf"\b{name}\b", text) for name in names) else (outer, inner)
 
     def sole_iterable(self, element: str) -> str | None:
         """What the only loop is over, if the elements are its items; None where they are made of them."""

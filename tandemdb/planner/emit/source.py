@@ -34,6 +34,7 @@ from tandemdb.planner.bind.bound import (
 )
 from tandemdb.planner.bind.traits import comparison_affinity, comparison_collation, is_constant
 from tandemdb.planner.emit.lookup import READERS
+from tandemdb.planner.emit.narrowing import narrowed_lists
 from tandemdb.planner.emit.pipeline import Pipeline
 from tandemdb.planner.emit.writer import Code
 from tandemdb.planner.runtime import values
@@ -50,10 +51,16 @@ RANK_OF_CLASSES = {HOLDS_TEXT: 2, HOLDS_BLOB: 3, HOLDS_NULL: 0}
 class SourceReader:
     """Writes the clauses that read one source by its access path."""
 
-    __slots__ = ("queries", "source", "path", "pipeline", "generator", "own_tests")
+    __slots__ = ("queries", "source", "path", "pipeline", "generator", "own_tests", "conjuncts")
 
     def __init__(
-        self, queries: QueryEmitter, source: Source, path: Path, pipeline: Pipeline, own_tests: Sequence[str] = ()
+        self,
+        queries: QueryEmitter,
+        source: Source,
+        path: Path,
+        pipeline: Pipeline,
+        own_tests: Sequence[str] = (),
+        conjuncts: Sequence[Expr] = (),
     ) -> None:
         self.queries = queries
         self.source = source
@@ -62,6 +69,8 @@ class SourceReader:
         self.generator = queries.generator
         self.own_tests = own_tests
         """Conditions on the source alone, for the making of its dictionary."""
+        self.conjuncts = conjuncts
+        """Conditions that a record must pass: a scan may leave out what does not."""
 
     def write(self) -> None:
         """Append the clauses; the source's variable (and key variable) hold its row after them."""
@@ -140,7 +149,9 @@ class SourceReader:
     def scan_text(self) -> str:
         if self.source.uses_key:
             return f"context.watched_items({self.table})"
-        return f"{self.generator.helper(chain.from_iterable, 'chain')}(context.watched({self.table}.record_lists()))"
+        flatten = self.generator.helper(chain.from_iterable, "chain")
+        lists = narrowed_lists(self, self.conjuncts) or f"{self.table}.record_lists()"
+        return f"{flatten}(context.watched({lists}))"
 
     def read_scan(self) -> None:
         self.pipeline.loop(self.target, self.scan_text())

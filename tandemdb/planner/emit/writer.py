@@ -102,12 +102,16 @@ class Generator:
         self.sets: set[str] = set()
         """Functions that bring a set, a single column's values bare, and not a list of rows."""
         self.constants: set[str] = set()
+        self.values: dict[tuple[type, str], str] = {}
+        """The names of constants, by class and writing: each has one."""
         self.tables: dict[tuple[int, int], str] = {}
         self.needs_context = False
         self.literal_base: int | None = None
         self.row_bound = False
         self.reads_many = False
         """A table is read other than by a key, or rows lead to rows: there may be many."""
+        self.narrows = False
+        """Tables are only read, so that what they keep of their values may tell which records to read."""
         self.live = False
         """Tables change while rows are read, so that nothing made of them may be used again."""
 
@@ -131,9 +135,12 @@ class Generator:
 
     def constant(self, value: Any) -> str:
         """The name under which generated code reads a value that is known."""
-        name = self.name("value")
-        self.bound[name] = value
-        self.constants.add(name)
+        known = type(value), repr(value)
+        name = self.values.get(known)
+        if name is None:
+            name = self.values[known] = self.name("value")
+            self.bound[name] = value
+            self.constants.add(name)
         return name
 
     # ---- parameters

@@ -24,7 +24,7 @@ Record = tuple[Any, ...]
 Rows = Any
 """A list of records, or of (unique key, record)."""
 
-KEPT_MAX = 8
+KEPT_MAX = 16
 """So many things are kept of one version of a table."""
 KEPT_RECORDS_MAX = 500_000
 """Of a larger table nothing is kept but what was asked of its keys: a dictionary takes about 100 bytes a record."""
