@@ -474,6 +474,8 @@ class Session(Hooks):
         for attached in self.databases[1:]:
             attached.close()
         # Session and contexts refer to each other, so they stay until cycles are collected; the data does not.
+        if self.main.database.alone:
+            self.main.database.forget()
         self.main.database = Database()
         self.databases = [self.main]
 

@@ -22,10 +22,13 @@ one to table 1 creates, alters or drops the object it describes. Secondary keys 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NoReturn, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeAlias
 
 from tandemdb.storage.block import Stamp
 from tandemdb.storage.errors import OutOfStep
+
+if TYPE_CHECKING:
+    from tandemdb.storage.secondary import SecondaryKey
 
 INSERT = 1
 UPDATE = 2
@@ -95,9 +98,10 @@ class Writer:
                 newest root alone, and the next transaction may change it in place, bearing that stamp; 0 if none
     undo        what the open transaction has changed in place, oldest first; None if it makes copies
     changing    the change that is being made in place; what is left here after an error may be half done
+    outstanding the secondary keys, by id, that have changes to make when they are read
     """
 
-    __slots__ = ("changes", "changing", "dirty", "own", "stamp", "undo")
+    __slots__ = ("changes", "changing", "dirty", "outstanding", "own", "stamp", "undo")
 
     def __init__(self) -> None:
         self.stamp: Stamp = 0
@@ -106,6 +110,13 @@ class Writer:
         self.own: Stamp = 0
         self.undo: list[Undo] | None = None
         self.changing: Undo | None = None
+        self.outstanding: dict[int, SecondaryKey] = {}
+
+    def catch_up(self) -> None:
+        """Have all secondary keys make the changes that wait, for somebody else may read them."""
+        for secondary in self.outstanding.values():
+            secondary.catch_up()
+        self.outstanding.clear()
 
     def oldest_changing(self) -> Stamp:
         """Return the stamp from which on blocks may be changed where they stand, now or by the next transaction."""

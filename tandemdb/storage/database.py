@@ -99,9 +99,17 @@ class Database:
 
     def hold(self) -> None:
         """Let the newest root be kept by whoever likes: from now on it does not change. Cost: O(1), usually."""
+        if self.writer.outstanding:
+            self.writer.catch_up()
         self.writer.own = 0
         if self.open is not None:
             self.open.settle()
+
+    def forget(self) -> None:
+        """Let go of what is only of use to later readers of a database that nobody uses any more."""
+        for secondary in self.writer.outstanding.values():
+            secondary.forget_changes()  # key and changes refer to each other
+        self.writer.outstanding.clear()
 
     def share(self) -> None:
         """Others, a mirror's link or another thread, read this database from now on: nothing is changed in place."""

@@ -22,11 +22,13 @@ from itertools import chain, compress, repeat
 from operator import itemgetter
 from typing import Any, TypeAlias
 
-from tandemdb.storage.block import BLOCK_RECORDS_MAX, Block, Stamp
-from tandemdb.storage.definition import Entry, KeyDefinition, entry_function, stored_function
+from tandemdb.storage.block import BLOCK_RECORDS_MAX, Block, Stamp, next_stamp
+from tandemdb.storage.changes import Writer
+from tandemdb.storage.definition import Entry, KeyColumn, KeyDefinition, entry_function, stored_function
 from tandemdb.storage.entry_runs import BUILD_FILL, add_run, append_run, remove_run
 from tandemdb.storage.errors import Inconsistent
 from tandemdb.storage.location import LocationTable, Page, build_location
+from tandemdb.storage.outstanding import CHANGES_AT_ONCE, CHANGES_FEW, CHANGES_MAX, Outstanding, net_changes
 from tandemdb.storage.values import CLASS_RANK, RANK_ABOVE_ALL, RANKS, Key, Record, Value, collation_key
 
 SAMPLES = 32
@@ -47,11 +49,12 @@ class SecondaryKey:
     """One secondary key of a table. `stale`: computed, and its `extract` unknown here, so nothing is in it."""
 
     __slots__ = (
-        "count",
         "definition",
         "distinct",
         "entry_of",
         "gap",
+        "may_wait",
+        "patience",
         "position",
         "segments",
         "stale",
@@ -63,9 +66,11 @@ class SecondaryKey:
     def __init__(self, definition: KeyDefinition, stamp: Stamp) -> None:
         self.definition = definition
         self.stale = definition.computed and definition.extract is None
-        self.count = 0
         self.stamp = stamp
-        self.segments = [LocationTable(stamp) for _ in range(RANKS)]
+        # Whether changes may wait: what a function of the program makes of a record, it makes when the record changes.
+        self.may_wait = not definition.computed and all(map(is_built_in, definition.columns))
+        self.patience = CHANGES_FEW
+        self.segments: list[LocationTable] = [LocationTable(stamp) for _ in range(RANKS)]
         self.distinct: dict[int, int] | None = None
         self.gap: Gap | None = None
         # The record's column that a key of one column is on; -1 for any other key, and where a condition decides too.
@@ -202,8 +207,9 @@ class SecondaryKey:
         copied = SecondaryKey.__new__(SecondaryKey)
         copied.definition = self.definition
         copied.stale = self.stale
-        copied.count = self.count
         copied.stamp = stamp
+        copied.may_wait = self.may_wait
+        copied.patience = self.patience
         copied.segments = self.segments.copy()
         copied.distinct = None
         copied.gap = None
@@ -228,7 +234,6 @@ class SecondaryKey:
             segment = self.segments[rank] = segment.copy(stamp)
         gap, self.gap = self.gap, None
         self.distinct = None
-        self.count += 1
         if gap is not None and gap[0] == rank and gap[1] == stored:
             _, _, page_index, block_index, index = gap
             block = segment.pages[page_index].blocks[block_index]
@@ -298,9 +303,67 @@ class SecondaryKey:
         keys = block.keys
         del keys[index], block.records[index]
         self.distinct = None
-        self.count -= 1
         if index == len(keys):
             segment.note_last(page_index, block_index)
+
+    def wait(self, key: Key, old: Record | None, new: Record | None, writer: Writer) -> bool:
+        """Let a change of a record wait until the key is read; False if it is to be made at once.
+
+        Args:
+            old: the record that was under the unique key, None if none was; `new` likewise.
+            writer: that of the table, which changes it in place.
+        """
+        segments = self.segments
+        if type(segments) is Outstanding:
+            changes = segments.changes
+            changes.append((key, old, new))
+            if len(changes) >= CHANGES_MAX:
+                self.catch_up()
+            return True
+        if self.patience > 0 or not self.may_wait:
+            self.patience -= 1
+            return False
+        writer.outstanding[self.definition.id] = self
+        outstanding = Outstanding(self)
+        outstanding.changes.append((key, old, new))
+        self.gap = self.distinct = None
+        self.segments = outstanding
+        return True
+
+    def catch_up(self) -> None:
+        """Make the changes that wait. Cost: up to 1 µs each."""
+        outstanding = self.segments
+        if type(outstanding) is not Outstanding:
+            return
+        made = self.copy_for(outstanding)
+        gone: list[tuple[Key, Record]] = []
+        come: list[tuple[Key, Record]] = []
+        for key, old, new in net_changes(outstanding.changes):
+            if old is not None and new is not None and not self.touched_by(old, new):
+                continue
+            if old is not None:
+                gone.append((key, old))
+            if new is not None:
+                come.append((key, new))
+        if gone:
+            made.remove_many(*map(list, zip(*gone, strict=True)))
+        if come:
+            made.add_many(*map(list, zip(*come, strict=True)))
+        if len(outstanding.changes) < CHANGES_FEW:
+            self.patience = CHANGES_AT_ONCE
+        self.gap = self.distinct = None
+        self.segments = made.segments
+
+    def forget_changes(self) -> None:
+        """Drop the changes that wait: nobody will read this key again."""
+        if type(self.segments) is Outstanding:
+            self.segments = self.segments.segments
+
+    def copy_for(self, outstanding: Outstanding) -> SecondaryKey:
+        """Return a version of what there was before some changes, to make them to."""
+        made = SecondaryKey(self.definition, next_stamp())
+        made.segments = outstanding.segments.copy()
+        return made
 
     def touched_by(self, old: Record, new: Record) -> bool:
         """Tell whether the entry of a record that was replaced may have to move."""
@@ -372,7 +435,6 @@ class SecondaryKey:
                 removed = remove_runs(segment, sorted(zip(values, unique_keys, strict=True)))
             if removed != len(values):
                 raise Inconsistent(f"secondary key {self.definition.id} lacks the entry of a record of its table")
-            self.count -= removed
 
     def add_many(self, keys: list[Key], records: list[Record]) -> None:
         """Add the entries of many records, their unique keys in ascending order."""
@@ -387,7 +449,6 @@ class SecondaryKey:
             existing = sum(len(block.keys) for block in segment.blocks()) if segment.pages else 0
             # Merging costs about 0.4 µs for each entry old or new, a run into its block about 0.6 µs for each new one,
             # behind all others 0.1 µs.
-            self.count += len(values)
             if existing and min(values) > segment.page_highs[-1]:
                 append_run(segment, sorted(zip(values, keys, strict=True)))
             elif len(values) * 2 < existing:
@@ -467,6 +528,11 @@ class SecondaryKey:
         if segment.stamp < self.stamp:
             segment = self.segments[rank] = segment.copy(self.stamp)
         return segment
+
+
+def is_built_in(column: KeyColumn) -> bool:
+    """Whether a key's column is compared as no function of the program's says."""
+    return column.collation.upper() in ("BINARY", "NOCASE", "RTRIM")
 
 
 def leave_out(key: Key, record: Record) -> Entry:

@@ -195,7 +195,8 @@ class Table(TableWriting):
             if position < 0 or old[position] is not record[position]:
                 if secondary.stamp != self.stamp:
                     secondary = self.own_key(key_id)
-                secondary.change(key, old, record)
+                if undo is None or not secondary.wait(key, old, record, writer):
+                    secondary.change(key, old, record)
         records[index] = record
         if writer.changes is not None:
             writer.changes.append((UPDATE, self.id, block.number, key, record))

@@ -94,6 +94,12 @@ class Transaction:
             return
         self.stamp = writer.stamp = next_stamp()
         self.closed = False
+        if writer.outstanding:
+            try:
+                writer.catch_up()
+            except BaseException:
+                self.close()
+                raise
         if database.observer is not None:
             self.start_log()
 
@@ -195,6 +201,8 @@ class Transaction:
         if not self.in_place:
             return
         writer = self.writer
+        if writer.outstanding:
+            writer.catch_up()
         self.in_place = False
         self.changed = self.root
         writer.undo = None

@@ -172,6 +172,7 @@ class TableWriting(TableReading):
 
     def change_keys(self, key: Key, old: Record, record: Record, key_ids: Sequence[int] | None = None) -> None:
         """Move the entries of a record that was replaced; keys on other columns are not even copied."""
+        waits = self.writer.undo is not None
         for key_id, secondary in self.keys.items():
             if key_ids is not None and key_id not in key_ids:
                 continue
@@ -181,7 +182,10 @@ class TableWriting(TableReading):
                     continue
             elif secondary.stale or not secondary.touched_by(old, record):
                 continue
-            self.own_key(key_id).change(key, old, record)
+            secondary = self.own_key(key_id)
+            if waits and secondary.wait(key, old, record, self.writer):
+                continue
+            secondary.change(key, old, record)
 
     def rebuild_keys(self) -> None:
         """Build the secondary keys anew from the records."""
@@ -194,7 +198,10 @@ class TableWriting(TableReading):
     def add_to_keys(self, key: Key, record: Record) -> None:
         """Add a record's entries to the secondary keys."""
         maintained = self.maintained
+        waits = self.writer.undo is not None
         for secondary in self.own_keys() if maintained is None else maintained:
+            if waits and not secondary.definition.unique and secondary.wait(key, None, record, self.writer):
+                continue
             position = secondary.stored_as_is
             if position >= 0:
                 value = record[position]
@@ -208,7 +215,10 @@ class TableWriting(TableReading):
     def remove_from_keys(self, key: Key, record: Record) -> None:
         """Take a record's entries out of the secondary keys."""
         maintained = self.maintained
+        waits = self.writer.undo is not None
         for secondary in self.own_keys() if maintained is None else maintained:
+            if waits and secondary.wait(key, record, None, self.writer):
+                continue
             position = secondary.stored_as_is
             if position >= 0:
                 value = record[position]

@@ -1,4 +1,7 @@
-"""Small blocks: with 4 records a block and 3 blocks a page, short runs split, free and page like long ones."""
+"""Small blocks: with 4 records a block and 3 blocks a page, short runs split, free and page like long ones.
+
+Secondary keys let as few changes wait.
+"""
 
 from __future__ import annotations
 
@@ -20,5 +23,7 @@ def small_blocks() -> pytest.MonkeyPatch:
     patch.setattr(entry_runs, "RUN_MERGED_MIN", 2)
     patch.setattr(secondary, "RUNS_MIN", 2)
     patch.setattr(secondary, "DISTINCT_STEPS_MAX", 10)
+    for name, few in (("CHANGES_FEW", 2), ("CHANGES_AT_ONCE", 3), ("CHANGES_MAX", 6)):
+        patch.setattr(secondary, name, few)
     yield patch
     patch.undo()

@@ -1,0 +1,79 @@
+"""Changes of a secondary key that wait until it is read: many at once cost a third of so many one by one.
+
+    key.segments = [NULL, number, text, blob]        up to date
+
+    key.segments = Outstanding                       reading any segment makes the changes first
+                     segments  [NULL, number, text, blob]    as they were
+                     changes   [(7, old record, None), (9, None, new record), (4, old record, new record)]
+
+Only where changes are made in place: nobody else reads these roots, and before anybody may, `Writer.catch_up` has all
+changes made. They are made to copies of the blocks, which then take the place of the others in one assignment, so that
+an error in between leaves all as it was. A key that is read between most changes is not worth the detour: it has its
+next `CHANGES_AT_ONCE` changes made as they come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from tandemdb.storage.values import Key, Record
+
+if TYPE_CHECKING:
+    from tandemdb.storage.location import LocationTable
+    from tandemdb.storage.secondary import SecondaryKey
+
+CHANGES_FEW = 8
+"""Fewer changes than this are not worth waiting for."""
+CHANGES_AT_ONCE = 32
+"""So many changes are made as they come, after few have waited."""
+CHANGES_MAX = 4096
+"""So many changes wait at most: whoever reads must not wait long for them."""
+
+EntryChange: TypeAlias = "tuple[Key, Record | None, Record | None]"
+"""A unique key, the record that was under it, and the one that is now."""
+
+
+class Outstanding(list["LocationTable"]):
+    """Stands in a key for its segments while there are changes to make first."""
+
+    __slots__ = ("changes", "key", "segments")
+
+    def __init__(self, key: SecondaryKey) -> None:
+        super().__init__()
+        self.changes: list[EntryChange] = []
+        self.segments = key.segments
+        self.key = key
+
+    def made(self) -> list[LocationTable]:
+        """Have the changes made; the segments that are up to date."""
+        self.key.catch_up()
+        return self.key.segments
+
+    def __getitem__(self, rank: Any) -> Any:
+        return self.made()[rank]
+
+    def __setitem__(self, rank: Any, segment: Any) -> None:
+        self.made()[rank] = segment
+
+    def __iter__(self) -> Iterator[LocationTable]:
+        return iter(self.made())
+
+    def __reversed__(self) -> Iterator[LocationTable]:
+        return reversed(self.made())
+
+    def __len__(self) -> int:
+        return len(self.segments)
+
+    def copy(self) -> list[LocationTable]:
+        return self.made().copy()
+
+
+def net_changes(changes: list[EntryChange]) -> list[EntryChange]:
+    """What many changes come to, one of each record, by unique key."""
+    whole: dict[Key, EntryChange] = {}
+    for change in changes:
+        key = change[0]
+        before = whole.get(key)
+        whole[key] = change if before is None else (key, before[1], change[2])
+    return [whole[key] for key in sorted(whole)]
