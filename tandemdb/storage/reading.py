@@ -10,7 +10,7 @@ Lists that are handed out may be a block's own: they are to be read, not changed
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, TypeAlias
 
@@ -206,6 +206,18 @@ class TableReading:
     def record_lists(self) -> list[list[Record]]:
         """List the blocks' lists of records, in key order."""
         return [block.records for page in self.location.pages for block in page.blocks]
+
+    def records_at(self, places: Sequence[int]) -> list[list[Record]]:
+        """List, block by block, the records at ascending places, counted from the table's first. No other is touched."""
+        found, start, end = [], 0, 0
+        for records in [block.records for page in self.location.pages for block in page.blocks]:
+            end += len(records)
+            stop = bisect_left(places, end, start)
+            if start < stop:
+                # Counted from the end of its list, a place is below 0.
+                found.append([records[place - end] for place in places[start:stop]])
+                start = stop
+        return found
 
     def key_lists(self) -> list[list[Key]]:
         """List the blocks' lists of unique keys, parallel to `record_lists`."""

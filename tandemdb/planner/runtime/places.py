@@ -39,22 +39,22 @@ WORTH_PART = 0.2
 
 def narrowed(table: Any, conditions: Sequence[Condition]) -> Lists:
     """The table's lists of records, or lists without most of those that fail one of the conditions."""
-    lists: Lists = table.record_lists()
     count = table.count
     if table.writer.stamp == table.stamp or count > KEPT_RECORDS_MAX:
-        return lists
+        return table.record_lists()  # type: ignore[no-any-return]
     for condition in conditions:
         if None in condition:
             return []
-        places = places_of(table, lists, condition[0])
+        places = places_of(table, condition[0])
         if places is not None:
             runs = places.among(*condition[1:]) if len(condition) == 2 else places.between(*condition[1:])
             if sum([stop - start for start, stop in runs]) <= count * WORTH_PART:
-                return records_at(lists, [places.places[start:stop] for start, stop in runs])
-    return lists
+                wanted = [places.places[start:stop] for start, stop in runs]
+                return table.records_at(sorted(chain.from_iterable(wanted)))  # type: ignore[no-any-return]
+    return table.record_lists()  # type: ignore[no-any-return]
 
 
-def places_of(table: Any, lists: Lists, position: int) -> Places | None:
+def places_of(table: Any, position: int) -> Places | None:
     """The places of a column's values; None for the first time, and where there are none."""
     shelf = shelf_of(table)
     name = "places", position
@@ -63,7 +63,7 @@ def places_of(table: Any, lists: Lists, position: int) -> Places | None:
         put(shelf, name, None)
         return None
     if found is None:
-        found = make_places(lists, table.count, position)
+        found = make_places(table.record_lists(), table.count, position)
         shelf[name] = () if found is None else found
     return found or None
 
@@ -117,17 +117,3 @@ class Places:
             if at < len(values) and values[at] == member:
                 runs.append((self.starts[at], self.starts[at + 1]))
         return runs
-
-
-def records_at(lists: Lists, runs: Sequence[array[int]]) -> Lists:
-    """The records at the places, in the order of the table; no other is touched."""
-    places = sorted(chain.from_iterable(runs))
-    found, start, end = [], 0, 0
-    for records in lists:
-        end += len(records)
-        stop = bisect_left(places, end, start)
-        if start < stop:
-            # Counted from the end of its list, a place is below 0.
-            found.append([records[place - end] for place in places[start:stop]])
-            start = stop
-    return found
