@@ -208,7 +208,7 @@ class TableReading:
         return [block.records for page in self.location.pages for block in page.blocks]
 
     def records_at(self, places: Sequence[int]) -> list[list[Record]]:
-        """List, block by block, the records at ascending places, counted from the table's first. No other is touched."""
+        """List, block by block, the records at ascending places counted from the first; no other is touched."""
         found, start, end = [], 0, 0
         for records in [block.records for page in self.location.pages for block in page.blocks]:
             end += len(records)

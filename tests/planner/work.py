@@ -24,9 +24,10 @@ from tandemdb.storage.secondary import SecondaryKey
 SINGLE, LISTED, WALKED, IN_LISTS = "single", "listed", "walked", "in lists"
 """What a method brings: one thing or None, a list, an iterator, a list of lists."""
 READING = {
-    "find": SINGLE, "seek": SINGLE, "find_many": LISTED, "find_items": LISTED, "record_lists": IN_LISTS, "records_at": IN_LISTS,
-    "items": WALKED, "range_record_lists": IN_LISTS, "reversed_records": WALKED, "reversed_items": WALKED,
-    "range_items": WALKED, "range_reversed_items": WALKED,
+    "find": SINGLE, "seek": SINGLE, "find_many": LISTED, "find_items": LISTED, "record_lists": IN_LISTS,
+    "records_at": IN_LISTS, "items": WALKED, "range_record_lists": IN_LISTS,
+    "reversed_records": WALKED, "reversed_items": WALKED, "range_items": WALKED,
+    "range_reversed_items": WALKED,
 }  # fmt: skip
 KEY_READING = {
     "first": SINGLE, "probe": SINGLE, "equal": LISTED, "range_keys": LISTED, "range_entries": LISTED,

@@ -194,7 +194,7 @@ class Gatherer:
         if len(clauses) == 1 and len(loops) == 1 and (length := length_of(clauses[0].text)) is not None:
             return length
         item = self.pipeline.variables[0] if len(self.pipeline.variables) == 1 else "None"
-        return f"len({self.pipeline.collect(self.generator, self.frame, item, 'items')})"
+        return f"len({self.pipeline.collect(self.generator, self.frame, item, 'items', counted=True)})"
 
     def columns(self) -> tuple[dict[str, str], Code]:
         """Write the lists, one for each text; their names, and an expression for how many rows there are."""

@@ -40,7 +40,9 @@ def narrowed_lists(reader: SourceReader, conjuncts: Sequence[Expr]) -> str | Non
     if not found:
         return None
     function = generator.helper(narrowed)
-    return reader.made_once(f"{function}({reader.table}, ({', '.join(found)},))", "lists")
+    lists = reader.made_once(f"{function}({reader.table}, ({', '.join(found)},))", "lists")
+    generator.narrowed[lists] = reader.table
+    return lists
 
 
 def ranges(reader: SourceReader, conjuncts: Sequence[Expr]) -> list[str]:

@@ -20,9 +20,11 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
+from tandemdb.planner.emit.columnar import Columnar, columnar
 from tandemdb.planner.emit.writer import Frame, Generator
 
 FOR_CLAUSES_MAX = 10
+COLLECTIONS = {"[": "list", "{": "set"}
 COLUMN = re.compile(r"(\w+)\[([0-9]+)\]")
 
 
@@ -67,8 +69,39 @@ class Pipeline:
         if len(self.clauses) == 1 and self.clauses[0].kind == "for":
             found = COLUMN.fullmatch(element)
             if found is not None and found[1] == self.clauses[0].target:
-                return f"map({generator.helper(itemgetter)}({found[2]}), {self.clauses[0].text})"
-        return self.comprehension(element)
+                picked = f"map({generator.helper(itemgetter)}({found[2]}), {self.clauses[0].text})"
+                columns = self.columnar(generator, element)
+                return picked if columns is None else f"({columns.name} or {picked})"
+        return self.either_comprehension(generator, element)
+
+    def either_comprehension(
+        self, generator: Generator, element: str, opening: str = "[", closing: str = "]", *, counted: bool = False
+    ) -> str:
+        """A comprehension over records, and the same over columns, if the table keeps them.
+
+        `counted`: how many elements there are is all that is asked.
+        """
+        written = self.comprehension(element, opening, closing)
+        columns = self.columnar(generator, "" if counted else element)
+        if columns is None:
+            return written
+        beside = Pipeline()
+        beside.clauses = [Clause("for", columns.target, columns.iterable)]
+        beside.clauses += [
+            Clause(kind, columns.written(target), columns.written(text)) for kind, target, text in self.clauses[1:]
+        ]
+        item = columns.target.partition(",")[0] if counted else columns.written(element)
+        if len(beside.clauses) == 1 and item == columns.target and opening in COLLECTIONS:
+            return f"({written} if {columns.name} is None else {COLLECTIONS[opening]}({columns.name}))"
+        return f"({written} if {columns.name} is None else {beside.comprehension(item, opening, closing)})"
+
+    def columnar(self, generator: Generator, element: str) -> Columnar | None:
+        """How the clauses read columns of the outermost loop's records in their place; None where they do not."""
+        if not self.clauses or self.clauses[0].kind != "for":
+            return None
+        first, *others = self.clauses
+        texts = [text for clause in others for text in clause[1:]]
+        return columnar(generator, first.target, first.text, [*texts, element])
 
     def comprehension_clauses(self) -> str:
         parts = []
@@ -103,8 +136,10 @@ class Pipeline:
                 frame.emit(f"if {clause.target}:")
                 frame.depth += 1
 
-    def collect(self, generator: Generator, frame: Frame, element: str, prefix: str = "rows") -> str:
-        """Write the loops that gather `element` of every row; the name of the list."""
+    def collect(
+        self, generator: Generator, frame: Frame, element: str, prefix: str = "rows", *, counted: bool = False
+    ) -> str:
+        """Write the loops that gather `element` of every row; the name of the list. `counted`: or of anything."""
         name = generator.name(prefix)
         if all(clause.kind != "for" for clause in self.clauses):
             # One row at most: no loop at all.
@@ -116,7 +151,7 @@ class Pipeline:
                 frame.emit(f"{clause.target} = {clause.text}")
             frame.emit(f"{name} = list({self.clauses[-1].text})")
         elif self.is_comprehension:
-            frame.emit(f"{name} = {self.comprehension(element)}")
+            frame.emit(f"{name} = {self.either_comprehension(generator, element, counted=counted)}")
         else:
             frame.emit(f"{name} = []")
             frame.emit(f"append_{name} = {name}.append")
@@ -149,7 +184,7 @@ class Pipeline:
         """As `collect`, each element once; the name of the set."""
         if self.is_comprehension:
             name = generator.name("rows")
-            frame.emit(f"{name} = {self.comprehension(element, '{', '}')}")
+            frame.emit(f"{name} = {self.either_comprehension(generator, element, '{', '}')}")
             return name
         name = self.collect(generator, frame, element)
         frame.emit(f"{name} = set({name})")
@@ -160,7 +195,7 @@ class Pipeline:
         if not self.is_comprehension:
             return None
         name = generator.name("rows")
-        frame.emit(f"{name} = list({self.comprehension(f'{element}: None', '{', '}')})")
+        frame.emit(f"{name} = list({self.either_comprehension(generator, f'{element}: None', '{', '}')})")
         return name
 
     def cut(self, generator: Generator, frame: Frame) -> None:

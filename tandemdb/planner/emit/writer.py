@@ -105,6 +105,8 @@ class Generator:
         self.values: dict[tuple[type, str], str] = {}
         """The names of constants, by class and writing: each has one."""
         self.tables: dict[tuple[int, int], str] = {}
+        self.narrowed: dict[str, str] = {}
+        """The tables of which lists of this name are what is left."""
         self.needs_context = False
         self.literal_base: int | None = None
         self.row_bound = False

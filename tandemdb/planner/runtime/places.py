@@ -19,11 +19,11 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from itertools import accumulate, chain, islice
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeAlias
 
 from tandemdb.planner.runtime.kept import KEPT_RECORDS_MAX, put, shelf_of
 
-Lists = list[list[tuple[Any, ...]]]
+Lists: TypeAlias = list[list[tuple[Any, ...]]]
 Condition = tuple[Any, ...]
 """A column's position, and (low, low is open, high, high is open) or the set of values it may have."""
 
@@ -44,14 +44,20 @@ def narrowed(table: Any, conditions: Sequence[Condition]) -> Lists:
         return table.record_lists()  # type: ignore[no-any-return]
     for condition in conditions:
         if None in condition:
-            return []
+            return Few()
         places = places_of(table, condition[0])
         if places is not None:
             runs = places.among(*condition[1:]) if len(condition) == 2 else places.between(*condition[1:])
             if sum([stop - start for start, stop in runs]) <= count * WORTH_PART:
                 wanted = [places.places[start:stop] for start, stop in runs]
-                return table.records_at(sorted(chain.from_iterable(wanted)))  # type: ignore[no-any-return]
+                return Few(table.records_at(sorted(chain.from_iterable(wanted))))
     return table.record_lists()  # type: ignore[no-any-return]
+
+
+class Few(Lists):
+    """Lists of records from which others were left out."""
+
+    __slots__ = ()
 
 
 def places_of(table: Any, position: int) -> Places | None:
