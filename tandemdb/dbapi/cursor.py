@@ -221,6 +221,7 @@ class Cursor:
         if self._stream is not None:
             self._end_stream()
         session = connection._session
+        begun = False
         try:
             shape = connection._shapes.get(sql)
             seen = shape is not None
@@ -239,6 +240,7 @@ class Cursor:
                 parameters = self._bind_slowly(shape, parameters, sql)
             if shape.is_dml and connection._begin and not session.in_transaction:
                 connection._begin_implicitly()
+                begun = True
             if connection._tracer is not None:
                 connection._tracer.note(sql, shape, parameters)
             if statement is None:
@@ -260,6 +262,8 @@ class Cursor:
                 make_ready(session, statement)  # not the first time: many texts are run but once
         except BaseException as error:
             self._forget()
+            if begun:
+                connection._take_back_begin(error)
             if isinstance(error, TypeError) and not isinstance(sql, str):
                 connection._prepare_new(sql)  # says so in sqlite3's words: an unhashable one got no further
             raise
@@ -279,6 +283,8 @@ class Cursor:
             return bind(shape, parameters)
         except ProgrammingError:
             tell_faults(connection._session, sql, len(shape.names))
+            if shape.is_dml and connection._begin and not connection._session.in_transaction:
+                connection._begin_implicitly()
             raise
         finally:
             self._connection = connection
@@ -304,6 +310,7 @@ class Cursor:
             self._end_stream()
         self._rows = NO_ROWS
         self._connection = Busy(connection)
+        begun = False
         try:
             if type(rows) not in (list, tuple):
                 rows = iter(rows)
@@ -315,18 +322,23 @@ class Cursor:
                 raise ProgrammingError("executemany() can only execute DML statements.")
             if shape.is_dml and connection._begin and not session.in_transaction:
                 connection._begin_implicitly()
+                begun = True
             failures: list[BaseException] = []
             bound = binding.until_failure(binding.bind_rows(shape, rows), failures)
             if connection._tracer is not None:
                 bound = connection._tracer.noting(sql, shape, bound)
             changes = session.run_many(statement, bound)
+            if rows in ([], ()) or (failures and isinstance(failures[0], ProgrammingError)):
+                tell_faults(session, sql, len(shape.names))
             if failures:
                 raise failures[0]
             self._rowcount = changes if shape.is_dml else -1
             self._columns = statement.columns
-        except BaseException:
+        except BaseException as error:
             self._columns = None
             self._rowcount = -1
+            if begun:
+                connection._take_back_begin(error)
             raise
         finally:
             self._connection = connection
@@ -523,7 +535,11 @@ def tell_faults(session: Any, sql: str, count: int) -> None:
         OperationalError: no such table, no such column and the like.
     """
     if sql.lstrip().upper().startswith(("SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE", "VALUES", "WITH")):
-        session.run(session.prepare(f"EXPLAIN {sql}"), (None,) * count)
+        try:
+            session.run(session.prepare(f"EXPLAIN {sql}"), (None,) * count)
+        except Exception as error:
+            error.unprepared = True  # type: ignore[attr-defined]
+            raise
 
 
 def as_index(size: Any) -> int:

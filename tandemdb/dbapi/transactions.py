@@ -136,6 +136,11 @@ class TransactionControl(ConnectionState):
         else:
             self._session.begin(self._isolation_level or "DEFERRED")
 
+    def _take_back_begin(self, error: BaseException) -> None:
+        """End the transaction just begun for a statement that could not be prepared: sqlite3 finds that out before."""
+        if getattr(error, "unprepared", False) and self._session.in_transaction:
+            self._session.rollback()
+
     def _set_begin(self) -> None:
         """Work out what begins a transaction implicitly."""
         legacy = self._autocommit == LEGACY_TRANSACTION_CONTROL

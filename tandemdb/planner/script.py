@@ -73,9 +73,14 @@ def insert_rows(session: Session, prefix: str, rows: Sequence[tuple[object, ...]
         session.begin()
     marks = {0: session.write(0).mark()}
     try:
-        changes = session.run_many(statement, rows)
+        changes = session.changes = session.run_many(statement, rows)
     except BaseException as error:
         action = getattr(error, "conflict_action", None)
+        undone = getattr(error, "changes_before", 0)
+        if action == "FAIL":
+            session.changes = undone
+        else:
+            session.total_changes -= undone  # What triggers changed counts all the same.
         if session.in_transaction and action != "FAIL":
             session.undo(marks, action)
         if outside and session.in_transaction:

@@ -77,7 +77,7 @@ def own_engine_only(script: Script) -> Script:
 def check(script: Script, engine: str) -> None:
     """Run the script on both and compare."""
     if engine == "sqlite" and script in own_only:
-        pytest.skip("needs declared types of result columns, which only tandemdb's session tells")
+        pytest.skip("needs what only tandemdb's session tells, such as declared types of result columns")
     expected = run_alone(script, sqlite3)
     found = run_alone(script, tandemdb)
     lines = difflib.unified_diff(expected, found, "sqlite3", "tandemdb", lineterm="", n=1)

@@ -8,11 +8,41 @@ from typing import Any
 
 import pytest
 
-from tests.dbapi.compare import Script, check
+from tests.dbapi.compare import Script, check, own_engine_only
 
 CASES: list[Script] = []
 case = CASES.append
 
+
+
+@case
+@own_engine_only
+def begun_for_what_fails(db: Any, do: Any) -> None:
+    """A statement that cannot be prepared begins no transaction; one whose values cannot be bound does."""
+    for sql in (
+        "insert into nosuch values(1)",
+        "insert into t values(1, 2, 3)",
+        "insert into t values(?, ?)",
+        "insert into t values(nosuch(?))",
+        "insert into t values(?)",
+        "insert into t values(:a)",
+        "update t set zz = 1",
+        "delete from t where a = ?",
+        "select ?",
+        "syntax error",
+    ):
+        for level in (None, "", "IMMEDIATE"):
+            for values in ((), (1,), (1, 2), (object(),), {"a": 1}, {}):
+                con = db.connect(":memory:", isolation_level=level)
+                con.execute("create table t(a)")
+                do(lambda: con.execute(sql, values).fetchall())
+                do(lambda: con.in_transaction)
+                con.rollback()
+                do(lambda: con.executemany(sql, [values]).rowcount)
+                do(lambda: con.in_transaction)
+                con.rollback()
+                do(lambda: con.executemany(sql, []).rowcount)
+                do(lambda: con.in_transaction)
 
 
 @case

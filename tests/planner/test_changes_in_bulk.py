@@ -232,3 +232,40 @@ def test_into_an_empty_table(table: str) -> None:
         connection.executemany(INSERTS[0], MANY["no rowid at all"])
 
     check([*TABLES[table], insert, *state(table), "DELETE FROM t", insert, *state(table)])
+
+
+FAULTS: dict[str, tuple[Any, Any]] = {
+    "id": (3, 9000), "code": (500, 1), "code before": (500, 11), "null": (500, None), "check": (500, -5),
+}  # fmt: skip
+ORS = ["", "OR IGNORE", "OR REPLACE", "OR FAIL", "OR ROLLBACK"]
+
+
+@pytest.mark.parametrize("level", [None, ""])
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("words", ORS)
+def test_counters_where_a_row_of_many_fails(words: str, fault: str, level: str | None) -> None:
+    columns = "id INTEGER PRIMARY KEY, code UNIQUE NOT NULL CHECK (code > 0)"
+    counters = lambda con: con.execute("SELECT changes(), total_changes(), count(*), sum(id) FROM t").fetchall()  # noqa: E731
+    for place in (0, 1, 50, 149):
+        rows = [(n, n) for n in range(10, 160)]
+        rows[place] = FAULTS[fault]
+        values = ", ".join(f"({n}, {'NULL' if code is None else code})" for n, code in rows)
+        for trigger in ([], ["CREATE TRIGGER t_i AFTER INSERT ON t BEGIN INSERT INTO log VALUES (new.id); END"]):
+            for insert in (
+                lambda con, rows=rows: con.executemany(f"INSERT {words} INTO t VALUES (?, ?)", rows),
+                f"INSERT {words} INTO t VALUES {values}",
+                f"INSERT {words} INTO t SELECT * FROM (VALUES {values})",
+            ):
+                script = [f"CREATE TABLE t ({columns})", "CREATE TABLE log (id)", *trigger]
+                tail = ["INSERT INTO t VALUES (1, 1), (3, 2)", insert, counters, "SELECT count(*) FROM t", counters]
+                check([*script, *tail], isolation_level=level)
+
+
+@pytest.mark.parametrize("clause", ["OR IGNORE INTO t VALUES (?, ?)", "INTO t VALUES (?, ?) ON CONFLICT DO NOTHING"])
+def test_rows_that_may_be_skipped(clause: str) -> None:
+    rows = [(n % 4000, n) for n in range(5000)]
+    check([
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, n)",
+        lambda con: con.executemany(f"INSERT {clause}", rows),
+        "SELECT changes(), total_changes(), count(*), sum(n) FROM t",
+    ])  # fmt: skip

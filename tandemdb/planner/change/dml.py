@@ -129,8 +129,12 @@ def read_and_plan(session: Session, statement: Statement, row: Any, key: Any, ga
     if plan is None:
         name = statement.sql[:60]
         later = LoopLater(shape, statement.namespace, name) if gathers else None
-        plan = compile_dml(session, shape.node, statement.namespace, roots, row, shape.literal_base, name,
-                           gathers=gathers, later=later)  # fmt: skip
+        try:
+            plan = compile_dml(session, shape.node, statement.namespace, roots, row, shape.literal_base, name,
+                               gathers=gathers, later=later)  # fmt: skip
+        except Exception as error:
+            error.unprepared = True  # type: ignore[attr-defined]
+            raise
         plan.settings = key
         shape.add_plan(plan)
     return plan, roots
@@ -143,15 +147,30 @@ def run_inserts(
     if not plan.atomic:
         batches: Any = ()
         changes = 0
-        for row in rows:
-            batches = session.atomic(partial(run_checked, session, plan, roots, (row,), context))
-            changes += session.changes
+        try:
+            for row in rows:
+                batches = session.atomic(partial(run_checked, session, plan, roots, (row,), context))
+                changes += session.changes
+        except Exception as error:
+            error.changes_before = changes  # type: ignore[attr-defined]
+            raise
         return batches, changes
     if plan.skips and len(rows) > 1:
         # The last row alone, for changes() tells whether it was skipped.
-        _, changes = run_inserts(session, plan, roots, rows[:-1], context)
-        batches, last = run_inserts(session, plan, roots, rows[-1:], context)
+        _, changes = insert_together(session, plan, roots, rows[:-1], context)
+        try:
+            batches, last = insert_together(session, plan, roots, rows[-1:], context)
+        except Exception as error:
+            error.changes_before += changes  # type: ignore[attr-defined]
+            raise
         return batches, changes + last
+    return insert_together(session, plan, roots, rows, context)
+
+
+def insert_together(
+    session: Session, plan: DmlPlan, roots: Sequence[Any], rows: Sequence[Any], context: Any
+) -> tuple[Any, int]:
+    """As `run_inserts`, with one call of the plan: each row is checked before it is inserted, and nothing undone."""
     try:
         if len(rows) == 1:
             batches = run_in_place(session, plan, roots, rows, context)
@@ -162,8 +181,9 @@ def run_inserts(
                 batches = plan.run(roots, rows, context)
     except BaseException as error:
         # Rows before the one that failed were statements of their own; that one changed nothing.
-        session.changes = 0
-        session.undo({}, "ROLLBACK" if getattr(error, "conflict_action", "") == "ROLLBACK" else "FAIL")
+        error.changes_before, session.changes = session.changes, 0  # type: ignore[attr-defined]
+        rolls_back = getattr(error, "conflict_action", "") == "ROLLBACK" and session.in_transaction
+        session.undo({}, "ROLLBACK" if rolls_back and not session.implicit else "FAIL")
         raise
     if not session.in_transaction and session.depth == 0:
         session.commit_statement()

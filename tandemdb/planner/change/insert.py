@@ -157,6 +157,12 @@ class InsertEmitter:
             frame.emit("except BaseException:")
             frame.emit(f"    {self.row.sequence}.undo_row()")
             frame.emit("    raise")
+        if self.appends and any(index.unique for index in self.table.indexes):
+            # Rows gathered before were refused; that may also be found below.
+            frame.emit("except Exception as error:")
+            frame.emit("    last = getattr(error, 'last_key', None) or last")
+            frame.emit("    changes += getattr(error, 'inserted', 0)")
+            frame.emit("    raise")
         frame.emit("finally:")
         if stores:
             frame.emit(f"    {self.row.sequence}.store()")
