@@ -117,24 +117,20 @@ class PrimaryLink:
     def _send(self) -> bool:
         channel, sender, name, peer = self.channel, self._sender, self.name, self.peer
         moved = False
-        if peer is not None and peer.is_level:
-            if channel.has_unsent:
-                channel.flush()
-            return False
-        while not channel.is_clogged:
-            parts: list[bytes] = []
-            size = 0
-            while size < SEND_BYTES and (frame := sender.next_frame(name)) is not None:
-                parts.append(wire.encode(frame))
-                size += len(parts[-1])
-                if peer is not None and peer.is_level:
+        if peer is None or not peer.is_level:
+            while not channel.is_clogged:
+                data = b""
+                while len(data) < SEND_BYTES and (frame := sender.next_frame(name)) is not None:
+                    encoded = wire.encode(frame)
+                    data = data + encoded if data else encoded
+                    if peer is not None and peer.is_level:
+                        break
+                if not data:
                     break
-            if not parts:
-                break
-            moved = True
-            channel.send_bytes(parts[0] if len(parts) == 1 else b"".join(parts))
-            if size < SEND_BYTES:
-                break
+                moved = True
+                channel.send_bytes(data)
+                if len(data) < SEND_BYTES:
+                    break
         if channel.has_unsent:
             channel.flush()
         return moved

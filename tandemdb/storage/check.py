@@ -87,11 +87,12 @@ def check_location(location: LocationTable, name: str) -> None:
 def check_digests(table: Table) -> None:
     """Check the digests that are known against what they are digests of."""
     digests: dict[int, int] = {}
+    has_rowids = table.definition.kind == "rowid"
     for block in table.location.blocks():
-        digest = hash_records(block.keys if table.definition.kind == "rowid" else None, block.records)
+        digest = hash_records(block.keys if has_rowids else None, block.records)
         digests[block.number] = digest
         if block.digest is not None:
-            known = block.digest if type(block.digest) is int else settle(block.digest, table.record_digest)
+            known = block.digest if type(block.digest) is int else settle(block.digest, has_rowids)
             require(known == digest, f"table {table.id}, block {block.number}: its digest is not its content's")
     if table.summed is not None:
         for number, (before, present) in list_notes(table.summed[1]).items():

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from tandemdb.storage.block import Block, BlockDigest
-from tandemdb.storage.hashing import MASK, mix
+from tandemdb.storage.hashing import MASK, mix, record_hasher
 from tandemdb.storage.values import Key, Record
 
 FOLLOWED_MAX = 16
@@ -48,31 +48,35 @@ def follow(digest: BlockDigest, key: Key, old: Record | None, new: Record | None
     return (digest, count + 1, key, old, new) if count < FOLLOWED_MAX else None
 
 
-def settle(digest: Any, record_digest: Callable[[Key, Record], int]) -> int:
-    """Hash what is noted in a block's digest and return the number that it is then."""
+def settle(digest: Any, has_rowids: bool) -> int:
+    """Hash what is noted in a block's digest, and return the number that it is then.
+
+    Records of a table without rowids are hashed without their unique keys.
+    """
+    record_digest = record_hasher()
     before, _, key, old, new = digest
-    changed: int = before
     if type(before) is int:
+        hashed = key if has_rowids else None
         if old is not None:
-            changed -= record_digest(key, old)
+            before -= record_digest(hashed, old)
         if new is not None:
-            changed += record_digest(key, new)
-        return changed & MASK
+            before += record_digest(hashed, new)
+        return before & MASK
     olds: dict[Key, Record | None] = {}
     news: dict[Key, Record | None] = {}
     while type(digest) is tuple:
         digest, _, key, old, new = digest
         olds[key] = old
         news.setdefault(key, new)
-    changed = digest
     for key, new in news.items():
         old = olds[key]
+        hashed = key if has_rowids else None
         if old is not new:
             if old is not None:
-                changed -= record_digest(key, old)
+                digest -= record_digest(hashed, old)
             if new is not None:
-                changed += record_digest(key, new)
-    return changed & MASK
+                digest += record_digest(hashed, new)
+    return digest & MASK  # type: ignore[no-any-return]
 
 
 def note(
@@ -109,6 +113,21 @@ def settle_sum(summed: Summed, table_id: int, changing: int, block_digest: Calla
     Returns None where the sum cannot tell.
     """
     total, last, _, _ = summed
+    assert last is not None
+    former, number, before, block = last
+    if former is not None and former[0] is None:
+        # What the commit before changed was settled when its digest was asked for.
+        settled = former[3]
+        if former[1] == number:
+            before, former = former[2], None
+        elif settled is not None and settled.digest == former[2] and settled.stamp < changing:
+            former = None
+    if former is None and block is not None and type(before) is int:
+        after = block_digest(block)
+        total = total + mix(table_id, number, after - before) & MASK
+        if block.stamp >= changing:
+            return (total, (None, number, after, block), 1, NOTED_MIN)
+        return (total, None, 0, NOTED_MIN)
     rest: Note | None = None
     count = 0
     for number, (before, block) in list_notes(last).items():

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from tandemdb.storage.block import BLOCK_RECORDS_MAX, Block, BlockDigest, Stamp
 from tandemdb.storage.changes import APPEND, NEW, SPLIT
 from tandemdb.storage.errors import NeedsCopies, NoSuchKey, StaleTable
-from tandemdb.storage.hashing import MASK, hash_records, mix, record_hasher
+from tandemdb.storage.hashing import MASK, hash_records, mix
 from tandemdb.storage.reading import Place, TableReading
 from tandemdb.storage.secondary import SecondaryKey
 from tandemdb.storage.sums import NOTED_MIN, Note, Summed, note, settle, settle_sum
@@ -263,9 +263,5 @@ class TableWriting(TableReading):
             keys = block.keys if self.definition.kind == "rowid" else None
             digest = block.digest = hash_records(keys, block.records)
         elif type(digest) is tuple:
-            digest = block.digest = settle(digest, self.record_digest)
+            digest = block.digest = settle(digest, self.definition.kind == "rowid")
         return digest  # type: ignore[return-value]
-
-    def record_digest(self, key: Key, record: Record) -> int:
-        """Return what a record contributes to its block's digest."""
-        return record_hasher()(key if self.definition.kind == "rowid" else None, record)

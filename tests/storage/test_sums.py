@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tandemdb.storage import recomputed_digest, sums, writing
+from tandemdb.storage import recomputed_digest, sums
 from tandemdb.storage.check import check_root
 
 from .model import make_database
@@ -63,7 +63,7 @@ def replace(database: Any, table_id: int, key: int, value: int) -> None:
 def test_a_change_hashes_nothing_until_somebody_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     database, table_id = fill(1000)
     hashed = []
-    monkeypatch.setattr(writing, "record_hasher", lambda: lambda key, record: hashed.append(key) or 0)
+    monkeypatch.setattr(sums, "record_hasher", lambda: lambda key, record: hashed.append(key) or 0)
     for value in range(1, 6):
         replace(database, table_id, 17, value)
         replace(database, table_id, 18 + value, value)

@@ -101,35 +101,46 @@ class Channel:
             LinkLost: the other side has closed the link, or it failed.
             ProtocolError: what came is no frame, or has been incomplete for too long.
         """
+        arrived = self.arrived
         while True:
             try:
-                data = self._read()
-            except LinkLost:
-                if not self.arrived:
-                    raise
-                break  # First what came before the end.
-            if data is None:
+                size = self.socket.recv_into(self._received)
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 break
-            self.bytes_received += len(data)
+            except (OSError, ValueError) as error:
+                if not arrived:
+                    raise LinkLost(f"the link is gone: {error}") from error
+                break  # First what came before the end.
+            if not size:
+                if not arrived:
+                    raise LinkLost("the other side has closed the link")
+                break
+            self.bytes_received += size
+            data = self._received[:size].tobytes()
             if self.is_logging_in:
                 # What follows the login in the same read is decoded when its limits hold: see `open_up`.
-                self.arrived.extend(islice(self.decoder.feed(data), 1))
+                arrived.extend(islice(self.decoder.feed(data), 1))
             elif (single := self.decoder.take_single(data)) is not None:
-                self.arrived.append(single)
+                arrived.append(single)
             else:
-                self.arrived.extend(self.decoder.feed(data))
-            if len(data) < len(self._received):
+                arrived.extend(self.decoder.feed(data))
+            if size < len(self._received):
                 if not self._encrypted:
                     break
-            elif len(data) < READ_BYTES:
-                self._received = memoryview(bytearray(min(READ_BYTES, 4 * len(data))))
+            elif size < READ_BYTES:
+                self._received = memoryview(bytearray(min(READ_BYTES, 4 * size)))
+        if self._began_at or self.decoder.waiting:
+            self._watch_frame()
+        return arrived
+
+    def _watch_frame(self) -> None:
+        """See to it that what has begun to come is whole in time."""
         if not self.decoder.waiting:
             self._began_at = 0.0
         elif not self._began_at or self.arrived:
             self._began_at = time.monotonic()
         elif time.monotonic() - self._began_at > FRAME_SECONDS:
             raise ProtocolError(f"a frame was not complete within {FRAME_SECONDS:.0f} s")
-        return self.arrived
 
     def wait(self, seconds: float) -> bool:
         """Wait until something has come or, if something is left to send, can go out. Returns whether that is so."""
@@ -197,17 +208,6 @@ class Channel:
             raise LinkLost(f"the link is gone: {error}") from error
         self.bytes_sent += sent
         return sent
-
-    def _read(self) -> bytes | None:
-        try:
-            size = self.socket.recv_into(self._received)
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return None
-        except (OSError, ValueError) as error:
-            raise LinkLost(f"the link is gone: {error}") from error
-        if not size:
-            raise LinkLost("the other side has closed the link")
-        return self._received[:size].tobytes()
 
 
 def connect(address: Address, timeout_seconds: float = CONNECT_SECONDS) -> Channel:
