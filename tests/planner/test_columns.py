@@ -14,7 +14,8 @@ from tests.planner.twins import Twins
 
 SCRIPT = """
 create table t(id integer primary key, n int not null, r real not null, s text, m, big int);
-create table o(k integer primary key, s text)
+create table o(k integer primary key, s text);
+create index os on o(s)
 """
 QUERIES = [
     "select count(*) from t where r > 2.5 and s is not null",
@@ -46,6 +47,11 @@ QUERIES = [
     "select sum(n) filter (where r > 1) from t",
     "select count(*) from t where abs(n) > 2 and upper(s) = 'B'",
     "select distinct 1",
+    "select count(*), count(s) from (select s from t group by s having count(*) > 3)",
+    "select count(s) from (select s from t group by s limit 2)",
+    "select count(s), count(*) from (select s from t union select s from o)",
+    "select count(*) from (select n, sum(r) from t group by n)",
+    "select n from t union select k from o where k > 2",
 ]
 
 

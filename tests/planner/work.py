@@ -31,7 +31,7 @@ READING = {
 }  # fmt: skip
 KEY_READING = {
     "first": SINGLE, "probe": SINGLE, "equal": LISTED, "range_keys": LISTED, "range_entries": LISTED,
-    "prefix_keys": LISTED, "scan_keys": WALKED, "scan_pairs": WALKED, "scan_entries": WALKED,
+    "prefix_keys": LISTED, "value_lists": IN_LISTS, "scan_keys": WALKED, "scan_pairs": WALKED, "scan_entries": WALKED,
 }  # fmt: skip
 
 

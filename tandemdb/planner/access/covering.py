@@ -2,6 +2,7 @@
 
     SELECT id FROM city WHERE country = ?                 "key"     the unique keys under the value are the ids
     SELECT name, id FROM city ORDER BY name LIMIT 10      "entry"   pairs (stored value, unique key), in order
+    SELECT name FROM city                                 "value"   the stored values, in order
 
 A stored value stands for the column's where the key orders it as it is (BINARY) and no NULL is among them.
 Without a condition or an order that the key serves, the table is read: its records lie in memory as they were made, and
@@ -50,7 +51,10 @@ def covered(
     if is_equality(path):
         return path
     places = places_in(source, path.key)
-    return path._replace(cover="entry") if read <= places.keys() else path
+    if not read <= places.keys():
+        return path
+    whole = path.kind == "key_scan" and len(path.key.columns) == 1 and read == {path.key.columns[0].position}
+    return path._replace(cover="value" if whole else "entry")
 
 
 def is_equality(path: Path) -> bool:

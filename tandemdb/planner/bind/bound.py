@@ -271,11 +271,11 @@ class CommonRows:
 
 class Query:
     """A bound SELECT: cores joined by operators, applied from left to right. `unordered`: nothing shows the order of
-    its rows.
+    its rows; `counted`: nor do they go anywhere but into counts.
     """
 
     __slots__ = ("cores", "operators", "order_by", "limit", "offset", "columns", "outer", "common", "hidden",
-                 "unordered")  # fmt: skip
+                 "unordered", "counted")  # fmt: skip
 
     def __init__(self) -> None:
         self.cores: list[Core] = []
@@ -288,6 +288,7 @@ class Query:
         self.common: list[CommonRows] = []
         self.hidden = 0
         self.unordered = False
+        self.counted = False
 
 
 def expressions_of(core: Core) -> list[Expr]:

@@ -132,6 +132,9 @@ def combine_sets(queries: QueryEmitter, query: Query, cores: Sequence[CoreCall],
     for core, operator in zip(cores[1:], query.operators, strict=True):
         frame.emit(f"{combined} {SET_OPERATORS[operator]} {core.call}")
     single = len(query.columns) == 1
+    if query.counted:
+        frame.emit(f"{rows} = [(value,) for value in {combined}]" if single else f"{rows} = list({combined})")
+        return rows
     if all(classes in PLAIN_CLASSES for classes in codes.values()):
         frame.emit(f"{rows} = [(value,) for value in sorted({combined})]" if single else f"{rows} = sorted({combined})")
         return rows

@@ -218,13 +218,11 @@ class Gatherer:
             return self.counted_groups()
         groups, key, rows = (generator.name(prefix) for prefix in ("groups", "key", "rows"))
         values = self.gather(groups)
-        plain = all(code.classes in PLAIN_CLASSES for code in self.keys)
-        order = "sorted" if plain else generator.helper(runtime.group_order)
         having = sink.core.having
         if having is None:
             frame.emit(f"{rows} = []")
             frame.emit(f"append_{rows} = {rows}.append")
-            frame.emit(f"for {key} in {order}({groups}):")
+            frame.emit(f"for {key} in {self.in_order(groups)}:")
             frame.emit(f"    {values} = {groups}[{key}]")
         else:
             kept = generator.name("kept")
@@ -241,8 +239,16 @@ class Gatherer:
         frame.depth -= 1
         sink.queries.expressions.know([])
         if having is not None:
-            frame.emit(f"{rows} = [{kept}[{key}] for {key} in {order}({kept})]")
+            frame.emit(f"{rows} = [{kept}[{key}] for {key} in {self.in_order(kept)}]")
         return rows
+
+    def in_order(self, keys: str) -> str:
+        """The keys of groups in the order in which SQLite brings the groups, where that shows."""
+        query = self.sink.order.query
+        if query is not None and query.counted:
+            return keys
+        plain = all(code.classes in PLAIN_CLASSES for code in self.keys)
+        return f"{'sorted' if plain else self.generator.helper(runtime.group_order)}({keys})"
 
     @property
     def key_text(self) -> str:
@@ -262,18 +268,16 @@ class Gatherer:
         test = "" if having is None else f" if {sink.queries.expressions.true(having)}"
         element = sink.element()
         sink.queries.expressions.know([])
-        plain = all(code.classes in PLAIN_CLASSES for code in self.keys)
-        order = "sorted" if plain else generator.helper(runtime.group_order)
         pairs = f"{key}, {count} in {groups}.items()" if counts else f"{key} in {groups}"
-        if values is not None:
+        if values is not None or self.in_order(groups) == groups:
             frame.emit(f"{rows} = [{element} for {pairs}{test}]")
         elif having is None:
             counted = f" for {count} in [{groups}[{key}]]" if counts else ""
-            frame.emit(f"{rows} = [{element} for {key} in {order}({groups}){counted}]")
+            frame.emit(f"{rows} = [{element} for {key} in {self.in_order(groups)}{counted}]")
         else:
             kept = generator.name("kept")
             frame.emit(f"{kept} = {{{key}: {element} for {pairs}{test}}}")
-            frame.emit(f"{rows} = [{kept}[{key}] for {key} in {order}({kept})]")
+            frame.emit(f"{rows} = [{kept}[{key}] for {key} in {self.in_order(kept)}]")
         return rows
 
     def values_in_order(self) -> str | None:
@@ -402,6 +406,8 @@ def shared_parts(generator: Generator, texts: Sequence[str]) -> tuple[list[str],
 
 def length_of(text: str) -> str | None:
     """An expression for how many items a loop over `text` has; None if it is not over a list."""
+    if found := re.fullmatch(r"context\.watched_rows\((rows_of_\d+)\)", text):
+        return f"len({found[1]})"
     if text.endswith(", ())") and ".get(" in text and text.startswith("hash_"):
         return f"len({text})"
     if text.startswith("under_") and text.endswith("]") or re.fullmatch(KEY_LIST, text):

@@ -82,6 +82,11 @@ def read_in_order(reader: SourceReader) -> None:
     if cover == "row":
         method = items_in_order if source.uses_key else records_in_order
         reader.pipeline.loop(reader.target, f"{reader.generator.helper(method)}({reader.table}, {key})")
+    elif cover == "value":
+        flatten = reader.generator.helper(chain.from_iterable, "chain")
+        reader.generator.needs_context = True
+        reader.pipeline.loop(source.variable, f"{flatten}(context.watched({key}.value_lists()))")
+        reader.cover()
     elif cover:
         walk = "scan_keys" if cover == "key" else "scan_pairs"
         reader.pipeline.loop(source.variable, f"{key}.{walk}({backwards})")

@@ -177,13 +177,18 @@ class Pipeline:
         """What the only loop is over, if the elements are its items; None where they are made of them."""
         if len(self.clauses) != 1 or self.clauses[0].kind != "for":
             return None
-        target = self.clauses[0].target
-        return self.clauses[0].text if element in (target, f"({target}[0], {target}[1])") and self.pairs else None
+        _, target, iterable = self.clauses[0]
+        whole = element == target or (self.pairs and element == f"({target}[0], {target}[1])")
+        return iterable if whole else None
 
     def collect_set(self, generator: Generator, frame: Frame, element: str) -> str:
         """As `collect`, each element once; the name of the set."""
         if self.is_comprehension:
             name = generator.name("rows")
+            whole = self.sole_iterable(element)
+            if whole is not None:
+                frame.emit(f"{name} = set({whole})")
+                return name
             frame.emit(f"{name} = {self.either_comprehension(generator, element, '{', '}')}")
             return name
         name = self.collect(generator, frame, element)

@@ -35,6 +35,7 @@ from tandemdb.planner.bind.bound import (
     Source,
     WindowRef,
     sources_of,
+    walk,
 )
 from tandemdb.planner.emit.aggregate import AggregateSink
 from tandemdb.planner.emit.explain import Explanation
@@ -100,6 +101,10 @@ class QueryEmitter(SubqueryEmitter):
             return order.finish(self.values_rows(core))
         if core.is_aggregate and (rows := self.extreme_row(core, order)) is not None:
             return order.finish(rows)
+        if counts_only(core):
+            for source in core.sources:
+                if source.query is not None and source.query.limit is None:
+                    source.query.counted = True
         pipeline, plan = self.pipeline(core, order)
         if core.is_aggregate:
             return order.finish(AggregateSink(self, core, pipeline, order).rows())
@@ -311,6 +316,16 @@ class QueryEmitter(SubqueryEmitter):
                 common.rows_name = self.materialized(common.query, common.name)
         assert common.rows_name is not None
         return common.rows_name
+
+
+def counts_only(core: Core) -> bool:
+    """Whether a core's rows are counted and nothing else, so that their order makes no difference."""
+    if not core.aggregates or core.group_by or core.windows:
+        return False
+    if any(call.name != "count" or call.function is None for call in core.aggregates):
+        return False
+    shown = [result.expression for result in core.results] + ([] if core.having is None else [core.having])
+    return not any(hasattr(node, "source") or hasattr(node, "query") for item in shown for node in walk(item))
 
 
 def is_whole_record(core: Core, results: Sequence[Expr]) -> bool:

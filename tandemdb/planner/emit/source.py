@@ -310,6 +310,8 @@ class SourceReader:
         if path.cover == "entry":
             source.places = places_in(source, path.key)
             self.pipeline.pairs = True
+        elif path.cover == "value":
+            source.places = {path.key.columns[0].position: ""}
         else:
             source.places = {source.table.rowid_position: ""} if source.table.rowid_position >= 0 else {}
         self.queries.expressions.forget()
