@@ -33,6 +33,8 @@ class LooseObserver:
     Nothing more is done while the writer waits: this is a tenth of what a small commit costs in all.
     """
 
+    hears_commits_only = True
+
     def __init__(self, publisher: Publisher) -> None:
         self.publisher = publisher
         self._backlog = publisher.backlog

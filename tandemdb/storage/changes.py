@@ -142,6 +142,8 @@ class CommitObserver(Protocol):
 
     It may have two methods more: `changed(transaction, change)` for each change as it is made, and
     `rewound(transaction, count)` when all but the first `count` of them were undone (ROLLBACK TO, a failed statement).
+    One whose `hears_commits_only` is true is not told of beginnings, and never makes commits wait: what that saves is
+    most of what observing a commit costs.
     """
 
     def started(self, transaction: Any) -> None:
