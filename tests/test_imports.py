@@ -121,7 +121,7 @@ def test_no_arrow_points_back() -> None:
 def test_the_core_of_replication_has_no_eyes_and_no_hands() -> None:
     """It runs the same over queues, over sockets and in the simulator: no I/O, clock, random or thread of its own."""
     core = PACKAGE / "replication" / "core"
-    allowed = {"__future__", "bisect", "collections", "dataclasses", "typing", "weakref", "tandemdb"}
+    allowed = {"__future__", "bisect", "collections", "dataclasses", "itertools", "typing", "weakref", "tandemdb"}
     found: set[str] = set()
     own: set[str] = set()
     for path in core.glob("*.py"):

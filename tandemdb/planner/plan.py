@@ -25,10 +25,10 @@ from tandemdb.planner.emit.order import OrderEmitter
 from tandemdb.planner.emit.query import QueryEmitter, is_whole_record
 from tandemdb.planner.emit.writer import Generator, compile_source
 from tandemdb.planner.namespace import Namespace
-from tandemdb.planner.runtime.collector import with_collector_paused
 from tandemdb.planner.runtime.recursion import in_batches
 from tandemdb.planner.syntax import ast
 from tandemdb.planner.user_functions import NOTHING, REGISTRATIONS_MAX
+from tandemdb.storage.collector import with_collector_paused
 
 if TYPE_CHECKING:
     from tandemdb.planner.authorization import Authority

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tandemdb.planner.runtime.collector import collector_paused
+from tandemdb.storage.collector import collector_paused
 
 if TYPE_CHECKING:
     from tandemdb.planner.session import Session

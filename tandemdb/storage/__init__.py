@@ -8,7 +8,7 @@ It knows no SQL and no sockets.
 
 from __future__ import annotations
 
-from tandemdb.storage.apply import apply
+from tandemdb.storage.apply import apply, apply_all
 from tandemdb.storage.block import BLOCK_RECORDS_MAX, Block, Stamp
 from tandemdb.storage.catalog import LAYOUT_ID, MASTER_ID, decode_key, decode_table
 from tandemdb.storage.changes import (
@@ -126,6 +126,7 @@ __all__ = [
     "UnknownCollation",
     "Value",
     "apply",
+    "apply_all",
     "block_digests",
     "check_root",
     "check_table",

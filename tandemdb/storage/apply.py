@@ -11,6 +11,7 @@ and drop objects; secondary keys and classes follow from the records.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any, NoReturn
 
@@ -24,6 +25,27 @@ from tandemdb.storage.transaction import Transaction
 from tandemdb.storage.values import Key, Record, widen_classes_by_records
 
 
+def apply_all(transaction: Transaction, changes: Iterable[Change]) -> None:
+    """Apply changes one after the other, as `apply` does; updates of records, most of what comes, without its detours.
+
+    Raises:
+        OutOfStep: a change does not fit the blocks here. Restore a mark or roll back, then resynchronise.
+    """
+    table: Table | None = None
+    for change in changes:
+        op, table_id, number, key, record = change
+        if op == UPDATE and table_id != catalog.LAYOUT_ID and type(key) is int and transaction.expecting is None:
+            if table is None or table.id != table_id:
+                table = table_to_change(transaction, table_id, number)
+            new = tuple(record)
+            apply_update(table, number, key, new)
+            if transaction.changes is not None:
+                transaction.changes.append((op, table_id, number, key, new))
+        else:
+            apply(transaction, change)
+            table = None
+
+
 def apply(transaction: Transaction, change: Change) -> None:
     """Apply one change of another system's log to this one, in the order of that log.
 
@@ -31,10 +53,7 @@ def apply(transaction: Transaction, change: Change) -> None:
         OutOfStep: the change does not fit the blocks here. Restore a mark or roll back, then resynchronise.
     """
     op, table_id, number, key, record = change
-    try:
-        table = transaction.table(table_id)
-    except NoSuchObject:
-        raise OutOfStep(table_id, number, "the table to be there", "no such table") from None
+    table = table_to_change(transaction, table_id, number)
     expecting = transaction.expecting
     if expecting is not None:
         check_follows(expecting, change)
@@ -42,13 +61,15 @@ def apply(transaction: Transaction, change: Change) -> None:
     # A log that came over a wire may have lists for tuples.
     if type(key) is list and op != APPEND:
         key = tuple(key)
+    if type(record) is list and op != APPEND:
+        record = tuple(record)
     old: Record | None = None
     new: Record | None = None
     if op == UPDATE:
-        new = tuple(record)
+        new = record
         old = apply_update(table, number, key, new)
     elif op == INSERT:
-        new = tuple(record)
+        new = record
         apply_insert(table, number, key, new, expecting is not None)
     elif op == DELETE:
         old = apply_delete(transaction, table, number, key)
@@ -65,9 +86,17 @@ def apply(transaction: Transaction, change: Change) -> None:
     else:
         raise OutOfStep(table_id, number, "one of the operations 1 to 7", f"operation {op}")
     if transaction.changes is not None:
-        transaction.changes.append(change)
+        transaction.changes.append((op, table_id, number, key, record))
     if table_id == catalog.LAYOUT_ID and op in (INSERT, UPDATE, DELETE):
         catalog.follow_layout(transaction, op, old, new)
+
+
+def table_to_change(transaction: Transaction, table_id: int, number: int) -> Table:
+    """Find the table that a change is about."""
+    try:
+        return transaction.table(table_id)
+    except NoSuchObject:
+        raise OutOfStep(table_id, number, "the table to be there", "no such table") from None
 
 
 def apply_insert(table: Table, number: int, key: Key, record: Record, opens: bool) -> None:
@@ -103,17 +132,23 @@ def apply_insert(table: Table, number: int, key: Key, record: Record, opens: boo
 
 def apply_update(table: Table, number: int, key: Key, record: Record) -> Record:
     """Replace a record and return the old one."""
-    page_index, block_index, index = locate_in(table, number, key)
-    block = table.own_block(page_index, block_index)
-    old: Record = block.records[index]
+    place = table.seek(key)
+    if place is None:
+        refuse(table, number, "the key to be there", "no such key")
+    old, page_index, block_index, index = place
+    block = table.location.pages[page_index].blocks[block_index]
+    if block.number != number:
+        refuse(table, number, "the key to be there", f"its place in block {block.number}")
+    if block.stamp < table.stamp:
+        block = table.own_block(page_index, block_index)
     block.records[index] = record
     if tuple(map(type, record)) not in table.signatures:
         table.widen(record)
     if block.digest is not None:
         block.digest = follow(block.digest, key, old, record)
-    if table.keys:
-        for secondary in table.own_keys():
-            secondary.change(key, old, record)
+    for key_id, secondary in table.keys.items():
+        if not secondary.stale and secondary.touched_by(old, record):
+            table.own_key(key_id).change(key, old, record)
     return old
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import tandemdb
-from tandemdb.planner.runtime.collector import with_collector_paused
+from tandemdb.storage.collector import with_collector_paused
 
 ROWS = 20_000
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tandemdb import replication
-from tandemdb.replication.core.messages import LSN, Epoch, Frame, Heartbeat, LogEntry, Refuse, TxnLog
+from tandemdb.replication.core.messages import LSN, Epoch, Frame, Heartbeat, LogRun, Refuse, TxnLog
 from tandemdb.storage import Database, ReadOnly
 
 from .workload import make_table, put
@@ -59,7 +59,7 @@ def test_frames_of_an_older_epoch_change_nothing() -> None:
     digest, lsn = third.digest(), third.root.lsn
     changes = ((2, table_id, 0, 1, (1, "forged", None)),)
     for message in (
-        TxnLog((LogEntry(LSN(lsn + 1), 1, changes, None, 0, 0, 0.0),), LSN(lsn + 1)),
+        TxnLog((LogRun(LSN(lsn + 1), 1, (changes,), None, 0.0),), LSN(lsn + 1)),
         Heartbeat(LSN(lsn + 1), LSN(lsn + 1), None, True),
     ):
         refused = core.refused_frames

@@ -16,7 +16,7 @@ from tandemdb.replication.core.messages import (
     Epoch,
     Frame,
     Heartbeat,
-    LogEntry,
+    LogRun,
     Position,
     Term,
     TxnLog,
@@ -48,14 +48,44 @@ def message_types(message: object) -> str:
 def test_changes_come_back_as_they_were(changes: list[tuple[object, ...]], piece: int, part: int) -> None:
     frames = [
         Frame(3, Epoch(7), 11, Updates(5, 0, tuple(changes))),  # type: ignore[arg-type]
-        Frame(3, Epoch(7), 12, TxnLog((LogEntry(LSN(9), 5, tuple(changes), 1 << 63, 7, 70, 0.5),), LSN(8))),  # type: ignore[arg-type]
+        Frame(3, Epoch(7), 12, TxnLog((LogRun(LSN(9), 5, (tuple(changes),) * 2, 1 << 63, 0.5),), LSN(8))),  # type: ignore[arg-type]
     ]
     data = b"".join(wire.encode(frame, part) for frame in frames)
     decoder = wire.Decoder()
     got = [frame for start in range(0, len(data), piece) for frame in decoder.feed(data[start : start + piece])]
+    got[1] = got[1]._replace(message=with_tuples(got[1].message))
     assert got == frames
     assert message_types(got) == message_types(frames)
     assert decoder.waiting == 0
+
+
+def with_tuples(log: TxnLog) -> TxnLog:
+    """A log whose commits only put records in leaves these as the lists that they came as: applying it accepts both."""
+    runs = [
+        run._replace(commits=tuple([
+            tuple([(*change[:4], tuple(change[4]) if change[0] in (1, 2) else change[4]) for change in changes])
+            for changes in run.commits
+        ]))
+        for run in log.runs
+    ]  # fmt: skip
+    return TxnLog(tuple(runs), log.stable_lsn)
+
+
+@pytest.mark.parametrize("commits", [
+    (((2, 5, 1, 7, (7, True)),),),
+    (((2, 5, 1, 7, (7, (8,))),),),
+    (((2, 5, 1, 7, (7, {"a": 1})),),),
+    (((2, 5, 1, True, (7,)),),),
+    (((2, 5, 1, {"a": 1}, (7,)),),),
+    (((2, 5, 1, 7, (7,)),), ((1, 5, 1, 8, (8, [[1]])),)),
+    (),
+])  # fmt: skip
+def test_a_log_of_what_no_record_may_be_is_refused(commits: tuple[object, ...]) -> None:
+    good = LogRun(LSN(8), 4, (((2, 5, 1, 7, (7, "x")),),), None, 0.5)
+    bad = LogRun(LSN(9), 5, commits, None, 0.5)  # type: ignore[arg-type]
+    data = wire.encode(Frame(3, Epoch(7), 12, TxnLog((good, bad), LSN(8))))
+    with pytest.raises(ProtocolError):
+        list(wire.Decoder().feed(data))
 
 
 def test_every_kind_has_a_number_and_a_decoder() -> None:

@@ -28,9 +28,9 @@ from tandemdb.planner.namespace import Namespace
 from tandemdb.planner.nested import open_statement, set_aside
 from tandemdb.planner.plan import Plan, checks_values, finish_plan, guard_here, new_binder, new_generator
 from tandemdb.planner.plan_settings import plan_key
-from tandemdb.planner.runtime.collector import collector_paused
 from tandemdb.planner.schema.schema import CATALOG_NAMES, Table, View
 from tandemdb.planner.syntax import ast
+from tandemdb.storage.collector import collector_paused
 from tandemdb.storage.errors import NeedsCopies
 
 if TYPE_CHECKING:

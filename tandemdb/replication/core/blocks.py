@@ -86,9 +86,7 @@ def begin(database: Database) -> Transaction:
 
 
 def apply_all(transaction: Transaction, changes: Iterable[Change]) -> None:
-    apply = storage.apply
-    for change in changes:
-        apply(transaction, change)
+    storage.apply_all(transaction, changes)
 
 
 def commit(transaction: Transaction, lsn: LSN, epoch: Epoch) -> None:

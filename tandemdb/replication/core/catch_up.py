@@ -19,14 +19,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tandemdb.replication.core import blocks
 from tandemdb.replication.core.identity import common_end
-from tandemdb.replication.core.log import ChangeLog
+from tandemdb.replication.core.log import ChangeLog, LogEntry
 from tandemdb.replication.core.messages import (
     LSN,
     BlockDigests,
     BlockImage,
     DigestRequest,
     Layout,
-    LogEntry,
     Message,
     Position,
     SnapBegin,
@@ -104,8 +103,8 @@ def decide(position: Position, history: list[Term], log: ChangeLog, marks: Commi
         return Decision("walk", "the secondary's last transaction is not ours", lsn, {})
     changed = blocks.changed_since(root, mark.stamp) if mark is not None and mark.transaction == transaction else None
     if entry is not None and log.reaches_back_to(lsn):
-        held = log.entries_after(lsn)
-        if changed is None or len(held) < 64 or _changes(held) <= blocks.records_of(root, changed):
+        few = log.last_lsn - lsn < 64
+        if changed is None or few or log.changes_after(lsn) <= blocks.records_of(root, changed):
             return Decision("tail", f"the log since LSN {lsn} is held", lsn, {})
     if changed is not None:
         return Decision("blocks", f"the log since LSN {lsn} is gone or longer than the blocks changed", lsn, changed)
@@ -119,10 +118,6 @@ def _agree(position: Position, entry: LogEntry | None, mark: CommitMark | None) 
         return False
     root = entry.root if entry is not None else None
     return bool(transactions) if root is None or position.root is None else root == position.root
-
-
-def _changes(entries: list[LogEntry]) -> int:
-    return sum(len(entry.changes) for entry in entries)
 
 
 @dataclass

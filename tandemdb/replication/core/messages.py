@@ -23,6 +23,7 @@ shows. A session begins with a POSITION; frames of an earlier one are ignored, f
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, NewType
 
 LSN = NewType("LSN", int)  # a commit's number: +1 a commit, no holes
@@ -172,23 +173,42 @@ class TxnWhole(NamedTuple):
     early: bool = False
 
 
-class LogEntry(NamedTuple):
-    """One committed transaction; `root` is the digest after it, if it was computed, `bytes` its size on the wire, known
-    or estimated, `total_bytes` the size of all commits logged up to and with it."""
+class LogRun(NamedTuple):
+    """Committed transactions that follow each other: LSN and transaction of the first, the changes of each; `root` is
+    the digest after the last, if it was computed, `time` when the primary took them over."""
 
     lsn: LSN
     transaction: int
-    changes: tuple[Change, ...]
+    commits: tuple[Sequence[Change], ...]
     root: int | None
-    bytes: int
-    total_bytes: int
     time: float
+
+    @property
+    def last_lsn(self) -> LSN:
+        return LSN(self.lsn + len(self.commits) - 1)
+
+    def after(self, lsn: LSN) -> LogRun | None:
+        """Leave out what comes up to an LSN; None if that is all."""
+        start = lsn + 1 - self.lsn
+        if start <= 0:
+            return self
+        if start >= len(self.commits):
+            return None
+        return self._replace(lsn=LSN(lsn + 1), transaction=self.transaction + start, commits=self.commits[start:])
+
+    def each(self) -> list[LogRun]:
+        """Return runs of one transaction each."""
+        last = len(self.commits) - 1
+        return [
+            LogRun(LSN(self.lsn + n), self.transaction + n, (changes,), self.root if n == last else None, self.time)
+            for n, changes in enumerate(self.commits)
+        ]
 
 
 class TxnLog(NamedTuple):
     """Whole committed transactions, one LSN after the other: begin, changes and completion of each."""
 
-    entries: tuple[LogEntry, ...]
+    runs: tuple[LogRun, ...]
     stable_lsn: LSN
 
 

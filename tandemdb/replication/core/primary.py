@@ -538,9 +538,9 @@ class Primary:
             return Nack("behind", self.log.base.lsn, peer.sent_lsn, "the log was dropped at its size limit")
         if self.log.bytes_after(peer.applied_lsn) - self.log.bytes_after(peer.sent_lsn) > self.limits.window_bytes:
             return None
-        entries = self.log.run_after(peer.sent_lsn, BATCH_COMMITS_MAX, BATCH_BYTES_MAX)
-        peer.sent_lsn = entries[-1].lsn
-        return TxnLog(entries, LSN(self.root.lsn))
+        runs = self.log.runs_after(peer.sent_lsn, BATCH_COMMITS_MAX, BATCH_BYTES_MAX)
+        peer.sent_lsn = LSN(runs[-1].lsn + len(runs[-1].commits) - 1)
+        return TxnLog(runs, LSN(self.root.lsn))
 
     def _next_image(self, peer: Peer) -> Message | None:
         assert peer.images is not None

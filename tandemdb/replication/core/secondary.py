@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 from weakref import ref
 
@@ -34,7 +35,7 @@ from tandemdb.replication.core.messages import (
     Frame,
     Heartbeat,
     Layout,
-    LogEntry,
+    LogRun,
     Message,
     Nack,
     Plan,
@@ -424,24 +425,25 @@ class Secondary:
         self._send(Ack(message.lsn, message.transaction, self.lsn, None))
 
     def _apply_log(self, message: TxnLog, now: float) -> None:
-        entries = message.entries
         overlay = self.overlay
-        for entry in entries:
-            if overlay is not None and (overlay.number, overlay.lsn) == (entry.transaction, entry.lsn):
-                self._install()
-        entries = tuple([entry for entry in entries if entry.lsn > self.lsn])
-        if not entries:
+        if overlay is not None and overlay.lsn:
+            for run in message.runs:
+                if overlay.number - run.transaction == overlay.lsn - run.lsn in range(len(run.commits)):
+                    self._install()
+                    break
+        runs = [part for run in message.runs if (part := run.after(self.lsn)) is not None]
+        if not runs:
             return
         self._drop_overlay()
         keeps_each = blocks.keeps_each_commit(self.database)
-        for run in [(entry,) for entry in entries] if keeps_each else [entries]:
-            if not self._apply_run(run, now):
+        for group in [[one] for run in runs for one in run.each()] if keeps_each else [runs]:
+            if not self._apply_runs(group, now):
                 return
-        last = entries[-1]
+        last = runs[-1]
         self.primary_lsn = LSN(max(self.primary_lsn, message.stable_lsn))
-        self._send(BackupComplete(last.transaction, last.lsn, last.root))
+        self._send(BackupComplete(self.last_transaction, last.last_lsn, last.root))
 
-    def _apply_run(self, entries: Sequence[LogEntry], now: float) -> bool:
+    def _apply_runs(self, runs: Sequence[LogRun], now: float) -> bool:
         """Apply transactions of the log that follow each other, and show what the last one left.
 
         Nobody could see the states in between for longer than that takes, and to publish each costs more than its
@@ -450,20 +452,20 @@ class Secondary:
         lsn = self.lsn
         transaction = blocks.begin(self.database)
         try:
-            for entry in entries:
-                if entry.lsn != lsn + 1:
-                    self._restart("lsn", lsn + 1, entry.lsn, "a commit is missing", now)
+            for run in runs:
+                if run.lsn != lsn + 1:
+                    self._restart("lsn", lsn + 1, run.lsn, "a commit is missing", now)
                     return False
-                blocks.apply_all(transaction, entry.changes)
-                if entry.root is not None and not self._digest_fits(transaction, entry.root, now):
+                blocks.apply_all(transaction, chain.from_iterable(run.commits))
+                if run.root is not None and not self._digest_fits(transaction, run.root, now):
                     return False
-                lsn = entry.lsn
+                lsn = run.last_lsn
             blocks.commit(transaction, lsn, self.identity.epoch)
         finally:
             transaction.rollback()
-        for entry in entries:
-            self.identity.outcomes.note(entry.lsn, entry.transaction)
-        self.last_transaction = entries[-1].transaction
+        for run in runs:
+            self.identity.outcomes.note(run.lsn, run.transaction, len(run.commits))
+        self.last_transaction = runs[-1].transaction + len(runs[-1].commits) - 1
         return True
 
     def _digest_fits(self, transaction: Transaction, root: int | None, now: float) -> bool:
