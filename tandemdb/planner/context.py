@@ -35,6 +35,8 @@ class Context:
     """One session's side of every plan it runs; `begin_statement` resets what lasts one statement."""
 
     __slots__ = ("session", "_now")
+    in_place = False
+    """Whether a plan may change single records of a table where they stand, if that is the transaction's."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -156,6 +158,7 @@ class RecordContext(Context):
     """A session's side of a plan that changes single records, all checks before: they may be changed in place."""
 
     __slots__ = ()
+    in_place = True
 
     def writable(self, database: int, table_id: int) -> Table:
         """A table of the session's write transaction, which has begun."""

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import tandemdb
+from tandemdb.dbapi import ready
 from tandemdb.dbapi.ready import NOT_READY
 from tests.dbapi.compare import Log, Script, check
 
@@ -270,6 +271,44 @@ def iterating(db: Any, do: Any) -> None:
     do(lambda: found)
 
 
+@case
+def often(db: Any, do: Any) -> None:
+    """What changes single records, in and out of transactions: again and again, so that it is written out."""
+    con = db.connect(":memory:")
+    con.executescript(
+        "CREATE TABLE a (id INTEGER PRIMARY KEY, n INTEGER, name TEXT, size REAL); CREATE INDEX a_n ON a (n);"
+        "CREATE TABLE b (code TEXT PRIMARY KEY, n INTEGER CHECK (n < 90)); CREATE TABLE c (x, y, PRIMARY KEY (x, y));"
+    )
+    texts = (
+        ("INSERT INTO a VALUES (?, ?, ?, ?)", lambda n: (n, n % 7, f"name {n}", n / 2)),
+        ("INSERT INTO a (n, name) VALUES (?, ?) RETURNING id, name", lambda n: (n % 5, "given")),
+        ("UPDATE a SET size = size + 1 WHERE id = ?", lambda n: (n * 7 % 60,)),
+        ("UPDATE a SET n = ?, name = NULL WHERE id = ?", lambda n: (None if n % 5 == 0 else n, n * 11 % 60)),
+        ("DELETE FROM a WHERE id = ?", lambda n: (n * 5 % 80,)),
+        ("INSERT INTO b VALUES (?, ?) ON CONFLICT (code) DO UPDATE SET n = n + excluded.n", lambda n: (str(n % 6), n)),
+        ("UPDATE b SET n = ? WHERE code = ?", lambda n: (n * 3, str(n % 6))),
+        ("INSERT INTO c VALUES (?, ?)", lambda n: (n % 3, n // 5)),
+        ("DELETE FROM c WHERE x = ? AND y = ?", lambda n: (n % 4, n // 7)),
+        ("UPDATE a SET id = ? WHERE id = ?", lambda n: (n + 3, n)),
+    )
+    for number in range(40):
+        for text, values in texts:
+            cursor = con.cursor()
+            do(lambda: cursor.execute(text, values(number)).fetchall())  # noqa: B023
+            do(lambda: (cursor.rowcount, cursor.lastrowid, con.total_changes, con.in_transaction))  # noqa: B023
+        if number % 9 == 4:
+            do(con.rollback if number % 2 else con.commit)
+        if number % 11 == 3:
+            do(con.execute, "SAVEPOINT s")
+            do(con.execute, "UPDATE a SET size = size + 1 WHERE id = ?", (number,))
+            do(con.execute, "ROLLBACK TO s")
+        if number % 13 == 5:
+            do(lambda: con.execute("SELECT * FROM a WHERE n < 5 ORDER BY n, id").fetchall())
+    for table in "abc":
+        do(lambda: con.execute(f"SELECT rowid, * FROM {table} ORDER BY rowid").fetchall())  # noqa: B023
+    do(lambda: con.execute("SELECT n, count(*) FROM a WHERE n >= 0 GROUP BY n ORDER BY n").fetchall())
+
+
 @pytest.mark.parametrize("script", CASES, ids=[script.__name__ for script in CASES])
 def test_settings_show_in_the_next_run(script: Script) -> None:
     """As the names of the scripts say."""
@@ -352,6 +391,13 @@ def test_commits_of_others_show() -> None:
     con.rollback()
     assert con.execute(SELECT, (1,)).fetchone() is None
     con.close()
+
+
+@pytest.mark.parametrize("script", CASES, ids=lambda script: script.__name__)
+def test_what_runs_often(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As above, each change compiled anew for that right after its second run."""
+    monkeypatch.setattr(ready, "RUNS_OFTEN", 1)
+    check(script, "tandemdb")
 
 
 def test_another_thread_is_refused() -> None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+
+from tandemdb.planner.change import dml
+from tandemdb.storage import secondary
 
 from .choices import from_hypothesis, from_seed
 from .compare import Difference, compare, same_rows
@@ -36,6 +41,15 @@ def test_same_as_sqlite3_on_fixed_seeds(profile, engine_name):
     """A few hundred longer scripts, the same in each run."""
     for number in range(75):
         check(make_script(from_seed(f"ci/{profile}/{number}"), profile), engine_name)
+
+
+@pytest.mark.parametrize("profile", ["changes", "mixed", "transactions"])
+def test_changes_written_out_are_the_same(profile, engine_name, monkeypatch):
+    """The plans of changes that run often, for statements that do not; keys whose changes wait from the first on."""
+    monkeypatch.setattr(dml, "compile_dml", partial(dml.compile_dml, written_out=True))
+    monkeypatch.setattr(secondary, "CHANGES_FEW", 0)
+    for number in range(75):
+        check(make_script(from_seed(f"written out/{profile}/{number}"), profile), engine_name)
 
 
 def check(script: Script, engine_name: str) -> None:

@@ -46,8 +46,11 @@ SIMPLE = (ast.Literal, ast.Parameter, ast.Unary, ast.Binary, ast.Call, ast.Cast,
 class DmlPlan(Plan):
     """A compiled INSERT, UPDATE or DELETE; `run(roots, many or params, context)` returns batches of RETURNING rows."""
 
-    __slots__ = ("takes_many", "atomic", "skips", "calls_own", "database")
+    __slots__ = ("single", "often", "takes_many", "atomic", "skips", "calls_own", "database")
     takes_many: bool
+    single: bool
+    """It changes one record at most, so that it may be worth writing out (`often`)."""
+    often: DmlPlan | None
     atomic: bool
     skips: bool
     calls_own: bool
@@ -280,6 +283,18 @@ def run_in_place(session: Session, plan: DmlPlan, roots: Sequence[Any], params: 
         raise
 
 
+def write_out(session: Session, statement: Statement, plan: DmlPlan, values: Sequence[Any]) -> bool:
+    """Compile, as `plan.often`, what does the same as a plan in less time; False if these values are not for it."""
+    roots, shape = session.roots(), statement.shape
+    params = (*values, *statement.literals)
+    if statement.namespace is not session.namespace() or not plan.fits(roots, params):
+        return False
+    session.authority = shape.authority
+    plan.often = compile_dml(session, shape.node, statement.namespace, roots, params, shape.literal_base,
+                             f"{statement.sql[:60]} (often)", written_out=True)  # fmt: skip
+    return True
+
+
 # ---- compiling
 
 
@@ -306,12 +321,12 @@ class LoopLater:
 def compile_dml(
     session: Session, node: Any, namespace: Namespace, roots: Sequence[Any], params: Sequence[Any],
     literal_base: int | None, name: str, layout: RowLayout | None = None, gathers: bool = False,
-    later: LoopLater | None = None,
+    later: LoopLater | None = None, written_out: bool = False,
 ) -> DmlPlan:  # fmt: skip
     """Compile an INSERT, UPDATE or DELETE; `layout` tells where NEW and OLD stand if it is part of a trigger.
 
     `gathers`: it will be run for many sets of values at once, so that an INSERT should append its rows together;
-    `later` takes those that must be looked at one by one.
+    `later` takes those that must be looked at one by one. `written_out`: it runs often, one record at a time.
 
     Raises:
         OperationalError: as sqlite3 words what is wrong with the statement.
@@ -323,6 +338,7 @@ def compile_dml(
         binder.enter_with(node.with_, outline, None)
     generator = new_generator(params, roots, literal_base)
     generator.reserved = binder.variables
+    generator.written_out = written_out
     if layout is not None:
         binder.locals = layout.names(generator)
     database, table = find_target(namespace, node.table, type(node).__name__)
@@ -353,6 +369,8 @@ def compile_dml(
     plan.checks_all = layout is None and (many or checks_values(generator, len(params)))
     plan.explanation = queries.explanation.lines
     plan.takes_many = many
+    plan.single = generator.single
+    plan.often = None
     plan.skips = many and may_skip(node, table)
     side_effects = has_side_effects(session, namespace, database, table)
     replaces = node_replaces(node, table)

@@ -1,22 +1,24 @@
 """UPDATE and DELETE that need no list of rows first: where changing one row can't touch another.
 
     by a unique key                                       in blocks, by a scan
-    item_0_place = table_item_1.seek(p0)                  def rewritten():
-    if item_0_place is not None:                              for records in context.watched(...record_lists()):
-        item_0 = item_0_place[0]                                  yield [(...) if item_0[5] < 5 else item_0
-        writable_1 = context.writable(0, 2)                              for item_0 in records]
-        ...                   checks                      writable_1 = context.writable(0, 2)
-        writable_1.put(key, record, (), item_0_place)     changes = writable_1.rewrite(rewritten(), (3,), ())
-        context.changed(1)
+    item_0, page_1, block_1, index_1 = (seek)             def rewritten():
+    if item_0 is not None:                                    for records in context.watched(...record_lists()):
+        writable_1 = context.writable(0, 2)                       yield [(...) if item_0[5] < 5 else item_0
+        ...                   checks                                     for item_0 in records]
+        writable_1.put(key, record, (), place)            writable_1 = context.writable(0, 2)
+        context.changed(1)                                changes = writable_1.rewrite(rewritten(), (3,), ())
         return ()
     context.changed(0)
     return ()
+
+By a unique key, each of these calls takes up to a tenth of the time. So once a statement has run often it is compiled
+anew, with what they do where a record is changed in place written out; else they are called (`Generator.written_out`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tandemdb.planner.bind.bound import Core, Expr, QueryExists, QueryIn, QueryValue, walk
 from tandemdb.planner.change.chosen_rows import FIRST, SCAN_END, SCAN_START, Rows
@@ -36,13 +38,16 @@ def update_one(emitter: ChangeEmitter, rows: Rows, change: UpdateRow, assigned: 
     depth = frame.depth
     change.place = rows.seek()
     rows.pipeline.open(frame)
-    row.open_table()
     change.alone = True
+    if rows.spot and written_out(emitter):
+        change.spot, change.writer = rows.spot, open_in_place(emitter, row.writable)
+    else:
+        row.open_table()
     if returning:
         frame.emit("returned = []")
     codes = {position: queries.expressions.value(item) for position, item in assigned.items()}
     change.write(queries.expressions.value(rows.key).text, rows.source.variable, codes, returning)
-    frame.emit("context.changed(1)")
+    count_one(emitter)
     frame.emit("return (returned,)" if returning else "return ()")
     frame.depth = depth
     frame.emit("context.changed(0)")
@@ -60,16 +65,54 @@ def delete_one(emitter: ChangeEmitter, rows: Rows) -> None:
     key = emitter.queries.expressions.value(rows.key).text
     arguments = f"{key}, {place}" if place else key
     writable = f"context.writable({emitter.database}, {emitter.table.id})"
+    if rows.spot and written_out(emitter):
+        writable = emitter.generator.name("writable")
+        open_in_place(emitter, writable)
     if emitter.calls_own():
         frame.emit(f"if {writable}.find({key}) is not None:")
         frame.depth += 1
     frame.emit(f"{writable}.delete({arguments})")
-    frame.emit("context.changed(1)")
+    count_one(emitter)
     element = returning_element(emitter, rows.source.variable, key) if returning else ""
     frame.emit(f"return ([{element}],)" if returning else "return ()")
     frame.depth = depth
     frame.emit("context.changed(0)")
     frame.emit("return ((),)" if returning else "return ()")
+
+
+def written_out(emitter: Any) -> bool:
+    """Whether to write out what else would be called: where it runs often, and not as part of a trigger's program.
+
+    Those are undone by the mark that a session sets when it is asked for a table.
+    """
+    generator = emitter.generator
+    generator.single = not emitter.binder.in_trigger
+    return bool(generator.single and generator.written_out)
+
+
+def open_in_place(emitter: Any, writable: str) -> str:
+    """Write `RecordContext.writable` out, 0.1 us of 1.7 for an UPDATE; the name of the table's writer."""
+    frame = emitter.frame
+    writer: str = emitter.generator.name("writer")
+    table = emitter.generator.table(emitter.database, emitter.table.id, emitter.table.name)
+    frame.emit(f"{writer} = {table}.writer")
+    frame.emit(f"if context.in_place and {writer}.undo is not None and {writer}.stamp == {table}.stamp:")
+    frame.emit(f"    {writable} = {table}")
+    frame.emit(f"    {table}.kept = None")
+    frame.emit("else:")
+    frame.emit(f"    {writable} = context.writable({emitter.database}, {emitter.table.id})")
+    return writer
+
+
+def count_one(emitter: ChangeEmitter) -> None:
+    """Write `context.changed(1)`, or that out: 0.1 us of 1.7 for an UPDATE."""
+    frame = emitter.frame
+    if not written_out(emitter):
+        frame.emit("context.changed(1)")
+        return
+    frame.emit("session = context.session")
+    frame.emit("session.changes = 1")
+    frame.emit("session.total_changes += 1")
 
 
 def delete_together(emitter: ChangeEmitter, rows: Rows) -> None:

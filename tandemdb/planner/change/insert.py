@@ -31,6 +31,7 @@ from tandemdb.planner.bind.bound import (
 from tandemdb.planner.bind.expression import ExpressionBinder
 from tandemdb.planner.bind.query import Binder
 from tandemdb.planner.bind.scope import ROWID_NAMES, Scope
+from tandemdb.planner.change.in_place import open_in_place, written_out
 from tandemdb.planner.change.insert_batch import write_batch
 from tandemdb.planner.change.row import RowEmitter
 from tandemdb.planner.change.row_batch import BATCH_MIN, append_batch
@@ -119,7 +120,10 @@ class InsertEmitter:
             self.row.ask_anew()
         self.appends = not self.interrupted and self.may_append()
         self.upserts = Upserts(self)
-        self.row.open_table()
+        if self.is_written_out():
+            open_in_place(self, self.row.writable)
+        else:
+            self.row.open_table()
         self.row.open_sequence()
         frame.emit("changes, last = 0, None")
         if node.returning:
@@ -150,6 +154,11 @@ class InsertEmitter:
         frame.depth -= 1
         self.write_end()
 
+    def is_written_out(self) -> bool:
+        """Whether this is for one row at a time, and has run often."""
+        single = self.many and not self.gathers and not self.interrupted
+        return single and written_out(self)
+
     def write_end(self) -> None:
         frame = self.frame
         stores = self.table.autoincrement and self.many
@@ -177,6 +186,13 @@ class InsertEmitter:
             frame.emit("        raise")
             frame.emit("    finally:")
             frame.emit("        context.changed(changes, last)")
+        elif self.is_written_out():
+            # `context.changed`, written out: 0.1 us of 1.9.
+            frame.emit("    session = context.session")
+            frame.emit("    session.changes = changes")
+            frame.emit("    session.total_changes += changes")
+            frame.emit("    if last is not None:")
+            frame.emit("        session.last_insert_rowid = last")
         else:
             frame.emit("    context.changed(changes, last)")
         frame.emit("return (returned,)" if self.node.returning else "return ()")

@@ -43,6 +43,7 @@ from tandemdb.planner.emit.query import QueryEmitter
 from tandemdb.planner.emit.writer import Code, Frame, Generator
 from tandemdb.planner.schema.schema import Table
 from tandemdb.planner.syntax import ast
+from tandemdb.storage.changes import UPDATE
 
 TYPE_OF_CLASS = {HOLDS_INT: "int", HOLDS_FLOAT: "float", HOLDS_TEXT: "str"}
 
@@ -67,7 +68,11 @@ class UpdateRow:
         self.alone = False
         """Whether no other row changes, so that nothing is counted."""
         self.place: str | None = None
-        """The name of what `seek` told of the row, where nothing changes in between."""
+        """The text of what `seek` told of the row, where nothing changes in between."""
+        self.spot: tuple[str, ...] = ()
+        """The names of page, block and index that it told."""
+        self.writer = ""
+        """The name of the table's writer, where the change may be written out."""
         self.interrupted = False
         """Whether functions of the user's run between the reading of a row and its change."""
         self.guarded = False
@@ -205,7 +210,7 @@ class UpdateRow:
             frame.emit(f"add_record({record})")
             return
         else:
-            frame.emit(self.replacing(key, record, assigned))
+            self.write_replacing(key, old, record, assigned)
         if not self.alone:
             frame.emit("changes += 1")
         if self.session.settings.foreign_keys:
@@ -229,6 +234,25 @@ class UpdateRow:
         if tests is None:
             return slow
         return f"{fast} if {' and '.join(tests)} else {slow}" if tests else fast
+
+    def write_replacing(self, key: str, old: str, record: str, assigned: dict[int, Code]) -> None:
+        """Write that call; and `Table.put` out for a record that is changed in place: 0.15 us of 1.7."""
+        frame, changed = self.frame, self.changed_columns(assigned)
+        tests = self.class_tests(changed)
+        call = self.replacing(key, record, assigned)
+        if not self.writer or not self.place or tests is None or self.moved_keys(changed):
+            frame.emit(call)
+            return
+        page, block, index = self.spot
+        table, writer, name = self.row.writable, self.writer, self.generator.name("changed")
+        frame.emit(f"{name} = {table}.location.pages[{page}].blocks[{block}]")
+        own = [f"{writer}.undo is not None", f"{name}.stamp >= {table}.stamp", f"{name}.digest is None", *tests]
+        frame.emit(f"if {' and '.join(own)}:")
+        undo = f"{UPDATE}, {self.table.id}, {page}, {block}, {index}, {key}, {old}, {table}.count"
+        frame.emit(f"    {writer}.undo.append(({undo}))")
+        frame.emit(f"    {name}.records[{index}] = {record}")
+        frame.emit("else:")
+        frame.emit(f"    {call}")
 
     def class_tests(self, changed: Sequence[int]) -> list[str] | None:
         """What must hold for no new value to be of a class that is new to its column; None if that is not one test."""

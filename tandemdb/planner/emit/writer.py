@@ -110,6 +110,10 @@ class Generator:
         self.needs_context = False
         self.literal_base: int | None = None
         self.row_bound = False
+        self.single = False
+        """The statement changes one record, or none."""
+        self.written_out = False
+        """It has run often: what storage does with a single record in place is written out, instead of called."""
         self.reads_many = False
         """A table is read other than by a key, or rows lead to rows: there may be many."""
         self.narrows = False
