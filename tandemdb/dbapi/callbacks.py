@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from tandemdb.dbapi import constants, functions
+from tandemdb.dbapi.limits import RUNNING
 from tandemdb.dbapi.state import ConnectionState, known_shapes
 from tandemdb.dbapi.tracing import Tracer
 from tandemdb.errors import OperationalError, ProgrammingError
@@ -184,6 +185,9 @@ class Callbacks(ConnectionState):
                 # Texts seen under another limit must be measured again.
                 self._shapes = {} if self._limits else known_shapes
                 getattr(self._session, "ready", {}).clear()
+                if category in RUNNING and self._target.kind != "remote":
+                    self._session.set_limit(RUNNING[category], self._limits[category])
+                self._set_text_factory(self._text_factory)  # Whether rows are measured has changed.
             return before
 
     def getconfig(self, op: int, /) -> bool:

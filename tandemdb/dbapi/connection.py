@@ -147,11 +147,6 @@ class Connection(TransactionControl, Callbacks, Copying, Beyond):
         self._choose_road()
         when_adapted.add(self)
 
-    def _set_text_factory(self, factory: Any) -> None:
-        self._text_factory = factory
-        self._plain_rows = factory is str and not self._detect_types
-        self._choose_road()
-
     @property
     def text_factory(self) -> Any:
         """What makes a text value from its UTF-8 bytes: str, bytes, bytearray or any callable."""

@@ -17,6 +17,7 @@ The class has no `__getattr__`: with one, CPython 3.11 reads each attribute in 0
 
 from __future__ import annotations
 
+import sys
 import weakref
 from _thread import get_ident
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,6 +25,8 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from tandemdb.dbapi import parameters as binding
+from tandemdb.dbapi.constants import SQLITE_LIMIT_LENGTH
+from tandemdb.dbapi.limits import check_lengths, measured
 from tandemdb.dbapi.parameters import Shape, bind, is_plain
 from tandemdb.dbapi.ready import NOT_READY, make_ready
 from tandemdb.dbapi.rows import (
@@ -241,6 +244,8 @@ class Cursor:
             if shape.is_dml and connection._begin and not session.in_transaction:
                 connection._begin_implicitly()
                 begun = True
+            if connection._limits:
+                check_lengths(parameters, connection._limits.get(SQLITE_LIMIT_LENGTH, sys.maxsize))
             if connection._tracer is not None:
                 connection._tracer.note(sql, shape, parameters)
             if statement is None:
@@ -293,6 +298,8 @@ class Cursor:
         """Put the connection's converters and text factory before the rows."""
         if connection._detect_types & 2:
             self._columns = shorten_names(columns)
+        if connection._limits:
+            self._rows = measured(self._rows, connection._limits.get(SQLITE_LIMIT_LENGTH, sys.maxsize))
         converters = find_converters(columns, getattr(statement, "column_types", None), connection._detect_types)
         rows = convert_rows(self._rows, columns, converters, lambda: connection.text_factory)
         self._rows = rows_while_busy(weakref.ref(self), rows) if any(converters) else rows
@@ -325,6 +332,8 @@ class Cursor:
                 begun = True
             failures: list[BaseException] = []
             bound = binding.until_failure(binding.bind_rows(shape, rows), failures)
+            if connection._limits:
+                bound = measured(bound, connection._limits.get(SQLITE_LIMIT_LENGTH, sys.maxsize))
             if connection._tracer is not None:
                 bound = connection._tracer.noting(sql, shape, bound)
             changes = session.run_many(statement, bound)

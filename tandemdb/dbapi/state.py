@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Self
 
 from tandemdb.dbapi.constants import SQLITE_LIMIT_LENGTH, SQLITE_LIMIT_SQL_LENGTH, SQLITE_LIMIT_VARIABLE_NUMBER
-from tandemdb.dbapi.limits import check_limits
+from tandemdb.dbapi.limits import check_limits, too_big
 from tandemdb.dbapi.names import Target
 from tandemdb.dbapi.parameters import Shape, base_types_are_adapted, make_shape
 from tandemdb.dbapi.ready import NOT_READY, Ready
@@ -74,7 +74,7 @@ class ConnectionState:
     _autocommit: int
     _isolation_level: str | None
     _detect_types: int
-    _plain_rows: bool  # no converters, and text is str: rows pass as the planner makes them
+    _plain_rows: bool  # no converters, text is str and of any length: rows pass as the planner makes them
     _text_factory: Any
     _ready: Mapping[str, Ready]  # session.ready, or NOT_READY: see ready.py
     _shapes: dict[str, Shape]
@@ -129,6 +129,11 @@ class ConnectionState:
             self._refuse()
         return UNSHARED
 
+    def _set_text_factory(self, factory: Any) -> None:
+        self._text_factory = factory
+        self._plain_rows = factory is str and not self._detect_types and SQLITE_LIMIT_LENGTH not in self._limits
+        self._choose_road()
+
     def _choose_road(self) -> None:
         """Use what the session has ready, unless somebody wants to see or change what passes by."""
         special = not self._plain_rows or self._hooked or self._tracer is not None or base_types_are_adapted()
@@ -161,10 +166,13 @@ class ConnectionState:
     def _check_length(self, sql: str) -> None:
         """Refuse a statement that is longer than the limit."""
         limits = self._limits
-        if limits and len(sql.encode()) > min(
-            limits.get(SQLITE_LIMIT_SQL_LENGTH, 10**9), limits.get(SQLITE_LIMIT_LENGTH, 10**9)
-        ):
+        if not limits:
+            return
+        length = len(sql.encode())
+        if length > limits.get(SQLITE_LIMIT_SQL_LENGTH, length):
             raise DataError("query string is too large")
+        if length > limits.get(SQLITE_LIMIT_LENGTH, length):
+            raise too_big()
 
     def _run(self, sql: str) -> Any:
         """Run a statement of the driver's own, seen by trace callback and authorizer like a user's."""

@@ -23,9 +23,6 @@ from tandemdb.storage import Database
 if TYPE_CHECKING:
     from tandemdb.planner.session import Session
 
-ATTACHED_MAX = 10
-"""Databases besides main and temp, SQLite's SQLITE_MAX_ATTACHED."""
-
 
 def attach(session: Session, node: ast.Attach, values: Sequence[Any]) -> None:
     """Add a database to the session.
@@ -35,8 +32,8 @@ def attach(session: Session, node: ast.Attach, values: Sequence[Any]) -> None:
     """
     file, name = text_value(session, node.file, values), text_value(session, node.schema, values)
     databases = session.databases
-    if len(databases) - sum(attached.name == "temp" for attached in databases) > ATTACHED_MAX:
-        raise fault(f"too many attached databases - max {ATTACHED_MAX}")
+    if len(databases) - sum(attached.name == "temp" for attached in databases) > session.limits.attached:
+        raise fault(f"too many attached databases - max {session.limits.attached}")
     if name.lower() == "temp" or any(attached.name.lower() == name.lower() for attached in databases):
         raise fault(f"database {name} is already in use")
     opened = open_named(session, file)

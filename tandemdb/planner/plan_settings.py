@@ -15,6 +15,7 @@ def plan_key(session: Session) -> tuple[Any, ...]:
         settings = session.settings
         key = session.change_key = (
             settings.foreign_keys, settings.recursive_triggers, settings.ignore_check_constraints,
+            session.limits.length,
             session.plan_settings,
         )  # fmt: skip
     return key

@@ -22,6 +22,7 @@ from tandemdb.planner.connection_settings import Settings
 from tandemdb.planner.context import Context, RecordContext
 from tandemdb.planner.databases import Attached, Opened, end_all
 from tandemdb.planner.hooks import Hooks
+from tandemdb.planner.lowered_limits import Limits, set_limit
 from tandemdb.planner.namespace import Namespace, namespace_of
 from tandemdb.planner.nested import abort_error, refuse, refuse_schema_change
 from tandemdb.planner.schema.schema import load_schema
@@ -63,6 +64,7 @@ class Session(Hooks):
         "implicit",
         "in_transaction",
         "last_insert_rowid",
+        "limits",
         "main",
         "marks",
         "opener",
@@ -80,6 +82,7 @@ class Session(Hooks):
         self.databases = [Attached("main", database)]
         self.timeout = timeout
         self.settings = Settings()
+        self.limits = Limits()
         self.context = Context(self)
         self.record_context = RecordContext(self)
         self.in_transaction = False
@@ -463,6 +466,10 @@ class Session(Hooks):
             self.deferred_checks = []
             raise
         self.deferred_checks = []
+
+    def set_limit(self, name: str, value: int) -> None:
+        """Set one of the limits that a running statement meets: a field of `Limits`."""
+        set_limit(self, name, value)
 
     # ---- databases and the end
 

@@ -396,6 +396,72 @@ def limits_of_statements(db: Any, do: Any) -> None:
 
 
 @case
+@own_engine_only
+def limits_of_what_runs(db: Any, do: Any) -> None:
+    con = db.connect(":memory:", isolation_level=None)
+    con.executescript(
+        "create table t(a, b); create table big(a, b); create table rows(a integer primary key, b);"
+        "create table tt(a); create table tu(a);"
+        "create trigger tg after insert on tt begin insert into tu values(new.a); end;"
+        "create trigger tg2 after insert on tu begin delete from t; end;"
+    )
+    con.execute("insert into big values(?, ?)", ("a" * 200, 1))
+    con.create_function("f", 1, lambda x: x * 200)
+
+    def each(sql: str, values: Any = ()) -> None:
+        for _ in range(3):  # the third time by the shortest way
+            do(lambda: con.execute(sql, values).fetchall())
+
+    for length in (100, 1000):
+        do(con.setlimit, db.SQLITE_LIMIT_LENGTH, length)
+        for values in (("a" * 100,), ("a" * 101,), (b"a" * 101,), ("\u00e9" * 60,), (5,)):
+            each("select ?", values)
+        each("select zeroblob(101)")
+        each("select zeroblob(?)", (100,))
+        each("select ? || ?", ("a" * 60, "b" * 60))
+        each("select f('a')")
+        each("select a from big")
+        each("select '" + "a" * 200 + "'")
+        for pair in ((46, 46), (50, 46), (50, 47), (50, 48), (0, 97), (0, 98), (0, 64), (100, 0)):
+            each("insert into t values(?, ?)", ("a" * pair[0], "b" * pair[1]))
+        for number in (0, 1, 127, 128, 40000, -(2**31), 2**40, 2**62, 1.5, None):
+            for count in (84, 86, 88, 90, 92, 94, 95):
+                each("insert into t values(?, ?)", (number, "b" * count))
+                each("insert into rows values(null, ?)", (b"b" * count,))
+        each("update t set a = ? where a = 1.5", ("a" * 99,))
+        each("update t set a = ?", ("a" * 97,))
+        do(lambda: con.executemany("insert into t values(?, ?)", [("a", "b"), ("a" * 60, "b" * 60), (1, 2)]).rowcount)
+        each("insert into t select a, a || a from big")
+        each("select count(*), sum(length(a)), sum(length(b)) from t")
+    do(con.setlimit, db.SQLITE_LIMIT_LENGTH, 10**9)
+    each("select a from big")
+    do(con.setlimit, db.SQLITE_LIMIT_EXPR_DEPTH, 3)
+    for sql in (
+        "select 1+1+1", "select 1+1+1+1", "select abs(abs(1))", "select abs(abs(abs(1)))", "select (select 1)",
+        "select (select 1+1)", "select 1 in (select 1)", "select 1 in (select 1+1)", "select exists(select 1)",
+        "select 1 not in (1, 2)", "select 1 in (1, 2+2+2)", "select case when 1+1+1 then 1 end", "select (((1)))",
+        "select a from t where a = 1 and b = 2 and a = 3", "select * from (select 1+1+1)", "select main.t.a from t",
+        "select * from (select 1+1+1+1)", "select 1 order by 1+1+1+1", "update t set a = 1+1+1+1 where 0",
+        "insert into t values(1+1+1+1, 2)", "delete from t where 1+1+1+1", "select max(a+1+1) over () from t",
+        "select 1 union select 1+1+1+1", "with x as (select 1+1+1+1) select * from x", "select 1 limit 1+1+1+1",
+    ):  # fmt: skip
+        each(sql)
+    do(con.setlimit, db.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 10)
+    for pattern in ("%" * 10, "%" * 11, "\u00e9" * 6, b"%" * 11, None, 12345678901):
+        for operator in ("like", "glob", "not like"):
+            each(f"select 'a' {operator} ?, x'61' {operator} 'a'", (pattern,))
+        each("select null like ?", (pattern,))
+        each("select like(?, 'a'), 'A' like 'a', 'a%' like 'a!%' escape '!'", (pattern,))
+    each("select a from big where a like 'aaaaaaaaaaaaaa%'")
+    for depth in (0, 1, 2):
+        do(con.setlimit, db.SQLITE_LIMIT_TRIGGER_DEPTH, depth)
+        each("insert into tt values(1)")
+    do(con.setlimit, db.SQLITE_LIMIT_ATTACHED, 1)
+    do(con.execute, "attach ':memory:' as x")
+    do(con.execute, "attach ':memory:' as y")
+
+
+@case
 def recursion(db: Any, do: Any) -> None:
     con = db.connect(":memory:", detect_types=db.PARSE_COLNAMES)
     cur = con.cursor()

@@ -42,6 +42,7 @@ from tandemdb.planner.change.updated_row import emit_remover, emit_triggers, ret
 from tandemdb.planner.change.upsert import Upserts
 from tandemdb.planner.emit.query import QueryEmitter
 from tandemdb.planner.emit.writer import Code
+from tandemdb.planner.lowered_limits import LENGTH_MAX
 from tandemdb.planner.nested import calls_own, rules_call_own
 from tandemdb.planner.schema.create import unique_text
 from tandemdb.planner.schema.schema import Table
@@ -217,6 +218,7 @@ class InsertEmitter:
         """Whether rows may be gathered for `append_many`: nothing may need to find them before."""
         table, node = self.table, self.node
         plain = not (table.without_rowid or table.autoincrement or node.returning or node.upserts)
+        plain = plain and self.session.limits.length == LENGTH_MAX
         plain = plain and not any(index.unique and (index.computed or index.conflict) for index in table.indexes)
         plain = plain and not self.has_triggers() and node.action in (None, "ABORT")
         foreign = self.session.settings.foreign_keys and (table.foreign_keys or self.is_parent())
@@ -475,6 +477,7 @@ class InsertEmitter:
         row, frame = self.row, self.frame
         record = self.generator.name("record")
         frame.emit(f"{record} = {row.record}")
+        row.check_length(record, self.session.limits.length)
         if self.storage_checks():
             frame.emit("try:")
             frame.emit(f"    {row.writable}.insert({row.key}, {record})")

@@ -43,6 +43,7 @@ from tandemdb.planner.change.row_errors import (
     unique_error,
 )
 from tandemdb.planner.emit.writer import Code
+from tandemdb.planner.lowered_limits import LENGTH_MAX, check_record
 from tandemdb.planner.runtime import values
 from tandemdb.planner.syntax import ast
 from tandemdb.storage.values import CLASS_RANK
@@ -252,6 +253,11 @@ class RowEmitter:
             else:
                 action = self.action if self.action in ("ROLLBACK", "FAIL") else "ABORT"
                 self.frame.emit(f"    raise {self.use(check_error)}({check.name or check.text!r}, {action!r})")
+
+    def check_length(self, record: str, length_max: int) -> None:
+        """Measure the record, if the connection has lowered the limit."""
+        if length_max != LENGTH_MAX:
+            self.frame.emit(f"{self.use(check_record)}({record}, {self.table.rowid_position}, {length_max})")
 
     # ---- the unique key
 

@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from tandemdb.planner.schema.schema import Table, View
     from tandemdb.planner.session import Session
 
-DEPTH_MAX = 1000
-"""Programs that may be running inside each other, SQLite's SQLITE_MAX_TRIGGER_DEPTH."""
 DEPTH_SAFE = 25
 """Beyond this depth Python's own limit of nested calls is raised."""
 PLANS_MAX = 8
@@ -221,7 +219,7 @@ class TriggerProgram:
         if token is not None and not session.settings.recursive_triggers and token in firing:
             return True
         depth = len(firing)
-        if depth >= DEPTH_MAX:
+        if depth >= session.limits.trigger_depth:
             raise OperationalError("too many levels of trigger recursion", code="SQLITE_ERROR")
         counted, last = session.changes, session.last_insert_rowid
         firing.append(token)

@@ -44,6 +44,7 @@ from tandemdb.planner.change.updated_row import (
 )
 from tandemdb.planner.emit.query import QueryEmitter
 from tandemdb.planner.emit.writer import Code
+from tandemdb.planner.lowered_limits import LENGTH_MAX
 from tandemdb.planner.namespace import Namespace
 from tandemdb.planner.nested import calls_own, rules_call_own
 from tandemdb.planner.schema.schema import Table
@@ -169,6 +170,8 @@ class ChangeEmitter:
     def may_gather(self, assigned: Iterable[int]) -> bool:
         """Whether the new records may be put in place together: none of them can stand in another's way."""
         node, table = self.node, self.table
+        if self.session.limits.length != LENGTH_MAX:
+            return False
         if node.returning or node.action not in (None, "ABORT", "ROLLBACK") or table.without_rowid:
             return False
         changed = {*assigned, *(column.position for column in table.columns if column.generated is not None)}

@@ -199,6 +199,7 @@ class UpdateRow:
         row, frame = self.row, self.frame
         record = self.generator.name("record")
         frame.emit(f"{record} = {row.record}")
+        row.check_length(record, self.session.limits.length)
         if key_changes:
             frame.emit(f"if {row.key} == {key}:")
             frame.emit(f"    {row.writable}.replace({key}, {record})")
