@@ -20,6 +20,7 @@ from tandemdb.replication.core.secondary import Secondary
 from tandemdb.replication.errors import LinkLost, ProtocolError, Refused, ReplicationError
 from tandemdb.replication.events import emit
 from tandemdb.replication.network import handshake, transport
+from tandemdb.storage.collector import collector_paused
 
 if TYPE_CHECKING:
     from tandemdb.replication.network.address import Address
@@ -140,23 +141,30 @@ class Follower:
         self.reason = reason
 
     def _step(self, channel: Channel) -> bool:
-        secondary = self.secondary
         with self.system.lock:
-            if channel.has_unsent:
-                channel.flush()
-            arrived = channel.receive()
-            moved = bool(arrived)
-            now = time.monotonic()
-            while arrived:
-                secondary.receive(arrived.popleft(), now)
-            if secondary.state != "following":
-                secondary.tick(now)
+            if self.secondary.state != "copying":
+                return self._move(channel)
+            with collector_paused():
+                return self._move(channel)
+
+    def _move(self, channel: Channel) -> bool:
+        """Take what has come and answer; the lock is held."""
+        secondary = self.secondary
+        if channel.has_unsent:
+            channel.flush()
+        arrived = channel.receive()
+        moved = bool(arrived)
+        now = time.monotonic()
+        while arrived:
+            secondary.receive(arrived.popleft(), now)
+        if secondary.state != "following":
+            secondary.tick(now)
+        if secondary.outgoing:
+            self._answer(channel)
+        if secondary.owes:
+            secondary.work(now)
             if secondary.outgoing:
                 self._answer(channel)
-            if secondary.owes:
-                secondary.work(now)
-                if secondary.outgoing:
-                    self._answer(channel)
         return moved
 
     def _answer(self, channel: Channel) -> None:

@@ -119,17 +119,18 @@ class PrimaryLink:
         moved = False
         if peer is None or not peer.is_level:
             while not channel.is_clogged:
-                data = b""
-                while len(data) < SEND_BYTES and (frame := sender.next_frame(name)) is not None:
-                    encoded = wire.encode(frame)
-                    data = data + encoded if data else encoded
+                parts: list[bytes] = []
+                size = 0
+                while size < SEND_BYTES and (frame := sender.next_frame(name)) is not None:
+                    parts.append(wire.encode(frame))
+                    size += len(parts[-1])
                     if peer is not None and peer.is_level:
                         break
-                if not data:
+                if not parts:
                     break
                 moved = True
-                channel.send_bytes(data)
-                if len(data) < SEND_BYTES:
+                channel.send_bytes(parts[0] if len(parts) == 1 else b"".join(parts))
+                if size < SEND_BYTES:
                     break
         if channel.has_unsent:
             channel.flush()

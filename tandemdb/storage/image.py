@@ -9,7 +9,7 @@ keys follow the records that differ, or are built anew where those are many.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, TypeAlias
 
@@ -28,7 +28,7 @@ REBUILD_SHARE = 0.3
 """Of a table's records, in the blocks sent and in those they replace: 0.15 µs a record against 1.5 µs a change."""
 
 Layout: TypeAlias = tuple[int, list[tuple[int, int, list[int]]]]
-BlockImage: TypeAlias = tuple[int, int, list[Any], list[Record]]
+BlockImage: TypeAlias = tuple[int, int, Sequence[Any], Sequence[Record]]
 
 
 def describe_layout(root: Root) -> Layout:
@@ -104,8 +104,13 @@ def fill_table(
     for number in numbers:
         image = images.get((table.id, number))
         if image is not None:
-            keys = [tuple(key) if type(key) is list else key for key in image[2]]
-            blocks.append(Block(number, keys, list(map(tuple, image[3])), table.stamp))
+            keys, records = list(image[2]), list(image[3])
+            # All came the same way: tuples as they were, or as lists over a wire.
+            if type(keys[0]) is list:
+                keys = list(map(tuple, keys))
+            if type(records[0]) is not tuple:
+                records = list(map(tuple, records))
+            blocks.append(Block(number, keys, records, table.stamp))
         elif number in here:
             blocks.append(here[number])
         else:

@@ -14,7 +14,6 @@ stored with its collation already applied ("Oslo" under NOCASE is kept as "oslo"
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import chain
 from operator import itemgetter
 from typing import Any, TypeAlias
 
@@ -96,15 +95,18 @@ def widen_classes_by_records(classes: tuple[int, ...], records: list[Record]) ->
     """Return the masks that also cover all these records, looking at whole columns at a time."""
     width = len(classes)
     masks = list(classes)
-    # By chunks, so that the flat copy stays in the processor's cache.
+    # By chunks, so that the columns stay in the processor's cache.
     for start in range(0, len(records), 1024):
         chunk = records[start : start + 1024]
-        flat = list(chain.from_iterable(chunk))
-        if len(flat) != width * len(chunk):
+        try:
+            columns = list(zip(*chunk, strict=True))
+        except ValueError:
+            columns = []
+        if len(columns) != width:
             odd = next(record for record in chunk if len(record) != width)
             widen_classes(classes, tuple(map(type, odd)))
-        for column in range(width):
-            for kind in set(map(type, flat[column::width])):
+        for column, values in enumerate(columns):
+            for kind in set(map(type, values)):
                 if kind not in CLASS_BIT:
                     raise StorageError(f"values of type {kind.__name__} cannot be stored")
                 masks[column] |= CLASS_BIT[kind]

@@ -395,7 +395,7 @@ def test_bad_input_after_the_login(nodes: list[Node], purpose: str) -> None:
     digest, lsn = node.database.digest(), node.database.root.lsn
     huge = wire.HEADER.pack(b"tD", wire.PROTOCOL, 25, 0, 0, (1 << 30) + 1, 0, 0, 0)
     wrong = wire.encode(Frame(0, Epoch(0), 0, Hello(wire.PROTOCOL, b"", "x", b"", bytes(32), "", "", "", Epoch(0))))
-    unasked = wire.encode(Frame(7, Epoch(1), 5, BlockImage(table, 0, (1,), ((1, "evil", None),))))
+    unasked = wire.encode(Frame(7, Epoch(1), 5, BlockImage(table, 0, [1], [(1, "evil", None)])))
     for data in (b"\0" * 100, huge, wrong, unasked, random.Random(3).randbytes(50_000)):
         channel = transport.connect(Address(node.address.host, node.address.port, "shop"))
         handshake.log_in(channel, Identity(b"", "bad", bytes(16)), b"", "shop", purpose, "async")

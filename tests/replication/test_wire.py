@@ -152,6 +152,6 @@ def test_other_protocols_are_refused() -> None:
 
 
 def test_a_block_image_comes_back() -> None:
-    image = BlockImage(7, 3, (1, (2, "a")), (("x", None), (1, 1.0)))
+    image = BlockImage(7, 3, [1, (2, "a")], [("x", None), (1, 1.0)])
     [frame] = wire.Decoder().feed(wire.encode(Frame(1, Epoch(1), 0, image)))
     assert message_types(frame.message) == message_types(image)

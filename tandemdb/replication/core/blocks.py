@@ -128,10 +128,9 @@ def install_staging(database: Database, staging: Staging) -> None:
         if table not in present.tables:
             raise OutOfStep(table, -1, "a table that both systems have", "no such table here")
         tables.append((table, next_number(present, table), block_numbers(present, table)))
-    images = [(image.table, image.block, list(image.keys), list(image.records)) for image in staging.images]
     transaction = begin(database)
     try:
-        storage.load_blocks(transaction, (opening.next_object, tables), images)
+        storage.load_blocks(transaction, (opening.next_object, tables), staging.images)
         if opening.root is not None:
             found = root_digest(transaction.root)
             if found != opening.root:

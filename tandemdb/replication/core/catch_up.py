@@ -178,7 +178,7 @@ def images(
         for block in blocks.blocks_of(root, table):
             if chosen is None or block.number in chosen:
                 count += 1
-                yield BlockImage(table, block.number, tuple(block.keys), tuple(block.records))
+                yield BlockImage(table, block.number, block.keys, block.records)
     yield SnapEnd(LSN(root.lsn), count)
 
 

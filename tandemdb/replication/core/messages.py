@@ -267,10 +267,12 @@ class Layout(NamedTuple):
 
 
 class BlockImage(NamedTuple):
+    """A block; its lists may be those of a root: whoever keeps them copies them."""
+
     table: int
     block: int
-    keys: tuple[Key, ...]
-    records: tuple[Record, ...]
+    keys: list[Key]
+    records: list[Record]
 
 
 class SnapEnd(NamedTuple):

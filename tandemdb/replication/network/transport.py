@@ -29,6 +29,7 @@ CONNECT_SECONDS = 5.0
 FRAME_SECONDS = 30.0
 READ_BYTES_FIRST = 1 << 13
 READ_BYTES = 1 << 18
+READS_MAX = 8
 UNSENT_BYTES_MAX = 1 << 20
 KEEPALIVE_SECONDS = 5
 
@@ -102,7 +103,10 @@ class Channel:
             ProtocolError: what came is no frame, or has been incomplete for too long.
         """
         arrived = self.arrived
-        while True:
+        # So much at a time, that what has come is dealt with while more comes; what TLS holds back nobody can wait for.
+        reads_left = READS_MAX
+        while reads_left > 0 or self._encrypted:
+            reads_left -= 1
             try:
                 size = self.socket.recv_into(self._received)
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):

@@ -236,8 +236,7 @@ class Operations:
     def images(self, images: list[Any]) -> None:
         """Gather blocks for `prepare_blocks`."""
         for table, number, keys, records in images:
-            image = wire.check_image(BlockImage(table, number, tuple(keys), tuple(records)))
-            self._images.append((image.table, image.block, list(image.keys), list(image.records)))
+            self._images.append(wire.check_image(BlockImage(table, number, keys, records)))
 
     def prepare_blocks(self, lsn: int, epoch: int, next_object: int, tables: list[Any], note: Any) -> None:
         """Put the blocks gathered in the place of those that bear their numbers, and drop those not in `tables`."""
