@@ -40,6 +40,8 @@ class FileDatabase(Database):
 
     __slots__ = ("file",)
 
+    pipelines = False  # The file holds one commit after the other, and none that may be undone.
+
     file: File | None
 
     def __init__(self, path: str) -> None:

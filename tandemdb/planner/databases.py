@@ -30,7 +30,7 @@ class Opened(NamedTuple):
 class Attached:
     """One database as a session sees it."""
 
-    __slots__ = ("name", "database", "transaction", "snapshot", "file", "release", "read_only")
+    __slots__ = ("name", "database", "transaction", "snapshot", "file", "release", "read_only", "undone")
 
     def __init__(self, name: str, database: Database, file: str = "") -> None:
         self.name = name
@@ -40,6 +40,8 @@ class Attached:
         self.file = file
         self.release: Callable[[], None] | None = None
         self.read_only = False
+        # Whether its transaction's COMMIT has failed, and rolled it back: nothing else of it may be committed.
+        self.undone = False
 
     def root(self) -> Any:
         """The root that the session's next statement reads."""
@@ -56,8 +58,10 @@ class Attached:
             self.snapshot = self.database.root
         return self.snapshot
 
-    def begin(self, timeout: float, in_place: bool = False) -> Transaction:
+    def begin(self, timeout: float, in_place: bool = False, settled: bool = False) -> Transaction:
         """The session's write transaction, begun if it is not there; `in_place`: for changes of single records.
+
+        `settled`: begin when no commit waits to be acknowledged any more.
 
         Raises:
             OperationalError: database is locked; attempt to write a readonly database.
@@ -66,7 +70,10 @@ class Attached:
             if self.read_only:
                 raise OperationalError("attempt to write a readonly database", code="SQLITE_READONLY")
             try:
-                self.transaction = self.database.begin(timeout, self.snapshot, in_place=in_place)
+                if settled:
+                    self.transaction = self.database.begin_settled(timeout)
+                else:
+                    self.transaction = self.database.begin(timeout, self.snapshot, in_place=in_place)
             except LockTimeout as error:
                 raise OperationalError(
                     "database is locked", detail=str(error), hint="Retry, or connect with a longer timeout.",
@@ -86,17 +93,30 @@ class Attached:
 
     def end(self, *, commit: bool) -> None:
         """Commit or roll back what was written, and let go of the snapshot."""
-        transaction, self.transaction = self.transaction, None
-        if transaction is not None and not transaction.closed:
-            if commit:
-                try:
-                    transaction.commit()
-                except BaseException:
-                    self.transaction = transaction
-                    raise
-            else:
-                transaction.rollback()
-        self.snapshot = None
+        if commit:
+            if self.undone:
+                raise OperationalError(
+                    "cannot commit - the transaction was rolled back", detail="Its COMMIT has failed before.",
+                    hint="ROLLBACK, ask the system that leads what became of it, and begin again if it has to be.",
+                    code="SQLITE_ERROR",
+                )  # fmt: skip
+            if self.transaction is not None and not self.transaction.closed:
+                self.commit()
+        elif self.transaction is not None:
+            self.transaction.rollback()
+        self.transaction = self.snapshot = None
+
+    def commit(self) -> None:
+        """Commit what was written; if that fails, the transaction stays as it is, or is over, rolled back."""
+        transaction = self.transaction
+        assert transaction is not None
+        try:
+            transaction.commit()
+        except BaseException:
+            if transaction.closed:  # It was sent, and is in doubt.
+                self.transaction = self.snapshot = None
+                self.undone = True
+            raise
 
     def close(self) -> None:
         """Give the database back to whoever opened it."""
@@ -115,3 +135,5 @@ def end_all(databases: Sequence[Attached], *, commit: bool) -> None:
         databases = sorted(databases, key=lambda attached: attached.database.observer is None)
     for attached in databases:
         attached.end(commit=commit)
+        if not commit:
+            attached.undone = False

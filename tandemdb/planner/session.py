@@ -309,7 +309,7 @@ class Session(Hooks):
         main = self.main
         transaction = main.transaction
         several = len(self.databases) > 1
-        special = several or self.changing or self.savepoints or self.deferred_checks
+        special = several or self.changing or self.savepoints or self.deferred_checks or main.undone
         if transaction is None or transaction.closed or special:
             if self.implicit:
                 return
@@ -317,7 +317,7 @@ class Session(Hooks):
             self.end_transaction(commit=True)
             return
         # The usual case of what `end_transaction` does, without its loops.
-        transaction.commit()
+        main.commit()
         main.transaction = main.snapshot = None
         self.in_transaction = self.settings.defer_foreign_keys = False
 
@@ -362,7 +362,7 @@ class Session(Hooks):
         if self.in_transaction:
             raise OperationalError("cannot ask for an outcome within a transaction", code="SQLITE_ERROR")
         try:
-            return was_committed(self.main.begin(self.timeout).root, token)
+            return was_committed(self.main.begin(self.timeout, settled=True).root, token)
         finally:
             self.main.end(commit=False)
 
@@ -371,7 +371,12 @@ class Session(Hooks):
             from tandemdb.planner.change.foreign_keys import check_deferred
 
             check_deferred(self)
-        end_all(self.databases, commit=commit)
+        try:
+            end_all(self.databases, commit=commit)
+        except BaseException:
+            if any(attached.undone for attached in self.databases):
+                self.savepoints.clear()  # They are of what is no more.
+            raise
         self.in_transaction = False
         if self.savepoints:
             self.savepoints.clear()

@@ -17,8 +17,10 @@ import logging
 
 from tandemdb.replication.core.messages import LSN, Epoch
 from tandemdb.replication.errors import (
+    BaseAbandoned,
     CommitInDoubt,
     ExposedWarning,
+    FencedInDoubt,
     PrimaryFenced,
     ProtocolError,
     ReplicationError,
@@ -51,10 +53,12 @@ logging.getLogger("tandemdb").addHandler(logging.NullHandler())
 __all__ = [
     "LSN",
     "READ_ONLY",
+    "BaseAbandoned",
     "CommitInDoubt",
     "Epoch",
     "ExposedWarning",
     "Faults",
+    "FencedInDoubt",
     "Orphan",
     "Overview",
     "PrimaryFenced",

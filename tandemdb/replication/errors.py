@@ -4,6 +4,8 @@
       |- SecondaryLost     the commit did not happen; no secondary can have it
       |- CommitInDoubt     the primary shows no trace of it, a secondary that is promoted may
       |- PrimaryFenced     a newer epoch exists: this system may no longer take writes
+      |    '- FencedInDoubt  and what was sent before it was known may be part of it; a CommitInDoubt, too
+      |- BaseAbandoned     the commit did not happen: it builds on another one that is in doubt
       |- StoreLost         the commit did not happen: the store that holds the blocks does not answer
       |- LeaseLost         the commit did not happen: this primary cannot renew its lease, another may lead soon
       |- ProtocolError     bytes or messages that no correct peer sends
@@ -47,6 +49,17 @@ class SecondaryBehind(ReplicationError):
 
 class PrimaryFenced(ReplicationError):
     """Raised when a write is refused because a secondary of this system has been promoted to a newer epoch."""
+
+
+class FencedInDoubt(PrimaryFenced, CommitInDoubt):
+    """Raised when a commit was sent, and a secondary promoted before it was acknowledged."""
+
+
+class BaseAbandoned(ReplicationError):
+    """Raised when a transaction began on a commit that waited for its acknowledgement, and that one was rolled back.
+
+    Roll back and begin again.
+    """
 
 
 class LeaseLost(ReplicationError):

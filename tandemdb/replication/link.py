@@ -57,13 +57,17 @@ class AnyLink(Protocol):
 
 @dataclass
 class Faults:
-    """An adversary: rates from 0.0 to 1.0, `delay_seconds` the longest delay. The same seed does the same again."""
+    """An adversary: rates from 0.0 to 1.0, `delay_seconds` the longest delay of a frame; others may overtake it then.
+
+    Each takes `latency_seconds` besides. The same seed does the same again.
+    """
 
     seed: int = 0
     drop: float = 0.0
     duplicate: float = 0.0
     reorder: float = 0.0
     delay_seconds: float = 0.0
+    latency_seconds: float = 0.0
 
 
 class Way:
@@ -83,7 +87,7 @@ class Way:
         random = self._random
         if random.random() < faults.drop:
             return
-        due = now + random.random() * faults.delay_seconds
+        due = now + faults.latency_seconds + random.random() * faults.delay_seconds
         self._push(due, frame)
         if random.random() < faults.duplicate:
             self._push(due + random.random() * faults.delay_seconds, frame)

@@ -244,7 +244,7 @@ class Node:
         return report
 
     def stand_aside(self) -> tuple[str, int, int, int]:
-        """Let go of the primary, so that another may stand; returns incarnation, epoch, LSN and transaction received.
+        """Let go of the primary, so that another may stand; returns incarnation, epoch, transaction and LSN received.
 
         Nothing is acknowledged to that primary any more until this node is told to follow again.
 
@@ -257,7 +257,7 @@ class Node:
         link.stop()
         with self.system.lock:
             identity = self.system.identity
-            return identity.incarnation.hex(), identity.epoch, core.received_lsn, core.received_transaction
+            return identity.incarnation.hex(), identity.epoch, core.received_transaction, core.received_lsn
 
     def hand_over(self, address: Address, mode: Mode) -> dict[str, Any]:
         """Make the secondary at `address` the primary and follow it; nothing is lost, and nothing copied.

@@ -82,15 +82,16 @@ class StreamingObserver:
         self.committing = publisher.committing
         self.installed = publisher.installed
         self.aborted = publisher.aborted
+        self.unchanged = publisher.unchanged
 
     def changed(self, transaction: Transaction, change: Change) -> None:
         changes = transaction.changes
         if changes is not None:
-            self.publisher.stream(changes)
+            self.publisher.stream(transaction, changes)
 
     def rewound(self, transaction: Transaction, count: int) -> None:
         if transaction.changes is not None:
-            self.publisher.stream(transaction.changes)
+            self.publisher.stream(transaction, transaction.changes)
 
 
 class OuterObserver:
@@ -98,7 +99,7 @@ class OuterObserver:
 
     def __init__(self, inner: CommitObserver | None) -> None:
         self.inner = inner
-        for name in ("changed", "rewound"):
+        for name in ("changed", "rewound", "unchanged"):
             if hasattr(inner, name):
                 setattr(self, name, getattr(inner, name))
 

@@ -105,7 +105,7 @@ class Operator:
         return self.node.hand_over(address, "sync" if mode == "sync" else "async"), ()
 
     def stand_aside(self) -> Answer:
-        """Let go of the primary; answer with incarnation, epoch and LSN."""
+        """Let go of the primary; answer with incarnation, epoch, transaction and LSN."""
         return list(self.node.stand_aside()), ()
 
     def outcome(self, transaction: int) -> Answer:

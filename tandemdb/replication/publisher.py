@@ -2,8 +2,11 @@
 
     storage, writer's thread              publisher                                background thread (async links only)
     changed(transaction, change)  ---->   Primary.changed, pump sync links
-    committing(transaction, root) ---->   complete, pump until released
-         raises: nothing happened         or SecondaryLost, CommitInDoubt, PrimaryFenced
+    committing(transaction, root) ---->   complete; a ticket: see `pipeline`
+         raises: nothing happened         or SecondaryLost, PrimaryFenced, BaseAbandoned
+    the writer's place is free
+    wait()                        ---->   pump until released, install
+         raises                           CommitInDoubt
     installed(root)               ---->   Primary.installed, pump sync links,      woken: pump async links
                                           wake ---------------------------------->
     aborted(transaction)          ---->   Primary.abandon
@@ -28,15 +31,15 @@ from tandemdb.errors import undecodable_seen
 from tandemdb.replication import lag, loss
 from tandemdb.replication.acknowledging import chosen_level
 from tandemdb.replication.core import blocks
-from tandemdb.replication.core.levels import Level
 from tandemdb.replication.core.messages import LSN, Change, Epoch, Frame
 from tandemdb.replication.core.peer import Mode, Peer
-from tandemdb.replication.core.primary import Primary
-from tandemdb.replication.errors import CommitInDoubt, ReplicationError, SecondaryLost
+from tandemdb.replication.core.primary import Pending, Primary
+from tandemdb.replication.errors import ReplicationError, SecondaryLost
 from tandemdb.replication.events import emit
 from tandemdb.replication.link import AnyLink
 from tandemdb.replication.network import wire
 from tandemdb.replication.observers import LooseObserver, StreamingObserver, fenced, refuse_undecodable
+from tandemdb.replication.pipeline import Pipeline, Ticket, base_abandoned
 
 if TYPE_CHECKING:
     from tandemdb.storage import CommitObserver, Database, Root, Transaction
@@ -46,6 +49,7 @@ log = logging.getLogger("tandemdb.replication")
 READ_ONLY = "attempt to write a readonly database"
 IDLE_SECONDS = 0.05
 GATHER_SECONDS = 0.005
+POLLED_SECONDS = 0.001
 JOIN_SECONDS = 0.1
 
 
@@ -91,12 +95,17 @@ class Publisher:
         self.links: dict[str, AnyLink] = {}
         # Who can strike a lost secondary off, where there is a coordinator.
         self.arbiter: loss.Arbiter | None = None
+        # Whether commits may be acknowledged now, as far as that is not the secondaries' to say.
+        self.may_acknowledge: Callable[[], bool] = always
+        self.pipeline = Pipeline(self)
+        # Whether a commit may leave the writer's place before it is acknowledged.
+        self.goes_ahead = True
         self.clock = clock
         # The lock by itself where nobody is to be woken: a Condition's `with` costs three times as much.
         self.lock = threading.RLock()
         self._arrived = threading.Condition(self.lock)
         # Whoever lets time pass moves the asynchronous links, too: nothing happens by itself.
-        self._is_driven = pause is not None
+        self.is_driven = pause is not None
         self.pause = pause if pause is not None else self._wait_for_arrival
         # LSN, stamp and changes of commits that the core has not heard of yet: it does before it is asked anything.
         self.backlog: deque[tuple[int, int, Sequence[Change]]] = deque()
@@ -104,9 +113,10 @@ class Publisher:
         self._change_bytes = 32
         self._open: Sequence[Change] | None = None
         self._digest: int | None = None
-        self._level: Level = "applied"
+        # The ticket of the thread that holds the writer's place while it waits.
+        self._alone: Ticket | None = None
         self._woken = False
-        # Whether a committing thread waits for acknowledgements.
+        # Whether committing threads wait for acknowledgements.
         self.is_awaiting = False
         self._hold_again_at = float("-inf")
         self._wake: queue.SimpleQueue[bool] | None = None
@@ -117,18 +127,20 @@ class Publisher:
         # Links to other processes: what a committing thread waits for.
         self._files: list[int] = []
         self._poll = select.poll()
+        self._polling = threading.Lock()
+        self._deciding = threading.Lock()
 
     # Storage's observer.
 
     def started(self, transaction: Transaction) -> None:
         """Nothing is sent for a transaction that may yet change nothing."""
 
-    def committing(self, transaction: Transaction, root: Root) -> None:
-        """Wait until the secondaries required have the commit; an exception undoes it."""
+    def committing(self, transaction: Transaction, root: Root) -> Callable[[], None] | None:
+        """Send a commit; what is returned waits until the secondaries required have it. An exception undoes it."""
         changes = transaction.changes if transaction.changes is not None else ()
         if not changes and root.lsn == self.core.log.last_lsn:
             self._open = self._digest = None
-            return
+            return None
         if self.core.fenced_by is not None:
             raise fenced(self.core)
         if undecodable_seen:
@@ -139,30 +151,53 @@ class Publisher:
         if self._loose_links and self.core.limits.on_lag != "detach":
             lag.settle(self)
         if not self._tight:
-            return
-        level = self._level = chosen_level() or self.core.limits.acknowledge
+            return None
+        level = chosen_level() or self.core.limits.acknowledge
         if level != "none" and self.core.missing():
             self._check_secondaries()
         if self.core.is_joining():
             self._let_join()
-        self.is_awaiting = True
-        try:
-            with self.lock:
-                self.core.complete(LSN(lsn), changes, self._digest, self.clock(), level)
-            self._await_release()
-        finally:
-            self.is_awaiting = False
+        # One that was prepared before is of a secondary, which shows its commits one by one.
+        goes_ahead = self.goes_ahead and not transaction.closed
+        with self.lock:
+            if goes_ahead and transaction.database.head is not transaction.base:
+                raise base_abandoned()
+            pending = self.core.complete(LSN(lsn), changes, self._digest, self.clock(), level)
+            ticket = self.pipeline.enter(pending, transaction, root, goes_ahead)
+            if goes_ahead:
+                self._open = None
+        if goes_ahead:
+            return lambda: self._await_visible(ticket)
+        self._alone = ticket
+        self.pipeline.await_settled(ticket)
+        return None
+
+    def unchanged(self, transaction: Transaction) -> Callable[[], None] | None:
+        """Wait for the commit that a transaction has read, if that is pending.
+
+        Raises:
+            BaseAbandoned: it was rolled back.
+        """
+        with self.lock:
+            if transaction.database.head is not transaction.base:
+                raise base_abandoned()
+            ticket = self.pipeline.find(transaction.base)
+        return None if ticket is None else lambda: self._await_base(ticket)
 
     def installed(self, root: Root) -> None:
-        changes, self._open = self._open, None
-        if changes is None:
-            changes = ()
-        self.take_over(root, changes, self._digest)
+        pending = self.core.pending[0] if self.core.pending else None
+        if pending is not None and pending.lsn == root.lsn:
+            self.take_over(root, pending.changes, pending.root, pending)
+        else:
+            self.take_over(root, self._open or (), self._digest)
+        alone, self._alone = self._alone, None
+        if pending is None or alone is not None:
+            self._open = None
         if self._tight and not self._files:
             self._pump(self._tight_links)
         if self._wake is not None and not self._woken:
             self.wake()
-        if self._tight and changes and self._level == "visible":
+        if alone is not None and alone.pending.level == "visible":
             self.await_shown(LSN(root.lsn), "sync")
 
     def await_shown(self, lsn: LSN, mode: Mode) -> bool:
@@ -183,25 +218,31 @@ class Publisher:
                 emit("not_visible", node=self.core.identity.node, lsn=lsn)
                 return False
             if not moved:
-                self.pause(min(remaining, self._until_due()))
+                self.pause(min(remaining, self.until_due()))
 
     def aborted(self, transaction: Transaction) -> None:
         if self._open is None:
             return
-        self._open = None
+        alone, self._alone = self._alone, None
         with self.lock:
-            self.core.abandon()
+            self._open = None
+            if alone is not None:
+                self.core.abandon(alone.pending)
+            else:
+                self.core.abandon_open()
         if self._tight:
             self._pump(self._tight_links)
 
-    def stream(self, changes: Sequence[Change]) -> None:
+    def stream(self, transaction: Transaction, changes: Sequence[Change]) -> None:
         """Send what an open transaction has changed, or taken back, since the last call.
 
         Changes that come fast go in batches; one alone goes at once.
         """
-        self._open = changes
         now = self.clock()
         with self.lock:
+            if transaction.database.head is not transaction.base:
+                return  # What it builds on was abandoned: it cannot be committed.
+            self._open = changes
             sent = self.core.changed(changes, now)
         if sent:
             for link in self._tight_links:
@@ -222,7 +263,7 @@ class Publisher:
             peer = self.core.add(link.name, mode, self.clock())
             self.links[link.name] = link
             self._refresh()
-        if mode == "async" and not self._is_driven:
+        if mode == "async" and not self.is_driven:
             self._start_thread()
         return peer
 
@@ -352,10 +393,11 @@ class Publisher:
         commits = [changes for _, _, changes in items]
         self.core.installed_many(LSN(items[0][0]), items[0][1], commits, self._change_bytes, self.clock())
 
-    def take_over(self, root: Root, changes: Sequence[Change], digest: int | None) -> None:
+    def take_over(
+        self, root: Root, changes: Sequence[Change], digest: int | None, pending: Pending | None = None
+    ) -> None:
         """Let the core hear of one commit in the writer's own thread."""
-        pending = self.core.pending
-        whole = pending.whole if pending is not None and pending.changes is changes else None
+        whole = pending.whole if pending is not None else None
         size_bytes = wire.message_bytes(whole) if whole is not None else wire.changes_bytes(changes)
         with self.lock:
             if self.backlog:
@@ -380,7 +422,7 @@ class Publisher:
         """Refuse the commit at once when too few synchronous secondaries are in step; nothing was sent yet."""
         with self.lock:
             missing = self.core.missing()
-        while missing and (self._pump(self._tight_links) or loss.settle(self)):
+        while missing and (self._pump(self._tight_links) or self.settle_loss()):
             if self.core.fenced_by is not None:
                 break
             with self.lock:
@@ -410,51 +452,60 @@ class Publisher:
             if remaining <= 0:
                 return
             if not self._pump(self._tight_links):
-                self.pause(min(remaining, self._until_due()))
+                self.pause(min(remaining, self.until_due()))
 
-    def _await_release(self) -> None:
-        moved = self._pump(self._tight_links, tick=not self._files)
-        deadline = self.clock() + self.timeout_seconds
-        while not self.core.released():
-            if self.core.fenced_by is not None:
-                self._give_up()
-                raise fenced(self.core)
-            if not moved:
-                remaining = deadline - self.clock()
-                dead = all(link.is_cut for link in self._tight_links)
-                if remaining > 0 and not dead:
-                    self.pause(min(remaining, self._until_due()))
-                else:
-                    self._mistrust_silent()
-                    if not loss.settle(self):
-                        raise self._give_up()
-                    deadline = self.clock() + self.timeout_seconds
-            moved = self._pump(self._tight_links)
+    def _await_visible(self, ticket: Ticket) -> None:
+        self.pipeline.await_settled(ticket)
+        if ticket.pending.level == "visible":
+            self.await_shown(ticket.pending.lsn, "sync")
 
-    def _give_up(self) -> CommitInDoubt:
-        """Undo the pending commit here; whoever did not answer is out of step until it has."""
-        self._mistrust_silent()
+    def _await_base(self, ticket: Ticket) -> None:
+        try:
+            self.pipeline.await_settled(ticket)
+        except ReplicationError as error:
+            raise base_abandoned() from error
+
+    # What the pipeline needs.
+
+    @property
+    def has_files(self) -> bool:
+        """Whether acknowledgements come over sockets, so that waiting is a matter of the operating system."""
+        return bool(self._files)
+
+    def send_tight(self) -> None:
+        """Send what is ready to the synchronous secondaries."""
+        self._pump(self._tight_links, tick=not self._files)
+
+    def pump_tight(self) -> bool:
+        """Move what can be moved to and from the synchronous secondaries. Returns whether anything was."""
+        return self._pump(self._tight_links)
+
+    def is_cut_off(self) -> bool:
+        """Whether no synchronous secondary is linked."""
+        return all(link.is_cut for link in self._tight_links)
+
+    def mistrust_silent(self, pending: Pending) -> None:
+        """Count those who have not acknowledged a pending commit as out of step until they have answered."""
         with self.lock:
-            transaction = self.core.transaction
-            self.core.abandon()
-            self._open = None
-        self._pump(self._tight_links)
-        return CommitInDoubt(
-            "commit in doubt: it was sent and not acknowledged",
-            transaction,
-            detail=f"Transaction {transaction} is rolled back here. A secondary that holds it undoes it when it"
-            " returns to this primary, and keeps it if it is promoted instead.",
-            hint="Ask whichever system leads later before repeating the transaction.",
-        )
-
-    def _mistrust_silent(self) -> None:
-        """Count those who have not acknowledged the pending commit as out of step until they have answered."""
-        with self.lock:
-            pending = self.core.pending
-            acknowledged = pending.acknowledged if pending is not None else set()
             for peer in self.core.in_step():
-                if peer.name not in acknowledged:
+                if peer.name not in pending.acknowledged:
                     self.core.mistrust(peer)
+
+    def settle_loss(self) -> bool:
+        """Decide about the commits in hand, with too few secondaries in step. False: they fail. True: look again."""
+        if not self._deciding.acquire(blocking=False):
+            # Another thread does: what comes of it shows in who is missing.
+            self.pause(loss.PAUSE_SECONDS)
+            return True
+        try:
+            return loss.settle(self)
+        finally:
+            self._deciding.release()
+
+    def abandon(self, first: Pending) -> None:
+        """Undo pending commits from one on, and what is open; the lock is held."""
+        self.core.abandon(first)
+        self._open = self._alone = None
 
     def await_return(self, seconds: float) -> bool:
         """Wait at most so long for enough secondaries to be in step; tells whether they are."""
@@ -467,7 +518,7 @@ class Publisher:
             if remaining <= 0 or self.core.fenced_by is not None:
                 return False
             if not self._pump(self._tight_links):
-                self.pause(min(remaining, self._until_due()))
+                self.pause(min(remaining, self.until_due()))
 
     def pump_loose(self) -> bool:
         """Move what can be moved to and from the asynchronous secondaries. Returns whether anything was."""
@@ -480,7 +531,8 @@ class Publisher:
                 moved = True
         return moved
 
-    def _until_due(self) -> float:
+    def until_due(self) -> float:
+        """How long nothing can come but what wakes the waiting thread."""
         if self._files:
             return IDLE_SECONDS  # Whatever comes wakes the waiting thread.
         dues = [due for link in list(self.links.values()) if (due := link.due_at()) is not None]
@@ -489,7 +541,13 @@ class Publisher:
     def _wait_for_arrival(self, seconds: float) -> None:
         """Wait in the committing thread itself: a hop to another thread costs more than the ping-pong."""
         if self._files:
-            self._poll.poll(seconds * 1000)
+            if self._polling.acquire(blocking=False):
+                try:
+                    self._poll.poll(seconds * 1000)
+                finally:
+                    self._polling.release()
+            else:
+                time.sleep(min(seconds, POLLED_SECONDS))  # Another thread waits at the sockets.
             return
         with self._arrived:
             self._arrived.wait(seconds)
@@ -553,7 +611,12 @@ class Publisher:
                 and not self.links[peer.name].is_cut
                 and peer.state != "refused"
             ]
-        return self._until_due() if behind else None
+        return self.until_due() if behind else None
+
+
+def always() -> bool:
+    """Commits may be acknowledged: that is the secondaries' to say alone."""
+    return True
 
 
 def _follow(publisher: weakref.ref[Publisher], wake: queue.SimpleQueue[bool]) -> None:

@@ -19,7 +19,7 @@ from tandemdb.replication.core.primary import Primary
 from tandemdb.replication.errors import ReplicationError
 from tandemdb.replication.loss import policy_of
 from tandemdb.replication.publisher import Publisher
-from tandemdb.replication.system import System
+from tandemdb.replication.system import System, find_system
 
 if TYPE_CHECKING:
     from tandemdb.storage import Database, Transaction
@@ -80,10 +80,13 @@ def publisher_of(
     policy_of(limits, system.arbiter)
     system.found_cluster()
     first_transaction = int.from_bytes(os.urandom(4), "big") << 31 | 1
+    if publisher is not None:
+        first_transaction = publisher.core.transaction + 1  # In one epoch, what is later has the higher number.
     core = Primary(system.identity, primary.root, limits, first_transaction)
     core.lists = system.arbiter is not None
     system.publisher = Publisher(primary, core, timeout_seconds, clock, pause)
     system.publisher.arbiter = system.arbiter
+    system.publisher.may_acknowledge = system.may_acknowledge
     return system.publisher
 
 
@@ -91,6 +94,10 @@ def observe(database: Database, system: System) -> None:
     """Let storage tell of commits whoever has to hear of them; the caller holds the writer's place."""
     publisher = system.publisher
     observer = publisher.observer() if publisher is not None and publisher.links else None
+    if publisher is not None:
+        # A store, a synchronous target and a file have the last word on each commit, and one at a time.
+        has_last_word = any(feed.mode == "sync" for feed in system.targets)
+        publisher.goes_ahead = database.pipelines and system.store is None and not has_last_word
     for wrap in system.wrappers:
         observer = wrap(observer)
     if system.store is not None:
@@ -100,9 +107,14 @@ def observe(database: Database, system: System) -> None:
 
 @contextmanager
 def between_transactions(database: Database) -> Iterator[Transaction]:
-    """Hold the writer's place while a database's observer is changed, so that no transaction is observed by halves."""
+    """Hold the writer's place while a database's observer is changed, so that no transaction is observed by halves.
+
+    On a primary no commit is pending then. What a secondary holds pending is its primary's to settle.
+    """
+    system = find_system(database)
+    settled = system is None or system.secondary is None
     try:
-        transaction = blocks.begin(database)
+        transaction = blocks.begin_settled(database) if settled else blocks.begin(database)
     except blocks.LockTimeout as error:
         raise ReplicationError(
             "database is locked", detail=str(error), hint="End the open transaction before secondaries are changed."

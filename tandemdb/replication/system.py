@@ -65,6 +65,10 @@ class System:
         # Of the time when this was a primary, until it has heard what became of its last commits.
         self.former_log: ChangeLog | None = None
 
+    def may_acknowledge(self) -> bool:
+        """Tell whether commits may be shown that enough secondaries have; what is mirrored here always may."""
+        return self.secondary is not None or self.authority is None or self.authority.holds
+
     def found_cluster(self) -> None:
         """Begin a cluster with this database as its first primary, unless it belongs to one."""
         if not self.identity.cluster:

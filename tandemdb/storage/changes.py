@@ -140,8 +140,10 @@ class StreamedChanges(list[Change]):
 class CommitObserver(Protocol):
     """What is told of a database's transactions; calls come from the writing thread, which holds the writer lock.
 
-    It may have two methods more: `changed(transaction, change)` for each change as it is made, and
-    `rewound(transaction, count)` when all but the first `count` of them were undone (ROLLBACK TO, a failed statement).
+    It may have more methods: `changed(transaction, change)` for each change as it is made; `rewound(transaction,
+    count)` when all but the first `count` of them were undone (ROLLBACK TO, a failed statement);
+    `unchanged(transaction)` when one that began on a pending root ends without a change: what it returns waits until
+    that root is visible.
     One whose `hears_commits_only` is true is not told of beginnings, and never makes commits wait: what that saves is
     most of what observing a commit costs.
     """
@@ -152,9 +154,9 @@ class CommitObserver(Protocol):
     def committing(self, transaction: Any, root: Any) -> Callable[[], None] | None:
         """The root is complete, with its LSN, and `transaction.changes` final. An exception keeps the transaction open.
 
-        May wait here, holding up later writers; or return a function that waits, to be called after the writer lock
-        was released: the next transaction then begins on this root before readers see it. If that function raises,
-        the root stays pending until `Database.install` or `Database.abandon_pending`.
+        May wait here, holding up later writers; or make the root the database's `head` and return a function that
+        waits, to be called after the writer lock was released: the next transaction then begins on this root before
+        readers see it. If that function raises, the root was abandoned (`Database.abandon_pending`).
         """
 
     def installed(self, root: Any) -> None:

@@ -16,7 +16,8 @@ that hand out a root call `hold` themselves.
 from __future__ import annotations
 
 from collections import OrderedDict
-from threading import TIMEOUT_MAX, Lock
+from threading import TIMEOUT_MAX, Lock, RLock
+from time import monotonic, sleep
 
 from tandemdb.storage.catalog import empty_root
 from tandemdb.storage.changes import CommitObserver, Writer
@@ -29,6 +30,8 @@ from tandemdb.storage.transaction import Transaction
 EMPTY_ROOT = empty_root()
 """Every new database begins with this root: it never changes, so they can share it."""
 
+PENDING_SLICE_SECONDS = 0.0005
+
 
 class Database:
     """A database in RAM.
@@ -37,6 +40,9 @@ class Database:
     one that began before has no log (`changes` None). `read_only` is the reason why only a mirror's applying may begin
     transactions, None if anyone may.
     """
+
+    # Whether commits may wait for their acknowledgements, several at a time, while later ones are made.
+    pipelines = True
 
     __slots__ = (
         "__weakref__",
@@ -63,12 +69,18 @@ class Database:
         self.read_only: str | None = None
         self.history: OrderedDict[LSN, Root] | None = None
         self.history_commits = 0
-        self.install_lock = Lock()
+        self.install_lock = RLock()
         self.alone = False
         self.open: Transaction | None = None
 
     def begin(
-        self, timeout: float = 5.0, expected: Root | None = None, *, applying: bool = False, in_place: bool = False
+        self,
+        timeout: float = 5.0,
+        expected: Root | None = None,
+        *,
+        applying: bool = False,
+        in_place: bool = False,
+        observed: bool = True,
     ) -> Transaction:
         """Begin the write transaction, waiting for another one to end.
 
@@ -77,6 +89,7 @@ class Database:
             expected: the root that the caller has read, if the transaction must follow right upon it.
             applying: this is a mirror's own applying, which `read_only` does not hinder.
             in_place: it may begin to change records in place, if nobody holds the newest root.
+            observed: keep a log for the observer, if there is one.
         Raises:
             LockTimeout: another transaction is still open after that time.
             ReadOnly: the database takes no local writes.
@@ -95,7 +108,24 @@ class Database:
             lock.release()
             raise SnapshotTooOld(expected.lsn, head.lsn)
         in_place = in_place and self.writer.own != 0 and self.observer is None and self.history is None
-        return Transaction(self, head, in_place)
+        return Transaction(self, head, in_place, observed)
+
+    def begin_settled(self, timeout: float = 5.0, *, applying: bool = False) -> Transaction:
+        """As `begin`, when no commit is pending any more: each is visible, or abandoned.
+
+        Raises:
+            LockTimeout: another transaction is still open, or a commit pending, after that time.
+        """
+        deadline = monotonic() + timeout
+        while True:
+            transaction = self.begin(max(0.0, deadline - monotonic()), applying=applying)
+            while self.head is not self.root and monotonic() < deadline:
+                sleep(PENDING_SLICE_SECONDS)
+            if transaction.base is self.root:
+                return transaction
+            transaction.rollback()
+            if monotonic() >= deadline:
+                raise LockTimeout(self.name, timeout)
 
     def hold(self) -> None:
         """Let the newest root be kept by whoever likes: from now on it does not change. Cost: O(1), usually."""
@@ -188,6 +218,9 @@ class Database:
         """Let readers have a root that was pending, unless it or a later one is installed already."""
         self.writer.own = 0
         with self.install_lock:
+            head = self.head
+            if head.lsn == root.lsn and head.epoch == root.epoch:
+                root = head  # The same commit, with a key derived meanwhile.
             if self.history is not None and root.lsn not in self.history:
                 self.remember(self.history, root)
             if root.lsn > self.root.lsn or root.epoch > self.root.epoch:
@@ -195,16 +228,14 @@ class Database:
                 if self.observer is not None:
                     self.observer.installed(root)
 
-    def abandon_pending(self, timeout: float = 5.0) -> None:
-        """Forget the commits that still wait to be installed; the next transaction begins on `root`.
+    def abandon_pending(self, newest: Root | None = None) -> None:
+        """Forget the commits that still wait to be installed, all or those after `newest`.
 
-        Raises:
-            LockTimeout: another transaction is still open after that time.
+        A transaction that is open on one of them finds its base no longer to be the head: it cannot be committed.
         """
-        transaction = self.begin(timeout, applying=True)
-        self.head = self.root
-        self.writer.own = 0
-        transaction.rollback()
+        with self.install_lock:
+            self.writer.own = 0
+            self.head = self.root if newest is None else newest
 
     def rewind(self, root: Root, timeout: float = 5.0) -> None:
         """Go back to an earlier root of this database, or over to a root of another one; pending commits go too.

@@ -72,7 +72,7 @@ class Transaction:
         "writer",
     )
 
-    def __init__(self, database: Database, root: Root, in_place: bool = False) -> None:
+    def __init__(self, database: Database, root: Root, in_place: bool = False, observed: bool = True) -> None:
         self.closed = True  # until the writer lock is ours to release
         self.database = database
         self.base = root
@@ -101,7 +101,7 @@ class Transaction:
                 self.close()
                 raise
         observer = database.observer
-        if observer is not None:
+        if observer is not None and observed:
             if getattr(observer, "hears_commits_only", False):
                 self.changes = writer.changes = []
             else:
@@ -315,7 +315,8 @@ class Transaction:
         Raises:
             TransactionClosed: it has ended before.
             OutOfStep: the log applied here breaks off where a change must follow.
-            Exception: whatever the database's observer raised; the transaction is then still open.
+            Exception: whatever the database's observer raised; the transaction is then still open, unless it was its
+                wait that failed (`closed` tells).
         """
         if self.closed:
             raise TransactionClosed("commit: the transaction has ended")
@@ -343,6 +344,25 @@ class Transaction:
             if database.alone and not self.writer.own:
                 self.writer.own = self.stamp
             self.close()
+        return root
+
+    def prepare(self, lsn: LSN, epoch: Epoch) -> Root:
+        """End the transaction as a pending commit: its root is the database's head, and shown by `Database.install`.
+
+        No observer is told. For a mirror, which applies commits before it knows that they stand.
+
+        Raises:
+            TransactionClosed: it has ended before.
+            OutOfStep: the log applied here breaks off where a change must follow.
+        """
+        if self.expecting is not None:
+            check_complete(self.expecting)
+        root = self.own_root()
+        root.lsn, root.epoch = lsn, epoch
+        self.writer.own = 0
+        self.database.head = root
+        self.committed = True
+        self.close()
         return root
 
     def rollback(self) -> None:
@@ -405,13 +425,22 @@ class Transaction:
         """End a transaction that changed no block; what it derived replaces the root under the same LSN."""
         database = self.database
         base = self.base
-        root = self.root if self.derived else base
-        database.head = root
-        if database.root is base:
-            database.root = root
+        wait = None
+        if database.root is not base:
+            unchanged = getattr(database.observer, "unchanged", None)
+            wait = unchanged(self) if unchanged is not None else None
+        root = base
+        if self.derived:
+            with database.install_lock:
+                if database.head is base:
+                    root = database.head = self.root
+                    if database.root is base:
+                        database.root = root
         self.root = root
         self.committed = True
         self.abort()
+        if wait is not None:
+            wait()
         return root
 
     def commit_observed(self, root: Root) -> None:
@@ -427,9 +456,9 @@ class Transaction:
                 self.renew_stamp()
                 self.own_root().lsn = self.base.lsn
                 raise
-        database.head = root
-        self.committed = True
         if wait is None:
+            self.committed = True
+            database.head = root
             try:
                 if database.history is None and getattr(observer, "hears_commits_only", False):
                     database.root = root
@@ -441,6 +470,7 @@ class Transaction:
         else:
             self.close()
             wait()
+            self.committed = True
             database.install(root)
 
     def abort(self) -> None:

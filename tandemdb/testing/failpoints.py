@@ -39,7 +39,7 @@ POINTS = {
     "primary.after_send": Point("network.transport", "Channel", "send_bytes", False),
     "primary.before_acknowledgement": Point("core.primary", "Primary", "_acknowledged", True),
     "primary.after_acknowledgement": Point("core.primary", "Primary", "_acknowledged", False),
-    "primary.before_install": Point("publisher", "Publisher", "_await_release", False),
+    "primary.before_install": Point("pipeline", "Pipeline", "_install", True),
     "primary.after_install": Point("core.primary", "Primary", "installed", False),
     "primary.mid_snapshot": Point("core.primary", "Primary", "_next_image", False),
     "secondary.before_apply": Point("core.blocks", "", "apply_all", True),

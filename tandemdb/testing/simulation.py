@@ -1,9 +1,13 @@
 """The simulation: three systems, a workload and an adversary, all drawn from one seed.
 
-    seed --> settings   synchronous or not, k of n, size of the log, rates of the faults
-         --> steps      commit | let time pass | cut, heal | other faults | restart empty | detach, attach again
-                        | leader lost, the best standby promoted | leader cut off but alive, and writing | hand over
+    seed --> settings   synchronous or not, k of n, size of the log, rates of the faults, how many write at a time
+         --> steps      commit, or begin to | let time pass | cut, heal | other faults | restart empty
+                        | detach, attach again | leader lost, the best standby promoted
+                        | leader cut off but alive, and writing | hand over
          --> healing    all back, no faults: level within a bound, nothing acknowledged missing
+
+Writers are threads that take turns (`turns`): one that waits for acknowledgements, or dawdles with its transaction
+open, lets something else happen, so that several commits are on their way when a link is cut or a standby promoted.
 
 The operator in it is a careful one: of the standbys that commits were counted on he promotes the one that has received
 most, and he lets no second system fail before the first one's data are on another again. That is what mirroring
@@ -19,15 +23,17 @@ from typing import Any, Literal, NamedTuple
 from tandemdb import replication
 from tandemdb.replication import CommitInDoubt, Epoch, Faults, Replica, ReplicationError
 from tandemdb.replication.system import find_system
-from tandemdb.storage import Database, ReadOnly
-from tandemdb.testing.clock import VirtualClock
+from tandemdb.storage import Database, LockTimeout, ReadOnly
+from tandemdb.testing.clock import STEP_SECONDS, VirtualClock
 from tandemdb.testing.invariants import InvariantBroken, Observations, require
+from tandemdb.testing.turns import Task, Turns
 from tandemdb.testing.workload import Workload
 
 SYSTEMS = 3
 STEPS = 80
 SETTLE_SECONDS = 200.0
 QUEUE_MAX = 20_000
+TURNS_MAX = 20_000
 EVENTS_SHOWN = 40
 
 
@@ -89,6 +95,11 @@ class Simulation:
             "acknowledge": random.choice(["applied", "applied", "received", "visible"]),
         }
         self.over_wire = random.random() < 0.3
+        self.writers_max = random.choice([1, 3, 8])
+        # How far apart the systems are, when nothing else is wrong with a link.
+        self.distance = random.choice([0.0, 0.01, 0.2])
+        self.turns = Turns()
+        self.writers: list[Task] = []
         self.sites = [Site("abc"[number]) for number in range(SYSTEMS)]
         self.leader = self.sites[0]
         self.epoch = Epoch(1)
@@ -149,27 +160,63 @@ class Simulation:
     # What may happen.
 
     def commit(self) -> None:
-        """Run a transaction on the leader."""
+        """Begin some transactions on the leader, and see them through unless others may go on beside them."""
+        site = self.leader
+        for _ in range(self.random.randrange(1, self.writers_max + 1)):
+            if len(self.writers) < self.writers_max:
+                self.writers.append(self.turns.start(lambda: self.write(site)))
+        if self.writers_max == 1 or self.random.random() < 0.2:
+            self.finish_writers()
+
+    def write(self, site: Site) -> None:
+        """Run a transaction on a system that leads, at least when it begins."""
         entry = self.workload.draw_entry()
-        database = self.leader.database
+        database = site.database
+        epoch = database.root.epoch
         try:
-            committed = self.workload.run(database, entry)
+            committed = self.workload.run(database, entry, lambda: self.pause(self.random.random() * 0.2))
         except CommitInDoubt as error:
             self.doubtful[entry] = error.transaction
-            self.note("in doubt", f"{entry} transaction {error.transaction}")
-            self.let_pass(0.3)
-        except (ReplicationError, ReadOnly) as error:
+            self.note("in doubt", f"{entry}, as {type(error).__name__}")
+            self.pause(0.3)
+        except (ReplicationError, ReadOnly, LockTimeout) as error:
             self.seen.aborted.add(entry)
             self.note("refused", type(error).__name__)
-            self.let_pass(0.3)
+            self.pause(0.3)
         else:
             if committed:
                 self.acknowledged.add(entry)
-                self.made.setdefault(database.root.epoch, set()).add(entry)
-                self.seen.leader_committed(self.leader.name, database.root)
+                self.made.setdefault(epoch, set()).add(entry)
+                self.seen.leader_committed(site.name, database.root)
                 self.note("committed", f"{entry} LSN {database.root.lsn}", quiet=True)
             else:
                 self.seen.aborted.add(entry)
+
+    def pause(self, seconds: float) -> None:
+        """Let time pass, wherever it is: a writer lets others go on, everybody else lets the writers."""
+        if self.turns.is_task:
+            self.turns.pause(self.clock.now + max(seconds, STEP_SECONDS))
+            return
+        self.clock.pause(seconds)
+        self.resume_writers()
+
+    def resume_writers(self) -> None:
+        """Let those writers go on whose time has come, in any order."""
+        due = [task for task in self.writers if task.due <= self.clock.now and not task.done]
+        self.random.shuffle(due)
+        for task in due:
+            self.turns.resume(task)
+        self.writers = [task for task in self.writers if not task.done]
+
+    def finish_writers(self) -> None:
+        """Let all writers come to their ends."""
+        for _ in range(TURNS_MAX):
+            self.writers = [task for task in self.writers if not task.done]
+            if not self.writers:
+                return
+            self.clock.now = max(self.clock.now, min(task.due for task in self.writers))
+            self.resume_writers()
+        require(False, "I9", f"{len(self.writers)} writers do not come to an end")
 
     def let_pass(self, seconds: float) -> None:
         """Let time pass, and deliver what is due meanwhile."""
@@ -177,7 +224,7 @@ class Simulation:
         while self.clock.now < end:
             moved = [site.replica.link.pump() for site in self.sites if site.replica is not None]
             if not any(moved):
-                self.clock.pause(0.05)
+                self.pause(0.05)
 
     def disturb(self, site: Site) -> None:
         """Put another adversary on a link, or none."""
@@ -191,7 +238,7 @@ class Simulation:
             reorder=random.choice([0.0, 0.1]),
             delay_seconds=random.choice([0.0, 0.01, 0.4]),
         )
-        chosen = faults if random.random() < 0.7 else None
+        chosen = faults if random.random() < 0.7 else self.apart()
         site.replica.set_faults(chosen)
         self.note("faults", f"{site.name} {chosen}")
 
@@ -236,7 +283,7 @@ class Simulation:
         site = self.best()
         if site is None or site.replica is None or site.replica.link.is_cut or self.is_exposed():
             return
-        site.replica.set_faults(None)  # Over a link that loses frames the leader might not hear of it.
+        site.replica.set_faults(None)  # Over a link that loses frames the leader might not hear of it, or too late.
         self.let_pass(0.5)
         if not self.is_level(site):
             return
@@ -259,6 +306,7 @@ class Simulation:
 
     def attach(self, site: Site) -> None:
         """Make a system a standby of the leader, if that is possible now."""
+        self.finish_writers()  # It waits for them.
         mode: Literal["sync", "async"] = "sync" if self.synchronous else "async"
         try:
             site.replica = replication.attach(
@@ -267,7 +315,8 @@ class Simulation:
                 mode,
                 name=site.name,
                 clock=self.clock,
-                pause=self.clock.pause,
+                pause=self.pause,
+                faults=self.apart(),
                 over_wire=self.over_wire,
                 **self.limits,
             )
@@ -277,8 +326,13 @@ class Simulation:
         else:
             self.note("attached", site.name)
 
+    def apart(self) -> Faults | None:
+        """Return what a link does that is only long."""
+        return Faults(self.random.randrange(1 << 30), latency_seconds=self.distance) if self.distance else None
+
     def detach(self, site: Site) -> None:
         if site.replica is not None:
+            self.finish_writers()
             site.replica.detach()
             site.replica = None
 
@@ -299,12 +353,14 @@ class Simulation:
             if site is self.leader or system is None or system.secondary is None or not system.identity.cluster:
                 continue
             secondary = system.secondary
-            place = (system.identity.epoch, secondary.received_lsn, secondary.received_transaction)
+            place = (system.identity.epoch, secondary.received_transaction, secondary.received_lsn)
             able.append((place, site.name, site))
         return max(able, key=lambda found: found[:2])[2] if able else None
 
     def lead(self, site: Site, gone: bool) -> None:
         """Promote a standby, and let the others follow it."""
+        if not self.synchronous:
+            self.finish_writers()  # Asynchronously, what they are told says nothing of the standby.
         former, old = self.leader, self.leader.database
         had = self.seen.look(former.name, old, leads=True)
         own = self.made.get(old.root.epoch, set()) & had
@@ -317,6 +373,7 @@ class Simulation:
         self.leader = site
         has = self.seen.look(site.name, site.database, leads=True)
         self.settle_accounts(had, has)
+        self.finish_writers()
         if not gone:
             self.write_behind_its_back(former)
         site.replica = None
@@ -356,7 +413,7 @@ class Simulation:
 
     def count_orphans(self, former: Site, lost: set[int]) -> None:
         """A former primary hands back what it committed and its successor lacks, while its log was long enough."""
-        self.let_pass(0.2)
+        self.let_pass(1.0 + 8 * self.distance)
         listed = replication.orphans(former.database)
         entries = {change[3] for orphan in listed for change in orphan.changes if change[1] == self.workload.tables[1]}
         if self.limits["log_bytes_max"] == 1 << 26:
@@ -367,7 +424,7 @@ class Simulation:
 
     def check(self) -> None:
         """Look at every system as its readers do."""
-        for site in self.sites:
+        for site in sorted(self.sites, key=lambda site: site is not self.leader):
             leads = site is self.leader
             entries = self.seen.look(site.name, site.database, leads)
             if leads:
@@ -389,6 +446,7 @@ class Simulation:
 
     def heal_all(self) -> None:
         """I9, I8: all links mended and no faults, every system gets level, commits go on, answers are true."""
+        self.finish_writers()
         for site in self.sites:
             if site is self.leader:
                 continue
@@ -403,6 +461,7 @@ class Simulation:
         committed = len(self.acknowledged)
         for _ in range(20):
             self.commit()
+        self.finish_writers()
         require(len(self.acknowledged) > committed, "I9", "no commit succeeds after healing")
         self.await_level()
         self.check()

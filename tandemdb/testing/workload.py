@@ -10,6 +10,7 @@ savepoints, rolled back work and secondary keys go with it, so that a mirror has
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -45,15 +46,19 @@ class Workload:
         transaction.commit()
         self.tables = (account, entry, counter, bulk)
 
-    def run(self, database: Database, entry: int) -> bool:
+    def run(self, database: Database, entry: int, dawdle: Callable[[], None] | None = None) -> bool:
         """Run the transaction that leaves `entry`. Returns whether it was committed; False: it rolled itself back.
 
+        Args:
+            dawdle: called now and then before it ends.
         Raises:
             whatever `commit` raises; then nothing of it stands here.
         """
         transaction = database.begin(0.0)
         try:
             self._change(transaction, entry)
+            if dawdle is not None and self.random.random() < 0.2:
+                dawdle()
             if self.random.random() < 0.1:
                 return False
             transaction.commit()

@@ -256,20 +256,21 @@ def test_bootstrap_overrules_the_record_but_no_lease() -> None:
 
 def test_standing() -> None:
     two, three = RECORD, RECORD._replace(sync_set=(B, C, D))
-    assert count(two, B, (2, 41), lambda member: (2, 41)).reason == ""
-    assert count(two, B, (2, 41), lambda member: (2, 40)).reason == ""
-    assert "c is ahead, at LSN 42" in count(two, B, (2, 41), lambda member: (2, 42)).reason
-    assert "c is ahead" in count(two, B, (2, 41), lambda member: (3, 40)).reason
-    assert count(two, B, (2, 41), lambda member: None).reason == "2 must be heard and c do not answer"
+    assert count(two, B, (2, 7, 41), lambda member: (2, 7, 41)).reason == ""
+    assert count(two, B, (2, 7, 41), lambda member: (2, 6, 40)).reason == ""
+    assert "c is ahead, at LSN 42" in count(two, B, (2, 7, 41), lambda member: (2, 8, 42)).reason
+    assert "c is ahead" in count(two, B, (2, 7, 41), lambda member: (3, 1, 40)).reason
+    assert "c is ahead" in count(two, B, (2, 7, 42), lambda member: (2, 8, 41)).reason, "what b has was abandoned"
+    assert count(two, B, (2, 7, 41), lambda member: None).reason == "2 must be heard and c do not answer"
     asked: list[Member] = []
 
-    def ask(member: Member) -> tuple[int, int] | None:
+    def ask(member: Member) -> tuple[int, ...] | None:
         asked.append(member)
-        return (2, 41) if member == D else None
+        return (2, 7, 41) if member == D else None
 
-    assert "3 must be heard and c do not answer" in count(three, B, (2, 41), ask).reason
+    assert "3 must be heard and c do not answer" in count(three, B, (2, 7, 41), ask).reason
     assert asked == [C, D], "itself it need not ask"
-    assert count(three._replace(required=2), B, (2, 41), ask).reason == ""
+    assert count(three._replace(required=2), B, (2, 7, 41), ask).reason == ""
 
 
 def found(in_step: tuple[Member, ...], level: str, away: str = "", complete: str = "bcd") -> Membership:
@@ -304,8 +305,7 @@ def test_who_lacks_the_pending_commit_is_not_level() -> None:
     assert Membership.of(publisher).level == {"s"}
     publisher.core.complete(LSN(primary.root.lsn + 1), [], None, 0.0)
     assert Membership.of(publisher).level == set()
-    assert publisher.core.pending is not None
-    publisher.core.pending.acknowledged.add("s")
+    publisher.core.pending[0].acknowledged.add("s")
     assert Membership.of(publisher).level == {"s"}
     publisher.core.abandon()
     peer = publisher.core.peers["s"]

@@ -15,6 +15,7 @@ from tandemdb.replication import CommitInDoubt, SecondaryLost
 from tandemdb.replication.coordination import CoordinatorLost, Lease, Record, State
 from tandemdb.replication.coordination.memory import MemoryCoordinator
 from tandemdb.replication.core.limits import GATHER_SECONDS, Limits
+from tandemdb.replication.core.primary import Pending
 from tandemdb.replication.errors import LeaseLost, LinkLost, ReplicationError
 from tandemdb.replication.linking import remove_secondary
 from tandemdb.replication.node import Node
@@ -250,17 +251,19 @@ def test_a_lease_that_lapses_while_a_commit_waits(cluster: Cluster) -> None:
     cluster.lines[first].is_cut = cluster.lines[second].is_cut = True
     publisher = first.system.publisher
     assert publisher is not None
-    await_release = publisher._await_release
+    released = publisher.core.released
 
-    def await_release_and_starve() -> None:
-        await_release()
-        cluster.clock.now += LEASE_SECONDS
+    def released_and_starved(pending: Pending) -> bool:
+        is_released = released(pending)
+        if is_released:
+            cluster.clock.now += LEASE_SECONDS
+        return is_released
 
-    publisher._await_release = await_release_and_starve  # type: ignore[method-assign]
+    publisher.core.released = released_and_starved  # type: ignore[method-assign]
     with pytest.raises(CommitInDoubt) as caught:
         put(first.database, table, 100, "in doubt")
     assert not has(first, table, 100)
-    publisher._await_release = await_release  # type: ignore[method-assign]
+    publisher.core.released = released  # type: ignore[method-assign]
     with pytest.raises(LeaseLost):
         put(first.database, table, 101, "refused")
     cluster.lines[second].is_cut = False

@@ -43,11 +43,14 @@ def test_runs_differ_and_cover_what_may_happen() -> None:
 
 
 SABOTAGE: dict[str, tuple[type, str, Callable[..., Any]]] = {
-    "commits do not wait for anybody": (Primary, "released", lambda self: True),
+    "commits do not wait for anybody": (Primary, "released", lambda self, pending: True),
     "a standby shows what is not stable": (
         Secondary,
         "_hold",
-        lambda self, overlay, lsn, root, now: (setattr(overlay, "lsn", lsn), self._install(), self._send_ack(root)),
+        lambda self, overlay, lsn, root, now, hold=Secondary._hold: (
+            hold(self, overlay, lsn, root, now),
+            self._stabilize(lsn),
+        ),
     ),
     "a standby applies half": (
         Secondary,
@@ -60,7 +63,7 @@ SABOTAGE: dict[str, tuple[type, str, Callable[..., Any]]] = {
     "promotion forgets what is pending": (
         Secondary,
         "promote",
-        lambda self, epoch, promote=Secondary.promote: (self._drop_overlay(), promote(self, epoch))[1],
+        lambda self, epoch, promote=Secondary.promote: (self._drop_pending(), promote(self, epoch))[1],
     ),
 }
 
@@ -84,6 +87,6 @@ def test_the_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mon
     assert "3 seeds, every promise held" in capsys.readouterr().out
     assert main(["--seed", "1", "--history"]) == 0
     assert "attached: b" in capsys.readouterr().out
-    monkeypatch.setattr(Primary, "released", lambda self: True)
+    monkeypatch.setattr(Primary, "released", lambda self, pending: True)
     assert main(["--seeds", "0:60"]) == 1
     assert "replay: python -m tandemdb.testing --seed" in capsys.readouterr().out

@@ -95,7 +95,7 @@ def test_every_kind_has_a_number_and_a_decoder() -> None:
 
 
 def test_a_position_comes_back() -> None:
-    position = Position(b"c", "n", b"i", "sync", (Term(Epoch(1), LSN(0), 0),), LSN(4), 5, 6, 7, LSN(0), 0)
+    position = Position(b"c", "n", b"i", "sync", (Term(Epoch(1), LSN(0), 0),), LSN(4), 5, 6, 7, (8, 9))
     [frame] = wire.Decoder().feed(wire.encode(Frame(1, Epoch(1), 0, position)))
     assert frame.message == position
 

@@ -259,6 +259,8 @@ class Gate(Recorder):
         if self.refuse:
             raise ConnectionError("no mirror answers")
         self.told.append(f"committing {root.lsn}")
+        if self.wait is not None:
+            transaction.database.head = root
         return self.wait
 
     def installed(self, root: Root) -> None:

@@ -13,11 +13,12 @@ its time over however late it wakes up, for the clock counts on.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tandemdb.replication.coordination.coordinator import Lease, boot_clock
-from tandemdb.replication.errors import CommitInDoubt, LeaseLost
+from tandemdb.replication.errors import LeaseLost
 from tandemdb.replication.observers import OuterObserver
+from tandemdb.replication.pipeline import lapsed_in_doubt
 
 if TYPE_CHECKING:
     from tandemdb.replication.system import System
@@ -61,30 +62,16 @@ class AuthorityObserver(OuterObserver):
         wait = super().committing(transaction, root)
         if wait is None:
             self._check_still(transaction)
-            return None
-        waits = wait
-
-        def wait_and_check() -> Any:
-            waits()
-            self._check_still(transaction)
-
-        return wait_and_check
+        return wait  # The publisher checks again before it shows the commit: see `may_acknowledge`.
 
     def _check_still(self, transaction: Transaction) -> None:
         """Acknowledge nothing that a successor may not have heard of."""
         if self.authority.holds:
             return
         publisher = self.system.publisher
-        pending = publisher.core.pending if publisher is not None else None
+        pending = publisher.core.pending[-1] if publisher is not None and publisher.core.pending else None
         self.aborted(transaction)
-        if pending is None:
-            raise lapsed()
-        raise CommitInDoubt(
-            "commit in doubt: this primary could not renew its lease while it waited",
-            pending.transaction,
-            detail="The transaction is rolled back here. A secondary that holds it keeps it if it is promoted.",
-            hint="Ask whichever system leads later before repeating the transaction.",
-        )
+        raise lapsed() if pending is None else lapsed_in_doubt(pending.transaction)
 
 
 def lapsed() -> LeaseLost:

@@ -35,7 +35,7 @@ class Membership(NamedTuple):
             return cls((), frozenset(), frozenset(), frozenset(), {})
         with publisher.lock:
             core = publisher.core
-            installed, pending = core.root.lsn, core.pending
+            installed, pending = core.root.lsn, list(core.pending)
             peers = [peer for peer in core.in_step() if peer.has_joined]
             return cls(
                 tuple(Member(peer.node, peer.incarnation.hex(), peer.address) for peer in peers),
@@ -43,7 +43,7 @@ class Membership(NamedTuple):
                 frozenset(
                     peer.node
                     for peer in peers
-                    if peer.received_lsn >= installed and (pending is None or peer.name in pending.acknowledged)
+                    if peer.received_lsn >= installed and all(peer.name in each.acknowledged for each in pending)
                 ),
                 frozenset(peer.node for peer in core.lost()),
                 {peer.name: peer.node for peer in core.peers.values()},

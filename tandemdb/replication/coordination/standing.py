@@ -3,8 +3,12 @@
     record   sync_set {b, c, d}, required 1    any acknowledged commit is on one of the three: all must be heard
              sync_set {b, c, d}, required 2    on two of them: hearing two is enough, for one of those has it
 
-    b stands:  b at (2, 41)   c answers (2, 43)   --> c is ahead: b lets it stand instead
-               c answers (2, 41)                  --> b leads
+    b stands:  b at (2, 7001, 41)   c answers (2, 7003, 43)   --> c is ahead: b lets it stand instead
+               c answers (2, 7001, 41)                        --> b leads
+               c answers (2, 7000, 42)                        --> b leads
+
+The transaction counts before the LSN: what a primary abandons has lower numbers than what it commits in its place,
+and may have come to higher LSNs somewhere.
 
 Who is heard has let go of the former primary before it answers, so that nothing is acknowledged behind the
 candidate's back. It follows again as soon as the lease is held by whom the record names.
@@ -24,7 +28,7 @@ from tandemdb.replication.network.address import Security, read_address
 
 log = logging.getLogger("tandemdb.replication")
 
-Place = tuple[int, ...]  # epoch, LSN, transaction received
+Place = tuple[int, ...]  # epoch, transaction and LSN received
 
 
 class Count(NamedTuple):
@@ -45,7 +49,7 @@ def count(record: Record, me: Member, place: Place, ask: Callable[[Member], Plac
         return Count(heard, f"{record.must_be_heard} must be heard and {', '.join(missing)} do not answer")
     ahead = max(heard, key=lambda node: heard[node])
     if heard[ahead] > place:
-        return Count(heard, f"{ahead} is ahead, at LSN {heard[ahead][1]}, not {place[1]}")
+        return Count(heard, f"{ahead} is ahead, at LSN {heard[ahead][2]}, not {place[2]}")
     return Count(heard, "")
 
 
@@ -57,10 +61,10 @@ def ask_member(member: Member, identity: Identity, security: Security, seconds: 
         try:
             handshake.log_in(channel, identity, address.security.secret, address.name, "operator")
             handshake.open_up(channel, calls.ANSWERS)
-            incarnation, epoch, lsn, transaction = calls.Caller(channel).call("stand_aside", seconds=seconds).value
+            incarnation, epoch, transaction, lsn = calls.Caller(channel).call("stand_aside", seconds=seconds).value
         finally:
             channel.close()
     except (LinkLost, ProtocolError, ReplicationError) as error:
         log.info("%s does not answer: %s", member.node, error)
         return None
-    return (epoch, lsn, transaction) if incarnation == member.incarnation else None
+    return (epoch, transaction, lsn) if incarnation == member.incarnation else None

@@ -85,12 +85,38 @@ def begin(database: Database) -> Transaction:
     return database.begin(APPLY_TIMEOUT_SECONDS, applying=True)
 
 
+def begin_settled(database: Database) -> Transaction:
+    """As `begin`, when no commit is pending any more."""
+    return database.begin_settled(APPLY_TIMEOUT_SECONDS, applying=True)
+
+
+def begin_overlay(database: Database) -> Transaction:
+    """As `begin`, for what will be pending: the database's observer hears of it when it is installed."""
+    return database.begin(APPLY_TIMEOUT_SECONDS, applying=True, observed=False)
+
+
 def apply_all(transaction: Transaction, changes: Iterable[Change]) -> None:
     storage.apply_all(transaction, changes)
 
 
 def commit(transaction: Transaction, lsn: LSN, epoch: Epoch) -> None:
     transaction.commit(lsn, epoch)
+
+
+def install(transaction: Transaction, epoch: Epoch) -> None:
+    """Show readers what a transaction has prepared, if the database's observer agrees."""
+    database, root = transaction.database, transaction.root
+    root.epoch = epoch
+    observer = database.observer
+    if observer is not None:
+        try:
+            wait = observer.committing(transaction, root)
+            if wait is not None:
+                wait()
+        except BaseException:
+            observer.aborted(transaction)
+            raise
+    database.install(root)
 
 
 def set_epoch(database: Database, epoch: Epoch) -> None:

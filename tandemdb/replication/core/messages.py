@@ -90,8 +90,13 @@ class Refuse(NamedTuple):
     reason: str
 
 
+KEEP_ALL = LSN((1 << 62) - 1)
+"""`kept_lsn` of a plan that ends with blocks: what is pending stays until they are in."""
+
+
 class Position(NamedTuple):
-    """Where a secondary stands. `transaction` is its last one; `pending_…` one that is complete but not yet stable.
+    """Where a secondary stands. `transaction` is its last one; `pending` are those of the LSNs that follow, which are
+    complete and not yet stable.
 
     `root` is None where the digest is not known yet: to hash all records is left for when they must be compared.
     `address` is where its node listens, if it is one.
@@ -106,27 +111,33 @@ class Position(NamedTuple):
     transaction: int
     root: int | None
     blocks: int
-    pending_lsn: LSN
-    pending_transaction: int
+    pending: tuple[int, ...]
     address: str = ""
 
 
 class Plan(NamedTuple):
-    """How a secondary catches up: `kind` is "tail", "blocks" or "snapshot"; `pending` "keep", "install", "discard"."""
+    """How a secondary catches up: `kind` is "tail", "blocks" or "snapshot".
+
+    Of what it holds pending, all up to `stable_lsn` stands, what is later than `kept_lsn` is undone.
+    """
 
     kind: str
     cluster: bytes
     history: tuple[Term, ...]
     from_lsn: LSN
     pinned_lsn: LSN
-    pending: str
+    stable_lsn: LSN
+    kept_lsn: LSN
     reason: str
     estimated_blocks: int
 
 
 class TxnBegin(NamedTuple):
+    """`base_lsn` is the commit that it follows, pending or not; all up to `stable_lsn` stands."""
+
     transaction: int
     base_lsn: LSN
+    stable_lsn: LSN
 
 
 class Updates(NamedTuple):
@@ -157,6 +168,8 @@ class TxnCommit(NamedTuple):
 
 
 class TxnAbort(NamedTuple):
+    """This transaction is undone, open or pending, and all that have begun after it."""
+
     transaction: int
 
 
@@ -186,6 +199,10 @@ class LogRun(NamedTuple):
     @property
     def last_lsn(self) -> LSN:
         return LSN(self.lsn + len(self.commits) - 1)
+
+    def holds(self, lsn: LSN, transaction: int) -> bool:
+        """Tell whether one of these is the transaction of this number, at this LSN."""
+        return lsn - self.lsn == transaction - self.transaction in range(len(self.commits))
 
     def after(self, lsn: LSN) -> LogRun | None:
         """Leave out what comes up to an LSN; None if that is all."""

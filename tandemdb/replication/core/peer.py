@@ -56,7 +56,8 @@ class Peer:
     listed: bool = True
     # The changes of the open transaction that went out to it, None before its TXN_BEGIN; kept to find rewinds.
     streamed: list[Change] | None = None
-    completed: bool = False
+    # The last pending commit that went out to it whole; 0 if none has in this session.
+    pending_lsn: LSN = LSN(0)
     # Whether it has been in step: from then on its loss matters to commits.
     has_joined: bool = False
     # The last commit that may have been released before it was waited for; with this one it lacks nothing.
@@ -91,7 +92,7 @@ class Peer:
         self.queue.clear()
         self.images = None
         self.streamed = None
-        self.completed = False
+        self.pending_lsn = LSN(0)
 
     def frame(self, epoch: Epoch, message: Message, now: float) -> Frame:
         """Number a message for the link."""
@@ -100,11 +101,11 @@ class Peer:
         self.sent_at = now
         return frame
 
-    def stream(self, transaction: int, base_lsn: LSN, changes: Sequence[Change]) -> None:
+    def stream(self, transaction: int, base_lsn: LSN, stable_lsn: LSN, changes: Sequence[Change]) -> None:
         """Queue what an open transaction has changed, or taken back, since the last time."""
         if self.streamed is None:
-            self.forget_stability()
-            self.queue.append(TxnBegin(transaction, base_lsn))
+            self.forget_stability(stable_lsn)
+            self.queue.append(TxnBegin(transaction, base_lsn, stable_lsn))
             self.streamed = []
         streamed = self.streamed
         keep = common_length(streamed, changes)
@@ -116,10 +117,17 @@ class Peer:
             self.queue.append(Updates(transaction, keep, tuple(fresh)))
             streamed.extend(fresh)
 
-    def forget_stability(self) -> None:
-        """Take back a heartbeat that only says what the next transaction's begin says, too."""
-        if self.queue and isinstance(self.queue[-1], Heartbeat) and not self.queue[-1].answer:
-            self.queue.pop()
+    def tell_stability(self, lsn: LSN) -> None:
+        """Queue that all commits up to this one stand."""
+        self.forget_stability(lsn)
+        self.queue.append(Heartbeat(lsn, lsn, None, False))
+
+    def forget_stability(self, stable_lsn: LSN) -> None:
+        """Take back a heartbeat that only says what the next message says, too."""
+        if self.queue:
+            last = self.queue[-1]
+            if isinstance(last, Heartbeat) and not last.answer and last.stable_lsn <= stable_lsn:
+                self.queue.pop()
 
     @property
     def is_level(self) -> bool:

@@ -1,11 +1,15 @@
 """The primary's side of the protocol: transactions in, numbered frames out, acknowledgements in. No I/O, no clock.
 
-    writer's thread                                   a link per secondary
+    writers' threads                                  a link per secondary
     changed()  -----> UPDATES to all in step          receive(name, frame, now)
     complete() -----> TXN_COMMIT, pending             next_frame(name, now) -> Frame | None
     released() <----- enough acknowledged?            disconnected(name)
     installed() ----> log; HEARTBEAT with stable_lsn  tick(now)
     abandon()  -----> TXN_ABORT
+
+    root --> pending, oldest first --> open           each builds on the one before; an acknowledgement is of all up to
+    41       42   43   44              45             its LSN; they become visible in order, and are abandoned from some
+                                                      point on: 43 takes 44 and 45 along
 
 Frames are pulled, never pushed: a slow link holds no more than what it asked for. A secondary in step gets each
 change as it is made; any other follows the log. One lock around every call is the caller's business.
@@ -16,6 +20,7 @@ If the commit was installed here it stands there, if it was abandoned it is undo
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -33,6 +38,7 @@ from tandemdb.replication.core.limits import (
 )
 from tandemdb.replication.core.log import ChangeLog
 from tandemdb.replication.core.messages import (
+    KEEP_ALL,
     LSN,
     Ack,
     BackupComplete,
@@ -63,7 +69,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Pending:
-    """The transaction that waits for acknowledgements: complete, not installed."""
+    """A transaction that waits for acknowledgements: complete, not installed."""
 
     transaction: int
     lsn: LSN
@@ -87,7 +93,8 @@ class Primary:
         self.transaction = first_transaction
         self._begin_log(root)
         self.peers: dict[str, Peer] = {}
-        self.pending: Pending | None = None
+        # Their LSNs follow the root's, their numbers rise.
+        self.pending: deque[Pending] = deque()
         self.fenced_by: Epoch | None = None
         # Whether a coordinator's record says whose acknowledgements count.
         self.lists = False
@@ -185,6 +192,11 @@ class Primary:
 
     # Transactions.
 
+    @property
+    def head_lsn(self) -> LSN:
+        """The commit that the next transaction builds on, pending or not."""
+        return self.pending[-1].lsn if self.pending else LSN(self.root.lsn)
+
     def changed(self, changes: Sequence[Change], now: float) -> bool:
         """Stream a transaction's changes so far; those sent before that a savepoint took back are rewound.
 
@@ -200,23 +212,26 @@ class Primary:
             else:
                 unsent, quiet = len(changes) - len(streamed), now - peer.sent_at >= GATHER_SECONDS
             if quiet or not 0 <= unsent < self.limits.update_batch:
-                peer.stream(self.transaction, LSN(self.root.lsn), changes)
+                peer.stream(self.transaction, self.head_lsn, LSN(self.root.lsn), changes)
                 sent = True
         return sent
 
     def complete(
         self, lsn: LSN, changes: Sequence[Change], root: int | None, now: float, level: Level = "applied"
-    ) -> None:
-        """Send the completion of a transaction; it is pending until `installed` or `abandon`."""
-        self.pending = Pending(self.transaction, lsn, changes, root, now, level=level)
-        for peer in self.synchronous():
-            if peer.state == "in step":
-                self._send_pending(peer)
+    ) -> Pending:
+        """Send the completion of the open transaction; it is pending until `installed` or `abandon`."""
+        pending = Pending(self.transaction, lsn, changes, root, now, level=level)
+        self.pending.append(pending)
+        self.transaction += 1
+        for peer in self.peers.values():
+            if peer.state == "in step" and peer.mode == "sync":
+                self._send_pending(peer, pending)
+            peer.streamed = None
+        return pending
 
-    def released(self) -> bool:
-        """Tell whether enough secondaries have the pending transaction."""
-        pending = self.pending
-        if pending is None or pending.level == "none":
+    def released(self, pending: Pending) -> bool:
+        """Tell whether enough secondaries have a pending transaction."""
+        if pending.level == "none":
             return True
         if self.lists:
             return not self._lacking(pending.acknowledged)
@@ -227,7 +242,10 @@ class Primary:
         return sum(peer.applied_lsn >= lsn for peer in self.peers.values() if peer.mode == mode)
 
     def installed(self, root: Root, changes: Sequence[Change], digest: int | None, size_bytes: int, now: float) -> None:
-        """Take over a commit that readers now see: log it, and tell the secondaries that hold it that it stands."""
+        """Take over a commit that readers now see, the oldest pending one or one that nobody was to acknowledge.
+
+        It is logged, and the secondaries that hold it are told that it stands.
+        """
         lsn = LSN(root.lsn)
         if lsn == self.log.last_lsn and not changes:
             # The same commit in another form: a key derived, an epoch begun.
@@ -236,18 +254,20 @@ class Primary:
         if lsn != self.log.last_lsn + 1:
             self._jump(root)
             return
-        self.log.append(lsn, self.transaction, changes, digest, size_bytes, now)
-        self.marks.note(lsn, CommitMark(self.transaction, root.stamp))
-        self.identity.outcomes.note(lsn, self.transaction)
+        if self.pending and self.pending[0].lsn == lsn:
+            number = self.pending.popleft().transaction
+        else:
+            number = self.transaction
+            self._begin_next()
+        self.log.append(lsn, number, changes, digest, size_bytes, now)
+        self.marks.note(lsn, CommitMark(number, root.stamp))
+        self.identity.outcomes.note(lsn, number)
         self.root = root
-        self.pending = None
-        self.transaction += 1
         for peer in self.peers.values():
-            peer.streamed = None
-            if peer.completed:
-                peer.completed = False
-                peer.queue.append(Heartbeat(lsn, lsn, None, False))
+            if peer.pending_lsn >= lsn:
+                peer.tell_stability(lsn)
             elif peer.state == "in step":
+                self._take_back_open(peer)
                 peer.state = "following"
 
     def installed_many(
@@ -280,17 +300,40 @@ class Primary:
         self.marks.note(lsn, CommitMark(self.transaction, root.stamp))
         self.transaction += 1
 
-    def abandon(self) -> None:
-        """Undo the open or pending transaction wherever it has gone."""
+    def abandon(self, first: Pending | None = None) -> None:
+        """Undo pending transactions from one on, or all, and the open one, wherever they have gone."""
+        first = first or (self.pending[0] if self.pending else None)
+        if first is None:
+            self.abandon_open()
+            return
+        last = LSN(first.lsn - 1)
+        while self.pending and self.pending[-1].lsn > last:
+            self.pending.pop()
         for peer in self.peers.values():
-            if peer.streamed is not None or peer.completed:
-                peer.queue.append(TxnAbort(self.transaction))
-                peer.sent_lsn = LSN(min(peer.sent_lsn, self.root.lsn))
-            peer.streamed = None
-            peer.completed = False
-            peer.joined_lsn = LSN(min(peer.joined_lsn, self.root.lsn))
-        self.pending = None
+            if peer.streamed is not None or peer.pending_lsn > last:
+                peer.queue.append(TxnAbort(first.transaction))
+                peer.pending_lsn = LSN(min(peer.pending_lsn, last))
+                peer.sent_lsn = LSN(min(peer.sent_lsn, last))
+            peer.received_lsn = LSN(min(peer.received_lsn, last))
+            peer.joined_lsn = LSN(min(peer.joined_lsn, last))
+        self._begin_next()
+
+    def abandon_open(self) -> None:
+        """Undo the open transaction wherever it has gone."""
+        for peer in self.peers.values():
+            self._take_back_open(peer)
+        self._begin_next()
+
+    def _begin_next(self) -> None:
+        """Number what is done from now on as another transaction's."""
         self.transaction += 1
+        for peer in self.peers.values():
+            peer.streamed = None
+
+    def _take_back_open(self, peer: Peer) -> None:
+        if peer.streamed is not None:
+            peer.queue.append(TxnAbort(self.transaction))
+            peer.streamed = None
 
     # Links.
 
@@ -337,7 +380,9 @@ class Primary:
 
     def behind(self, peer: Peer) -> bool:
         """Whether a secondary has yet to acknowledge something, or was sent a transaction that is still open."""
-        return peer.applied_lsn < self.log.last_lsn or peer.state != "in step" and peer.mode == "sync" or peer.completed
+        if peer.applied_lsn < self.log.last_lsn or peer.pending_lsn > self.root.lsn:
+            return True
+        return peer.state != "in step" and peer.mode == "sync"
 
     # Helpers, in call order.
 
@@ -354,25 +399,21 @@ class Primary:
         wanted = min(self.limits.required, len(listed)) - sum(peer.name in those for peer in listed)
         return max(0, wanted) + sum(not peer.listed and peer.name not in those for peer in joined)
 
-    def _send_pending(self, peer: Peer) -> None:
-        pending = self.pending
-        if pending is None or peer.completed:
-            return
+    def _send_pending(self, peer: Peer, pending: Pending) -> None:
         number, lsn, changes, stable = pending.transaction, pending.lsn, pending.changes, LSN(self.root.lsn)
+        base, early = LSN(lsn - 1), pending.level == "received"
         if peer.streamed is None:
-            peer.forget_stability()
-            if pending.whole is None:
-                pending.whole = TxnWhole(
-                    number, stable, lsn, tuple(changes), pending.root, stable, pending.time, pending.level == "received"
+            whole = pending.whole
+            if whole is None:
+                whole = pending.whole = TxnWhole(
+                    number, base, lsn, tuple(changes), pending.root, stable, pending.time, early
                 )
-            peer.queue.append(pending.whole)
-            peer.streamed = list(changes)
+            peer.forget_stability(whole.stable_lsn)
+            peer.queue.append(whole)
         else:
-            peer.stream(number, stable, changes)
-            early = pending.level == "received"
+            peer.stream(number, base, stable, changes)
             peer.queue.append(TxnCommit(number, lsn, len(changes), pending.root, stable, pending.time, early))
-        peer.sent_lsn = pending.lsn
-        peer.completed = True
+        peer.sent_lsn = peer.pending_lsn = lsn
 
     def fence(self, epoch: Epoch) -> None:
         """End this primary's time: nothing is sent any more."""
@@ -395,14 +436,13 @@ class Primary:
         if position.blocks and position.lsn > 0 and blocks.block_count(self.root) == 0:
             self._refuse(peer, "amnesia", "an empty primary does not overwrite a secondary that holds data")
             return
-        position, pending = self._settle_pending(position)
-        holds_ours = bool(position.pending_lsn) and pending == "keep"
+        position, kept = self._settle_pending(position)
         decision = decide(position, self.identity.history, self.log, self.marks, self.root)
-        if holds_ours and self.pending is not None:
-            # Its acknowledgement was lost; that it still holds the transaction says the same.
-            self.pending.acknowledged.add(peer.name)
+        if kept > position.lsn:
+            # Its acknowledgement was lost; that it still holds the transactions says the same.
+            self._note_acknowledged(peer, kept, self.transaction)
             if decision.kind != "tail":
-                # Blocks would take from it what it has just vouched for. It asks again; by then the commit stands.
+                # Blocks would take from it what it has just vouched for. It asks again; by then the commits stand.
                 peer.state = "asking"
                 return
         peer.reason = decision.reason
@@ -412,7 +452,7 @@ class Primary:
             peer.queue.extend(walk.start(position.root, blocks.root_digest(self.root)))
             self._finish_walk(peer)
         elif decision.kind == "tail":
-            self._follow(peer, decision.lsn, pending, holds_ours)
+            self._follow(peer, decision.lsn, kept)
         else:
             self._ship(peer, self.root, decision.blocks if decision.kind == "blocks" else None)
 
@@ -421,36 +461,48 @@ class Primary:
         peer.reason = reason
         peer.queue.append(Refuse(code, self.identity.epoch, reason))
 
-    def _settle_pending(self, position: Position) -> tuple[Position, str]:
-        """Decide about the transaction that the secondary holds complete but unseen."""
-        if not position.pending_lsn:
-            return position, "keep"
-        pending = self.pending
-        if pending is not None and pending.transaction == position.pending_transaction:
-            return position, "keep"
-        entry = self.log.find(position.pending_lsn)
-        mark = self.marks.find(position.pending_lsn)
-        known = entry.transaction if entry is not None else mark.transaction if mark is not None else None
-        if known == position.pending_transaction:
-            # Its digest after that commit is ours of then: both made the same changes to the same blocks.
-            settled = position._replace(lsn=position.pending_lsn, transaction=position.pending_transaction)
-            root = entry.root if entry is not None and entry.root is not None else None
-            return settled._replace(root=position.root if root is None else root), "install"
-        return position, "discard"
+    def _settle_pending(self, position: Position) -> tuple[Position, LSN]:
+        """Decide about the transactions that the secondary holds complete but unseen.
 
-    def _follow(self, peer: Peer, lsn: LSN, pending: str, holds_ours: bool) -> None:
-        peer.queue.append(self._plan_message("tail", lsn, pending, peer.reason, 0))
+        Returns where it stands with those installed here that are, and up to which LSN it holds those pending here.
+        """
+        held = deque(position.pending)
+        while held and self._number_at(lsn := LSN(position.lsn + 1)) == held[0]:
+            # Its digest after that commit is ours of then: both made the same changes to the same blocks.
+            entry = self.log.find(lsn)
+            root = entry.root if entry is not None else None
+            position = position._replace(lsn=lsn, transaction=held.popleft(), root=root)
+        kept = position.lsn
+        if kept == self.root.lsn:
+            for number, pending in zip(held, self.pending, strict=False):
+                if number != pending.transaction:
+                    break
+                kept = pending.lsn
+        return position, kept
+
+    def _number_at(self, lsn: LSN) -> int | None:
+        """The number of the transaction that was committed at this LSN, None if it is not known, or 0."""
+        if lsn > self.root.lsn:
+            return None
+        entry = self.log.find(lsn)
+        if entry is not None:
+            return entry.transaction
+        mark = self.marks.find(lsn)
+        return mark.transaction if mark is not None else None
+
+    def _follow(self, peer: Peer, lsn: LSN, kept: LSN) -> None:
+        peer.queue.append(self._plan_message("tail", lsn, lsn, kept, peer.reason, 0))
         peer.note_plan("tail")
         peer.state = "following"
-        peer.sent_lsn = lsn
-        peer.received_lsn = peer.applied_lsn = lsn
-        peer.completed = holds_ours
+        peer.sent_lsn = peer.received_lsn = kept
+        peer.applied_lsn = lsn
+        peer.pending_lsn = kept if kept > lsn else LSN(0)
         self._join(peer)
 
-    def _plan_message(self, kind: str, lsn: LSN, pending: str, reason: str, count: int) -> Plan:
-        return Plan(
-            kind, self.identity.cluster, tuple(self.identity.history), lsn, LSN(self.root.lsn), pending, reason, count
-        )
+    def _plan_message(self, kind: str, lsn: LSN, stable: LSN, kept: LSN, reason: str, count: int) -> Plan:
+        identity = self.identity
+        history = tuple(identity.history)
+        return Plan(kind, identity.cluster, history, lsn, LSN(self.root.lsn), stable, kept, reason, count)
 
     def _ship(self, peer: Peer, root: Root, wanted: dict[int, list[int]] | None, compared: bool = False) -> None:
         kind = "blocks"
@@ -458,10 +510,10 @@ class Primary:
             kind, wanted = "snapshot", None
         count = blocks.block_count(root) if wanted is None else sum(map(len, wanted.values()))
         # What it holds pending stays until the blocks are in: its promotion meanwhile must not lose that.
-        peer.queue.append(self._plan_message(kind, LSN(root.lsn), "keep", peer.reason, count))
+        peer.queue.append(self._plan_message(kind, LSN(root.lsn), LSN(0), KEEP_ALL, peer.reason, count))
         peer.note_plan(kind)
         peer.state = "copying"
-        peer.completed = False
+        peer.pending_lsn = LSN(0)
         peer.received_lsn = peer.applied_lsn = LSN(0)
         peer.blocks_planned, peer.blocks_sent = count, 0
         lsn = LSN(root.lsn)
@@ -504,27 +556,40 @@ class Primary:
             return
         received = message.received_lsn if isinstance(message, Ack) else message.lsn
         applied = message.applied_lsn if isinstance(message, Ack) else message.lsn
+        received = max(applied, self._note_acknowledged(peer, received, message.transaction))
         peer.received_lsn = LSN(max(peer.received_lsn, received))
         peer.applied_lsn = LSN(max(peer.applied_lsn, applied))
-        pending = self.pending
-        if pending is not None and received == pending.lsn and message.transaction == pending.transaction:
-            pending.acknowledged.add(peer.name)
         self._join(peer)
         self._trim()
 
+    def _note_acknowledged(self, peer: Peer, lsn: LSN, transaction: int) -> LSN:
+        """Note that a secondary has all up to a transaction, at this LSN. Returns up to which LSN that is so.
+
+        What was abandoned meanwhile bears a lower number than what has taken its LSN.
+        """
+        have = LSN(min(lsn, self.root.lsn))
+        if lsn <= self.root.lsn and (self._number_at(lsn) or 0) > transaction:
+            return LSN(0)
+        for pending in self.pending:
+            if pending.lsn > lsn or pending.transaction > transaction:
+                break
+            pending.acknowledged.add(peer.name)
+            have = pending.lsn
+        return have
+
     def _join(self, peer: Peer) -> None:
-        """Bring a synchronous secondary that has caught up into step, and let it take part in what is pending."""
+        """Bring a synchronous secondary that has caught up into step, and send it what is pending."""
         if peer.mode != "sync" or peer.state != "following":
             return
-        if peer.sent_lsn == peer.received_lsn == self.log.last_lsn or (peer.completed and self.pending is not None):
+        if peer.sent_lsn == peer.received_lsn == self.log.last_lsn or peer.pending_lsn > self.root.lsn:
             peer.state = "in step"
             self.arrivals.append((peer.name, peer.dismissed))
             peer.has_joined = True
             peer.dismissed = False
-            peer.joined_lsn = self.pending.lsn if self.pending is not None else self.log.last_lsn
-            if peer.completed and self.pending is not None:
-                peer.sent_lsn = self.pending.lsn
-            self._send_pending(peer)
+            peer.joined_lsn = self.head_lsn
+            for pending in self.pending:
+                if pending.lsn > peer.sent_lsn:
+                    self._send_pending(peer, pending)
 
     def _next_message(self, peer: Peer) -> Message | None:
         if peer.queue:

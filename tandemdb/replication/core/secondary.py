@@ -1,13 +1,15 @@
 """The secondary's side of the protocol: frames in, acknowledgements out, backup blocks in step. No I/O, no clock.
 
-    root shown to readers      overlay (a private transaction)                staging (blocks on their way)
-    LSN 41  ---------------->  UPDATES applied as they come; TXN_COMMIT       SNAP_BEGIN, LAYOUT, BLOCK ...
-         \\                     checks digest, acknowledges: pending 42        checked and swapped in at SNAP_END
-          '-- shown as 42 when the primary says that 42 is stable
+    root shown to readers      pending          overlay (a private transaction)     staging (blocks on their way)
+    LSN 41  ---------------->  42 --> 43 -----> UPDATES applied as they come        SNAP_BEGIN, LAYOUT, BLOCK ...
+         \\                                      TXN_COMMIT: digest checked,         checked and swapped in at SNAP_END
+          \\                                     acknowledged, pending as 44
+           '-- shown as 42 when the primary says that 42 is stable
 
 A reader here is never ahead of the primary: a pending transaction is complete and acknowledged, yet unseen until a
-message carries `stable_lsn` of 42. Only the primary may undo it (TXN_ABORT, or a PLAN that says discard); promotion
-installs it, since its acknowledgement may have let the commit return.
+message carries `stable_lsn` of 42. Meanwhile the next ones come, each built on the one before. Only the primary may
+undo them (TXN_ABORT, or a PLAN that keeps fewer); promotion installs them, since their acknowledgement may have let the
+commits return.
 
     state    asking --POSITION--> (primary decides) --PLAN--> copying --> following
              '<---- gap, mismatch, silence: NACK, POSITION again in a new session, last good root kept
@@ -18,7 +20,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from weakref import ref
 
 from tandemdb.replication.core import blocks
@@ -70,15 +72,21 @@ State = Literal["asking", "copying", "following", "refused", "promoted", "detach
 class Overlay:
     """A transaction on its way: its changes so far, and storage marks to rewind to without doing all of it again."""
 
-    __slots__ = ("changes", "lsn", "marks", "number", "transaction")
+    __slots__ = ("changes", "marks", "number", "transaction")
 
     def __init__(self, number: int, transaction: Transaction) -> None:
         self.number = number
         self.transaction = transaction
         self.changes: list[Change] = []
         self.marks: list[tuple[int, Mark]] = []
-        # Set by TXN_COMMIT: complete, digest checked, acknowledged.
-        self.lsn = LSN(0)
+
+
+class Complete(NamedTuple):
+    """A pending transaction: applied, its digest checked, acknowledged; its root is shown when it is stable."""
+
+    number: int
+    lsn: LSN
+    transaction: Transaction
 
 
 class Secondary:
@@ -105,6 +113,8 @@ class Secondary:
         self.session = 0
         self.last_transaction = 0
         self.overlay: Overlay | None = None
+        # Their LSNs follow the root's.
+        self.pending: deque[Complete] = deque()
         self.staging: blocks.Staging | None = None
         self.primary_lsn = LSN(0)
         self.refused_frames = 0
@@ -137,10 +147,7 @@ class Secondary:
 
         A commit in doubt was undone on the primary, and the next one has got its LSN: both may be held somewhere.
         """
-        if self._owed is not None:
-            return self._owed.transaction
-        overlay = self.overlay
-        return overlay.number if overlay is not None and overlay.lsn else self.last_transaction
+        return self._received()[1]
 
     @property
     def lsn(self) -> LSN:
@@ -150,10 +157,17 @@ class Secondary:
     @property
     def received_lsn(self) -> LSN:
         """The last LSN complete here, shown or not."""
-        if self._owed is not None:
-            return self._owed.lsn
-        overlay = self.overlay  # Read once: status is asked for by other threads.
-        return overlay.lsn if overlay is not None and overlay.lsn else self.lsn
+        return self._received()[0]
+
+    def _received(self) -> tuple[LSN, int]:
+        owed = self._owed
+        if owed is not None:
+            return owed.lsn, owed.transaction
+        try:
+            last = self.pending[-1]
+        except IndexError:  # Not asked for before: status is read by other threads.
+            return self.lsn, self.last_transaction
+        return last.lsn, last.number
 
     # What the caller drives.
 
@@ -169,9 +183,7 @@ class Secondary:
         self.state = "asking"
         self.staging = None
         self.outgoing.clear()
-        overlay = self.overlay
-        if overlay is not None and not overlay.lsn:
-            self._drop_overlay()
+        self._drop_overlay()
         root = self.database.root
         self._send(
             Position(
@@ -184,8 +196,7 @@ class Secondary:
                 self.last_transaction,
                 blocks.root_digest(root) if self._doubts_itself else blocks.known_digest(root),
                 blocks.block_count(root),
-                overlay.lsn if overlay is not None else LSN(0),
-                overlay.number if overlay is not None and overlay.lsn else 0,
+                tuple([complete.number for complete in self.pending]),
                 self.identity.address,
             )
         )
@@ -237,16 +248,15 @@ class Secondary:
     def promote(self, epoch: Epoch) -> LSN | None:
         """Become a primary's database: install what is pending, drop what is open, begin `epoch`.
 
-        Returns the LSN of a pending transaction that was installed, None if there was none.
+        Returns the LSN of the last pending transaction that was installed, None if there was none.
         """
         if epoch <= self.identity.epoch:
             raise ReplicationError(f"epoch {epoch} is not newer than epoch {self.identity.epoch}")
         self.work(0.0)
-        installed: LSN | None = None
-        if self.overlay is not None and self.overlay.lsn:
-            installed = self.overlay.lsn
-            self._install()
+        installed = self.pending[-1].lsn if self.pending else None
         self._drop_overlay()
+        while self.pending:
+            self._install()
         self.staging = None
         database = self.database
         digest = blocks.root_digest(database.root)
@@ -259,8 +269,8 @@ class Secondary:
         return installed
 
     def close(self) -> None:
-        """End the mirroring: an open overlay goes, a pending transaction too; its primary still has it."""
-        self._drop_overlay()
+        """End the mirroring: an open overlay goes, what is pending too; its primary still has it."""
+        self._drop_pending()
         self.staging = None
         self.outgoing.clear()
         self.state = "detached"
@@ -273,10 +283,8 @@ class Secondary:
             self.connect(now)
 
     def _take_plan(self, plan: Plan, now: float) -> None:
-        if plan.pending == "install":
-            self._install()
-        elif plan.pending == "discard":
-            self._drop_overlay()
+        self._stabilize(plan.stable_lsn)
+        self._drop_pending(plan.kept_lsn + 1)
         self.reason = plan.reason
         self.primary_lsn = plan.pinned_lsn
         if self._set_aside is not None:
@@ -291,8 +299,8 @@ class Secondary:
     def _adopt(self, plan: Plan) -> None:
         self.identity.cluster = plan.cluster
         self.identity.history = list(plan.history)
-        # A transaction that is kept pending holds the writer's place; its commit will bring the epoch.
-        if self.overlay is None:
+        # What is pending will bring the epoch.
+        if not self.pending:
             blocks.set_epoch(self.database, self.identity.epoch)
         if self.identity.adopted is not None:
             self.identity.adopted()
@@ -308,7 +316,7 @@ class Secondary:
         elif isinstance(message, BlockImage):
             staging.images.append(message)
         else:
-            self._drop_overlay()
+            self._drop_pending()
             blocks.install_staging(self.database, staging)
             self._adopt(staging.plan)
             begin = staging.begin
@@ -326,22 +334,24 @@ class Secondary:
         self._send_ack()
 
     def _take_begin(self, message: TxnBegin, now: float) -> None:
-        self._begin(message.transaction, message.base_lsn, now)
+        self._begin(message.transaction, message.base_lsn, message.stable_lsn, now)
 
-    def _begin(self, number: int, base_lsn: LSN, now: float) -> Overlay | None:
-        overlay, database = self.overlay, self.database
-        if overlay is not None and overlay.lsn == base_lsn:
-            self._install()
-        if base_lsn != database.root.lsn:
-            self._restart("lsn", self.lsn, base_lsn, "a transaction begins elsewhere", now)
-            return None
+    def _begin(self, number: int, base_lsn: LSN, stable_lsn: LSN, now: float) -> Overlay | None:
         self._drop_overlay()
-        overlay = self.overlay = Overlay(number, blocks.begin(database))
+        self._stabilize(stable_lsn)
+        last = self.pending[-1].lsn if self.pending else self.lsn
+        if base_lsn != last:
+            self._restart("lsn", last, base_lsn, "a transaction begins elsewhere", now)
+            return None
+        overlay = self.overlay = Overlay(number, blocks.begin_overlay(self.database))
         return overlay
 
     def _take_abort(self, message: TxnAbort, now: float) -> None:
-        if self.overlay is not None and self.overlay.number == message.transaction:
+        if self.overlay is not None and self.overlay.number >= message.transaction:
             self._drop_overlay()
+        undone = [complete.lsn for complete in self.pending if complete.number >= message.transaction]
+        if undone:
+            self._drop_pending(undone[0])
 
     def _take_updates(self, message: Updates, now: float) -> None:
         self._update(message.transaction, message.first, message.changes, now)
@@ -372,7 +382,7 @@ class Secondary:
         else:
             start = 0
             overlay.transaction.rollback()
-            overlay.transaction = blocks.begin(self.database)
+            overlay.transaction = blocks.begin_overlay(self.database)
         del overlay.changes[message.keep :]
         blocks.apply_all(overlay.transaction, overlay.changes[start:])
 
@@ -380,6 +390,7 @@ class Secondary:
         if message.early:
             self._owe(message)
             return
+        self._stabilize(message.stable_lsn)
         self._complete(message.transaction, message.lsn, message.updates, message.root, now)
 
     def _complete(self, number: int, lsn: LSN, updates: int, root: int | None, now: float) -> None:
@@ -388,27 +399,33 @@ class Secondary:
             found = len(overlay.changes) if overlay is not None else -1
             self._restart("updates", updates, found, "the completion of another transaction", now)
             return
-        if lsn != self.lsn + 1:
-            self._restart("lsn", self.lsn + 1, lsn, "the completion is of another LSN", now)
+        expected = overlay.transaction.base.lsn + 1
+        if lsn != expected:
+            self._restart("lsn", expected, lsn, "the completion is of another LSN", now)
             return
         self._hold(overlay, lsn, root, now)
 
     def _hold(self, overlay: Overlay, lsn: LSN, root: int | None, now: float) -> None:
         """Acknowledge a complete transaction and keep it until it is stable."""
-        if root is not None and not self._digest_fits(overlay.transaction, root, now):
+        transaction = overlay.transaction
+        if root is not None and not self._digest_fits(transaction, root, now):
             return
-        overlay.lsn = lsn
+        transaction.prepare(lsn, self.identity.epoch)
+        transaction.changes = overlay.changes  # For the database's own observer, when it is shown.
+        # In this order: whoever asks meanwhile for what was received finds it in either place.
+        self.pending.append(Complete(overlay.number, lsn, transaction))
+        self.overlay = None
         if lsn > self.primary_lsn:
             self.primary_lsn = lsn
         self._send(Ack(lsn, overlay.number, self.lsn, root))
 
     def _take_whole(self, message: TxnWhole, now: float) -> None:
         """Take begin, changes and completion at once: what most synchronous commits wait for."""
-        number, base_lsn, lsn, changes, root, _, _, early = message
+        number, base_lsn, lsn, changes, root, stable_lsn, _, early = message
         if early:
             self._owe(message)
             return
-        overlay = self._begin(number, base_lsn, now)
+        overlay = self._begin(number, base_lsn, stable_lsn, now)
         if overlay is None:
             return
         if lsn != base_lsn + 1:
@@ -425,16 +442,14 @@ class Secondary:
         self._send(Ack(message.lsn, message.transaction, self.lsn, None))
 
     def _apply_log(self, message: TxnLog, now: float) -> None:
-        overlay = self.overlay
-        if overlay is not None and overlay.lsn:
-            for run in message.runs:
-                if overlay.number - run.transaction == overlay.lsn - run.lsn in range(len(run.commits)):
-                    self._install()
-                    break
+        self._drop_overlay()
+        for run in message.runs:
+            while self.pending and run.holds(self.pending[0].lsn, self.pending[0].number):
+                self._install()
         runs = [part for run in message.runs if (part := run.after(self.lsn)) is not None]
         if not runs:
             return
-        self._drop_overlay()
+        self._drop_pending()
         keeps_each = blocks.keeps_each_commit(self.database)
         for group in [[one] for run in runs for one in run.each()] if keeps_each else [runs]:
             if not self._apply_runs(group, now):
@@ -478,15 +493,14 @@ class Secondary:
 
     def _heartbeat(self, message: Heartbeat, now: float) -> None:
         self.primary_lsn = LSN(max(self.primary_lsn, message.stable_lsn))
-        overlay = self.overlay
-        if overlay is not None and overlay.lsn and overlay.lsn <= message.stable_lsn:
-            self._install()
+        waits = self.overlay is not None or bool(self.pending)
+        self._stabilize(message.stable_lsn)
         if message.root is not None and message.lsn == self.lsn:
             found = blocks.root_digest(self.database.root)
             if found != message.root:
                 self._restart("root", message.root, found, "the blocks differ", now)
                 return
-        if message.answer or overlay is not None:
+        if message.answer or waits:
             self._send_ack()
 
     def _send_digests(self, message: DigestRequest, now: float) -> None:
@@ -498,24 +512,38 @@ class Secondary:
 
     # Helpers.
 
+    def _stabilize(self, lsn: LSN) -> None:
+        """Show all pending transactions up to one that stands."""
+        while self.pending and self.pending[0].lsn <= lsn:
+            self._install()
+
     def _install(self) -> None:
-        """Show a complete transaction to readers."""
-        overlay = self.overlay
-        if overlay is None or not overlay.lsn:
-            return
+        """Show the oldest pending transaction to readers."""
+        number, lsn, transaction = self.pending[0]
         try:
-            # Before the overlay goes: whoever asks meanwhile for what was received finds it in either place.
-            blocks.commit(overlay.transaction, overlay.lsn, self.identity.epoch)
-            self.last_transaction = overlay.number
-        finally:
-            self.overlay = None
+            blocks.install(transaction, self.identity.epoch)
+        except BaseException:
+            self._drop_pending()
+            raise
+        # Before it goes: whoever asks meanwhile for what was received finds it in either place.
+        self.last_transaction = number
+        self.pending.popleft()
         self._setbacks = 0
-        self.identity.outcomes.note(overlay.lsn, overlay.number)
+        self.identity.outcomes.note(lsn, number)
 
     def _drop_overlay(self) -> None:
         if self.overlay is not None:
             transaction, self.overlay = self.overlay.transaction, None
             transaction.rollback()
+
+    def _drop_pending(self, lsn: int = 0) -> None:
+        """Undo the open transaction, and the pending ones from this LSN on."""
+        self._drop_overlay()
+        if not self.pending or self.pending[-1].lsn < lsn:
+            return
+        while self.pending and self.pending[-1].lsn >= lsn:
+            self.pending.pop()
+        self.database.abandon_pending(self.pending[-1].transaction.root if self.pending else None)
 
     def _fence(self, session: int) -> None:
         """Tell a primary of an earlier epoch that it is over."""
@@ -536,11 +564,13 @@ class Secondary:
         self.reason = f"{code}: {detail}"
 
     def _send_ack(self, root: int | None = None) -> None:
-        overlay = self.overlay
-        number = overlay.number if overlay is not None and overlay.lsn else self.last_transaction
-        self._send(Ack(self.received_lsn, number, self.lsn, root))
+        received, number = self._received()
+        self._send(Ack(received, number, self.lsn, root))
 
     def _send(self, message: Message) -> None:
+        if type(message) is Ack and self.outgoing and type(self.outgoing[-1].message) is Ack:
+            self.outgoing[-1] = self.outgoing[-1]._replace(message=message)  # It says what the one before says, too.
+            return
         self.outgoing.append(Frame(self.session, self.identity.epoch, self._sequence, message))
         self._sequence += 1
 

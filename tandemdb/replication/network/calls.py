@@ -152,8 +152,8 @@ def rebuild(failure: Failure) -> Exception:
     kind = ERRORS.get(failure.kind, errors.InternalError)
     state = failure.value
     error: Exception
-    if kind is CommitInDoubt:
-        error = CommitInDoubt(failure.text, int(state[1]))
+    if issubclass(kind, CommitInDoubt):
+        error = kind(failure.text, int(state[1]))
         state = state[0]
     elif kind is Refused:
         error = Refused(str(state[1]), failure.text, int(state[2]))

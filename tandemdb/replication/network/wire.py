@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     import msgspec
 
 MAGIC = b"tD"
-PROTOCOL = 3
+PROTOCOL = 4
 HEADER = struct.Struct("!2sBBHHIQQI")
 CHECKED = struct.Struct("!2sBBHHIQQ")
 HEADER_BYTES = HEADER.size

@@ -1,0 +1,226 @@
+"""Commits that wait for their acknowledgements, oldest first, while later ones are made.
+
+    writer 1   complete 42, leave the writer's place --> wait: leads      sends, polls, installs 42 and 43, wakes -->
+    writer 2   begins on 42, complete 43, leave it ----> wait: sends, sleeps                               woken -->
+    writer 3   begins on 43, changes ...
+
+An acknowledgement is of all commits up to its own, so one answer may release many: however long the way to the
+secondary, it is not the number of commits that is bounded by it. One of the waiting threads *leads*: it takes what
+comes and decides for all, the others sleep; it leads until its own commit is settled, then the oldest one's thread
+does. A commit becomes visible after all those before it. If one is given up, all after it go too, and so does what is
+open: they build on it.
+
+A ticket that does not go ahead is of a thread that holds the writer's place while it waits and installs its commit
+itself, because somebody around the publisher has the last word: a store apart, a synchronous backup target, a file.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from tandemdb.replication.errors import BaseAbandoned, CommitInDoubt, FencedInDoubt, ReplicationError
+
+if TYPE_CHECKING:
+    from tandemdb.replication.core.primary import Pending
+    from tandemdb.replication.publisher import Publisher
+    from tandemdb.storage import Database, Root, Transaction
+
+# A sleeping thread looks up so often, whatever happens.
+SLEEP_SECONDS = 0.25
+
+
+class Ticket:
+    """One commit that waits. `error` is what its committer is told; once `settled`, nothing changes any more."""
+
+    __slots__ = ("database", "deadline", "error", "goes_ahead", "pending", "root", "settled", "wake")
+
+    def __init__(self, pending: Pending, database: Database, root: Root, goes_ahead: bool, deadline: float) -> None:
+        self.pending = pending
+        self.database = database
+        self.root = root
+        self.goes_ahead = goes_ahead
+        self.deadline = deadline
+        self.settled = False
+        self.error: ReplicationError | None = None
+        self.wake: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+
+class Pipeline:
+    """A publisher's tickets. They are entered, and taken out, under the publisher's lock."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self.publisher = publisher
+        self.tickets: deque[Ticket] = deque()
+        self._leading = threading.Lock()
+
+    def enter(self, pending: Pending, transaction: Transaction, root: Root, goes_ahead: bool) -> Ticket:
+        """Give a commit a ticket; if it goes ahead, the next transaction begins on it. The lock is held."""
+        publisher = self.publisher
+        deadline = publisher.clock() + publisher.timeout_seconds
+        ticket = Ticket(pending, transaction.database, root, goes_ahead, deadline)
+        if goes_ahead:
+            transaction.database.head = root
+        self.tickets.append(ticket)
+        publisher.is_awaiting = True
+        return ticket
+
+    def find(self, root: Root) -> Ticket | None:
+        """Find the ticket of a root, or of what a key derived meanwhile has made of it. The lock is held."""
+        return next((ticket for ticket in self.tickets if ticket.root.lsn == root.lsn), None)
+
+    def await_settled(self, ticket: Ticket) -> None:
+        """Wait until a commit is released and, if it goes ahead, visible.
+
+        Raises:
+            CommitInDoubt: it was sent, and is rolled back here.
+        """
+        self.publisher.send_tight()
+        try:
+            while not ticket.settled:
+                if self._leading.acquire(blocking=False):
+                    try:
+                        self._lead(ticket)
+                    finally:
+                        self._leading.release()
+                    self._pass_on()
+                else:
+                    self._sleep(ticket)
+        except BaseException:
+            with self._leading:
+                if not ticket.settled:
+                    self._abandon(ticket, in_doubt)
+            raise
+        if ticket.error is not None:
+            raise ticket.error
+
+    # Helpers, in call order.
+
+    def _lead(self, ticket: Ticket) -> None:
+        """Take what comes and settle what can be, until this ticket is."""
+        publisher = self.publisher
+        core = publisher.core
+        moved = not publisher.has_files  # What was sent is not answered yet: wait at once.
+        while True:
+            self._install_released()
+            if ticket.settled:
+                return
+            if core.fenced_by is not None:
+                self._abandon(self.tickets[0], fenced_in_doubt)
+                return
+            if not moved:
+                self._wait_or_decide(self.tickets[0])
+            moved = publisher.pump_tight()
+
+    def _install_released(self) -> None:
+        """Show readers what enough secondaries have, in order, and wake who waits for it."""
+        publisher, tickets = self.publisher, self.tickets
+        while tickets:
+            first = tickets[0]
+            with publisher.lock:
+                released = publisher.core.released(first.pending)
+            if not released:
+                return
+            if first.goes_ahead:
+                if not publisher.may_acknowledge():
+                    self._abandon(first, lapsed_in_doubt)
+                    return
+                self._install(first)
+            with publisher.lock:
+                tickets.popleft()
+                publisher.is_awaiting = bool(tickets)
+            first.settled = True
+            first.wake.put(None)
+
+    def _install(self, ticket: Ticket) -> None:
+        ticket.database.install(ticket.root)
+
+    def _wait_or_decide(self, first: Ticket) -> None:
+        """Wait for an answer; if the oldest commit has none in time, let the policy for losses decide."""
+        publisher = self.publisher
+        remaining = first.deadline - publisher.clock()
+        if remaining > 0 and not publisher.is_cut_off():
+            publisher.pause(min(remaining, publisher.until_due()))
+            return
+        publisher.mistrust_silent(first.pending)
+        if publisher.settle_loss():
+            deadline = publisher.clock() + publisher.timeout_seconds
+            for ticket in list(self.tickets):
+                ticket.deadline = deadline
+        else:
+            publisher.mistrust_silent(first.pending)
+            self._abandon(first, in_doubt)
+
+    def _abandon(self, first: Ticket, error: Callable[[int], ReplicationError]) -> None:
+        """Undo a commit, all after it, and what is open; only who leads does."""
+        publisher, tickets = self.publisher, self.tickets
+        failed: deque[Ticket] = deque()
+        with first.database.install_lock, publisher.lock:
+            while first not in failed:
+                failed.appendleft(tickets.pop())
+            publisher.abandon(first.pending)
+            if first.goes_ahead:
+                first.database.abandon_pending(tickets[-1].root if tickets else None)
+            publisher.is_awaiting = bool(tickets)
+        for ticket in failed:
+            ticket.error = error(ticket.pending.transaction)
+            ticket.settled = True
+            ticket.wake.put(None)
+        publisher.pump_tight()
+
+    def _pass_on(self) -> None:
+        """Let the thread of the oldest ticket lead."""
+        with self.publisher.lock:
+            if self.tickets:
+                self.tickets[0].wake.put(None)
+
+    def _sleep(self, ticket: Ticket) -> None:
+        publisher = self.publisher
+        if publisher.is_driven:
+            publisher.pause(publisher.until_due())
+            return
+        try:
+            ticket.wake.get(timeout=SLEEP_SECONDS)
+        except queue.Empty:
+            return
+        if ticket.settled:
+            ticket.wake.put(None)  # Another thread may wait for what this one has made.
+
+
+def in_doubt(transaction: int) -> CommitInDoubt:
+    return CommitInDoubt(
+        "commit in doubt: it was sent and not acknowledged",
+        transaction,
+        detail=f"Transaction {transaction} is rolled back here. A secondary that holds it undoes it when it"
+        " returns to this primary, and keeps it if it is promoted instead.",
+        hint="Ask whichever system leads later before repeating the transaction.",
+    )
+
+
+def lapsed_in_doubt(transaction: int) -> CommitInDoubt:
+    return CommitInDoubt(
+        "commit in doubt: this primary could not renew its lease while it waited",
+        transaction,
+        detail="The transaction is rolled back here. A secondary that holds it keeps it if it is promoted.",
+        hint="Ask whichever system leads later before repeating the transaction.",
+    )
+
+
+def fenced_in_doubt(transaction: int) -> FencedInDoubt:
+    return FencedInDoubt(
+        "commit in doubt: this system is no longer the primary",
+        transaction,
+        detail=f"A secondary was promoted while transaction {transaction} waited to be acknowledged.",
+        hint="Ask the new primary before repeating the transaction; attach this system to it to rejoin.",
+    )
+
+
+def base_abandoned() -> BaseAbandoned:
+    return BaseAbandoned(
+        "the commit that this transaction builds on was rolled back",
+        detail="It was sent and not acknowledged in time; nothing of this transaction is anywhere.",
+        hint="Roll back and begin again.",
+    )
