@@ -40,9 +40,10 @@ from tandemdb.dbapi.rows import (
     find_converters,
     find_unreadable,
     make_factory,
+    readable,
     shorten_names,
 )
-from tandemdb.errors import ProgrammingError, undecodable_seen
+from tandemdb.errors import OperationalError, ProgrammingError, undecodable_seen
 
 if TYPE_CHECKING:
     from tandemdb.dbapi.connection import Connection
@@ -260,6 +261,8 @@ class Cursor:
             else:
                 self._rowcount = -1
                 self._rows = result.rows
+                if connection._plain_rows and getattr(result, "batches", None) is not None:
+                    self._rows = chain.from_iterable(readable(result.batches, columns))
             if not connection._plain_rows and columns is not None:
                 self._convert_rows(connection, statement, columns)
             self._lastrowid = session.last_insert_rowid
@@ -494,10 +497,17 @@ def fill_stream(
         columns: names for the errors of text that is no UTF-8; none: it is not looked for.
     """
     while True:
-        batch.extend(islice(rows, STREAM_ROWS))
-        if not batch:
+        found = None
+        try:
+            batch.extend(islice(rows, STREAM_ROWS))
+        except OperationalError as error:
+            if not hasattr(error, "rest"):
+                raise
+            found = len(batch), error.rest  # the rows before the one that cannot be read
+        if not batch and found is None:
             return
-        found = find_unreadable(batch, columns) if undecodable_seen else None
+        if undecodable_seen:
+            found = find_unreadable(batch, columns) or found
         if found is not None:
             place, rows = found
             del batch[place:]

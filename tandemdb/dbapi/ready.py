@@ -23,7 +23,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tandemdb.dbapi.parameters import is_plain
-from tandemdb.dbapi.rows import NO_ROWS
+from tandemdb.dbapi.rows import NO_ROWS, readable
 
 if TYPE_CHECKING:
     from tandemdb.dbapi.cursor import Cursor
@@ -141,7 +141,7 @@ def make_batches(session: Any, statement: Any, plan: Any) -> Ready:
             batches = chain((next(batches, ()),), batches)
         session.keep_for_cursor()
         cursor._columns = columns
-        cursor._rows = from_iterable(batches)
+        cursor._rows = from_iterable(readable(batches, columns))
         cursor._rowcount = -1
         cursor._lastrowid = session.last_insert_rowid
         return True

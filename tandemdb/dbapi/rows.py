@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
@@ -170,7 +170,23 @@ class Unreadable:
         return self
 
     def __next__(self) -> Record:
-        raise OperationalError(self.message, code=None)
+        error = OperationalError(self.message, code=None)
+        error.rest = self  # type: ignore[attr-defined]
+        raise error
+
+
+def readable(batches: Iterable[Sequence[Record]], columns: Columns) -> Iterator[Iterable[Record]]:
+    """Pass on batches of rows that are made while they are read, up to the row that has text which is no UTF-8.
+
+    Such text is known of, at the latest, when its batch has been made.
+    """
+    for batch in batches:
+        found = find_unreadable(batch, columns) if undecodable_seen else None
+        if found is not None:
+            place, rest = found
+            yield batch[:place]
+            yield rest
+        yield batch
 
 
 def find_unreadable(rows: Iterable[Record], columns: Columns) -> tuple[int, Unreadable] | None:

@@ -35,12 +35,22 @@ from_iterable = chain.from_iterable
 
 
 class Result:
-    """What a statement gave: `rows` as an iterator of tuples, `changes` -1 unless it was DML."""
+    """What a statement gave: `rows` as an iterator of tuples, `changes` -1 unless it was DML.
 
-    __slots__ = ("rows", "changes", "columns")
+    `batches` are the lists of rows from which they come, if these are made while they are read, else None.
+    """
 
-    def __init__(self, rows: Iterator[tuple[Any, ...]], changes: int, columns: tuple[str, ...] | None) -> None:
+    __slots__ = ("rows", "changes", "columns", "batches")
+
+    def __init__(
+        self,
+        rows: Iterator[tuple[Any, ...]],
+        changes: int,
+        columns: tuple[str, ...] | None,
+        batches: Iterable[Sequence[tuple[Any, ...]]] | None = None,
+    ) -> None:
         self.rows = rows
+        self.batches = batches
         self.changes = changes
         self.columns = columns
 
@@ -216,11 +226,12 @@ class Session(Hooks):
             stream = iter(batches)
             first = next(stream, NO_ROWS)
             self.keep_for_cursor()
-            return Result(chain(first, from_iterable(stream)), -1, plan.columns)
+            batches = chain((first,), stream)
+            return Result(from_iterable(batches), -1, plan.columns, batches)
         if plan.flat:
             return Result(iter(batches), -1, plan.columns)
         self.keep_for_cursor()
-        return Result(from_iterable(batches), -1, plan.columns)
+        return Result(from_iterable(batches), -1, plan.columns, batches)
 
     def compile_select(self, statement: Statement, roots: Sequence[Any], params: Sequence[Any], key: Any) -> Any:
         from tandemdb.planner.plan import compile_select

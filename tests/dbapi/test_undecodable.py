@@ -112,6 +112,27 @@ def test_a_long_iteration_stops_at_the_row() -> None:
         connection.close()
 
 
+@pytest.mark.parametrize("rows", ["cursor", "connection.execute(QUERY)"])
+def test_the_first_in_a_process_is_met_late_in_an_iteration(rows: str) -> None:
+    code = f"""
+import tandemdb
+connection = tandemdb.connect(":memory:")
+connection.execute("CREATE TABLE t (a)")
+values = [(b"x" if row != 700 else b"ab" + bytes([255]),) for row in range(1000)]
+connection.executemany("INSERT INTO t VALUES (?)", values)
+QUERY = "SELECT CAST(a AS TEXT) AS n FROM t"
+cursor = connection.execute(QUERY)
+count = 0
+try:
+    for row in {rows}:
+        count += 1
+except tandemdb.OperationalError as error:
+    print(count, ascii(str(error)))
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "700 " + ascii("Could not decode to UTF-8 column 'n' with text 'ab\ufffd'")
+
+
 @pytest.mark.parametrize("fetch", ["fetchall()", "fetchmany(5)", "fetchone()"])
 def test_the_first_in_a_process(fetch: str) -> None:
     """Nothing is looked at before: the statement is ready when it meets the process's first such bytes."""
