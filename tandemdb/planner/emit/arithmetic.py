@@ -38,6 +38,7 @@ GENERIC_ARITHMETIC = {
     "<<": values.shift_left, ">>": values.shift_right,
 }  # fmt: skip
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
+DIGIT = 2**30
 CHAIN_MAX = 24
 """A chain of the same operator longer than this is folded by a loop: Python's own parser refuses deep nesting."""
 NAME_LENGTH_MAX = 40
@@ -130,8 +131,10 @@ def checked_arithmetic(emitter: ExpressionEmitter, operator: str, left: Code, ri
         name = code.text if named else emitter.generator.name("x")
         texts.append(name if named else f"({name} := {code.text})")
         again.append(f"float({name})")
-    test = f"{INT_MIN} <= ({found} := {texts[0]} {operator} {texts[1]}) <= {INT_MAX}"
-    return f"({found} if {test} else {again[0]} {operator} {again[1]})"
+    # Python compares with numbers of one digit, of 30 bits, in half the time.
+    small = f"-{DIGIT} < ({found} := {texts[0]} {operator} {texts[1]}) < {DIGIT}"
+    whole = f"{found} if {INT_MIN} <= {found} <= {INT_MAX} else {again[0]} {operator} {again[1]}"
+    return f"({found} if {small} else {whole})"
 
 
 def division(emitter: ExpressionEmitter, operator: str, left: Code, right: Code) -> Code:

@@ -40,9 +40,11 @@ from tandemdb.planner.bind.bound import (
     HOLDS_NUMBER,
     Aggregate,
     Column,
+    Core,
     Expr,
     FunctionCall,
     Rowid,
+    sources_of,
     walk,
 )
 from tandemdb.planner.bind.traits import collation_of
@@ -67,19 +69,22 @@ RESULT_NODES_MAX = 20
 def gathered_rows(sink: AggregateSink) -> str | None:
     """Write a core's aggregates from lists of values; the name of the result rows, None if rows are needed."""
     core = sink.core
-    if core.windows or not all(map(is_plain, core.aggregates)):
+    if not can_gather(core, sink.order.hidden_expressions()):
         return None
     keys = [sink.group_key(expression) for expression in core.group_by]
-    if not all(keeps_value(sink, expression) for expression in core.group_by):
-        return None
-    results = [result.expression for result in core.results] + sink.order.hidden_expressions()
-    results += [] if core.having is None else [core.having]
-    if not all(reads_only(result, core.group_by) for result in results):
-        return None
     if any(call.name in ("min", "max") for call in core.aggregates) and any(key.classes & HOLDS_FLOAT for key in keys):
         return None  # 1 and 1.0 are one group, and the row of the extreme shows its own.
     gatherer = Gatherer(sink, keys)
     return gatherer.grouped() if core.group_by else gatherer.single()
+
+
+def can_gather(core: Core, hidden: Sequence[Expr]) -> bool:
+    """Whether values are all that a core's aggregates and results need. `hidden`: what it is sorted by besides."""
+    if core.windows or not all(map(is_plain, core.aggregates)) or not all(map(keeps_value, core.group_by)):
+        return False
+    results = [*(result.expression for result in core.results), *hidden]
+    results += [] if core.having is None else [core.having]
+    return all(reads_only(result, core.group_by) for result in results)
 
 
 def is_plain(call: Aggregate) -> bool:
@@ -88,7 +93,7 @@ def is_plain(call: Aggregate) -> bool:
     return call.name in PLAIN_AGGREGATES and len(call.arguments) <= 1
 
 
-def keeps_value(sink: AggregateSink, expression: Expr) -> bool:
+def keeps_value(expression: Expr) -> bool:
     """Whether a group's key is the value that a result shows: no collation, and read through `raw_value` alone."""
     found = collation_of(expression)
     if found is not None and found[0] != "BINARY":
@@ -136,7 +141,7 @@ class Gatherer:
         expressions = sink.queries.expressions
         self.arguments: list[Code | None] = []
         for call in sink.core.aggregates:
-            if not call.arguments:
+            if not call.arguments or self.pipeline.matches is not None:
                 self.arguments.append(None)
                 continue
             code = expressions.raw_value(call.arguments[0])
@@ -148,6 +153,8 @@ class Gatherer:
         for argument in self.arguments:
             if argument is not None and argument.text not in self.texts:
                 self.texts.append(argument.text)
+        if self.pipeline.matches is not None:
+            self.texts.append(self.pipeline.matches.name)
 
     # ---- one group of all rows
 
@@ -214,6 +221,8 @@ class Gatherer:
 
     def grouped(self) -> str:
         generator, frame, sink = self.generator, self.frame, self.sink
+        if self.each_is_a_group():
+            return self.single_groups()
         if not self.texts and self.pipeline.is_comprehension:
             return self.counted_groups()
         groups, key, rows = (generator.name(prefix) for prefix in ("groups", "key", "rows"))
@@ -240,6 +249,54 @@ class Gatherer:
         sink.queries.expressions.know([])
         if having is not None:
             frame.emit(f"{rows} = [{kept}[{key}] for {key} in {self.in_order(kept)}]")
+        return rows
+
+    def each_is_a_group(self) -> bool:
+        """Whether each row of the outermost loop is a group of its own, and they come in the order of their keys."""
+        core, clauses = self.sink.core, self.pipeline.clauses
+        first, source = core.group_by[0], clauses[0]
+        if not isinstance(first, (Column, Rowid)) or source.target != first.source.variable or len(self.texts) != 1:
+            return False
+        table = first.source.table
+        if table is None or table.without_rowid or first.source.places is not None:
+            return False
+        if not source.text.startswith("chain"):
+            return False
+        if isinstance(first, Column) and first.position != table.rowid_position:
+            return False
+        loops = [clause for clause in clauses if clause.kind == "for"]
+        return (self.pipeline.matches is not None or len(loops) > 1) and self.pipeline.is_comprehension and all(
+            sources_of(expression) == {first.source} for expression in core.group_by
+        )
+
+    def single_groups(self) -> str:
+        """Write the loop over rows that each are a group: what they lead to is gathered, and no dictionary needed."""
+        generator, frame, sink, pipeline = self.generator, self.frame, self.sink, self.pipeline
+        rows, depth = generator.name("rows"), frame.depth
+        frame.emit(f"{rows} = []")
+        frame.emit(f"append_{rows} = {rows}.append")
+        if pipeline.matches is not None:
+            pipeline.open(frame)
+            for index, call in enumerate(sink.core.aggregates):
+                name, outer = pipeline.matches
+                alone = outer and not call.arguments
+                sink.set_aggregate(index, Code(f"{name} or 1" if alone else name, HOLDS_INT, not alone))
+        else:
+            second = [place for place, clause in enumerate(pipeline.clauses) if clause.kind == "for"][1]
+            outer, inner = Pipeline(), Pipeline()
+            outer.clauses, inner.clauses = pipeline.clauses[:second], pipeline.clauses[second:]
+            outer.open(frame)
+            values = generator.name("values")
+            frame.emit(f"{values} = {inner.comprehension(self.texts[0])}")
+            frame.emit(f"if {values}:")
+            frame.depth += 1
+            self.compute({self.texts[0]: values}, Code(f"len({values})", HOLDS_INT, True))
+        having = sink.core.having
+        if having is not None:
+            frame.emit(f"if {sink.queries.expressions.true(having)}:")
+            frame.depth += 1
+        frame.emit(f"append_{rows}({sink.element()})")
+        frame.depth = depth
         return rows
 
     def in_order(self, keys: str) -> str:
@@ -359,6 +416,9 @@ class Gatherer:
     def compute(self, names: dict[str, str], count: Code) -> None:
         """Write each aggregate's value into a local."""
         sink = self.sink
+        if self.pipeline.matches is not None:
+            self.compute_counts(names[self.pipeline.matches.name])
+            return
         totals: dict[str, str] = {}
         for index, (call, argument) in enumerate(zip(sink.core.aggregates, self.arguments, strict=True)):
             if argument is None:
@@ -380,6 +440,16 @@ class Gatherer:
                     continue
                 text = sink.without_repeats(call, text)
             sink.set_aggregate(index, sink.finish(call, text, argument))
+
+
+    def compute_counts(self, values: str) -> None:
+        """Write each count from the numbers of matches."""
+        total = self.generator.name("total")
+        self.frame.emit(f"{total} = sum({values})")
+        for index, call in enumerate(self.sink.core.aggregates):
+            alone = self.pipeline.matches.outer and not call.arguments
+            text = f"{total} + {values}.count(0)" if alone else total
+            self.sink.set_aggregate(index, Code(text, HOLDS_INT, not alone))
 
 
 KEY_LIST = re.compile(r"table_\w+\.keys\[\d+\]\.(equal|range_keys|range_entries)\([^()]*\)")

@@ -28,6 +28,7 @@ from tandemdb.planner.bind.bound import (
 )
 from tandemdb.planner.bind.traits import is_constant
 from tandemdb.planner.emit.condition import PYTHON_COMPARISON
+from tandemdb.planner.emit.counted_join import count_matches
 from tandemdb.planner.emit.pipeline import Pipeline
 from tandemdb.planner.emit.source import SourceReader
 from tandemdb.planner.runtime import helpers as runtime
@@ -53,11 +54,17 @@ def emit_step(queries: QueryEmitter, pipeline: Pipeline, step: Step) -> None:
         own = own_filters(queries, step)
         tests = [queries.expressions.true(c) for c in own]
         conjuncts = own if step.path.kind == "hash" else step.filters
-        SourceReader(queries, source, step.path, pipeline, tests, conjuncts).write()
+        reader = SourceReader(queries, source, step.path, pipeline, tests, conjuncts)
+        if queries.counted is source and len(own) == len(step.filters):
+            count_matches(reader, pipeline)
+            return
+        reader.write()
         for conjunct in cheapest_first([c for c in step.filters if not any(c is item for item in own)]):
             pipeline.test(queries.expressions.true(conjunct))
     for conjunct in step.after:
         pipeline.test(queries.expressions.true(conjunct))
+    if pipeline.matches is not None:
+        return
     remember(pipeline, source)
     pipeline.cut_if_deep(queries.generator, queries.frame)
 
@@ -132,7 +139,13 @@ def emit_left(queries: QueryEmitter, pipeline: Pipeline, step: Step) -> None:
     was, source.nullable = source.nullable, False
     queries.expressions.forget()
     own = own_filters(queries, step)
-    SourceReader(queries, source, step.path, inner, [queries.expressions.true(c) for c in own], own).write()
+    reader = SourceReader(queries, source, step.path, inner, [queries.expressions.true(c) for c in own], own)
+    if queries.counted is source and len(own) == len(step.filters):
+        count_matches(reader, pipeline)
+        source.nullable = was
+        queries.expressions.forget()
+        return
+    reader.write()
     for conjunct in step.filters:
         if not any(conjunct is item for item in own):
             inner.test(queries.expressions.true(conjunct))

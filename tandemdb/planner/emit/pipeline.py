@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from operator import itemgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tandemdb.planner.emit.columnar import Columnar, columnar
 from tandemdb.planner.emit.writer import Frame, Generator
@@ -37,7 +37,7 @@ class Clause(NamedTuple):
 class Pipeline:
     """Clauses in order, and the variables that carry the current row."""
 
-    __slots__ = ("clauses", "variables", "unique", "pairs")
+    __slots__ = ("clauses", "variables", "unique", "pairs", "matches")
 
     def __init__(self) -> None:
         self.clauses: list[Clause] = []
@@ -45,6 +45,8 @@ class Pipeline:
         self.unique = False
         self.pairs = False
         """Whether the loop brings pairs, so that a tuple of both parts is the pair itself."""
+        self.matches: Any = None
+        """How many rows of the last source match, where that is all that is asked of them (see `counted_join`)."""
 
     def loop(self, target: str, iterable: str) -> None:
         self.clauses.append(Clause("for", target, iterable))

@@ -38,9 +38,11 @@ from tandemdb.planner.bind.bound import (
     walk,
 )
 from tandemdb.planner.emit.aggregate import AggregateSink
+from tandemdb.planner.emit.counted_join import counted_source
 from tandemdb.planner.emit.explain import Explanation
 from tandemdb.planner.emit.expression import ExpressionEmitter
 from tandemdb.planner.emit.extreme import explain_extreme, find_extremes, write_extreme
+from tandemdb.planner.emit.gather import can_gather
 from tandemdb.planner.emit.join import emit_step
 from tandemdb.planner.emit.order import OrderEmitter, limit_text, limited_collect
 from tandemdb.planner.emit.pipeline import Pipeline
@@ -66,6 +68,8 @@ class QueryEmitter(SubqueryEmitter):
         self.windows: dict[tuple[int, int], Code] = {}
         self.explanation: Explanation = explanation or (parent.explanation if parent else Explanation())
         self.single_row = False
+        self.counted: Source | None = None
+        """The source of a join whose rows are only counted."""
         self.element_classes: list[int] = []
         """What each column of the row that `element` wrote last may hold."""
         self.row_classes: Sequence[int] | None = None
@@ -181,6 +185,8 @@ class QueryEmitter(SubqueryEmitter):
             if not (sources_of(conjunct) - outside) and not completed:
                 pipeline.test(self.expressions.true(conjunct))
         self.explanation.enter(core)
+        if order is not None and can_gather(core, order.hidden_expressions()):
+            self.counted = counted_source(core, plan)
         self.single_row = all(step.path.kind in ("find", "unique", "primary") for step in plan.steps)
         if any(step.path.kind not in READ_BY_KEY for step in plan.steps):
             self.generator.reads_many = True

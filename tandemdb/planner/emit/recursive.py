@@ -13,6 +13,7 @@ nothing is added. How the queue works stands in `recursion`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -161,15 +162,27 @@ def write_following(queries: QueryEmitter, step: Query, home: Frame) -> tuple[st
     rows = pipeline.collect(generator, frame, element)
     frame.emit(f"return {rows}")
     home.emit_setup_lines(["    " + line for line in frame.source()])
-    row = core.sources[0].variable
+    row, width = core.sources[0].variable, len(core.results)
     ahead = Frame(generator.name("follow"), (row, "count"), home)
+    columns = [generator.name("column") for _ in range(width)]
+    listed = ", ".join(columns) + ("," if width == 1 else "")
+
+    def of_columns(text: str) -> str:
+        return re.sub(rf"\b{row}\[(\d+)\]", lambda place: columns[int(place[1])], text)
+
+    ahead.emit(f"{listed} = {row}")
     ahead.emit("rows = []")
     ahead.emit("for _ in range(count):")
     if tests:
-        ahead.emit(f"    if not ({' and '.join(tests)}):")
+        ahead.emit(f"    if not ({' and '.join(map(of_columns, tests))}):")
         ahead.emit("        break")
-    ahead.emit(f"    {row} = {element}")
-    ahead.emit(f"    rows.append({row})")
+    if width == 1:
+        value = inner.expressions.value(core.results[0].expression).text
+        ahead.emit(f"    {columns[0]} = {of_columns(value)}")
+        ahead.emit(f"    rows.append(({columns[0]},))")
+    else:
+        ahead.emit(f"    {listed} = {row} = {of_columns(element)}")
+        ahead.emit(f"    rows.append({row})")
     ahead.emit("return rows")
     home.emit_setup_lines(["    " + line for line in ahead.source()])
     return frame.name, ahead.name

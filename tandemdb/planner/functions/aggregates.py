@@ -72,10 +72,16 @@ def sum_reals(values: Sequence[float]) -> float | None:
 
 def sum_integers(values: Sequence[int]) -> int | None:
     """Add integers; like SQLite, refuse if a partial sum needs more than 64 bits, even if the whole does not."""
-    if not values:
-        return None
-    if max(max(values), -min(values)) * len(values) <= INTEGER_MAX:
-        return sum(values)
+    return whole_sum(values, sum(values)) if values else None
+
+
+def whole_sum(values: Sequence[int], total: int) -> int:
+    """The sum of integers, at least one, once it is sure that no partial sum needs more than 64 bits."""
+    least = min(values)
+    if least >= 0 and total <= INTEGER_MAX:
+        return total  # No partial sum is larger.
+    if max(max(values), -least) * len(values) <= INTEGER_MAX:
+        return total
     total = 0
     for value in values:
         total += value
@@ -86,7 +92,10 @@ def sum_integers(values: Sequence[int]) -> int | None:
 
 def sum_checked(values: Sequence[int | float]) -> int | float | None:
     """Add numbers, nearly always integers all."""
-    return sum_integers(values) if type(sum(values)) is int else finish_sum(values)  # type: ignore[arg-type]
+    total = sum(values)
+    if type(total) is not int:
+        return finish_sum(values)
+    return whole_sum(values, total) if values else None  # type: ignore[arg-type]
 
 
 def sum_bounded(values: Sequence[int], bound: int) -> int | None:

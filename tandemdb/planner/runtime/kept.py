@@ -11,7 +11,7 @@ from their second use on: a query that runs once leaves nothing behind.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from itertools import chain
 from operator import itemgetter
@@ -50,6 +50,17 @@ def records_by(context: Any, table: Any, positions: tuple[int, ...], single: boo
         return grouped(items, value_of(positions, with_keys), single, with_keys, -1 in positions)
 
     found: dict[Any, Any] = kept(table, (positions, single, with_keys), make)
+    return found
+
+
+def counts_by(context: Any, table: Any, positions: tuple[int, ...]) -> dict[Any, int]:
+    """How many records have the same values of some columns, without those with a NULL among them."""
+
+    def make() -> dict[Any, int]:
+        lists = context.watched(table.record_lists())
+        return without_null(Counter(map(itemgetter(*positions), chain.from_iterable(lists))))
+
+    found: dict[Any, int] = kept(table, ("counts", positions), make)
     return found
 
 
