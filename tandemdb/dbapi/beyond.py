@@ -210,9 +210,10 @@ class Beyond(ConnectionState):
                 hint="Open the mirror with tandemdb.connect() first.",
             )
         with self._guard(), target._guard():
-            for connection in (self, target):
-                if connection._target.kind != "remote":
-                    connection._database.share()
+            if target._target.kind != "remote":
+                target._database.share()
+            if self._target.kind != "remote":
+                self._mirror_in_place(known_mode)
             return attach(self._database, target._database, known_mode, **options)
 
     def attach_store(self, address: str, secret_file: str = "") -> Any:
@@ -350,8 +351,15 @@ class Beyond(ConnectionState):
                     "this connection's database is on a node itself",
                     hint="Start the other node with --secondary-of this one's address.",
                 )
-            self._database.share()
+            self._mirror_in_place(mode)
             return replicate_to(self._database, read_address(url), mode, **options)
+
+    def _mirror_in_place(self, mode: Mode) -> None:
+        """Let a private database go on changing in place if nothing but its own log is to be read by others."""
+        if mode == "async":
+            self._database.hold()
+        else:
+            self._database.share()
 
     def _find_moment(self, moment: int | Snapshot) -> Root:
         """Find a moment's root.

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from tandemdb.storage import CommitObserver, Root, Transaction
 
 BACKLOG_COMMITS_MAX = 10_000
+IN_PLACE_COMMITS = 1 << 16
+"""After so many commits the next one copies what it changes, and begins with new stamps."""
 
 
 class LooseObserver:
@@ -37,6 +39,8 @@ class LooseObserver:
 
     def __init__(self, publisher: Publisher) -> None:
         self.publisher = publisher
+        self.lets_change_in_place = publisher.is_loose
+        self._in_place_until = 0
         self._backlog = publisher.backlog
         self._core = publisher.core
         self._changes: Sequence[Change] | None = None
@@ -54,14 +58,15 @@ class LooseObserver:
 
     def installed(self, root: Root) -> None:
         """Put the commit down. Not the root: held, it would keep each block that later commits replace."""
-        changes = self._changes
+        changes, self._changes = self._changes, None
         backlog = self._backlog
+        stamp = self._stamp_below_changes(root)
         if not changes or changes[0][0] == APPEND:
-            self.publisher.take_over(root, changes or (), None)
+            self.publisher.take_over(root, changes or (), None, stamp=stamp)
             self.publisher.wake()
         else:
             self.publisher.newest = root
-            backlog.append((root.lsn, root.stamp, changes))
+            backlog.append((root.lsn, stamp, changes))
             if len(backlog) == 1:
                 self.publisher.wake()
             elif len(backlog) > BACKLOG_COMMITS_MAX:
@@ -71,6 +76,21 @@ class LooseObserver:
 
     def aborted(self, transaction: Transaction) -> None:
         """Nothing was noted."""
+
+    def _stamp_below_changes(self, root: Root) -> int:
+        """Return a stamp that all blocks changed after this commit will exceed.
+
+        Those changed in place keep the stamps they have, from the oldest that may be. It is made newer now and then,
+        so that a secondary that has been away is not sent all that was ever changed in place.
+        """
+        writer = self.publisher.writer
+        if not writer.own:
+            return root.stamp
+        stamp = writer.own - 1
+        if root.lsn >= self._in_place_until:
+            self._in_place_until = root.lsn + IN_PLACE_COMMITS
+            writer.own = 0
+        return stamp
 
 
 class StreamingObserver:

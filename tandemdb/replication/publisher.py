@@ -31,7 +31,7 @@ from tandemdb.errors import undecodable_seen
 from tandemdb.replication import lag, loss
 from tandemdb.replication.acknowledging import chosen_level
 from tandemdb.replication.core import blocks
-from tandemdb.replication.core.messages import LSN, Change, Epoch, Frame
+from tandemdb.replication.core.messages import LSN, Change, Epoch, Frame, Position
 from tandemdb.replication.core.peer import Mode, Peer
 from tandemdb.replication.core.primary import Pending, Primary
 from tandemdb.replication.errors import ReplicationError, SecondaryLost
@@ -51,6 +51,7 @@ IDLE_SECONDS = 0.05
 GATHER_SECONDS = 0.005
 POLLED_SECONDS = 0.001
 JOIN_SECONDS = 0.1
+HOLD_SECONDS = 0.02
 
 
 class SecondaryStatus(NamedTuple):
@@ -90,6 +91,7 @@ class Publisher:
         pause: Callable[[float], None] | None = None,
     ) -> None:
         self._database = weakref.ref(database)
+        self.writer = database.writer
         self.core = core
         self.timeout_seconds = timeout_seconds
         self.links: dict[str, AnyLink] = {}
@@ -110,6 +112,10 @@ class Publisher:
         # LSN, stamp and changes of commits that the core has not heard of yet: it does before it is asked anything.
         self.backlog: deque[tuple[int, int, Sequence[Change]]] = deque()
         self.newest: Root | None = None
+        # Whether roots may change in place: what has a POSITION answered needs one that stays.
+        self.is_loose = False
+        # POSITIONs that wait for it.
+        self._parked: list[tuple[str, Frame]] = []
         self._change_bytes = 32
         self._open: Sequence[Change] | None = None
         self._digest: int | None = None
@@ -252,10 +258,14 @@ class Publisher:
 
     def observer(self) -> CommitObserver:
         """Return what storage is to call: with `changed` only if a secondary follows change by change."""
+        self.is_loose = False
         if self._tight:
             return StreamingObserver(self)
         limits = self.core.limits
-        return self if limits.digest_every or limits.on_lag != "detach" else LooseObserver(self)
+        if limits.digest_every or limits.on_lag != "detach":
+            return self
+        self.is_loose = self.arbiter is None
+        return LooseObserver(self)
 
     def add(self, link: AnyLink, mode: Mode) -> Peer:
         with self.lock:
@@ -333,8 +343,16 @@ class Publisher:
     # What links call.
 
     def receive(self, name: str, frame: Frame) -> None:
+        held = None
+        if self.is_loose and isinstance(frame.message, Position):
+            held = self._hold_root()
+            if held is None:
+                self._parked.append((name, frame))
+                return
         with self.lock:
-            if self.backlog:
+            if held is not None:
+                self.core.root = held
+            elif self.backlog:
                 self.drain()
             core = self.core
             core.receive(name, frame, self.clock())
@@ -369,7 +387,30 @@ class Publisher:
                 self._refresh()
             self._arrived.notify_all()
 
+    def _hold_root(self) -> Root | None:
+        """Return the newest root, which stays as it is from now on; None while a transaction is open.
+
+        Of a database that changes in place, that is: else any root that the core has stays as it is.
+        """
+        database = self._database()
+        if database is None:
+            return self.core.root
+        try:
+            transaction = database.begin(HOLD_SECONDS, applying=True)
+        except blocks.LockTimeout:
+            return None
+        try:
+            with self.lock:
+                self.drain()
+            return database.snapshot()
+        finally:
+            transaction.rollback()
+
     def tick(self) -> None:
+        if self._parked:
+            parked, self._parked = self._parked, []
+            for name, frame in parked:
+                self.receive(name, frame)
         with self.lock:
             now = self.clock()
             self.core.tick(now)
@@ -394,7 +435,12 @@ class Publisher:
         self.core.installed_many(LSN(items[0][0]), items[0][1], commits, self._change_bytes, self.clock())
 
     def take_over(
-        self, root: Root, changes: Sequence[Change], digest: int | None, pending: Pending | None = None
+        self,
+        root: Root,
+        changes: Sequence[Change],
+        digest: int | None,
+        pending: Pending | None = None,
+        stamp: int | None = None,
     ) -> None:
         """Let the core hear of one commit in the writer's own thread."""
         whole = pending.whole if pending is not None else None
@@ -402,7 +448,7 @@ class Publisher:
         with self.lock:
             if self.backlog:
                 self.drain()
-            self.core.installed(root, changes, digest, size_bytes, self.clock())
+            self.core.installed(root, changes, digest, size_bytes, self.clock(), stamp)
 
     # Helpers, in call order.
 

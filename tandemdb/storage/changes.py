@@ -145,7 +145,8 @@ class CommitObserver(Protocol):
     `unchanged(transaction)` when one that began on a pending root ends without a change: what it returns waits until
     that root is visible.
     One whose `hears_commits_only` is true is not told of beginnings, and never makes commits wait: what that saves is
-    most of what observing a commit costs.
+    most of what observing a commit costs. While such a one also `lets_change_in_place`, it promises that whoever keeps
+    a root has called `Database.hold` before, between transactions; the root that it is told of is not to be kept.
     """
 
     def started(self, transaction: Any) -> None:

@@ -107,7 +107,13 @@ class Database:
         if expected is not None and head is not expected:
             lock.release()
             raise SnapshotTooOld(expected.lsn, head.lsn)
-        in_place = in_place and self.writer.own != 0 and self.observer is None and self.history is None
+        if in_place:
+            observer = self.observer
+            in_place = (
+                self.writer.own != 0
+                and self.history is None
+                and (observer is None or getattr(observer, "lets_change_in_place", False))
+            )
         return Transaction(self, head, in_place, observed)
 
     def begin_settled(self, timeout: float = 5.0, *, applying: bool = False) -> Transaction:

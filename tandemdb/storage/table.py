@@ -112,6 +112,8 @@ class Table(TableWriting):
             block = self.open_block([key], [record])
         else:
             writer.changing = (NEW, self.id, 0, 0, 0, key, record, self.count)
+            if writer.changes is not None:
+                writer.changes.append((NEW, self.id, location.next_number, location.block_count, None))
             self.location = opened = location.with_block(location.next_number, [key], [record])
             block = opened.pages[-1].blocks[-1]
             self.note_new_block(block)

@@ -34,7 +34,7 @@ from weakref import ref
 
 from tandemdb.storage import catalog
 from tandemdb.storage.block import next_stamp
-from tandemdb.storage.changes import Change, StreamedChanges, Undo, check_complete
+from tandemdb.storage.changes import NEW, Change, StreamedChanges, Undo, check_complete
 from tandemdb.storage.definition import Extract, KeyDefinition, TableDefinition
 from tandemdb.storage.errors import NoSuchObject, TransactionClosed
 from tandemdb.storage.root import LSN, Epoch, Root
@@ -89,6 +89,8 @@ class Transaction:
         if in_place:
             self.stamp = writer.stamp = writer.own
             writer.undo = self.undo
+            if database.observer is not None:
+                self.changes = writer.changes = []
             database.open = self
             self.closed = False
             return
@@ -170,6 +172,7 @@ class Transaction:
         if position >= 0:
             if self.in_place and self.writer.changing is None:
                 self.take_back(position)
+                self.cut_log()
             else:
                 self.go_back(position)
             return
@@ -232,7 +235,13 @@ class Transaction:
         self.leave_in_place()
         self.root = self.changed = self.way_back(position)
         del self.undo[position:]
+        self.cut_log()
         self.stamp = self.writer.stamp = next_stamp()
+
+    def cut_log(self) -> None:
+        """Let the log end with the changes made in place that have not been taken back."""
+        if self.changes:
+            del self.changes[len(self.undo) + sum([change[0] == NEW for change in self.undo]) :]
 
     def way_back(self, position: int) -> Root:
         """Make a root of what there was after so many of the changes in place; it bears this transaction's stamp."""
@@ -341,8 +350,7 @@ class Transaction:
         else:
             database.head = database.root = root
             self.committed = True
-            if database.alone and not self.writer.own:
-                self.writer.own = self.stamp
+            self.note_own()
             self.close()
         return root
 
@@ -382,16 +390,32 @@ class Transaction:
 
     # Steps of the above ----------------------------------------------------------------------------------------
 
+    def note_own(self) -> None:
+        """Let later transactions change in place what this one wrote, unless others read the database."""
+        if self.database.alone and not self.writer.own:
+            self.writer.own = self.stamp
+
     def commit_in_place(self) -> Root:
         """Number what was done in place, and leave the root and its stamp to the next transaction."""
         if self.writer.changing is not None:
             self.leave_in_place(len(self.undo))
             return self.commit()
         root = self.root
+        observer = self.database.observer if self.undo else None
         if self.undo:
             root.lsn += 1
+        if observer is not None:
+            try:
+                observer.committing(self, root)
+            except BaseException:
+                root.lsn -= 1
+                raise
         self.committed = True
-        self.close()
+        try:
+            if observer is not None:
+                observer.installed(root)
+        finally:
+            self.close()
         return root
 
     def own_root(self) -> Root:
@@ -462,6 +486,7 @@ class Transaction:
             try:
                 if database.history is None and getattr(observer, "hears_commits_only", False):
                     database.root = root
+                    self.note_own()
                     observer.installed(root)  # type: ignore[union-attr]
                 else:
                     database.publish(root)

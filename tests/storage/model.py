@@ -131,6 +131,13 @@ class Recorder:
         """Nothing to forget."""
 
 
+class QuietRecorder(Recorder):
+    """An observer that lets changes be made in place."""
+
+    hears_commits_only = True
+    lets_change_in_place = True
+
+
 class StreamingRecorder(Recorder):
     """An observer that keeps each change as it is made, and forgets those that are undone."""
 

@@ -31,7 +31,8 @@ from tandemdb.storage import (
     root_digest,
 )
 from tandemdb.storage.changes import APPEND
-from tests.storage.model import KEYS, Recorder, StreamingRecorder, Workload, freeze, make_database
+from tests.storage.model import KEYS, QuietRecorder, Recorder, StreamingRecorder, Workload, freeze, make_database
+from tests.storage.test_in_place import CHANGES, own_database
 
 pytestmark = pytest.mark.usefixtures("small_blocks")
 
@@ -72,7 +73,7 @@ def over_the_wire(change: Change) -> Change:
 
 @pytest.mark.parametrize("seed", range(12))
 def test_a_backup_has_the_same_blocks(seed: int) -> None:
-    recorder = StreamingRecorder() if seed % 3 == 0 else Recorder()
+    recorder = (StreamingRecorder, Recorder, QuietRecorder)[seed % 3]()
     kind = "unique" if seed % 4 == 3 else "rowid"
     database, table_id = observed_database(recorder, kind)
     workload = Workload(seed, database, table_id, kind)
@@ -105,6 +106,82 @@ def test_a_backup_has_the_same_blocks(seed: int) -> None:
     assert [lsn for lsn, _ in second_log.commits] == [lsn for lsn, _ in recorder.commits]
     if seed % 2 == 0:
         assert second_log.commits == recorder.commits
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_backup_follows_what_is_changed_in_place(seed: int) -> None:
+    """The log of changes in place, rolled back here and there, is as good as that of copies."""
+    recorder = QuietRecorder()
+    database, table_id = observed_database(recorder)
+    database.alone = True
+    workload = Workload(seed, database, table_id)
+    backup = Database("backup")
+    applied = in_place = 0
+    for number in range(60):
+        in_place += database.writer.own != 0
+        workload.run_transaction(seed % 4 + 1)
+        if seed % 5 == 0 and number % 10 == 0:
+            database.snapshot()
+        if seed % 5 == 1 and number % 7 == 0:
+            root_digest(database.root)
+        for lsn, changes in recorder.commits[applied:]:
+            apply_commit(backup, lsn, changes)
+        applied = len(recorder.commits)
+        assert backup.root.lsn == database.root.lsn
+        assert describe_difference(database.root, backup.root) == []
+    assert in_place > 30
+    check_root(database.root)
+    check_root(backup.root)
+    assert backup.digest() == database.digest()
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_is_taken_back_in_place_is_not_in_the_log(name: str) -> None:
+    for ending in ("rollback", "mark", "statement"):
+        recorder = QuietRecorder()
+        database, table_id = own_database()
+        database.observe(recorder)
+        database.writer.own = database.root.stamp
+        transaction = database.begin(in_place=True)
+        assert transaction.in_place
+        transaction.record_table(table_id).replace(0, (0, "stays", None))
+        mark, done = transaction.mark(), len(transaction.undo)
+        CHANGES[name](transaction.record_table(table_id))
+        if ending == "rollback":
+            transaction.rollback()
+            assert recorder.commits == []
+            continue
+        transaction.restore(mark) if ending == "mark" else transaction.leave_in_place(done)
+        transaction.record_table(table_id).insert(77, (77, None, None))
+        transaction.commit()
+        [(_, changes)] = recorder.commits
+        assert {change[3] for change in changes if change[0] in (INSERT, UPDATE, DELETE)} == {0, 77}
+        assert database.root.tables[table_id].find(77) == (77, None, None)
+
+
+def test_a_commit_that_is_refused_in_place_stays_open() -> None:
+    class Refusing(QuietRecorder):
+        refuses = True
+
+        def committing(self, transaction: Transaction, root: Root) -> None:
+            if self.refuses:
+                raise RuntimeError("no")
+            super().committing(transaction, root)
+
+    observer = Refusing()
+    database, table_id = own_database()
+    database.observe(observer)
+    database.writer.own = database.root.stamp
+    lsn = database.root.lsn
+    transaction = database.begin(in_place=True)
+    transaction.record_table(table_id).replace(0, (0, "x", None))
+    with pytest.raises(RuntimeError):
+        transaction.commit()
+    assert not transaction.closed and transaction.in_place and database.root.lsn == lsn
+    observer.refuses = False
+    transaction.record_table(table_id).replace(20, (20, "y", None))
+    transaction.commit()
+    assert [(at, len(changes)) for at, changes in observer.commits] == [(lsn + 1, 2)]
 
 
 def test_the_digest_is_kept_up_as_if_computed_anew() -> None:

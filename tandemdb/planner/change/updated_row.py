@@ -252,6 +252,8 @@ class UpdateRow:
         undo = f"{UPDATE}, {self.table.id}, {page}, {block}, {index}, {key}, {old}, {table}.count"
         frame.emit(f"    {writer}.undo.append(({undo}))")
         frame.emit(f"    {name}.records[{index}] = {record}")
+        frame.emit(f"    if {writer}.changes is not None:")
+        frame.emit(f"        {writer}.changes.append(({UPDATE}, {self.table.id}, {name}.number, {key}, {record}))")
         frame.emit("else:")
         frame.emit(f"    {call}")
 

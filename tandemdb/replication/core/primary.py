@@ -195,7 +195,7 @@ class Primary:
     @property
     def head_lsn(self) -> LSN:
         """The commit that the next transaction builds on, pending or not."""
-        return self.pending[-1].lsn if self.pending else LSN(self.root.lsn)
+        return self.pending[-1].lsn if self.pending else self.log.last_lsn
 
     def changed(self, changes: Sequence[Change], now: float) -> bool:
         """Stream a transaction's changes so far; those sent before that a savepoint took back are rewound.
@@ -212,7 +212,7 @@ class Primary:
             else:
                 unsent, quiet = len(changes) - len(streamed), now - peer.sent_at >= GATHER_SECONDS
             if quiet or not 0 <= unsent < self.limits.update_batch:
-                peer.stream(self.transaction, self.head_lsn, LSN(self.root.lsn), changes)
+                peer.stream(self.transaction, self.head_lsn, self.log.last_lsn, changes)
                 sent = True
         return sent
 
@@ -241,10 +241,19 @@ class Primary:
         """Count the secondaries of a mode whose readers see a commit."""
         return sum(peer.applied_lsn >= lsn for peer in self.peers.values() if peer.mode == mode)
 
-    def installed(self, root: Root, changes: Sequence[Change], digest: int | None, size_bytes: int, now: float) -> None:
+    def installed(
+        self,
+        root: Root,
+        changes: Sequence[Change],
+        digest: int | None,
+        size_bytes: int,
+        now: float,
+        stamp: int | None = None,
+    ) -> None:
         """Take over a commit that readers now see, the oldest pending one or one that nobody was to acknowledge.
 
-        It is logged, and the secondaries that hold it are told that it stands.
+        It is logged, and the secondaries that hold it are told that it stands. `stamp`: blocks that are changed later
+        will have a higher one, None if that is the root's.
         """
         lsn = LSN(root.lsn)
         if lsn == self.log.last_lsn and not changes:
@@ -260,7 +269,7 @@ class Primary:
             number = self.transaction
             self._begin_next()
         self.log.append(lsn, number, changes, digest, size_bytes, now)
-        self.marks.note(lsn, CommitMark(number, root.stamp))
+        self.marks.note(lsn, CommitMark(number, root.stamp if stamp is None else stamp))
         self.identity.outcomes.note(lsn, number)
         self.root = root
         for peer in self.peers.values():
@@ -374,13 +383,13 @@ class Primary:
             if peer.attentive and self.behind(peer):
                 if now - peer.heard_at > self.limits.dead_seconds:
                     self.mistrust(peer)
-                peer.queue.append(Heartbeat(LSN(peer.sent_lsn), LSN(self.root.lsn), None, True))
+                peer.queue.append(Heartbeat(LSN(peer.sent_lsn), self.log.last_lsn, None, True))
             elif peer.state == "asking":
                 peer.queue.append(Nack("position", self.log.last_lsn, peer.applied_lsn, "where do you stand?"))
 
     def behind(self, peer: Peer) -> bool:
         """Whether a secondary has yet to acknowledge something, or was sent a transaction that is still open."""
-        if peer.applied_lsn < self.log.last_lsn or peer.pending_lsn > self.root.lsn:
+        if peer.applied_lsn < self.log.last_lsn or peer.pending_lsn > self.log.last_lsn:
             return True
         return peer.state != "in step" and peer.mode == "sync"
 
@@ -400,7 +409,7 @@ class Primary:
         return max(0, wanted) + sum(not peer.listed and peer.name not in those for peer in joined)
 
     def _send_pending(self, peer: Peer, pending: Pending) -> None:
-        number, lsn, changes, stable = pending.transaction, pending.lsn, pending.changes, LSN(self.root.lsn)
+        number, lsn, changes, stable = pending.transaction, pending.lsn, pending.changes, self.log.last_lsn
         base, early = LSN(lsn - 1), pending.level == "received"
         if peer.streamed is None:
             whole = pending.whole
@@ -473,7 +482,7 @@ class Primary:
             root = entry.root if entry is not None else None
             position = position._replace(lsn=lsn, transaction=held.popleft(), root=root)
         kept = position.lsn
-        if kept == self.root.lsn:
+        if kept == self.log.last_lsn:
             for number, pending in zip(held, self.pending, strict=False):
                 if number != pending.transaction:
                     break
@@ -482,7 +491,7 @@ class Primary:
 
     def _number_at(self, lsn: LSN) -> int | None:
         """The number of the transaction that was committed at this LSN, None if it is not known, or 0."""
-        if lsn > self.root.lsn:
+        if lsn > self.log.last_lsn:
             return None
         entry = self.log.find(lsn)
         if entry is not None:
@@ -502,7 +511,7 @@ class Primary:
     def _plan_message(self, kind: str, lsn: LSN, stable: LSN, kept: LSN, reason: str, count: int) -> Plan:
         identity = self.identity
         history = tuple(identity.history)
-        return Plan(kind, identity.cluster, history, lsn, LSN(self.root.lsn), stable, kept, reason, count)
+        return Plan(kind, identity.cluster, history, lsn, self.log.last_lsn, stable, kept, reason, count)
 
     def _ship(self, peer: Peer, root: Root, wanted: dict[int, list[int]] | None, compared: bool = False) -> None:
         kind = "blocks"
@@ -567,8 +576,8 @@ class Primary:
 
         What was abandoned meanwhile bears a lower number than what has taken its LSN.
         """
-        have = LSN(min(lsn, self.root.lsn))
-        if lsn <= self.root.lsn and (self._number_at(lsn) or 0) > transaction:
+        have = LSN(min(lsn, self.log.last_lsn))
+        if lsn <= self.log.last_lsn and (self._number_at(lsn) or 0) > transaction:
             return LSN(0)
         for pending in self.pending:
             if pending.lsn > lsn or pending.transaction > transaction:
@@ -581,7 +590,7 @@ class Primary:
         """Bring a synchronous secondary that has caught up into step, and send it what is pending."""
         if peer.mode != "sync" or peer.state != "following":
             return
-        if peer.sent_lsn == peer.received_lsn == self.log.last_lsn or peer.pending_lsn > self.root.lsn:
+        if peer.sent_lsn == peer.received_lsn == self.log.last_lsn or peer.pending_lsn > self.log.last_lsn:
             peer.state = "in step"
             self.arrivals.append((peer.name, peer.dismissed))
             peer.has_joined = True
@@ -605,7 +614,7 @@ class Primary:
             return None
         runs = self.log.runs_after(peer.sent_lsn, BATCH_COMMITS_MAX, BATCH_BYTES_MAX)
         peer.sent_lsn = LSN(runs[-1].lsn + len(runs[-1].commits) - 1)
-        return TxnLog(runs, LSN(self.root.lsn))
+        return TxnLog(runs, self.log.last_lsn)
 
     def _next_image(self, peer: Peer) -> Message | None:
         assert peer.images is not None
