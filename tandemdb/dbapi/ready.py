@@ -56,9 +56,11 @@ def make_ready(session: Any, statement: Any) -> None:
         plans = statement.shape.plans
         if plans and plans[0].atomic and plans[0].checks_all and not plans[0].calls_own and statement.bulk is None:
             plan = plans[0]
-            change = make_change(session, statement, plan.often or plan)
-            often = plan.single and plan.often is None
-            ready[statement.sql] = make_counting(session, statement, plan, change) if often else change
+            if plan.often is not None:
+                ready[statement.sql] = make_change(session, statement, plan.often, plan)
+            else:
+                change = make_change(session, statement, plan)
+                ready[statement.sql] = make_counting(session, statement, plan, change) if plan.single else change
     elif kind in COMMANDS:
         ready[statement.sql] = make_command(session, statement)
 
@@ -149,8 +151,12 @@ def make_batches(session: Any, statement: Any, plan: Any) -> Ready:
     return select
 
 
-def make_change(session: Any, statement: Any, plan: Any) -> Ready:
-    """Make the function for an INSERT, UPDATE or DELETE that checks all before it changes a row (`DmlPlan.atomic`)."""
+def make_change(session: Any, statement: Any, plan: Any, general: Any = None) -> Ready:
+    """Make the function for an INSERT, UPDATE or DELETE that checks all before it changes a row (`DmlPlan.atomic`).
+
+    Args:
+        general: the plan that takes what this one does not.
+    """
     from tandemdb.storage.errors import NeedsCopies  # not with the module: `import tandemdb` loads no storage
 
     main = session.main
@@ -159,6 +165,19 @@ def make_change(session: Any, statement: Any, plan: Any) -> Ready:
     context, copying_context = session.record_context, session.context
     literals, takes_many = statement.literals, plan.takes_many
     schema = session.schema
+    otherwise: Any = None if general is None or not general.takes_many else general.run
+    others = 0
+
+    def run_otherwise(root: Any, values: Sequence[Any], params: Any, context: Any) -> Any:
+        """Run the general plan; where that is asked often, what was written out is for values that come no more."""
+        nonlocal others
+        if not is_plain(values):
+            return None
+        others += 1
+        if others == RUNS_OFTEN and general.often is plan:
+            general.often = None
+            session.ready.pop(statement.sql, None)
+        return otherwise((root,), (params,), context)
 
     def change(cursor: Cursor, values: Sequence[Any]) -> bool:
         nonlocal context
@@ -189,12 +208,16 @@ def make_change(session: Any, statement: Any, plan: Any) -> Ready:
         try:
             try:
                 batches = run((root,), params, context)
+                if batches is None and otherwise is not None:
+                    batches = run_otherwise(root, values, params, context)
             except NeedsCopies as error:
                 if error.many:
                     context = copying_context
                 transaction.leave_in_place(done)
                 session.total_changes = before
                 batches = run((transaction.root,), params, copying_context)
+                if batches is None and otherwise is not None:
+                    batches = run_otherwise(transaction.root, values, params, copying_context)
         except BaseException as error:
             if transaction.in_place and (writer.changing is not None or len(transaction.undo) > done):
                 transaction.leave_in_place(done)
@@ -231,7 +254,7 @@ def make_counting(session: Any, statement: Any, plan: Any, change: Ready) -> Rea
         if runs >= RUNS_OFTEN:
             runs = 0
             if write_out(session, statement, plan, values):
-                session.ready[statement.sql] = make_change(session, statement, plan.often)
+                session.ready[statement.sql] = make_change(session, statement, plan.often, plan)
         return done
 
     return counting

@@ -109,14 +109,17 @@ class TableReading:
             try:
                 block = pages[page_index].blocks[block_index]
                 position = location.position
-                if position >= 0:
+                keys = block.keys
+                if position >= 0 and index < len(keys):
                     record = block.records[index]
                     if record[position] == key:
                         return record, page_index, block_index, index
-                keys = block.keys
-                index = key - keys[0]
-                if index >= 0 and keys[index] == key:
-                    return block.records[index], page_index, block_index, index
+                low = keys[0]
+                if low <= key <= keys[-1]:
+                    index = key - low
+                    if index >= len(keys) or keys[index] != key:
+                        index = bisect_left(keys, key)  # as where records before it were deleted
+                    return (block.records[index], page_index, block_index, index) if keys[index] == key else None
             except IndexError:
                 pass
         page_index = bisect_left(location.page_highs, key)

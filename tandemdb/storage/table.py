@@ -61,9 +61,11 @@ class Table(TableWriting):
 
     # One record ------------------------------------------------------------------------------------------------
 
-    def insert(self, key: Key, record: Record) -> None:
+    def insert(self, key: Key, record: Record, known: bool = False) -> None:
         """Add a record.
 
+        Args:
+            known: each value's class is in its column's mask, as the caller knows.
         Raises:
             DuplicateKey: the table already holds the unique key; nothing has changed.
         Cost: about 1 µs more for each secondary key.
@@ -76,8 +78,8 @@ class Table(TableWriting):
         location = self.location
         page_highs = location.page_highs
         pages = location.pages
-        page_index = bisect_left(page_highs, key)
-        if page_index < len(pages):
+        if pages and not page_highs[-1] < key:
+            page_index = bisect_left(page_highs, key)
             page = pages[page_index]
             block_index = bisect_left(page.highs, key)
             block = page.blocks[block_index]
@@ -96,16 +98,17 @@ class Table(TableWriting):
             block.keys.insert(index, key)
             block.records.insert(index, record)
         elif pages and len(pages[-1].blocks[-1].keys) < BLOCK_RECORDS_MAX:
-            page_index -= 1
+            page_index = len(pages) - 1
             page = pages[page_index]
             block = page.blocks[-1]
             if block.stamp < stamp:
                 block = self.own_block(page_index, len(page.blocks) - 1)
                 page = pages[page_index]
+            keys = block.keys
             if undo is not None:
-                index = len(block.keys)
+                index = len(keys)
                 writer.changing = (INSERT, self.id, page_index, len(page.blocks) - 1, index, key, record, self.count)
-            block.keys.append(key)
+            keys.append(key)
             block.records.append(record)
             page.highs[-1] = page_highs[-1] = key
         elif undo is None:
@@ -118,7 +121,7 @@ class Table(TableWriting):
             block = opened.pages[-1].blocks[-1]
             self.note_new_block(block)
         self.count += 1
-        if tuple(map(type, record)) not in self.signatures:
+        if not known and tuple(map(type, record)) not in self.signatures:
             self.widen(record)
         if block.digest is not None:
             block.digest = follow(block.digest, key, None, record)

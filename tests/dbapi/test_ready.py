@@ -280,12 +280,13 @@ def often(db: Any, do: Any) -> None:
         "CREATE TABLE b (code TEXT PRIMARY KEY, n INTEGER CHECK (n < 90)); CREATE TABLE c (x, y, PRIMARY KEY (x, y));"
     )
     texts = (
-        ("INSERT INTO a VALUES (?, ?, ?, ?)", lambda n: (n, n % 7, f"name {n}", n / 2)),
+        ("INSERT INTO a VALUES (?, ?, ?, ?)", lambda n: (n, n % 7, f"name {n}", (n / 2, n, None, "7")[n // 3 % 4])),
         ("INSERT INTO a (n, name) VALUES (?, ?) RETURNING id, name", lambda n: (n % 5, "given")),
         ("UPDATE a SET size = size + 1 WHERE id = ?", lambda n: (n * 7 % 60,)),
         ("UPDATE a SET n = ?, name = NULL WHERE id = ?", lambda n: (None if n % 5 == 0 else n, n * 11 % 60)),
         ("DELETE FROM a WHERE id = ?", lambda n: (n * 5 % 80,)),
-        ("INSERT INTO b VALUES (?, ?) ON CONFLICT (code) DO UPDATE SET n = n + excluded.n", lambda n: (str(n % 6), n)),
+        ("INSERT INTO b VALUES (?, ?) ON CONFLICT (code) DO UPDATE SET n = n + excluded.n",
+         lambda n: (str(n % 6), n if n % 5 else str(n))),
         ("UPDATE b SET n = ? WHERE code = ?", lambda n: (n * 3, str(n % 6))),
         ("INSERT INTO c VALUES (?, ?)", lambda n: (n % 3, n // 5)),
         ("DELETE FROM c WHERE x = ? AND y = ?", lambda n: (n % 4, n // 7)),

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from tandemdb.planner.session import Result, Session
     from tandemdb.planner.statement import Statement
 
+WRITTEN_OUT_MAX = 3
+"""So often a plan is written out at most, if the classes of values or columns change."""
 COLLECTED_MAX = 1000
 """So many rows at once are written with the garbage collector held."""
 SIMPLE = (ast.Literal, ast.Parameter, ast.Unary, ast.Binary, ast.Call, ast.Cast, ast.Collate, ast.IsNull)
@@ -46,11 +48,13 @@ SIMPLE = (ast.Literal, ast.Parameter, ast.Unary, ast.Binary, ast.Call, ast.Cast,
 class DmlPlan(Plan):
     """A compiled INSERT, UPDATE or DELETE; `run(roots, many or params, context)` returns batches of RETURNING rows."""
 
-    __slots__ = ("single", "often", "takes_many", "atomic", "skips", "calls_own", "database")
+    __slots__ = ("single", "often", "written_out", "takes_many", "atomic", "skips", "calls_own", "database")
     takes_many: bool
     single: bool
     """It changes one record at most, so that it may be worth writing out (`often`)."""
     often: DmlPlan | None
+    written_out: int
+    """How often it was."""
     atomic: bool
     skips: bool
     calls_own: bool
@@ -284,15 +288,18 @@ def run_in_place(session: Session, plan: DmlPlan, roots: Sequence[Any], params: 
 
 
 def write_out(session: Session, statement: Statement, plan: DmlPlan, values: Sequence[Any]) -> bool:
-    """Compile, as `plan.often`, what does the same as a plan in less time; False if these values are not for it."""
+    """Compile, as `plan.often`, what does the same in less time for values of these classes; False if that can't be."""
     roots, shape = session.roots(), statement.shape
     params = (*values, *statement.literals)
     if statement.namespace is not session.namespace() or not plan.fits(roots, params):
         return False
     session.authority = shape.authority
-    plan.often = compile_dml(session, shape.node, statement.namespace, roots, params, shape.literal_base,
-                             f"{statement.sql[:60]} (often)", written_out=True)  # fmt: skip
-    return True
+    often = compile_dml(session, shape.node, statement.namespace, roots, params, shape.literal_base,
+                        f"{statement.sql[:60]} (often)", written_out=True)  # fmt: skip
+    plan.written_out += 1
+    plan.single = often.checks_all and plan.written_out < WRITTEN_OUT_MAX
+    plan.often = often if often.checks_all else None
+    return often.checks_all
 
 
 # ---- compiling
@@ -346,16 +353,19 @@ def compile_dml(
         from tandemdb.planner.change.views import compile_view_change
 
         return compile_view_change(session, node, binder, generator, database, table, name)
-    many = layout is None and isinstance(node, ast.Insert) and takes_many(node)
+    atomic = many = layout is None and isinstance(node, ast.Insert) and takes_many(node)
+    if written_out and many:
+        # For one row, of values of these classes, into columns that hold no others than now.
+        many = False
+        binder.tables_read[database, table.id] = roots[database].tables[table.id]
     generator.main.arguments[1] = "many" if many else "params"
     queries = QueryEmitter(generator, generator.main, None)
     if isinstance(node, ast.Insert):
         emitter: Any = InsertEmitter(queries, binder, node, table, database, session, many, gathers,
                                      later if many else None)  # fmt: skip
         emitter.write()
-        atomic = many
     elif isinstance(node, ast.Update):
-        emitter, atomic = ChangeEmitter(queries, binder, node, table, database, session), False
+        emitter = ChangeEmitter(queries, binder, node, table, database, session)
         atomic = emitter.write_update()
     else:
         emitter = ChangeEmitter(queries, binder, node, table, database, session)
@@ -370,13 +380,14 @@ def compile_dml(
     plan.explanation = queries.explanation.lines
     plan.takes_many = many
     plan.single = generator.single
-    plan.often = None
+    plan.often, plan.written_out = None, 0
     plan.skips = many and may_skip(node, table)
     side_effects = has_side_effects(session, namespace, database, table)
     replaces = node_replaces(node, table)
     plan.calls_own = binder.user_calls
     plan.database = database
-    plan.atomic = atomic and not side_effects and not replaces and (many or not plan.calls_own)
+    inserts = isinstance(node, ast.Insert)
+    plan.atomic = atomic and not side_effects and not replaces and (inserts or not plan.calls_own)
     return plan
 
 

@@ -31,7 +31,7 @@ from tandemdb.planner.bind.bound import (
 from tandemdb.planner.bind.expression import ExpressionBinder
 from tandemdb.planner.bind.query import Binder
 from tandemdb.planner.bind.scope import ROWID_NAMES, Scope
-from tandemdb.planner.change.in_place import open_in_place, written_out
+from tandemdb.planner.change.in_place import open_in_place
 from tandemdb.planner.change.insert_batch import write_batch
 from tandemdb.planner.change.row import RowEmitter
 from tandemdb.planner.change.row_batch import BATCH_MIN, append_batch
@@ -78,6 +78,8 @@ class InsertEmitter:
         """Whether functions of the user's run between one change and the next."""
         self.rows_name = "many"
         self.chooses_rowid = False
+        self.writer = ""
+        """The name of the table's writer, if changes of it are written out."""
         self.upserts: Upserts
 
     # ---- the columns named
@@ -122,7 +124,7 @@ class InsertEmitter:
         self.appends = not self.interrupted and self.may_append()
         self.upserts = Upserts(self)
         if self.is_written_out():
-            open_in_place(self, self.row.writable)
+            self.writer = open_in_place(self, self.row.writable)
         else:
             self.row.open_table()
         self.row.open_sequence()
@@ -156,9 +158,10 @@ class InsertEmitter:
         self.write_end()
 
     def is_written_out(self) -> bool:
-        """Whether this is for one row at a time, and has run often."""
-        single = self.many and not self.gathers and not self.interrupted
-        return single and written_out(self)
+        """Whether this is for one row, of a statement that has run often."""
+        if self.many and not (self.gathers or self.interrupted or self.table.autoincrement):
+            self.generator.single = True
+        return self.generator.written_out
 
     def write_end(self) -> None:
         frame = self.frame
@@ -480,11 +483,11 @@ class InsertEmitter:
         row.check_length(record, self.session.limits.length)
         if self.storage_checks():
             frame.emit("try:")
-            frame.emit(f"    {row.writable}.insert({row.key}, {record})")
+            frame.emit(f"    {self.inserting(record)}")
             frame.emit(f"except {self.generator.helper(DuplicateKey)}:")
             frame.emit(f"    raise {row.key_error(row.action_of(self.table.primary_conflict))} from None")
         else:
-            frame.emit(f"{row.writable}.insert({row.key}, {record})")
+            frame.emit(self.inserting(record))
         if self.session.settings.foreign_keys:
             self.call_foreign_keys(record)
         frame.emit("changes += 1")
@@ -493,6 +496,14 @@ class InsertEmitter:
         if self.appends:
             frame.emit(f"high = max(high, {row.key})")
         self.after_row(record)
+
+    def inserting(self, record: str) -> str:
+        """The call that inserts a row; it need not look at classes that the plan's guard has seen."""
+        row = self.row
+        held = self.generator.roots[self.database].tables[self.table.id].classes
+        if self.generator.written_out and not any(new & ~old for new, old in zip(row.classes, held, strict=True)):
+            return f"{row.writable}.insert({row.key}, {record}, True)"
+        return f"{row.writable}.insert({row.key}, {record})"
 
     def after_row(self, record: str) -> None:
         frame, row = self.frame, self.row

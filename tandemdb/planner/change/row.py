@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from tandemdb.planner.bind.bound import (
     HOLDS_ANY,
+    HOLDS_BLOB,
     HOLDS_INT,
     HOLDS_NULL,
     HOLDS_NUMBER,
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
 
 FLOAT = 4
 SETTLED = re.compile(r"None|[a-z_]\w*(?:\[\d+\])?")
+RANK_OF_CLASS = {HOLDS_INT: 1, FLOAT: 1, HOLDS_NUMBER: 1, HOLDS_TEXT: 2, HOLDS_BLOB: 3}
 OWN_CLASS = {"INTEGER": ("int", HOLDS_INT), "REAL": ("float", FLOAT), "TEXT": ("str", HOLDS_TEXT)}
 
 
@@ -264,13 +266,14 @@ class RowEmitter:
     def take_rowid(self, code: Code | None) -> None:
         """Write the row's key: the value given for the rowid, or the next one."""
         if code is None:
-            self.frame.emit(f"{self.key} = None")
+            self.frame.emit(f"{self.key} = {self.next_rowid()}")
         else:
             self.frame.emit(f"{self.key} = {code.text}")
-        self.frame.emit(f"if {self.key} is None:")
-        self.frame.emit(f"    {self.key} = {self.next_rowid()}")
+        if code is not None and code.classes & HOLDS_NULL:
+            self.frame.emit(f"if {self.key} is None:")
+            self.frame.emit(f"    {self.key} = {self.next_rowid()}")
         if code is not None and code.classes & ~(HOLDS_INT | HOLDS_NULL):
-            self.frame.emit(f"elif type({self.key}) is not int:")
+            self.frame.emit(f"if type({self.key}) is not int:")
             self.frame.emit(f"    {self.key} = {self.use(integer_key)}({self.key})")
         if self.table.autoincrement:
             self.frame.emit(f"{self.sequence}.note({self.key})")
@@ -340,17 +343,27 @@ class RowEmitter:
             self.frame.emit(f"{found} = {self.use(computed_conflict)}({key}, {self.key}, {self.record})")
             return f"{found} is not None"
         names = [self.key if c.position == self.table.rowid_position else self.names[c.position] for c in index.columns]
-        guards = " and ".join(f"{name} is not None" for name in names)
+        classes = [HOLDS_ANY] * len(names)
+        if self.generator.written_out:  # and so guarded
+            classes = [HOLDS_INT if c.position == self.table.rowid_position else self.classes[c.position]
+                       for c in index.columns]  # fmt: skip
+        may_be_null = [name for name, held in zip(names, classes, strict=True) if held & HOLDS_NULL]
+        guards = " and ".join(f"{name} is not None" for name in may_be_null)
         if all(column.collation.upper() == "BINARY" for column in index.columns):
-            ranks = self.use(CLASS_RANK, "class_rank")
-            stored = [part for name in names for part in (f"{ranks}[type({name})]", name)][1:]
+            ranks = [self.rank_of(name, held) for name, held in zip(names, classes, strict=True)]
+            stored = [part for pair in zip(ranks, names, strict=True) for part in pair][1:]
             value = stored[0] if len(names) == 1 else f"({', '.join(stored)})"
-            found_there = f"{key}.{search}({ranks}[type({names[0]})], {value})"
+            found_there = f"{key}.{search}({ranks[0]}, {value})"
         else:
             comma = "," if len(names) == 1 else ""
             found_there = f"{key}.{search}(*{key}.stored(({', '.join(names)}{comma})))"
-        self.frame.emit(f"{found} = {found_there} if {guards} else None")
+        self.frame.emit(f"{found} = {found_there} if {guards} else None" if guards else f"{found} = {found_there}")
         return f"{found} is not None"
+
+    def rank_of(self, name: str, classes: int) -> str:
+        """The text of a value's rank, which its class decides if that is known."""
+        rank = RANK_OF_CLASS.get(classes)
+        return f"{self.use(CLASS_RANK, 'class_rank')}[type({name})]" if rank is None else str(rank)
 
     def index_error(self, index: Index, action: str) -> str:
         from tandemdb.planner.schema.create import unique_text

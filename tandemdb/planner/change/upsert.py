@@ -137,9 +137,9 @@ class Upserts:
             return
         old, place = emitter.generator.name("old"), None
         if emitter.session.plan_settings is None:
-            place = emitter.generator.name("place")
-            frame.emit(f"{place} = {row.writable}.seek({found})")
-            frame.emit(f"{old} = {place}[0]")
+            spot = tuple(map(emitter.generator.name, ("page", "block", "index")))
+            frame.emit(f"{old}, {', '.join(spot)} = {row.writable}.seek({found})")
+            place = f"({old}, {', '.join(spot)})"
         else:  # a function of the user's might change the table before the statement does
             frame.emit(f"{old} = {row.writable}.find({found})")
         binder = ExpressionBinder(emitter.binder, self.scope(old, found))
@@ -151,6 +151,8 @@ class Upserts:
         change = UpdateRow(emitter.queries, emitter.binder, self.table, emitter.database, "ABORT", emitter.session)
         change.row.name, change.row.writable = row.name, row.writable
         change.place = place
+        if emitter.generator.written_out and place:
+            change.guarded, change.spot, change.writer = True, spot, emitter.writer
         change.interrupted = emitter.interrupted
         if has_subquery(list(assigned.values())):
             # They see the rows that this statement has inserted so far.
@@ -170,14 +172,18 @@ class Upserts:
         table = self.table
         row = self.emitter.row
         name = self.emitter.node.table.alias or table.name
-        columns = [SourceColumn(c.name, c.affinity, c.collation, HOLDS_ANY, c.type_name) for c in table.columns]
+        guarded = self.emitter.generator.written_out
+        held: Any = [HOLDS_ANY] * len(table.columns)
+        if guarded:
+            held = self.emitter.generator.roots[self.emitter.database].tables[table.id].classes
+        columns = [SourceColumn(c.name, c.affinity, c.collation, held[c.position], c.type_name) for c in table.columns]
         source = Source(9999, name, columns)
         source.table, source.variable, source.database = table, old, self.emitter.database
         there = Entry(name, None, [EntryColumn(c.name, Column(source, c.position)) for c in table.columns], None)
         given = []
-        for column, local in zip(table.columns, row.names, strict=True):
+        for column, local, classes in zip(table.columns, row.names, row.classes, strict=True):
             text = row.key if column.position == table.rowid_position else local
-            offered = Local(text, HOLDS_ANY, column.affinity, column.collation)
+            offered = Local(text, classes if guarded else HOLDS_ANY, column.affinity, column.collation)
             given.append(EntryColumn(column.name, offered, merged=True))
         excluded = Entry("excluded", None, given, None)
         scope.entries += [there, excluded]
