@@ -142,8 +142,7 @@ class Callbacks(ConnectionState):
         with self._guard():
             wrapped = None if authorizer_callback is None else functions.wrap_authorizer(authorizer_callback)
             self._session.set_authorizer(wrapped)
-            self._hooked = wrapped is not None or self._hooked
-            self._choose_road()
+            self._find_hooks()
 
     @positional_soon("progress_handler")
     def set_progress_handler(self, progress_handler: Callable[[], Any] | None, n: int) -> None:
@@ -159,8 +158,14 @@ class Callbacks(ConnectionState):
             wrapped = None if trace_callback is None else functions.wrap_trace(trace_callback)
             self._tracer = None if wrapped is None else Tracer(wrapped, self._limits)
             self._session.set_trace_callback(self._tracer)
-            self._hooked = wrapped is not None or self._hooked
-            self._choose_road()
+            self._find_hooks()
+
+    def _find_hooks(self) -> None:
+        """Find out who must see what runs; what was prepared for an authorizer goes on as it was allowed."""
+        session = self._session
+        authorized = getattr(session, "authorizer", None) is not None or bool(getattr(session, "authorized", ()))
+        self._hooked = self._tracer is not None or authorized
+        self._choose_road()
 
     def interrupt(self) -> None:
         """Make the running statement fail with "interrupted"; any thread may call it."""

@@ -16,6 +16,7 @@ import time
 from typing import TYPE_CHECKING
 from weakref import ref
 
+from tandemdb.errors import NotSupportedError
 from tandemdb.replication.core import blocks
 from tandemdb.replication.core.limits import GATHER_SECONDS, Limits
 from tandemdb.replication.core.messages import Epoch
@@ -28,6 +29,7 @@ from tandemdb.replication.primary_link import PrimaryLink
 from tandemdb.replication.publisher import READ_ONLY, Publisher, SecondaryStatus
 from tandemdb.replication.roles import between_transactions, check_free, observe, publisher_of, serves, step_down
 from tandemdb.replication.system import System, system_of
+from tandemdb.replication.undecodable import check_texts
 
 if TYPE_CHECKING:
     from tandemdb.replication.core.messages import Hello
@@ -145,7 +147,7 @@ def check_primary(database: Database, hello: Hello) -> None:
     """Refuse a secondary that this database cannot serve.
 
     Raises:
-        Refused: it belongs to another cluster, or a newer epoch exists here or there.
+        Refused: it belongs to another cluster, or a newer epoch exists here or there; there is text that is no UTF-8.
     """
     system = system_of(database)
     publisher = system.publisher
@@ -157,6 +159,10 @@ def check_primary(database: Database, hello: Hello) -> None:
         raise Refused("epoch", f"this primary's time is over: epoch {publisher.core.fenced_by} has begun")
     if hello.node == system.identity.node:
         raise Refused("name", f"the secondary has this node's own name, {hello.node!r}")
+    try:
+        check_texts(database)
+    except NotSupportedError as error:
+        raise Refused("text", str(error)) from error
 
 
 def accept_secondary(database: Database, channel: Channel, name: str, mode: Mode, limits: Limits) -> PrimaryLink:
@@ -311,10 +317,12 @@ def replicate_to(
         limits: fields of `Limits`, taken when the primary gets its first secondary.
     Raises:
         ReplicationError: the node refuses, cannot be reached, or does not catch up in time.
+        NotSupportedError: the database holds text that is no UTF-8.
     """
     system = system_of(database)
     if system.secondary is not None and not serves(system):
         raise ReplicationError("this database is a secondary itself", hint="Let the node follow it instead.")
+    check_texts(database)
     bounds = Limits(**{"gather_seconds": GATHER_SECONDS, **limits})  # type: ignore[arg-type]
     replica = RemoteReplica(database, address, mode, bounds)
     threading.Thread(target=replica.run, name=f"tandemdb primary of {address}", daemon=True).start()

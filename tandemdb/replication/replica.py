@@ -24,6 +24,7 @@ from tandemdb.replication.link import Faults, Link
 from tandemdb.replication.publisher import READ_ONLY, Publisher, SecondaryStatus
 from tandemdb.replication.roles import between_transactions, check_free, observe, publisher_of, step_down
 from tandemdb.replication.system import Orphan, find_system, system_of
+from tandemdb.replication.undecodable import check_texts
 
 if TYPE_CHECKING:
     from tandemdb.storage import Database
@@ -114,11 +115,13 @@ def attach(
             secondaries must have a commit), `digest_every` (commits from one digest to the next), ...
     Raises:
         ReplicationError: the secondary holds other data, is a primary or secondary already, or did not catch up.
+        NotSupportedError: the primary holds text that is no UTF-8.
     """
     if primary is secondary:
         raise ReplicationError("a database cannot be its own secondary")
     system, other = system_of(primary), system_of(secondary)
     check_free(other, secondary, system.identity.cluster, overwrite)
+    check_texts(primary)
     step_down(secondary, other)
     bounds = Limits(**limits)  # type: ignore[arg-type]
     name = name or secondary.name or f"secondary {next(_names)}"

@@ -328,6 +328,20 @@ def test_texts_are_ready() -> None:
     assert not con._ready
 
 
+def test_the_short_road_is_open_again_without_a_trace_callback() -> None:
+    con = open_filled(tandemdb)
+    con.set_trace_callback(lambda text: None)
+    assert con._ready is NOT_READY
+    con.set_trace_callback(None)
+    assert con._ready is con._session.ready
+    con.execute(SELECT, (1,))
+    assert SELECT in con._ready
+    con.set_authorizer(lambda *question: tandemdb.SQLITE_OK)
+    con.set_trace_callback(lambda text: None)
+    con.set_trace_callback(None)
+    assert con._ready is NOT_READY
+
+
 def test_a_lower_limit_holds_for_texts_run_before() -> None:
     """In sqlite3 a cached statement escapes it; tandemdb measures the text again."""
     con = open_filled(tandemdb)

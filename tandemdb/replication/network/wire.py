@@ -105,6 +105,15 @@ def can_carry(changes: Sequence[Change]) -> bool:
     return True
 
 
+def can_carry_rows(rows: Sequence[tuple[Any, ...]]) -> bool:
+    """Tell whether all text in these rows is UTF-8."""
+    try:
+        _codec().encode(rows)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def changes_bytes(changes: Sequence[Change]) -> int:
     """Tell how many bytes these changes take in a body: what the retained log counts. Of many, a sample is measured."""
     count = len(changes)
