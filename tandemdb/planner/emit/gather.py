@@ -62,6 +62,8 @@ if TYPE_CHECKING:
 PLAIN_AGGREGATES = frozenset({"count", "sum", "total", "avg", "min", "max", "group_concat"})
 READING = ("source", "query")
 """What a node has that reads a row, by itself or in a subquery."""
+REPEATED_MIN = 4
+"""Values that stand in a key so often are counted by their ends."""
 RESULT_NODES_MAX = 20
 """Larger expressions are not searched for what is grouped by: their chains are written flat."""
 
@@ -130,7 +132,7 @@ def outside_keys(node: Any, keys: Sequence[Expr]) -> Iterator[Any]:
 class Gatherer:
     """Writes the lists of one core's aggregates, and its result rows from them."""
 
-    __slots__ = ("sink", "keys", "generator", "frame", "pipeline", "arguments", "texts")
+    __slots__ = ("sink", "keys", "generator", "frame", "pipeline", "arguments", "texts", "totals")
 
     def __init__(self, sink: AggregateSink, keys: Sequence[Code]) -> None:
         self.sink = sink
@@ -138,6 +140,8 @@ class Gatherer:
         self.generator = sink.generator
         self.frame = sink.frame
         self.pipeline = sink.pipeline
+        self.totals = False
+        """Whether groups hold sums, not lists of what is summed."""
         expressions = sink.queries.expressions
         self.arguments: list[Code | None] = []
         for call in sink.core.aggregates:
@@ -318,7 +322,10 @@ class Gatherer:
         values = self.values_in_order()
         counts = bool(sink.core.aggregates)
         make = generator.helper(Counter, "counter") if counts else "dict.fromkeys"
-        frame.emit(f"{groups} = {make}({values or self.pipeline.column(generator, self.key_text)})")
+        made = f"{make}({values or self.pipeline.column(generator, self.key_text)})"
+        if values is not None and values.startswith("context."):
+            made = f"{generator.helper(runtime.counts_in_order)}({values})"
+        frame.emit(f"{groups} = {made}")
         self.know_keys(key)
         self.compute({}, Code(count, HOLDS_INT, True))
         having = sink.core.having
@@ -340,6 +347,8 @@ class Gatherer:
     def values_in_order(self) -> str | None:
         """The numbers of the one column grouped by, in their order, where all of a table with a key on it is grouped.
 
+        In the lists of the key where each stands there several times, else one by one.
+
         Texts in that order lie all over the memory: to hash them costs more than to sort the groups.
         """
         core, generator = self.sink.core, self.generator
@@ -354,8 +363,10 @@ class Gatherer:
             plain = len(index.columns) == 1 and index.columns[0].position == column.position and index.where is None
             if plain and is_usable(source, index, (), stored):
                 name = generator.table(source.database, table.id, table.name)
-                flatten = generator.helper(chain.from_iterable, "chain")
-                return f"{flatten}(context.watched({name}.keys[{index.id}].value_lists()))"
+                lists = f"context.watched({name}.keys[{index.id}].value_lists())"
+                if stored.count >= REPEATED_MIN * stored.keys[index.id].distinct_count:
+                    return lists
+                return f"{generator.helper(chain.from_iterable, 'chain')}({lists})"
         return None
 
     def gather(self, groups: str) -> str:
@@ -366,8 +377,13 @@ class Gatherer:
             pipeline.write(frame, [f"{groups}[{key}] += 1"])
             return generator.name("count")
         if len(self.texts) == 1:
-            frame.emit(f"{groups} = {generator.helper(defaultdict)}(list)")
             parts = pipeline.last_loop(key)
+            if parts is None and self.sums_only():
+                self.totals = True
+                frame.emit(f"{groups} = {generator.helper(defaultdict)}(float)")
+                pipeline.write_either(generator, frame, [f"{groups}[{key}] += {self.texts[0]}"])
+                return generator.name("total")
+            frame.emit(f"{groups} = {generator.helper(defaultdict)}(list)")
             if parts is not None and ":=" not in key and self.is_same_again():
                 # The group is the same for all rows of the innermost loop: it is looked up once.
                 outer, inner = parts
@@ -383,6 +399,14 @@ class Gatherer:
         appends = [f"{name}.append({text})" for name, text in zip(listed, texts, strict=True)]
         pipeline.write(frame, [f"{', '.join(listed)} = {groups}[{key}]", *lines, *appends])
         return generator.name("lists")
+
+    def sums_only(self) -> bool:
+        """Whether sums of reals, none of which is NaN, are all that is asked of a group: they are kept as they grow."""
+        calls = zip(self.sink.core.aggregates, self.arguments, strict=True)
+        return all(
+            argument is not None and call.name in ("sum", "total") and is_real_sum(call, argument)
+            for call, argument in calls
+        )
 
     def is_same_again(self) -> bool:
         """Whether the key of one row may be asked for once for all rows that it is the same for."""
@@ -425,6 +449,9 @@ class Gatherer:
                 sink.set_aggregate(index, count)
                 continue
             text = names[argument.text]
+            if self.totals:
+                sink.set_aggregate(index, Code(f"{text} if {text} == {text} else None", HOLDS_FLOAT | HOLDS_NULL))
+                continue
             if sink.core.group_by and SUM_IS_PLAIN and is_real_sum(call, argument):
                 # Of a group, which is never empty, and of reals, none of which is NaN: unless the sum is.
                 if text not in totals:

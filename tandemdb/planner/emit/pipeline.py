@@ -87,15 +87,20 @@ class Pipeline:
         columns = self.columnar(generator, "" if counted else element)
         if columns is None:
             return written
+        beside = self.over(columns)
+        item = columns.target.partition(",")[0] if counted else columns.written(element)
+        if len(beside.clauses) == 1 and item == columns.target and opening in COLLECTIONS:
+            return f"({written} if {columns.name} is None else {COLLECTIONS[opening]}({columns.name}))"
+        return f"({written} if {columns.name} is None else {beside.comprehension(item, opening, closing)})"
+
+    def over(self, columns: Columnar) -> Pipeline:
+        """The same clauses over columns."""
         beside = Pipeline()
         beside.clauses = [Clause("for", columns.target, columns.iterable)]
         beside.clauses += [
             Clause(kind, columns.written(target), columns.written(text)) for kind, target, text in self.clauses[1:]
         ]
-        item = columns.target.partition(",")[0] if counted else columns.written(element)
-        if len(beside.clauses) == 1 and item == columns.target and opening in COLLECTIONS:
-            return f"({written} if {columns.name} is None else {COLLECTIONS[opening]}({columns.name}))"
-        return f"({written} if {columns.name} is None else {beside.comprehension(item, opening, closing)})"
+        return beside
 
     def columnar(self, generator: Generator, element: str) -> Columnar | None:
         """How the clauses read columns of the outermost loop's records in their place; None where they do not."""
@@ -125,6 +130,21 @@ class Pipeline:
         for line in innermost:
             frame.emit(line)
         frame.depth = depth
+
+    def write_either(self, generator: Generator, frame: Frame, innermost: Sequence[str]) -> None:
+        """As `write`, over columns if the table keeps those that are read."""
+        columns = self.columnar(generator, "\n".join(innermost))
+        if columns is None:
+            self.write(frame, innermost)
+            return
+        frame.emit(f"if {columns.name} is None:")
+        frame.depth += 1
+        self.write(frame, innermost)
+        frame.depth -= 1
+        frame.emit("else:")
+        frame.depth += 1
+        self.over(columns).write(frame, [columns.written(line) for line in innermost])
+        frame.depth -= 1
 
     def open(self, frame: Frame) -> None:
         """Write the clauses as statements; what is written next stands inside them."""

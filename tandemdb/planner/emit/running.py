@@ -81,7 +81,7 @@ class Runner:
         for argument in self.in_turn():
             lines += argument.body()
         if lines:  # Where values are never missing and the rows counted already, the loop has nothing to do.
-            self.sink.pipeline.write(frame, lines)
+            self.sink.pipeline.write_either(self.sink.generator, frame, lines)
         for index, code in enumerate(results):
             self.sink.set_aggregate(index, code)
 

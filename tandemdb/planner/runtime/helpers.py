@@ -6,6 +6,7 @@ Each is a plain function over SQL values (None, int, float, str, bytes) and rows
 from __future__ import annotations
 
 import sys
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any
@@ -190,6 +191,23 @@ def distinct_rows(rows: Iterable[Row], collations: Sequence[Callable[[Any], Any]
         )
         seen.setdefault(key, row)
     return list(seen.values())
+
+
+def counts_in_order(lists: Iterable[Sequence[Any]]) -> dict[Any, int]:
+    """How often each value stands in lists that are sorted, and all of them one after the other."""
+    counts: dict[Any, int] = {}
+    get = counts.get
+    for run in lists:
+        start, end = 0, len(run)
+        while start < end:
+            value = run[start]
+            # Neighbours are looked at first: many values stand there once.
+            stop = start + 1
+            if stop < end and run[stop] == value:
+                stop = bisect_right(run, value, stop)
+            counts[value] = get(value, 0) + stop - start
+            start = stop
+    return counts
 
 
 NOTHING = object()

@@ -13,6 +13,7 @@ A column of which nearly every value is another has none.
 
 from __future__ import annotations
 
+import math
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
@@ -35,6 +36,10 @@ DISTINCT_PART = 0.5
 """With more values than this share of the records, sorting them costs more than it brings."""
 WORTH_PART = 0.2
 """Where more than this share of the records is left, a scan of everything is about as fast."""
+BESIDE_PART = 0.35
+"""Where a condition leaves more than this share, it is of no use beside another either."""
+FEW_PART = 0.05
+"""A condition that leaves so few needs no other beside it."""
 
 
 def narrowed(table: Any, conditions: Sequence[Condition]) -> Lists:
@@ -42,16 +47,27 @@ def narrowed(table: Any, conditions: Sequence[Condition]) -> Lists:
     count = table.count
     if table.writer.stamp == table.stamp or count > KEPT_RECORDS_MAX:
         return table.record_lists()  # type: ignore[no-any-return]
+    chosen: list[Sequence[array[int]]] = []
+    sizes: list[int] = []
     for condition in conditions:
         if None in condition:
             return Few()
         places = places_of(table, condition[0])
-        if places is not None:
-            runs = places.among(*condition[1:]) if len(condition) == 2 else places.between(*condition[1:])
-            if sum([stop - start for start, stop in runs]) <= count * WORTH_PART:
-                wanted = [places.places[start:stop] for start, stop in runs]
-                return Few(table.records_at(sorted(chain.from_iterable(wanted))))
-    return table.record_lists()  # type: ignore[no-any-return]
+        if places is None:
+            continue
+        runs = places.among(*condition[1:]) if len(condition) == 2 else places.between(*condition[1:])
+        found = sum([stop - start for start, stop in runs])
+        if found <= count * BESIDE_PART:
+            chosen.append([places.places[start:stop] for start, stop in runs])
+            sizes.append(found)
+            if found <= count * FEW_PART or len(sizes) > 1:
+                break
+    if not sizes or math.prod(sizes) > count ** len(sizes) * WORTH_PART:
+        return table.record_lists()  # type: ignore[no-any-return]
+    wanted: Collection[int] = list(chain.from_iterable(chosen[-1]))
+    if len(chosen) > 1:
+        wanted = set(wanted).intersection(chain.from_iterable(chosen[0]))
+    return Few(table.records_at(sorted(wanted)))
 
 
 class Few(Lists):
