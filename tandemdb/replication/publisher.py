@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import logging
 import queue
-import select
 import threading
 import time
 import weakref
@@ -38,6 +37,7 @@ from tandemdb.replication.errors import ReplicationError, SecondaryLost
 from tandemdb.replication.events import emit
 from tandemdb.replication.link import AnyLink
 from tandemdb.replication.network import wire
+from tandemdb.replication.network.waiting import Waiting
 from tandemdb.replication.observers import LooseObserver, StreamingObserver, fenced, refuse_undecodable
 from tandemdb.replication.pipeline import Pipeline, Ticket, base_abandoned
 
@@ -132,7 +132,7 @@ class Publisher:
         self._loose_links: list[AnyLink] = []
         # Links to other processes: what a committing thread waits for.
         self._files: list[int] = []
-        self._poll = select.poll()
+        self._waiting = Waiting()
         self._polling = threading.Lock()
         self._deciding = threading.Lock()
 
@@ -589,7 +589,7 @@ class Publisher:
         if self._files:
             if self._polling.acquire(blocking=False):
                 try:
-                    self._poll.poll(seconds * 1000)
+                    self._waiting.wait(seconds)
                 finally:
                     self._polling.release()
             else:
@@ -625,9 +625,9 @@ class Publisher:
         self._tight = bool(self._tight_links)
         files = [link.fileno() for link in self._tight_links if isinstance(link, HasFile) and not link.is_cut]
         self._files = [file for file in files if file >= 0]  # A socket that another thread has closed has none.
-        self._poll = select.poll()
+        self._waiting = Waiting()
         for file in self._files:
-            self._poll.register(file, select.POLLIN)
+            self._waiting.register(file)
 
     def _start_thread(self) -> None:
         if self._wake is None:

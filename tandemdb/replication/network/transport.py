@@ -24,6 +24,7 @@ from tandemdb.replication.core.messages import Frame
 from tandemdb.replication.errors import LinkLost, ProtocolError
 from tandemdb.replication.network import wire
 from tandemdb.replication.network.address import Address
+from tandemdb.replication.network.waiting import Waiting
 
 CONNECT_SECONDS = 5.0
 FRAME_SECONDS = 30.0
@@ -49,8 +50,8 @@ class Channel:
         self._encrypted = isinstance(connected, ssl.SSLSocket)
         self._began_at = 0.0
         connected.setblocking(False)
-        self._poll = select.poll()
-        self._poll.register(connected, select.POLLIN)
+        self._waiting = Waiting()
+        self._waiting.register(connected.fileno())
         self._polls_out = False
         # Read into, for a fresh object of this size costs more than what is read mostly. It grows when it is filled.
         self._received = memoryview(bytearray(READ_BYTES_FIRST))
@@ -154,10 +155,11 @@ class Channel:
             return True
         wants_out = bool(self._unsent)
         if wants_out != self._polls_out:
-            self._poll.modify(self.socket, select.POLLIN | select.POLLOUT if wants_out else select.POLLIN)
+            events = select.POLLIN | select.POLLOUT if wants_out else select.POLLIN
+            self._waiting.register(self.socket.fileno(), events)
             self._polls_out = wants_out
         try:
-            return bool(self._poll.poll(max(0.0, seconds) * 1000))
+            return self._waiting.wait(max(0.0, seconds))
         except (OSError, ValueError) as error:
             raise LinkLost(f"the link is gone: {error}") from error
 
