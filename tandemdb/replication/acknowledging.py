@@ -20,6 +20,8 @@ class _Chosen(threading.local):
 
 
 _chosen = _Chosen()
+seen: list[Level] = []
+"""The levels that were ever chosen in this process: while there are none, no commit need ask for its thread's."""
 
 
 @contextmanager
@@ -30,7 +32,9 @@ def acknowledging(level: Level | str | None) -> Iterator[None]:
         ProgrammingError: there is no such level.
     """
     before = _chosen.level
-    _chosen.level = level_of(level)
+    _chosen.level = chosen = level_of(level)
+    if chosen is not None and chosen not in seen:
+        seen.append(chosen)
     try:
         yield
     finally:

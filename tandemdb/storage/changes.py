@@ -146,7 +146,9 @@ class CommitObserver(Protocol):
     that root is visible.
     One whose `hears_commits_only` is true is not told of beginnings, and never makes commits wait: what that saves is
     most of what observing a commit costs. While such a one also `lets_change_in_place`, it promises that whoever keeps
-    a root has called `Database.hold` before, between transactions; the root that it is told of is not to be kept.
+    a root has called `Database.hold` before, between transactions; the root that it is told of is not to be kept. Of a
+    commit in place it is told at once, by `committed_in_place(transaction, root)`: it raises, or sets `committed`. This
+    and its `installed` may return what is to be called when the next transaction may begin.
     """
 
     def started(self, transaction: Any) -> None:
@@ -160,8 +162,8 @@ class CommitObserver(Protocol):
         readers see it. If that function raises, the root was abandoned (`Database.abandon_pending`).
         """
 
-    def installed(self, root: Any) -> None:
-        """The root is what readers now get."""
+    def installed(self, root: Any) -> Callable[[], object] | None:
+        """The root is what readers now get. What it returns is called without the lock: see `hears_commits_only`."""
 
     def aborted(self, transaction: Any) -> None:
         """The transaction was rolled back, or had changed nothing."""

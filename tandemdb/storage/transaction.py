@@ -29,6 +29,7 @@ back from it; the database's newest root is `changed` until the end, or until so
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import ref
 
@@ -401,21 +402,23 @@ class Transaction:
             self.leave_in_place(len(self.undo))
             return self.commit()
         root = self.root
-        observer = self.database.observer if self.undo else None
+        wait = None
         if self.undo:
             root.lsn += 1
-        if observer is not None:
-            try:
-                observer.committing(self, root)
-            except BaseException:
-                root.lsn -= 1
-                raise
-        self.committed = True
-        try:
+            observer: Any = self.database.observer
             if observer is not None:
-                observer.installed(root)
-        finally:
-            self.close()
+                try:
+                    wait = observer.committed_in_place(self, root)
+                except BaseException:
+                    if not self.committed:
+                        root.lsn -= 1
+                        raise
+                    self.close()
+                    raise
+        self.committed = True
+        self.close()
+        if wait is not None:
+            wait()
         return root
 
     def own_root(self) -> Root:
@@ -471,7 +474,7 @@ class Transaction:
         """Publish a root under the eyes of an observer, or with a history to keep."""
         database = self.database
         observer = database.observer
-        wait = None
+        wait: Callable[[], object] | None = None
         if observer is not None:
             try:
                 wait = observer.committing(self, root)
@@ -484,19 +487,34 @@ class Transaction:
             self.committed = True
             database.head = root
             try:
-                if database.history is None and getattr(observer, "hears_commits_only", False):
-                    database.root = root
-                    self.note_own()
-                    observer.installed(root)  # type: ignore[union-attr]
+                if getattr(observer, "hears_commits_only", False):
+                    wait = self.publish_unheld(root)
                 else:
                     database.publish(root)
             finally:
                 self.close()
+            if wait is not None:
+                wait()
         else:
             self.close()
             wait()
             self.committed = True
             database.install(root)
+
+    def publish_unheld(self, root: Root) -> Callable[[], object] | None:
+        """Publish a root where no commits are pending; return what the observer wants called after the end."""
+        database = self.database
+        observer: Any = database.observer
+        if database.history is not None:
+            with database.install_lock:
+                database.remember(database.history, root)
+        database.root = root
+        if database.history is None:
+            self.note_own()
+        else:
+            self.writer.own = 0
+        wait: Callable[[], object] | None = observer.installed(root)
+        return wait
 
     def abort(self) -> None:
         """End the transaction, telling the observer that nothing came of it."""

@@ -137,6 +137,11 @@ class QuietRecorder(Recorder):
     hears_commits_only = True
     lets_change_in_place = True
 
+    def committed_in_place(self, transaction: Transaction, root: Root) -> None:
+        """Keep the log."""
+        self.committing(transaction, root)
+        transaction.committed = True
+
 
 class StreamingRecorder(Recorder):
     """An observer that keeps each change as it is made, and forgets those that are undone."""
