@@ -12,7 +12,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, cast
 
 from tandemdb.dbapi.blob import Blob, open_blob, quote
 from tandemdb.dbapi.constants import SQLITE_DONE, SQLITE_OK
@@ -23,6 +23,15 @@ from tandemdb.errors import OperationalError, ProgrammingError, reraise
 if TYPE_CHECKING:
     from tandemdb.dbapi.connection import Connection
     from tandemdb.storage import Database, Root
+
+
+class BackupOptions(TypedDict, total=False):
+    """What `backup` takes besides the target."""
+
+    pages: int
+    progress: Callable[[int, int, int], object] | None
+    name: str
+    sleep: float
 
 
 class Copying(ConnectionState):
@@ -100,29 +109,21 @@ class Copying(ConnectionState):
                 real.deserialize(data)
                 copy_from_real(real, self, database)
 
-    def backup_from(
-        self,
-        source: Connection | sqlite3.Connection,
-        *,
-        pages: int = -1,
-        progress: Callable[[int, int, int], object] | None = None,
-        name: str = "main",
-        sleep: float = 0.25,
-    ) -> None:
+    def backup_from(self, source: Connection | sqlite3.Connection, **options: Unpack[BackupOptions]) -> None:
         """Make this database's content that of a source: `source.backup(self)`, which real connections refuse.
 
         Args:
             source: a real connection of the standard library's sqlite3, or a tandemdb connection.
-            pages, progress, name, sleep: as the source's own `backup` takes them.
+            options: pages, progress, name and sleep, as the source's own `backup` takes them.
         Raises:
             OperationalError: a transaction is open here; the source is locked.
         Cost: O(rows) from a real connection.
         """
         if isinstance(source, Copying):
-            source.backup(cast("Connection", self), pages=pages, progress=progress, name=name, sleep=sleep)
+            source.backup(cast("Connection", self), **options)
             return
         with self._guard(), own_errors(), closing(sqlite3.connect(":memory:")) as staged:
-            source.backup(staged, pages=pages, progress=progress, name=name, sleep=sleep)
+            source.backup(staged, **options)
             copy_from_real(staged, self, None)
 
     def iterdump(self, *, filter: str | None = None) -> Generator[str, None, None]:

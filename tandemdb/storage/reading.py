@@ -81,7 +81,7 @@ class TableReading:
                     guessed: Record = block.records[index]
                     return guessed
             except IndexError:
-                pass
+                pass  # The guess led beyond what there is: keys have gaps, or end before.
         try:
             page = pages[bisect_left(location.page_highs, key)]
         except IndexError:
@@ -121,7 +121,7 @@ class TableReading:
                         index = bisect_left(keys, key)  # as where records before it were deleted
                     return (block.records[index], page_index, block_index, index) if keys[index] == key else None
             except IndexError:
-                pass
+                pass  # The guess led beyond what there is: keys have gaps, or end before.
         page_index = bisect_left(location.page_highs, key)
         if page_index == len(pages):
             return None
@@ -162,7 +162,7 @@ class TableReading:
                         add(block.records[index])
                         continue
                 except IndexError:
-                    pass
+                    pass  # As in `find`: look for it by bisection.
             page_index = bisect_left(page_highs, key)
             if page_index < end:
                 page = pages[page_index]

@@ -37,6 +37,7 @@ from tandemdb.planner.change.row import RowEmitter
 from tandemdb.planner.change.row_batch import BATCH_MIN, append_batch
 from tandemdb.planner.change.row_errors import index_code, integer_key
 from tandemdb.planner.change.row_keys import ROWID_MAX, next_rowid
+from tandemdb.planner.change.statement_emitter import StatementEmitter
 from tandemdb.planner.change.triggers import triggers_on
 from tandemdb.planner.change.updated_row import emit_remover, emit_triggers, returning_element, target_of
 from tandemdb.planner.change.upsert import Upserts
@@ -50,25 +51,18 @@ from tandemdb.planner.syntax import ast
 from tandemdb.storage import DuplicateKey
 
 
-class InsertEmitter:
+class InsertEmitter(StatementEmitter):
     """Writes one INSERT statement into the generator's main function."""
 
     def __init__(self, queries: QueryEmitter, binder: Binder, node: ast.Insert, table: Table, database: int,
                  session: Any, many: bool, gathers: bool = False,
                  otherwise: Callable[..., Any] | None = None) -> None:  # fmt: skip
-        self.queries = queries
-        self.binder = binder
-        self.node = node
-        self.table = table
-        self.database = database
-        self.session = session
+        super().__init__(queries, binder, node, table, database, session)
         self.action = node.action
         self.many = many
         self.gathers = gathers
         self.otherwise = otherwise
         """What takes an executemany's rows that do not fit, so that no loop is written for them."""
-        self.frame = queries.frame
-        self.generator = queries.generator
         self.row = RowEmitter(queries, binder, table, database, node.action, session.settings)
         self.targets, self.rowid_at = self.find_targets()
         self.appends = False
@@ -243,7 +237,7 @@ class InsertEmitter:
         if values_only and not node.source.order_by and node.source.limit is None:
             scope = Scope(None, Core(), Query())
             binder = ExpressionBinder(self.binder, scope)
-            rows = [row for c in node.source.cores for row in c.rows]  # type: ignore[union-attr]
+            rows = [row for c in node.source.cores for row in c.rows]
             for row in rows:
                 if len(row) != len(rows[0]):
                     raise OperationalError("all VALUES must have the same number of terms", code="SQLITE_ERROR")

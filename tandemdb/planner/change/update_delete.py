@@ -34,6 +34,7 @@ from tandemdb.planner.change.chosen_rows import FIRST, Rows
 from tandemdb.planner.change.foreign_keys import delete_hook, is_involved, look_all_up, touches_any
 from tandemdb.planner.change.in_place import delete_one, delete_together, rows_alone, update_blocks, update_one
 from tandemdb.planner.change.row import RowEmitter
+from tandemdb.planner.change.statement_emitter import StatementEmitter
 from tandemdb.planner.change.triggers import Target, triggers_on
 from tandemdb.planner.change.updated_row import (
     UpdateRow,
@@ -42,7 +43,6 @@ from tandemdb.planner.change.updated_row import (
     emit_triggers,
     returning_element,
 )
-from tandemdb.planner.emit.query import QueryEmitter
 from tandemdb.planner.emit.writer import Code
 from tandemdb.planner.lowered_limits import LENGTH_MAX
 from tandemdb.planner.namespace import Namespace
@@ -51,7 +51,6 @@ from tandemdb.planner.schema.schema import Table
 from tandemdb.planner.syntax import ast
 
 if TYPE_CHECKING:
-    from tandemdb.planner.bind.query import Binder
     from tandemdb.planner.session import Session
 
 
@@ -68,20 +67,8 @@ def node_replaces(node: Any, table: Table) -> bool:
     return any(index.conflict == "REPLACE" for index in table.indexes)
 
 
-class ChangeEmitter:
+class ChangeEmitter(StatementEmitter):
     """Writes an UPDATE or DELETE: gather, then change."""
-
-    def __init__(
-        self, queries: QueryEmitter, binder: Binder, node: Any, table: Table, database: int, session: Any
-    ) -> None:
-        self.queries = queries
-        self.binder = binder
-        self.node = node
-        self.table = table
-        self.database = database
-        self.session = session
-        self.frame = queries.frame
-        self.generator = queries.generator
 
     def write_update(self) -> bool:
         """Write an UPDATE; True if all that may fail comes before its first change."""

@@ -20,6 +20,7 @@ from tandemdb.planner.bind.bound import Core, Query, ResultColumn
 from tandemdb.planner.bind.expression import ExpressionBinder
 from tandemdb.planner.bind.from_items import FromBinder
 from tandemdb.planner.bind.scope import Scope
+from tandemdb.planner.change.statement_emitter import StatementEmitter
 from tandemdb.planner.change.trigger_program import layout_of
 from tandemdb.planner.change.triggers import triggers_for
 from tandemdb.planner.change.updated_row import bind_assignments, bind_returning, returning_element, target_of
@@ -59,35 +60,17 @@ def compile_view_change(
     return plan
 
 
-class ViewEmitter:
+class ViewEmitter(StatementEmitter):
     """Writes the loop over the rows of a view that change."""
 
     def __init__(
         self, session: Session, node: Any, binder: Binder, generator: Generator, database: int, view: View
     ) -> None:
-        self.session = session
-        self.node = node
-        self.binder = binder
-        self.generator = generator
-        self.database = database
-        self.frame = generator.main
-        self.queries = QueryEmitter(generator, generator.main, None)
-        self.table = self.as_table(view)
+        queries = QueryEmitter(generator, generator.main, None)
+        super().__init__(queries, binder, node, as_table(view, binder, database), database, session)
         self.event = EVENTS[type(node)]
         self.action = getattr(node, "action", None)
         self.fire = self.find_fire(view)
-
-    def as_table(self, view: View) -> Table:
-        """The view as a table without rowid, for what needs only its name, columns and triggers."""
-        source = ast.TableSource(view.name, self.binder.namespace.names[self.database])
-        star = ast.ResultColumn(ast.Star(None), None, "*")
-        query = self.binder.bind_select(ast.Select([ast.SelectCore([star], source=source)]), None)
-        columns = tuple(
-            Column(column.name, at, column.type_name or "", column.affinity or "BLOB", column.collation)
-            for at, column in enumerate(query.columns)
-        )
-        by_name = {column.name.lower(): column for column in reversed(columns)}
-        return Table(view.name, -1, columns, by_name, view.sql, without_rowid=True, triggers=view.triggers)
 
     def find_fire(self, view: View) -> str:
         node = self.node
@@ -200,3 +183,16 @@ class ViewEmitter:
 
 def fault(message: str) -> OperationalError:
     return OperationalError(message, code="SQLITE_ERROR")
+
+
+def as_table(view: View, binder: Binder, database: int) -> Table:
+    """The view as a table without rowid, for what needs only its name, columns and triggers."""
+    source = ast.TableSource(view.name, binder.namespace.names[database])
+    star = ast.ResultColumn(ast.Star(None), None, "*")
+    query = binder.bind_select(ast.Select([ast.SelectCore([star], source=source)]), None)
+    columns = tuple(
+        Column(column.name, at, column.type_name or "", column.affinity or "BLOB", column.collation)
+        for at, column in enumerate(query.columns)
+    )
+    by_name = {column.name.lower(): column for column in reversed(columns)}
+    return Table(view.name, -1, columns, by_name, view.sql, without_rowid=True, triggers=view.triggers)
