@@ -213,6 +213,51 @@ def test_legacy_rename_leaves_views_alone() -> None:
     )
 
 
+BROKEN = [
+    "CREATE VIEW v AS SELECT a, zz FROM t",
+    "CREATE VIEW v AS SELECT * FROM nosuch",
+    "CREATE TRIGGER r AFTER INSERT ON t BEGIN INSERT INTO log VALUES (new.zz); END",
+    "CREATE TRIGGER r AFTER INSERT ON t BEGIN INSERT INTO nolog VALUES (new.a); DELETE FROM t; END",
+    "CREATE TEMP TRIGGER r AFTER INSERT ON log BEGIN DELETE FROM t WHERE zz = 5; END",
+    "CREATE TEMP VIEW v AS SELECT zz FROM t",
+    "CREATE VIEW v AS SELECT a, b, c FROM t",
+]
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+@pytest.mark.parametrize("legacy", ["ON", "OFF"])
+def test_definitions_that_did_not_hold_before(broken: str, legacy: str) -> None:
+    alterations = ["DROP COLUMN c", "RENAME COLUMN c TO d", "ADD COLUMN e", "RENAME TO u"]
+    for alteration in alterations:
+        compare_statements(
+            [
+                "CREATE TABLE t (a INTEGER PRIMARY KEY, b, c REFERENCES x)",
+                "CREATE TABLE log (x)",
+                broken,
+                f"PRAGMA legacy_alter_table = {legacy}",
+                f"ALTER TABLE t {alteration}",
+                f"ALTER TABLE t {alteration}",
+            ]
+        )
+
+
+@pytest.mark.parametrize("kind", ["", " WITHOUT ROWID"])
+@pytest.mark.parametrize("event", ["AFTER INSERT", "BEFORE UPDATE OF a", "AFTER UPDATE"])
+def test_temporary_triggers_follow_a_column(kind: str, event: str) -> None:
+    for body in ("INSERT INTO log VALUES (new.a)", "SELECT a FROM t WHERE b = new.a", "UPDATE t SET a = new.a, b = 1"):
+        compare_statements(
+            [
+                f"CREATE TABLE t (a INTEGER PRIMARY KEY, b){kind}",
+                "CREATE TABLE log (x)",
+                f"CREATE TEMP TRIGGER r {event} ON main.t BEGIN {body}; END",
+                "ALTER TABLE t RENAME COLUMN a TO \"x y\"",
+                "INSERT INTO t VALUES (1, 2)",
+                "SELECT * FROM log",
+                "ALTER TABLE t RENAME TO u",
+            ]
+        )
+
+
 def test_a_hundred_columns() -> None:
     driver = Driver()
     driver.execute("CREATE TABLE t(" + ", ".join(f"c{number}" for number in range(100)) + ")")
