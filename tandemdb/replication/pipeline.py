@@ -36,7 +36,7 @@ SLEEP_SECONDS = 0.25
 class Ticket:
     """One commit that waits. `error` is what its committer is told; once `settled`, nothing changes any more."""
 
-    __slots__ = ("database", "deadline", "error", "goes_ahead", "pending", "root", "settled", "wake")
+    __slots__ = ("database", "deadline", "error", "goes_ahead", "is_slept_for", "pending", "root", "settled", "wake")
 
     def __init__(self, pending: Pending, database: Database, root: Root, goes_ahead: bool, deadline: float) -> None:
         self.pending = pending
@@ -46,7 +46,14 @@ class Ticket:
         self.deadline = deadline
         self.settled = False
         self.error: ReplicationError | None = None
+        self.is_slept_for = False
         self.wake: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def settle(self) -> None:
+        """Let nothing change any more, and whoever waits go on."""
+        self.settled = True
+        if self.is_slept_for:
+            self.wake.put(None)
 
 
 class Pipeline:
@@ -78,16 +85,21 @@ class Pipeline:
         Raises:
             CommitInDoubt: it was sent, and is rolled back here.
         """
-        self.publisher.send_tight()
+        publisher = self.publisher
+        publisher.pump_tight(tick=not publisher.has_files)
+        # What was sent just now is not answered yet: wait at once, or look for what there is first?
+        looks = not publisher.has_files or len(self.tickets) != 1 or ticket.pending.level == "none"
         try:
             while not ticket.settled:
-                if self._leading.acquire(blocking=False):
+                if self._leading.acquire(False):
                     try:
-                        self._lead(ticket)
+                        self._lead(ticket, looks)
                     finally:
                         self._leading.release()
-                    self._pass_on()
+                    if self.tickets:
+                        self._pass_on()
                 else:
+                    looks = True
                     self._sleep(ticket)
         except BaseException:
             with self._leading:
@@ -96,34 +108,31 @@ class Pipeline:
             raise
         if ticket.error is not None:
             raise ticket.error
+        if ticket.pending.level == "visible" and ticket.goes_ahead:
+            publisher.await_shown(ticket.pending.lsn, "sync")
 
     # Helpers, in call order.
 
-    def _lead(self, ticket: Ticket) -> None:
+    def _lead(self, ticket: Ticket, looks: bool) -> None:
         """Take what comes and settle what can be, until this ticket is."""
         publisher = self.publisher
-        core = publisher.core
-        moved = not publisher.has_files  # What was sent is not answered yet: wait at once.
-        while True:
+        moved = looks
+        if looks:
             self._install_released()
-            if ticket.settled:
-                return
-            if core.fenced_by is not None:
+        while not ticket.settled:
+            if publisher.core.fenced_by is not None:
                 self._abandon(self.tickets[0], fenced_in_doubt)
                 return
             if not moved:
                 self._wait_or_decide(self.tickets[0])
             moved = publisher.pump_tight()
+            self._install_released()
 
     def _install_released(self) -> None:
         """Show readers what enough secondaries have, in order, and wake who waits for it."""
         publisher, tickets = self.publisher, self.tickets
-        while tickets:
+        while tickets and publisher.core.released(tickets[0].pending):
             first = tickets[0]
-            with publisher.lock:
-                released = publisher.core.released(first.pending)
-            if not released:
-                return
             if first.goes_ahead:
                 if not publisher.may_acknowledge():
                     self._abandon(first, lapsed_in_doubt)
@@ -132,8 +141,7 @@ class Pipeline:
             with publisher.lock:
                 tickets.popleft()
                 publisher.is_awaiting = bool(tickets)
-            first.settled = True
-            first.wake.put(None)
+            first.settle()
 
     def _install(self, ticket: Ticket) -> None:
         ticket.database.install(ticket.root)
@@ -167,8 +175,7 @@ class Pipeline:
             publisher.is_awaiting = bool(tickets)
         for ticket in failed:
             ticket.error = error(ticket.pending.transaction)
-            ticket.settled = True
-            ticket.wake.put(None)
+            ticket.settle()
         publisher.pump_tight()
 
     def _pass_on(self) -> None:
@@ -181,6 +188,9 @@ class Pipeline:
         publisher = self.publisher
         if publisher.is_driven:
             publisher.pause(publisher.until_due())
+            return
+        ticket.is_slept_for = True
+        if ticket.settled:
             return
         try:
             ticket.wake.get(timeout=SLEEP_SECONDS)

@@ -24,6 +24,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from tandemdb.errors import undecodable_seen
@@ -130,8 +131,9 @@ class Publisher:
         self._tight = False
         self._tight_links: list[AnyLink] = []
         self._loose_links: list[AnyLink] = []
-        # Links to other processes: what a committing thread waits for.
+        # Links to other processes: what a committing thread waits for, if there are any.
         self._files: list[int] = []
+        self.has_files = False
         self._waiting = Waiting()
         self._polling = threading.Lock()
         self._deciding = threading.Lock()
@@ -173,7 +175,7 @@ class Publisher:
             if goes_ahead:
                 self._open = None
         if goes_ahead:
-            return lambda: self._await_visible(ticket)
+            return partial(self.pipeline.await_settled, ticket)
         self._alone = ticket
         self.pipeline.await_settled(ticket)
         return None
@@ -188,7 +190,7 @@ class Publisher:
             if transaction.database.head is not transaction.base:
                 raise base_abandoned()
             ticket = self.pipeline.find(transaction.base)
-        return None if ticket is None else lambda: self._await_base(ticket)
+        return None if ticket is None else partial(self._await_base, ticket)
 
     def installed(self, root: Root) -> None:
         pending = self.core.pending[0] if self.core.pending else None
@@ -500,11 +502,6 @@ class Publisher:
             if not self._pump(self._tight_links):
                 self.pause(min(remaining, self.until_due()))
 
-    def _await_visible(self, ticket: Ticket) -> None:
-        self.pipeline.await_settled(ticket)
-        if ticket.pending.level == "visible":
-            self.await_shown(ticket.pending.lsn, "sync")
-
     def _await_base(self, ticket: Ticket) -> None:
         try:
             self.pipeline.await_settled(ticket)
@@ -513,22 +510,20 @@ class Publisher:
 
     # What the pipeline needs.
 
-    @property
-    def has_files(self) -> bool:
-        """Whether acknowledgements come over sockets, so that waiting is a matter of the operating system."""
-        return bool(self._files)
-
-    def send_tight(self) -> None:
-        """Send what is ready to the synchronous secondaries."""
-        self._pump(self._tight_links, tick=not self._files)
-
-    def pump_tight(self) -> bool:
-        """Move what can be moved to and from the synchronous secondaries. Returns whether anything was."""
-        return self._pump(self._tight_links)
+    def pump_tight(self, tick: bool = True) -> bool:
+        """Move what can be moved to and, on a tick, from the synchronous secondaries. Returns whether anything was."""
+        moved = False
+        for link in self._tight_links:
+            if link.pump(tick):
+                moved = True
+        return moved
 
     def is_cut_off(self) -> bool:
         """Whether no synchronous secondary is linked."""
-        return all(link.is_cut for link in self._tight_links)
+        for link in self._tight_links:
+            if not link.is_cut:
+                return False
+        return True
 
     def mistrust_silent(self, pending: Pending) -> None:
         """Count those who have not acknowledged a pending commit as out of step until they have answered."""
@@ -625,6 +620,7 @@ class Publisher:
         self._tight = bool(self._tight_links)
         files = [link.fileno() for link in self._tight_links if isinstance(link, HasFile) and not link.is_cut]
         self._files = [file for file in files if file >= 0]  # A socket that another thread has closed has none.
+        self.has_files = bool(self._files)
         self._waiting = Waiting()
         for file in self._files:
             self._waiting.register(file)

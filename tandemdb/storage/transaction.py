@@ -499,7 +499,8 @@ class Transaction:
             self.close()
             wait()
             self.committed = True
-            database.install(root)
+            if database.root is not root:
+                database.install(root)
 
     def publish_unheld(self, root: Root) -> Callable[[], object] | None:
         """Publish a root where no commits are pending; return what the observer wants called after the end."""
