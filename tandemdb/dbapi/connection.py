@@ -200,7 +200,7 @@ class Connection(TransactionControl, Callbacks, Copying, Beyond):
                 cursor._execute(self, sql, parameters)
             return cursor
         with self._guard():
-            return new_cursor(self)._execute(self, sql, parameters)
+            return new_cursor(self)._run(self, sql, parameters)
 
     def executemany(self, sql: str, parameters: Iterable[Any], /) -> Cursor:
         """Open a cursor and run one statement with each set of parameters; see `Cursor.executemany`."""

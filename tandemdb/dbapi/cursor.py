@@ -204,7 +204,19 @@ class Cursor:
         connection = self._connection
         if connection._owner != get_ident():
             with connection._guard():
-                return self._execute(connection, sql, parameters)
+                return self._run(connection, sql, parameters)
+        try:  # `_run`, written out: a call takes a tenth of a short statement
+            run = connection._ready.get(sql)
+            if run is not None and type(parameters) is tuple and self._stream is None and run(self, parameters):
+                return self
+        except BaseException as error:
+            self._forget()
+            if not isinstance(error, TypeError) or isinstance(sql, str):
+                raise
+        return self._execute(connection, sql, parameters)
+
+    def _run(self, connection: Connection, sql: str, parameters: Any) -> Self:
+        """Run a statement by what the connection has ready for it, else the ordinary way."""
         try:
             run = connection._ready.get(sql)
             if run is not None and type(parameters) is tuple and self._stream is None and run(self, parameters):
