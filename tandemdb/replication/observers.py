@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tandemdb.storage import CommitObserver, Root, Transaction
 
 BACKLOG_COMMITS_MAX = 10_000
+CHANGES_MANY = 256
 IN_PLACE_COMMITS = 1 << 16
 """After so many commits the next one copies what it changes, and begins with new stamps."""
 
@@ -63,6 +64,8 @@ class LooseObserver:
         """Put the commit down. Not the root: held, it would keep each block that later commits replace."""
         changes, self._changes = self._changes, None
         backlog = self._backlog
+        if changes and (len(changes) > CHANGES_MANY or changes[0][0] == APPEND):
+            self._writer.own = 0  # What it wrote is older than what will be changed, as a secondary away should know.
         stamp = self._stamp_below_changes(root)
         if not changes or changes[0][0] == APPEND:
             self.publisher.take_over(root, changes or (), None, stamp=stamp)

@@ -248,3 +248,24 @@ def test_blocks_on_their_way_stay_as_they_were(monkeypatch: pytest.MonkeyPatch) 
     mirror.wait_for(connection.commit_token())
     assert_equal(connection._database, mirror._database)
     assert len(replica.status.plans) == before + 1, "what came did not fit: it was asked for anew"
+
+
+def test_a_mirror_that_was_away_is_sent_what_changed_meanwhile() -> None:
+    """Not what a large commit before had changed, though its blocks might be changed in place."""
+    connection, mirror = open_private(), tandemdb.connect(":memory:")
+    connection.executemany("INSERT INTO t (grp, name) VALUES (?, ?)", [(1, f"more {n}") for n in range(20_000)])
+    replica = connection.replicate_to(mirror, mode="async")
+    connection.execute("UPDATE t SET grp = 5 WHERE id = 7")
+    connection.execute("UPDATE t SET grp = grp + 1")
+    mirror.wait_for(connection.commit_token())
+    replica.cut()
+    for key in (10, 5_000, 15_000):
+        connection.execute("UPDATE t SET grp = -1 WHERE id = ?", (key,))
+    publisher = replica.link.publisher
+    publisher.status()
+    publisher.core.log.keep_above(connection.lsn)
+    replica.heal()
+    mirror.wait_for(connection.commit_token())
+    assert replica.status.plans[-1] == "blocks"
+    assert replica.status.blocks_planned == 3
+    assert_equal(connection._database, mirror._database)
