@@ -212,13 +212,19 @@ def to_value(value: Any, refuse: Callable[[], Exception]) -> Value:
 def bind_rows(shape: Shape, rows: Iterable[Any]) -> Iterable[Values]:
     """Bind one set of parameters after another, for executemany().
 
-    A list or tuple is checked in chunks, column by column: 0.02 us a value; where nothing needs binding it is returned
-    as it is. An iterator is taken one by one, because what it yields may depend on the rows that went in before.
+    A list or tuple is checked in chunks, column by column: 0.02 us a value; where nothing needs binding the rows are
+    returned as they are. An iterator is taken one by one, because what it yields may depend on the rows that went in
+    before.
     """
     if type(rows) in (list, tuple) and not shape.warned:
+        from tandemdb.planner.change.uniform_rows import UniformRows  # not with the module, which loads no planner
+
+        kinds: list[set[type]] = [set() for _ in shape.names]
         chunks = [rows[at : at + CHUNK_ROWS] for at in range(0, len(rows), CHUNK_ROWS)]  # type: ignore[index, arg-type]
-        if all(is_uniform(chunk, len(shape.names)) for chunk in chunks):
-            return rows
+        if all(is_uniform(chunk, kinds) for chunk in chunks):
+            uniform = UniformRows(rows)
+            uniform.kinds = kinds
+            return uniform
     return bind_each(shape, rows)
 
 
@@ -227,7 +233,7 @@ def bind_each(shape: Shape, rows: Iterable[Any]) -> Iterator[Values]:
     if type(rows) in (list, tuple):
         iterator = iter(rows)
         while chunk := list(islice(iterator, CHUNK_ROWS)):
-            if is_uniform(chunk, len(shape.names)) and not shape.warned:
+            if is_uniform(chunk, [set() for _ in shape.names]) and not shape.warned:
                 yield from chunk
             else:
                 for row in chunk:
@@ -239,7 +245,7 @@ def bind_each(shape: Shape, rows: Iterable[Any]) -> Iterator[Values]:
 
 def until_failure(rows: Iterable[Values], failures: list[BaseException]) -> Iterable[Values]:
     """End where the rows fail, so that those before it are run as sqlite3 runs them; the error is for the caller."""
-    return rows if type(rows) in (list, tuple) else up_to_failure(rows, failures)
+    return rows if isinstance(rows, (list, tuple)) else up_to_failure(rows, failures)
 
 
 def up_to_failure(rows: Iterable[Values], failures: list[BaseException]) -> Iterator[Values]:
@@ -251,16 +257,17 @@ def up_to_failure(rows: Iterable[Values], failures: list[BaseException]) -> Iter
         failures.append(error)
 
 
-def is_uniform(chunk: Sequence[Any], width: int) -> bool:
-    """Tell whether all rows are plain tuples or lists of this width, each column of one plain type or nearly."""
-    if base_types_adapted or not {*map(type, chunk)} <= {tuple, list} or {*map(len, chunk)} != {width}:
+def is_uniform(chunk: Sequence[Any], found: list[set[type]]) -> bool:
+    """Tell whether all rows are tuples or lists of one width, and their values plain; note each column's types."""
+    if base_types_adapted or not {*map(type, chunk)} <= {tuple, list} or {*map(len, chunk)} != {len(found)}:
         return False
-    return all(map(is_plain_column, zip(*chunk, strict=True)))
+    return all(map(is_plain_column, zip(*chunk, strict=True), found))
 
 
-def is_plain_column(column: tuple[Any, ...]) -> bool:
-    """Tell what `is_plain` would, quicker when the column is of one type."""
+def is_plain_column(column: tuple[Any, ...], found: set[type]) -> bool:
+    """Tell what `is_plain` would, quicker when the column is of one type; note the types."""
     kinds = {*map(type, column)}
+    found |= kinds
     if type(None) in kinds and len(kinds) == 2:
         kinds.remove(type(None))
         column = tuple([value for value in column if value is not None])

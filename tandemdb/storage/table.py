@@ -261,7 +261,7 @@ class Table(TableWriting):
 
         Args:
             unique: ids of secondary keys that must stay unique.
-            masks: the classes that each column of the records holds, from a caller who has looked.
+            masks: the classes that each column of the records holds, from a caller who has looked, at the keys too.
         Returns:
             False if one of those would not; nothing has changed then.
         Raises:
@@ -274,7 +274,7 @@ class Table(TableWriting):
         last = self.last_key()
         if last is not None and keys[0] <= last:
             raise DuplicateKey(self.id, keys[0])
-        if not all(map(lt, keys, keys[1:])):
+        if masks is None and not all(map(lt, keys, keys[1:])):
             raise DuplicateKey(self.id, next(high for low, high in pairwise(keys) if not low < high))
         listed = {key_id: self.keys[key_id].list_entries(keys, records) for key_id in unique}
         if not all(self.keys[key_id].has_room_for(entries) for key_id, entries in listed.items()):

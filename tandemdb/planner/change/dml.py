@@ -236,8 +236,7 @@ def run_checked(session: Session, plan: DmlPlan, roots: Sequence[Any], values: A
         try:
             if plan.calls_own:
                 session.write(plan.database)  # marked now, so that what they change is told from what is read here
-            with collector_paused():
-                batches = plan.run(roots, values, context)
+            batches = plan.run(roots, values, context)
         except BaseException as error:
             if session.statement_checks and getattr(error, "conflict_action", None) == "FAIL":
                 check_statement(session)

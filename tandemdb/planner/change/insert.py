@@ -71,6 +71,8 @@ class InsertEmitter(StatementEmitter):
         self.interrupted = False
         """Whether functions of the user's run between one change and the next."""
         self.rows_name = "many"
+        self.given_classes: Sequence[int] | None = None
+        """What the columns of the rows that a query gives may hold, if that is known."""
         self.chooses_rowid = False
         self.writer = ""
         """The name of the table's writer, if changes of it are written out."""
@@ -247,7 +249,9 @@ class InsertEmitter(StatementEmitter):
         query = self.binder.bind_select(node.source, None)
         self.check_width(len(query.columns))
         self.frame.body.append("    # The rows are made before the first is inserted.")
-        return self.queries.rows(query)
+        name = self.queries.rows(query)
+        self.given_classes = self.queries.row_classes
+        return name
 
     def name_rows(self, items: Any) -> None:
         """Give the list of the rows a name: none for a single row of expressions."""
@@ -272,10 +276,11 @@ class InsertEmitter(StatementEmitter):
         else:
             names = [f"g{place}" for place in range(len(self.targets))]
             given = [Code(name, HOLDS_ANY, True) for name in names]
+        held = self.given_classes if isinstance(items, str) else None
         codes, rowid = self.place_values(given)
         if not names or any(column.generated is not None for column in self.table.columns):
             return False
-        return write_batch(self, codes, rowid, names, otherwise)
+        return write_batch(self, codes, rowid, names, otherwise, held)
 
     def open_rows(self, items: Any) -> None:
         """Write the loop's head; afterwards `given` texts are available through `row_values`."""

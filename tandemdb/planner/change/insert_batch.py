@@ -29,6 +29,7 @@ from tandemdb.planner.bind.bound import (
 )
 from tandemdb.planner.change.row import OWN_CLASS, RowEmitter
 from tandemdb.planner.change.row_keys import ROWID_MAX
+from tandemdb.planner.change.uniform_rows import UniformRows
 from tandemdb.planner.emit.writer import Code
 from tandemdb.planner.runtime import values
 from tandemdb.storage.values import CLASS_BIT
@@ -41,7 +42,7 @@ REFUSED = 64
 
 def write_batch(
     emitter: InsertEmitter, codes: Sequence[Code | None], rowid: Code | None, names: Sequence[str],
-    otherwise: Callable[..., Any] | None,
+    otherwise: Callable[..., Any] | None, held: Sequence[int] | None = None,
 ) -> bool:  # fmt: skip
     """Write the road for rows that fit; `codes` are the columns' values over `names`.
 
@@ -50,6 +51,7 @@ def write_batch(
 
     Args:
         otherwise: what takes the rows if they do not fit; None stands for the loop that is written behind.
+        held: what the rows' columns may hold, if that is known; they are tuples then.
     """
     frame, table, row = emitter.frame, emitter.table, emitter.row
     allowed = [HOLDS_ANY] * len(names)
@@ -83,27 +85,29 @@ def write_batch(
               for c, code in zip(table.columns, codes, strict=True)]  # fmt: skip
     parts = [names[key_place] if part == row.key and key_place >= 0 else part for part in parts]
     rows = emitter.rows_name
-    wanted = ", ".join(f"({mask}, {function})" for mask, function in zip(allowed, functions, strict=True))
+    known = [mask if held and mask in CLASS_BIT.values() and not mask & ~right else 0
+             for mask, right in zip(held or [0] * len(names), allowed, strict=True)]  # fmt: skip
+    wanted = ", ".join(f"({', '.join(map(str, column))})" for column in zip(allowed, functions, known, strict=True))
     frame.emit(f"fitting, masks = {row.use(batch_columns)}({rows}, ({wanted},))")
     frame.emit(f"batch = None if masks is None else {row.use(batch_keys)}(fitting, {key_place}, high)")
     unpacked = f"({', '.join(names)},)"
     loop = f"for {row.key}, {unpacked} in zip(batch, fitting)"
     refused = f"any([{test} {loop}])" if test else ""
     if parts == list(names):
-        records = "list(map(tuple, fitting))"
+        records = "list(map(tuple, fitting))" if held is None else "fitting"
     elif row.key in parts:
         records = f"[({', '.join(parts)},) {loop}]"
     else:
         records = f"[({', '.join(parts)},) for {unpacked} in fitting]"
-    held = f"({', '.join(masks)},)"
+    columns = f"({', '.join(masks)},)"
     emitter.batches = True
     if otherwise is not None:
         frame.emit(f"if batch is None{' or ' + refused if refused else ''}:")
         frame.emit(f"    return {row.use(otherwise, 'row_by_row')}(roots, {rows}, context)")
-        frame.emit(f"keys, records, masks = batch, {records}, {held}")
+        frame.emit(f"keys, records, masks = batch, {records}, {columns}")
         return True
     frame.emit(f"if batch is not None{' and not ' + refused if refused else ''}:")
-    frame.emit(f"    keys, records, masks, {rows} = batch, {records}, {held}, ()")
+    frame.emit(f"    keys, records, masks, {rows} = batch, {records}, {columns}, ()")
     frame.emit("else:")
     frame.emit("    masks = None")
     return True
@@ -141,19 +145,24 @@ def condition_text(emitter: InsertEmitter, codes: Sequence[Code | None], names: 
 
 
 def batch_columns(
-    rows: Sequence[Sequence[Any]], wanted: Sequence[tuple[int, Callable[[Any], Any] | None]]
+    rows: Sequence[Sequence[Any]], wanted: Sequence[tuple[int, Callable[[Any], Any] | None, int]]
 ) -> tuple[Sequence[Sequence[Any]], list[int] | None]:
     """The rows with each column's affinity applied, and the classes that their columns hold then.
 
     Args:
-        wanted: for each column the classes it may hold, and what converts others.
+        wanted: for each column the classes it may hold, what converts others, and the class that it holds if that is
+            known and right (0 if not).
     Returns:
         None for the classes if a column holds one that it may not.
     """
     masks = []
     columns: list[Sequence[Any]] | None = None
-    for place, (allowed, convert) in enumerate(wanted):
-        held = held_classes(map(itemgetter(place), rows))
+    kinds = rows.kinds if isinstance(rows, UniformRows) else None
+    for place, (allowed, convert, known) in enumerate(wanted):
+        if known:
+            masks.append(known)
+            continue
+        held = held_classes(map(itemgetter(place), rows)) if kinds is None else classes_of(kinds[place])
         if held & ~allowed & ~REFUSED and convert is not None:
             if columns is None:
                 columns = list(zip(*rows, strict=True))
@@ -176,8 +185,13 @@ def converted(values: Sequence[Any], convert: Callable[[Any], Any], held: int) -
 
 def held_classes(values: Iterable[Any]) -> int:
     """The classes of values, with REFUSED for what is none."""
+    return classes_of(set(map(type, values)))
+
+
+def classes_of(kinds: Iterable[type]) -> int:
+    """The classes of values of these types, with REFUSED for what is none."""
     held = 0
-    for kind in set(map(type, values)):
+    for kind in kinds:
         held |= CLASS_BIT.get(kind, REFUSED)
     return held
 
