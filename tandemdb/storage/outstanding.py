@@ -15,6 +15,7 @@ next `CHANGES_AT_ONCE` changes made as they come.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tandemdb.storage.values import Key, Record
@@ -22,6 +23,8 @@ from tandemdb.storage.values import Key, Record
 if TYPE_CHECKING:
     from tandemdb.storage.location import LocationTable
     from tandemdb.storage.secondary import SecondaryKey
+
+FIRST = itemgetter(0)
 
 CHANGES_FEW = 8
 """Fewer changes than this are not worth waiting for."""
@@ -71,6 +74,8 @@ class Outstanding(list["LocationTable"]):
 
 def net_changes(changes: list[EntryChange]) -> list[EntryChange]:
     """What many changes come to, one of each record, by unique key."""
+    if len(set(map(FIRST, changes))) == len(changes):
+        return sorted(changes, key=FIRST)
     whole: dict[Key, EntryChange] = {}
     for change in changes:
         key = change[0]

@@ -19,7 +19,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from itertools import chain, compress, repeat
-from operator import itemgetter
+from operator import itemgetter, not_
 from typing import Any, TypeAlias
 
 from tandemdb.storage.block import BLOCK_RECORDS_MAX, Block, Stamp, next_stamp
@@ -38,6 +38,8 @@ RUNS_MIN = 8
 DISTINCT_STEPS_MAX = 100
 """Up to so many distinct values are counted one by one; beyond, a sample of blocks gives an estimate."""
 
+
+FIRST, SECOND, THIRD = itemgetter(0), itemgetter(1), itemgetter(2)
 
 Entries: TypeAlias = "list[tuple[list[Any], list[Key]]]"
 """Stored values and unique keys of many records, two parallel lists for each rank."""
@@ -336,19 +338,13 @@ class SecondaryKey:
         if type(outstanding) is not Outstanding:
             return
         made = self.copy_for(outstanding)
-        gone: list[tuple[Key, Record]] = []
-        come: list[tuple[Key, Record]] = []
-        for key, old, new in net_changes(outstanding.changes):
-            if old is not None and new is not None and not self.touched_by(old, new):
-                continue
-            if old is not None:
-                gone.append((key, old))
-            if new is not None:
-                come.append((key, new))
+        changes = net_changes(outstanding.changes)
+        gone = [change for change in changes if change[1] is not None]
         if gone:
-            made.remove_many(*map(list, zip(*gone, strict=True)))
+            made.remove_many(list(map(FIRST, gone)), list(map(SECOND, gone)))
+        come = [change for change in changes if change[2] is not None]
         if come:
-            made.add_many(*map(list, zip(*come, strict=True)))
+            made.add_many(list(map(FIRST, come)), list(map(THIRD, come)))
         if len(outstanding.changes) < CHANGES_FEW:
             self.patience = CHANGES_AT_ONCE
         self.gap = self.distinct = None
@@ -683,9 +679,13 @@ def leave(segment: LocationTable, gone: set[Key], stamp: Stamp) -> LocationTable
     values: list[Any] = []
     keys: list[Key] = []
     for block in segment.blocks():
-        stays = [key not in gone for key in block.records]
-        values += compress(block.keys, stays)
-        keys += compress(block.records, stays)
+        goes = list(map(gone.__contains__, block.records))
+        if True in goes:
+            values += compress(block.keys, map(not_, goes))
+            keys += compress(block.records, map(not_, goes))
+        else:
+            values += block.keys
+            keys += block.records
     return build_location(values, keys, stamp, BUILD_FILL)
 
 

@@ -44,6 +44,7 @@ from tandemdb.planner.emit.writer import Code, Frame, Generator
 from tandemdb.planner.schema.schema import Table
 from tandemdb.planner.syntax import ast
 from tandemdb.storage.changes import UPDATE
+from tandemdb.storage.outstanding import CHANGES_MAX, Outstanding
 
 TYPE_OF_CLASS = {HOLDS_INT: "int", HOLDS_FLOAT: "float", HOLDS_TEXT: "str"}
 
@@ -241,19 +242,33 @@ class UpdateRow:
         frame, changed = self.frame, self.changed_columns(assigned)
         tests = self.class_tests(changed)
         call = self.replacing(key, record, assigned)
-        if not self.writer or not self.place or tests is None or self.moved_keys(changed):
+        if not self.writer or not self.place or tests is None:
             frame.emit(call)
             return
         page, block, index = self.spot
         table, writer, name = self.row.writable, self.writer, self.generator.name("changed")
         frame.emit(f"{name} = {table}.location.pages[{page}].blocks[{block}]")
         own = [f"{writer}.undo is not None", f"{name}.stamp >= {table}.stamp", f"{name}.digest is None", *tests]
+        waiting = []
+        for key_id in self.moved_keys(changed):
+            waiting.append(self.generator.name("waiting"))
+            kind = self.generator.helper(Outstanding)
+            own.append(f"type({waiting[-1]} := {table}.keys[{key_id}].segments) is {kind}")
+            own.append(f"len({waiting[-1]}.changes) < {CHANGES_MAX}")
         frame.emit(f"if {' and '.join(own)}:")
-        undo = f"{UPDATE}, {self.table.id}, {page}, {block}, {index}, {key}, {old}, {table}.count"
-        frame.emit(f"    {writer}.undo.append(({undo}))")
+        undo = f"({UPDATE}, {self.table.id}, {page}, {block}, {index}, {key}, {old}, {table}.count)"
+        if waiting:
+            frame.emit(f"    {writer}.changing = {undo}")
+        else:  # One step, which may be taken back done or not: nothing is left half done.
+            frame.emit(f"    {writer}.undo.append({undo})")
         frame.emit(f"    {name}.records[{index}] = {record}")
         frame.emit(f"    if {writer}.changes is not None:")
         frame.emit(f"        {writer}.changes.append(({UPDATE}, {self.table.id}, {name}.number, {key}, {record}))")
+        for changes in waiting:
+            frame.emit(f"    {changes}.changes.append(({key}, {old}, {record}))")
+        if waiting:
+            frame.emit(f"    {writer}.undo.append({writer}.changing)")
+            frame.emit(f"    {writer}.changing = None")
         frame.emit("else:")
         frame.emit(f"    {call}")
 
