@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import select
 import socket
 
 import pytest
 
+import tandemdb
 from tandemdb.replication.network import waiting
+from tandemdb.replication.network.polling import READABLE, WRITABLE, SelectPoll
 from tandemdb.replication.network.waiting import LOOK_SECONDS, SKIPPED_MAX, SKIPPED_MIN, Waiting
+from tandemdb.replication.node import Node
+from tandemdb.replication.replica import wait_for_token
+from tandemdb.storage import Database
 
 
 class World:
@@ -72,7 +78,10 @@ def test_to_look_in_vain_again_and_again_becomes_rare(monkeypatch: pytest.Monkey
     assert world.sleeps == before  # Once it is not in vain, it goes on.
 
 
-def test_sockets_are_waited_for() -> None:
+@pytest.mark.parametrize("by", ["poll", "select"])
+def test_sockets_are_waited_for(by: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if by == "select":
+        monkeypatch.delattr("select.poll", raising=False)
     ours, theirs = socket.socketpair()
     with ours, theirs:
         patient = Waiting()
@@ -84,3 +93,33 @@ def test_sockets_are_waited_for() -> None:
             ours.recv(1)
         theirs.close()
         assert patient.wait(1.0)
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_nodes_need_no_poll(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows, which has none."""
+    monkeypatch.delattr("select.poll", raising=False)
+    node = Node(Database("shop"))
+    node.start()
+    try:
+        connection = tandemdb.connect(":memory:", isolation_level=None)
+        connection.execute("CREATE TABLE t (a)")
+        connection.replicate_to(str(node.address), mode=mode)
+        connection.executemany("INSERT INTO t VALUES (?)", [(n,) for n in range(1000)])
+        wait_for_token(node.database, connection.commit_token())
+        assert node.database.digest() == connection.digest()
+    finally:
+        node.stop()
+
+
+def test_select_tells_what_poll_does() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        for waiting_for in (select.poll(), SelectPoll()) if hasattr(select, "poll") else (SelectPoll(),):
+            waiting_for.register(ours, READABLE)
+            assert waiting_for.poll(1) == []
+            waiting_for.register(ours.fileno(), READABLE | WRITABLE)
+            assert waiting_for.poll(1) == [(ours.fileno(), WRITABLE)]
+            theirs.send(b"x")
+            assert waiting_for.poll(1000) == [(ours.fileno(), READABLE | WRITABLE)]
+            ours.recv(1)

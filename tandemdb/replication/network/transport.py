@@ -12,7 +12,6 @@ FRAME_SECONDS.
 
 from __future__ import annotations
 
-import select
 import socket
 import ssl
 import time
@@ -24,6 +23,7 @@ from tandemdb.replication.core.messages import Frame
 from tandemdb.replication.errors import LinkLost, ProtocolError
 from tandemdb.replication.network import wire
 from tandemdb.replication.network.address import Address
+from tandemdb.replication.network.polling import READABLE, WRITABLE, make_poll
 from tandemdb.replication.network.waiting import Waiting
 
 CONNECT_SECONDS = 5.0
@@ -155,7 +155,7 @@ class Channel:
             return True
         wants_out = bool(self._unsent)
         if wants_out != self._polls_out:
-            events = select.POLLIN | select.POLLOUT if wants_out else select.POLLIN
+            events = READABLE | WRITABLE if wants_out else READABLE
             self._waiting.register(self.socket.fileno(), events)
             self._polls_out = wants_out
         try:
@@ -248,16 +248,16 @@ def accept_tls(context: ssl.SSLContext, connected: socket.socket, seconds: float
     deadline = time.monotonic() + seconds
     wrapped = context.wrap_socket(connected, server_side=True, do_handshake_on_connect=False)
     wrapped.setblocking(False)
-    waiting = select.poll()
+    waiting = make_poll()
     while True:
-        wanted = select.POLLIN
+        wanted = READABLE
         try:
             wrapped.do_handshake()
             return wrapped
         except ssl.SSLWantReadError:
             pass  # More is to come.
         except ssl.SSLWantWriteError:
-            wanted = select.POLLOUT
+            wanted = WRITABLE
         except BaseException:
             wrapped.close()
             raise

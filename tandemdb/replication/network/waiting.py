@@ -10,8 +10,9 @@ twice as many waits go by before the next try.
 
 from __future__ import annotations
 
-import select
 import time
+
+from tandemdb.replication.network.polling import READABLE, make_poll
 
 LOOK_SECONDS = 0.0005
 SKIPPED_MIN, SKIPPED_MAX = 4, 64
@@ -21,12 +22,12 @@ class Waiting:
     """What one thread waits for, by file number."""
 
     def __init__(self) -> None:
-        self._poll = select.poll()
+        self._poll = make_poll()
         self._comes_soon = False
         self._to_skip = 0
         self._skipped = 0
 
-    def register(self, file: int, events: int = select.POLLIN) -> None:
+    def register(self, file: int, events: int = READABLE) -> None:
         """Wait for this file too, or for other events of it: poll()'s."""
         self._poll.register(file, events)
 
