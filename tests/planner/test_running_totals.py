@@ -26,6 +26,16 @@ QUERIES = [
     "select h, count(*) from t group by h",
     "select count(*), sum(n) from (select h, count(*) as n from t group by h)",
     "select h from t group by h",
+    "select rowid, sum(r) over (order by rowid) from t",
+    "select row_number() over w, sum(r) over w, sum(h) over w from t window w as (partition by g order by rowid)",
+    "select g, sum(h) over (partition by h order by g rows unbounded preceding) from t order by rowid",
+    "select g, sum(r) over w, sum(h) over w, max(h) over w from t window w as (partition by h order by g)",
+    "select sum(h) over w, rank() over w from t window w as (partition by g order by h rows unbounded preceding)",
+    "select sum(g) over (order by rowid), total(r) over (order by rowid), avg(r) over (order by rowid) from t",
+    "select sum(r) over (order by rowid desc), count(*) over () from t",
+    "select sum(h * 4000000000000000) over (order by rowid) from t where h > 50",
+    "select count(*), sum(r) from t where h between 3 and 40",
+    "select rowid, r from t where h > 50",
 ]
 
 

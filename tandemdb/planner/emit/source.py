@@ -38,7 +38,7 @@ from tandemdb.planner.emit.narrowing import narrowed_lists
 from tandemdb.planner.emit.pipeline import Pipeline
 from tandemdb.planner.emit.writer import Code
 from tandemdb.planner.runtime import values
-from tandemdb.planner.runtime.kept import finder, records_by, rows_under
+from tandemdb.planner.runtime.kept import finder, records_by, records_under, rows_under
 
 if TYPE_CHECKING:
     from tandemdb.planner.emit.query import QueryEmitter
@@ -300,6 +300,10 @@ class SourceReader:
         if path.cover:
             self.pipeline.loop(self.source.variable, keys)
             self.cover()
+        elif not path.terms and path.kind == "key" and self.generator.narrows and not self.source.uses_key:
+            self.generator.needs_context = True
+            maker = self.generator.helper(records_under)
+            self.pipeline.loop(self.target, f"{maker}(context, {self.table}, {keys})")
         else:
             self.pipeline.loop(self.target, f"{many}({keys})")
 

@@ -45,7 +45,7 @@ from tandemdb.planner.emit.aggregate import AggregateSink
 from tandemdb.planner.emit.order import PLAIN_CLASSES, OrderEmitter, write_sort
 from tandemdb.planner.emit.pipeline import COLUMN, Pipeline
 from tandemdb.planner.emit.writer import Code
-from tandemdb.planner.functions.aggregates import integer_overflow
+from tandemdb.planner.functions.aggregates import integer_overflow, running_sums, running_whole_sums
 from tandemdb.planner.runtime import helpers as runtime
 from tandemdb.planner.runtime.values import INTEGER_MAX, INTEGER_MIN
 from tandemdb.planner.syntax.tree import without_slots
@@ -77,7 +77,7 @@ class WindowLoop:
     """
 
     __slots__ = ("queries", "core", "pipeline", "order", "generator", "frame", "partition_by", "order_by", "has_peers",
-                 "codes", "before", "shared", "own", "numbering", "counter", "items")  # fmt: skip
+                 "codes", "before", "shared", "own", "numbering", "counter", "items", "beside")  # fmt: skip
 
     def __init__(self, queries: QueryEmitter, core: Core, pipeline: Pipeline, order: OrderEmitter) -> None:
         self.queries = queries
@@ -95,6 +95,8 @@ class WindowLoop:
         self.own: list[str] = []
         self.numbering = ""
         self.items = ""
+        self.beside: dict[str, str] = {}
+        """Names of values that are made for all rows at once, each with the list of them."""
 
     # ---- what the loop can do
 
@@ -207,7 +209,10 @@ class WindowLoop:
             items = peers
         else:
             self.own = self.shared + self.own
-        if self.numbering and items == self.items:
+        if self.beside:
+            target = f"({target}, {', '.join(self.beside)})"
+            items = f"zip({items}, {', '.join(self.beside.values())})"
+        if self.numbering and not (self.shared and self.has_peers):
             target, items = f"{self.numbering}, {target}", f"enumerate({items}, 1)"
         elif self.numbering:
             self.own.insert(0, f"{self.numbering} += 1")
@@ -237,7 +242,31 @@ class WindowLoop:
             self.frame.emit(f"{name} = {found.text}")
             return name, found.classes
         lines = self.own if call.frame is not None and call.frame.unit == "ROWS" else self.shared
+        if lines is self.own or not self.has_peers:
+            classes = self.accumulated(call, name, target)
+            if classes:
+                return name, classes
         return name, self.running(call, name, lines)
+
+    def accumulated(self, call: WindowCall, name: str, target: str) -> int:
+        """Sums of the rows so far of values that are all there, made at once; their classes, 0 where that cannot be."""
+        if call.name != "sum" or self.shared_with_peers():
+            return 0
+        code = self.queries.expressions.value(call.arguments[0])
+        if code.classes not in (HOLDS_INT, HOLDS_FLOAT):
+            return 0
+        function = running_sums if code.classes == HOLDS_FLOAT else running_whole_sums
+        sums = self.generator.name("sums")
+        self.frame.emit(
+            f"{sums} = {self.generator.helper(function)}([{code.text} for {target} in {self.items}])"
+        )
+        self.beside[name] = sums
+        return HOLDS_INT if code.classes == HOLDS_INT else HOLDS_FLOAT | HOLDS_NULL
+
+    def shared_with_peers(self) -> bool:
+        """Whether other functions of the loop give rows of equal order one value."""
+        frames = [call.frame for call in self.core.windows if call.function is not None and not is_whole(call)]
+        return self.has_peers and any(frame is None or frame.unit != "ROWS" for frame in frames)
 
     def number(self) -> str:
         if not self.numbering:

@@ -123,6 +123,23 @@ def add_in_order(values: Iterable[float]) -> float:
     return deque(accumulate(values, initial=0.0), 1)[0]
 
 
+def running_sums(values: Sequence[float]) -> list[float | None]:
+    """The sum of reals up to each of them; NULL from where it is NaN, which it then stays."""
+    totals: list[float | None] = list(accumulate(values, initial=0.0))
+    del totals[0]
+    if totals and totals[-1] != totals[-1]:
+        return [total if total == total else None for total in totals]
+    return totals
+
+
+def running_whole_sums(values: Sequence[int]) -> list[int]:
+    """The sum of integers up to each of them, none of which may need more than 64 bits."""
+    totals = list(accumulate(values))
+    if totals and not INTEGER_MIN <= min(totals) <= max(totals) <= INTEGER_MAX:
+        raise integer_overflow()
+    return totals
+
+
 def integer_overflow() -> OperationalError:
     """The error of a sum beyond 64 bits."""
     return OperationalError("integer overflow", code="SQLITE_ERROR")

@@ -30,6 +30,8 @@ KEPT_RECORDS_MAX = 500_000
 """Of a larger table nothing is kept but what was asked of its keys: a dictionary takes about 100 bytes a record."""
 FINDS_PART = 0.25
 """Look-ups by the unique key, as a share of the records, from which on a dictionary costs less."""
+MANY_KEYS = 64
+"""Fewer records are found in the table itself."""
 UNDER_MAX = 100_000
 """Values asked of a key whose answers are kept; then all are forgotten."""
 
@@ -144,6 +146,16 @@ def finder(context: Any, table: Any, finds: int) -> Callable[[Any], Record | Non
         found = dict(zip(keys, chain.from_iterable(lists), strict=True))
         put(shelf, "find", found)
     return found.get  # type: ignore[no-any-return]
+
+
+def records_under(context: Any, table: Any, keys: list[Any]) -> list[Record]:
+    """The records under unique keys that a secondary key brought: many through the dictionary, where it is kept."""
+    if len(keys) < MANY_KEYS:
+        return table.find_many(keys)  # type: ignore[no-any-return]
+    find = finder(context, table, len(keys))
+    if find == table.find:
+        return table.find_many(keys)  # type: ignore[no-any-return]
+    return list(map(find, keys))  # type: ignore[arg-type]
 
 
 class RowsUnder(dict[Any, Rows]):
