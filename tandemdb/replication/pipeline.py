@@ -64,10 +64,10 @@ class Pipeline:
         self.tickets: deque[Ticket] = deque()
         self._leading = threading.Lock()
 
-    def enter(self, pending: Pending, transaction: Transaction, root: Root, goes_ahead: bool) -> Ticket:
+    def enter(self, pending: Pending, transaction: Transaction, root: Root, goes_ahead: bool, now: float) -> Ticket:
         """Give a commit a ticket; if it goes ahead, the next transaction begins on it. The lock is held."""
         publisher = self.publisher
-        deadline = publisher.clock() + publisher.timeout_seconds
+        deadline = now + publisher.timeout_seconds
         ticket = Ticket(pending, transaction.database, root, goes_ahead, deadline)
         if goes_ahead:
             transaction.database.head = root

@@ -119,6 +119,8 @@ class Publisher:
         self._parked: list[tuple[str, Frame]] = []
         self._change_bytes = 32
         self._open: Sequence[Change] | None = None
+        # Until then a transaction of which nothing was sent yet may stay so: see `Limits.gather_seconds`.
+        self._gather_until = float("-inf")
         self._digest: int | None = None
         # The ticket of the thread that holds the writer's place while it waits.
         self._alone: Ticket | None = None
@@ -161,19 +163,30 @@ class Publisher:
         if not self._tight:
             return None
         level = chosen_level() or self.core.limits.acknowledge
-        if level != "none" and self.core.missing():
-            self._check_secondaries()
-        if self.core.is_joining():
-            self._let_join()
+        if not self.core.is_steady():
+            if level != "none" and self.core.missing():
+                self._check_secondaries()
+            if self.core.is_joining():
+                self._let_join()
         # One that was prepared before is of a secondary, which shows its commits one by one.
         goes_ahead = self.goes_ahead and not transaction.closed
+        now = self.clock()
         with self.lock:
             if goes_ahead and transaction.database.head is not transaction.base:
                 raise base_abandoned()
-            pending = self.core.complete(LSN(lsn), changes, self._digest, self.clock(), level)
-            ticket = self.pipeline.enter(pending, transaction, root, goes_ahead)
+            pending = self.core.complete(LSN(lsn), changes, self._digest, now, level)
+            self._gather_until = now + self.core.limits.gather_seconds
             if goes_ahead:
                 self._open = None
+            ticket = None
+            if self.pipeline.tickets or not self._files:
+                ticket = self.pipeline.enter(pending, transaction, root, goes_ahead, now)
+            self.is_awaiting = True
+        if ticket is None:
+            # Nobody waits, so nobody can undo it: what is yet to be done here is done while it is on its way.
+            self._send_at_once(pending)
+            with self.lock:
+                ticket = self.pipeline.enter(pending, transaction, root, goes_ahead, now)
         if goes_ahead:
             return partial(self.pipeline.await_settled, ticket)
         self._alone = ticket
@@ -246,13 +259,16 @@ class Publisher:
 
         Changes that come fast go in batches; one alone goes at once.
         """
-        now = self.clock()
         with self.lock:
             if transaction.database.head is not transaction.base:
                 return  # What it builds on was abandoned: it cannot be committed.
             self._open = changes
+            now = self.clock()
+            if now < self._gather_until and len(changes) < self.core.limits.update_batch:
+                return
             sent = self.core.changed(changes, now)
         if sent:
+            self._gather_until = float("-inf")
             for link in self._tight_links:
                 link.pump(tick=False)
 
@@ -417,7 +433,7 @@ class Publisher:
             now = self.clock()
             self.core.tick(now)
             changes = self._open
-            if changes and self._files:
+            if changes and self._files and self._alone is None:
                 # What was gathered of a transaction that stays open after all.
                 self.core.changed(changes, now)
 
@@ -501,6 +517,15 @@ class Publisher:
                 return
             if not self._pump(self._tight_links):
                 self.pause(min(remaining, self.until_due()))
+
+    def _send_at_once(self, pending: Pending) -> None:
+        try:
+            self._pump(self._tight_links, tick=False)
+        except BaseException:
+            with self.lock:
+                self.is_awaiting = False
+                self.core.abandon(pending)
+            raise
 
     def _await_base(self, ticket: Ticket) -> None:
         try:

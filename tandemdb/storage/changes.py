@@ -128,13 +128,16 @@ class Writer:
 class StreamedChanges(list[Change]):
     """A change log that also hands each change on as it is made (tightly coupled replication)."""
 
-    def __init__(self, send: Callable[[Change], None]) -> None:
-        super().__init__()
-        self.send = send
+    __slots__ = ("changed", "transaction")
+
+    def __init__(self, changed: Callable[[Any, Change], None], transaction: Callable[[], Any]) -> None:
+        self.changed = changed
+        # A weak reference: a transaction that is dropped must release the lock at once, not when cycles are collected.
+        self.transaction = transaction
 
     def append(self, change: Change) -> None:
-        super().append(change)
-        self.send(change)
+        list.append(self, change)
+        self.changed(self.transaction(), change)
 
 
 class CommitObserver(Protocol):

@@ -435,12 +435,7 @@ class Transaction:
         """Begin to log changes, for the observer."""
         observer: Any = self.database.observer
         changed = getattr(observer, "changed", None)
-        if changed is None:
-            self.changes = []
-        else:
-            # Weakly: a transaction that is dropped must release the lock at once, not when cycles are collected.
-            this = ref(self)
-            self.changes = StreamedChanges(lambda change: changed(this(), change))
+        self.changes = [] if changed is None else StreamedChanges(changed, ref(self))
         self.writer.changes = self.changes
         try:
             observer.started(self)

@@ -34,6 +34,9 @@ State = Literal["asking", "walking", "copying", "following", "in step", "lost", 
 SESSION_MODULUS = 1 << 16
 PLANS_MAX = 16
 
+make = tuple.__new__
+"""Builds a named tuple in half the time that calling its class takes."""
+
 
 @dataclass
 class Peer:
@@ -96,7 +99,7 @@ class Peer:
 
     def frame(self, epoch: Epoch, message: Message, now: float) -> Frame:
         """Number a message for the link."""
-        frame = Frame(self.session, epoch, self.sequence, message)
+        frame: Frame = make(Frame, (self.session, epoch, self.sequence, message))
         self.sequence += 1
         self.sent_at = now
         return frame

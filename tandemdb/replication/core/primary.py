@@ -66,8 +66,12 @@ from tandemdb.replication.errors import ReplicationError
 if TYPE_CHECKING:
     from tandemdb.storage import Root
 
+# What all secondaries have applied one by one may stay in the log until it is so many commits, or bytes.
+TRIM_COMMITS = 32
+TRIM_BYTES = 1 << 16
 
-@dataclass
+
+@dataclass(slots=True)
 class Pending:
     """A transaction that waits for acknowledgements: complete, not installed."""
 
@@ -141,8 +145,21 @@ class Primary:
         """Tell whether this commit's completion carries the digest of all blocks."""
         every = self.limits.digest_every
         if every is None:
-            every = 1 if self.synchronous() else 0
+            return self.has_synchronous()
         return every > 0 and lsn % every == 0
+
+    def has_synchronous(self) -> bool:
+        for peer in self.peers.values():
+            if peer.mode == "sync":
+                return True
+        return False
+
+    def is_steady(self) -> bool:
+        """Whether all synchronous secondaries are in step: then none is missing, and none about to join."""
+        for peer in self.peers.values():
+            if peer.state != "in step" and peer.mode == "sync":
+                return False
+        return True
 
     def missing(self) -> int:
         """Count how many secondaries in step a synchronous commit lacks; 0 means that it may go ahead."""
@@ -356,7 +373,7 @@ class Primary:
             self.fence(frame.epoch)
             return
         peer.heard_at = now
-        if isinstance(message, Position):
+        if type(message) is Position:
             if peer.opens_session(frame.session):
                 peer.open_session(frame.session)
                 self._walks.pop(name, None)
@@ -372,7 +389,7 @@ class Primary:
         peer = self.peers.get(name)
         if peer is None or peer.state == "lost" or peer.session < 0:
             return None
-        message = self._next_message(peer)
+        message = peer.queue.popleft() if peer.queue else self._next_message(peer)
         return None if message is None else peer.frame(self.identity.epoch, message, now)
 
     def tick(self, now: float) -> None:
@@ -541,7 +558,7 @@ class Primary:
             self._ship(peer, walk.root, walk.differing, compared=True)
 
     def _dispatch(self, peer: Peer, message: Message) -> None:
-        if isinstance(message, Ack | BackupComplete):
+        if isinstance(message, (Ack, BackupComplete)):  # Not a union: that takes three times as long.
             self._acknowledged(peer, message)
         elif isinstance(message, TableDigests):
             if peer.name in self._walks:
@@ -563,22 +580,34 @@ class Primary:
     def _acknowledged(self, peer: Peer, message: Ack | BackupComplete) -> None:
         if not peer.attentive:
             return
-        received = message.received_lsn if isinstance(message, Ack) else message.lsn
-        applied = message.applied_lsn if isinstance(message, Ack) else message.lsn
-        received = max(applied, self._note_acknowledged(peer, received, message.transaction))
-        peer.received_lsn = LSN(max(peer.received_lsn, received))
-        peer.applied_lsn = LSN(max(peer.applied_lsn, applied))
-        self._join(peer)
-        self._trim()
+        lingering = 0
+        if isinstance(message, Ack):
+            received, number, applied, _ = message
+            lingering = TRIM_COMMITS
+        else:
+            number, received, _ = message
+            applied = received
+        received = max(applied, self._note_acknowledged(peer, received, number))
+        if received > peer.received_lsn:
+            peer.received_lsn = received
+        if applied > peer.applied_lsn:
+            peer.applied_lsn = applied
+        if peer.state == "following":
+            self._join(peer)
+        log = self.log
+        if applied - log.base.lsn > lingering or log.bytes > TRIM_BYTES:
+            self._trim()
 
     def _note_acknowledged(self, peer: Peer, lsn: LSN, transaction: int) -> LSN:
         """Note that a secondary has all up to a transaction, at this LSN. Returns up to which LSN that is so.
 
         What was abandoned meanwhile bears a lower number than what has taken its LSN.
         """
-        have = LSN(min(lsn, self.log.last_lsn))
-        if lsn <= self.log.last_lsn and (self._number_at(lsn) or 0) > transaction:
-            return LSN(0)
+        have = self.log.last_lsn
+        if lsn <= have:
+            if (self._number_at(lsn) or 0) > transaction:
+                return LSN(0)
+            have = lsn
         for pending in self.pending:
             if pending.lsn > lsn or pending.transaction > transaction:
                 break
@@ -601,8 +630,6 @@ class Primary:
                     self._send_pending(peer, pending)
 
     def _next_message(self, peer: Peer) -> Message | None:
-        if peer.queue:
-            return peer.queue.popleft()
         if peer.images is not None:
             return self._next_image(peer)
         if peer.state != "following" or peer.sent_lsn >= self.log.last_lsn:
