@@ -72,7 +72,7 @@ class FileDatabase(Database):
             except standard_library().Error as error:
                 reraise(error)
             finally:
-                self.lock.release()
+                self.unlock()
         return str(self.file.real.execute("PRAGMA journal_mode").fetchone()[0])
 
 
@@ -187,7 +187,7 @@ class File:
             try:
                 self.reload()
             finally:
-                self.database.lock.release()
+                self.database.unlock()
 
     def reload(self) -> None:
         """Take over what another program wrote; the caller holds the writer lock.

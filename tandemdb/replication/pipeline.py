@@ -36,7 +36,18 @@ SLEEP_SECONDS = 0.25
 class Ticket:
     """One commit that waits. `error` is what its committer is told; once `settled`, nothing changes any more."""
 
-    __slots__ = ("database", "deadline", "error", "goes_ahead", "is_slept_for", "pending", "root", "settled", "wake")
+    __slots__ = (
+        "database",
+        "deadline",
+        "error",
+        "goes_ahead",
+        "has_left",
+        "is_slept_for",
+        "pending",
+        "root",
+        "settled",
+        "wake",
+    )
 
     def __init__(self, pending: Pending, database: Database, root: Root, goes_ahead: bool, deadline: float) -> None:
         self.pending = pending
@@ -47,13 +58,8 @@ class Ticket:
         self.settled = False
         self.error: ReplicationError | None = None
         self.is_slept_for = False
+        self.has_left = False
         self.wake: queue.SimpleQueue[None] = queue.SimpleQueue()
-
-    def settle(self) -> None:
-        """Let nothing change any more, and whoever waits go on."""
-        self.settled = True
-        if self.is_slept_for:
-            self.wake.put(None)
 
 
 class Pipeline:
@@ -62,6 +68,8 @@ class Pipeline:
     def __init__(self, publisher: Publisher) -> None:
         self.publisher = publisher
         self.tickets: deque[Ticket] = deque()
+        # Settled ones whose threads sleep. They are woken one by the other: all at a time would wait for each other.
+        self._to_wake: deque[Ticket] = deque()
         self._leading = threading.Lock()
 
     def enter(self, pending: Pending, transaction: Transaction, root: Root, goes_ahead: bool, now: float) -> Ticket:
@@ -101,6 +109,9 @@ class Pipeline:
                 else:
                     looks = True
                     self._sleep(ticket)
+            ticket.has_left = True
+            if self._to_wake:
+                self._wake_next()
         except BaseException:
             with self._leading:
                 if not ticket.settled:
@@ -141,7 +152,9 @@ class Pipeline:
             with publisher.lock:
                 tickets.popleft()
                 publisher.is_awaiting = bool(tickets)
-            first.settle()
+            self._settle(first)
+        if self._to_wake:
+            self._wake_next()
 
     def _install(self, ticket: Ticket) -> None:
         ticket.database.install(ticket.root)
@@ -175,8 +188,24 @@ class Pipeline:
             publisher.is_awaiting = bool(tickets)
         for ticket in failed:
             ticket.error = error(ticket.pending.transaction)
-            ticket.settle()
+            self._settle(ticket)
+        self._wake_next()
         publisher.pump_tight()
+
+    def _settle(self, ticket: Ticket) -> None:
+        ticket.settled = True
+        if ticket.is_slept_for:
+            self._to_wake.append(ticket)
+
+    def _wake_next(self) -> None:
+        """Wake the next thread whose commit is settled; it wakes the one after it."""
+        to_wake = self._to_wake
+        try:
+            while (ticket := to_wake.popleft()).has_left:
+                pass
+        except IndexError:
+            return
+        ticket.wake.put(None)
 
     def _pass_on(self) -> None:
         """Let the thread of the oldest ticket lead."""

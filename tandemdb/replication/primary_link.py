@@ -6,6 +6,9 @@
 While commits follow each other the link's own thread sleeps in slices instead of waiting for the socket, or every
 acknowledgement would wake two threads that then fight for the interpreter. It ships blocks, which a committing thread
 never does.
+
+Of several committing threads one sends for all: who finds the link in use leaves its frames to whoever uses it, who
+looks again before it goes.
 """
 
 from __future__ import annotations
@@ -42,6 +45,8 @@ class PrimaryLink:
         self.reason = ""
         self._clock = clock
         self._lock = threading.RLock()
+        # Whether there may be frames to send that whoever holds the lock has not seen.
+        self._is_due = False
         self._committed_at = -1.0
 
     def run(self) -> None:
@@ -63,14 +68,22 @@ class PrimaryLink:
                 # A committing thread waits for its answer at the socket: taken here, it would wait on.
                 awaited = self._sender.is_awaiting and self.peer is not None and self.peer.mode == "sync"
                 self._pump(ships_blocks=True, receives=not awaited)
+            if self._is_due:
+                self._send_due()
 
     def pump(self, tick: bool = True) -> bool:
         """Send what is ready and, on a tick, take what has come; never waits. Returns whether anything moved."""
         if self.is_cut:
             return False
         self._committed_at = self._clock()
+        if not tick:
+            self._is_due = True
+            return self._send_due()
         with self._lock:
-            return self._pump(ships_blocks=False, receives=tick)
+            moved = self._pump(ships_blocks=False, receives=True)
+        if self._is_due:
+            self._send_due()
+        return moved
 
     def due_at(self) -> float | None:
         """Tell when the next frame arrives: nobody knows."""
@@ -93,6 +106,17 @@ class PrimaryLink:
     def cut(self) -> None:
         """Close the link."""
         self.lose(LinkLost("the link was cut"))
+
+    def _send_due(self) -> bool:
+        """Send what is ready, unless another thread is at it: that one sends this, too, before it is done."""
+        moved = False
+        while self._is_due and self._lock.acquire(False):
+            try:
+                self._is_due = False
+                moved = self._pump(ships_blocks=False, receives=False) or moved
+            finally:
+                self._lock.release()
+        return moved
 
     def _pump(self, ships_blocks: bool, receives: bool) -> bool:
         """Move frames; the lock is held."""

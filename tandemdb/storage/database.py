@@ -16,7 +16,8 @@ that hand out a root call `hold` themselves.
 from __future__ import annotations
 
 from collections import OrderedDict
-from threading import TIMEOUT_MAX, Lock, RLock
+from queue import Empty, SimpleQueue
+from threading import Lock, RLock
 from time import monotonic, sleep
 
 from tandemdb.storage.catalog import empty_root
@@ -31,6 +32,7 @@ EMPTY_ROOT = empty_root()
 """Every new database begins with this root: it never changes, so they can share it."""
 
 PENDING_SLICE_SECONDS = 0.0005
+WAIT_SLICE_SECONDS = 0.1
 
 
 class Database:
@@ -57,6 +59,8 @@ class Database:
         "open",
         "read_only",
         "root",
+        "vacated",
+        "waiting",
         "writer",
     )
 
@@ -65,6 +69,9 @@ class Database:
         self.root = self.head = EMPTY_ROOT if root is None else root
         self.writer = Writer()
         self.lock = Lock()
+        # An entry for each thread that waits for the lock, and what one of them is woken by.
+        self.waiting: list[None] = []
+        self.vacated: SimpleQueue[None] = SimpleQueue()
         self.observer: CommitObserver | None = None
         self.read_only: str | None = None
         self.history: OrderedDict[LSN, Root] | None = None
@@ -96,16 +103,14 @@ class Database:
             SnapshotTooOld: `expected` is no longer the newest root.
         """
         lock = self.lock
-        if not lock.acquire(False) and (
-            timeout <= 0 or not lock.acquire(True, min(timeout, TIMEOUT_MAX))
-        ):
+        if not lock.acquire(False) and (timeout <= 0 or not self.await_lock(timeout)):
             raise LockTimeout(self.name, timeout)
         head = self.head
         if self.read_only is not None and not applying:
-            lock.release()
+            self.unlock()
             raise ReadOnly(self.name, self.read_only or "")
         if expected is not None and head is not expected:
-            lock.release()
+            self.unlock()
             raise SnapshotTooOld(expected.lsn, head.lsn)
         if in_place:
             observer = self.observer
@@ -132,6 +137,37 @@ class Database:
             transaction.rollback()
             if monotonic() >= deadline:
                 raise LockTimeout(self.name, timeout)
+
+    def await_lock(self, timeout: float) -> bool:
+        """Wait for the writer lock; returns whether it was acquired in time.
+
+        Not in the lock: that would go to a thread that sleeps, and each one that is awake and comes for it meanwhile
+        would have to sleep, too, until the first has woken and got the interpreter. So whoever is awake takes it first.
+        """
+        lock, waiting = self.lock, self.waiting
+        deadline = monotonic() + timeout
+        waiting.append(None)
+        acquired = False
+        try:
+            while not (acquired := lock.acquire(False)):
+                remaining = deadline - monotonic()
+                if remaining <= 0:
+                    return False
+                try:
+                    self.vacated.get(timeout=min(remaining, WAIT_SLICE_SECONDS))
+                except Empty:
+                    continue
+            return True
+        finally:
+            waiting.pop()
+            if not acquired and waiting:
+                self.vacated.put(None)  # It may have been woken in another one's place.
+
+    def unlock(self) -> None:
+        """Release the writer lock, and wake one of those who wait for it, unless one is woken already."""
+        self.lock.release()
+        if self.waiting and self.vacated.empty():
+            self.vacated.put(None)
 
     def hold(self) -> None:
         """Let the newest root be kept by whoever likes: from now on it does not change. Cost: O(1), usually."""

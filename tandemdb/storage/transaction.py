@@ -534,6 +534,8 @@ class Transaction:
         database = self.database
         database.open = None
         database.lock.release()
+        if database.waiting and database.vacated.empty():  # `unlock`, written out: each commit ends here
+            database.vacated.put(None)
 
     def __del__(self) -> None:
         if not self.closed:

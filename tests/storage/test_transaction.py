@@ -331,6 +331,33 @@ def test_pending_commits_are_built_upon_and_installed_later() -> None:
     assert (database.root.lsn, database.head.lsn) == (5, 5)
 
 
+def test_writers_that_wait_all_get_their_turn() -> None:
+    database, table_id, _ = make_database()
+    first = database.begin()
+    done: list[int] = []
+
+    def write(key: int) -> None:
+        for step in range(20):
+            transaction = database.begin(10.0)
+            time.sleep(0.0001)  # Others come meanwhile, and wait.
+            transaction.table(table_id).insert(key + step, (key + step, "x", 1))
+            transaction.commit()
+        done.append(key)
+
+    threads = [threading.Thread(target=write, args=(key,)) for key in range(100, 900, 100)]
+    for thread in threads:
+        thread.start()
+    while len(database.waiting) < 8:
+        time.sleep(0.001)
+    with pytest.raises(LockTimeout):
+        database.begin(0.01)
+    first.rollback()
+    for thread in threads:
+        thread.join(20)
+    assert len(done) == 8 and not database.waiting
+    assert database.root.tables[table_id].count == 160
+
+
 def test_schema_is_forgotten_when_the_catalog_changes() -> None:
     database, table_id, _ = make_database()
     database.root.schema = "a schema"
