@@ -72,26 +72,55 @@ def first_sources(core: Core, roots: Sequence[Any]) -> Sequence[Source]:
     free = [source for source in core.sources if not source.requires and source.join == "INNER"] or core.sources[:1]
     if len(free) <= STARTS_MAX:
         return free
-    return sorted(free, key=lambda source: first_rows(core, source, roots))[:2]
-
-
-def first_rows(core: Core, source: Source, roots: Sequence[Any]) -> float:
-    rows = row_count(source, roots)
+    rows = {source: row_count(source, roots) for source in free}
     for conjunct in core.conjuncts:
-        if sources_of(conjunct) == {source}:
-            rows *= share_kept(conjunct)
-    return rows
+        read = sources_of(conjunct)
+        if len(read) == 1 and (source := next(iter(read))) in rows:
+            rows[source] *= share_kept(conjunct)
+    return sorted(free, key=rows.__getitem__)[:2]
+
+
+class Conditions:
+    """Those of WHERE that no step has checked yet: each is checked as soon as all sources it reads are there.
+
+    `of` has each source's, in their order; those that read none are every source's, and gone after the first step.
+    `linked` are the sources that one of them reads together with a source that is there.
+    """
+
+    __slots__ = ("of", "checked", "linked")
+
+    def __init__(self, core: Core, outside: set[Source]) -> None:
+        # WHERE looks at the rows that a RIGHT or FULL join has completed, never at what goes into it.
+        last = {source for source in core.sources if source.join in ("RIGHT", "FULL")}
+        everything = set(core.sources)
+        self.of: dict[Source, list[tuple[Expr, set[Source]]]] = {source: [] for source in core.sources}
+        self.checked: set[int] = set()
+        self.linked: set[Source] = set()
+        for conjunct in core.conjuncts:
+            read = everything if runs_often(conjunct) else (sources_of(conjunct) - outside) | last
+            for source in read & everything if read else core.sources:
+                self.of[source].append((conjunct, read))
+
+    def ready(self, source: Source, there: set[Source]) -> list[Expr]:
+        """Those that can be checked once the source is there."""
+        checked = self.checked
+        return [conjunct for conjunct, read in self.of[source] if id(conjunct) not in checked and read <= there]
+
+    def link(self, source: Source, known: set[Source]) -> bool:
+        """Whether one reads the source and another that is there already."""
+        checked = self.checked
+        return any(id(conjunct) not in checked and not read.isdisjoint(known) for conjunct, read in self.of[source])
+
+    def check(self, step: Step) -> None:
+        """Note what a step checks."""
+        self.checked.update(id(conjunct) for conjunct in (*step.filters, *step.path.used, *step.after))
+        self.linked.update(*[read for _, read in self.of[step.source]])
 
 
 def follow(core: Core, start: Sequence[Source], roots: Sequence[Any], outside: set[Source]) -> JoinPlan:
     """The greedy plan that begins with `start[0]`."""
-    # WHERE looks at the rows that a RIGHT or FULL join has completed, never at what goes into it.
-    last = {source for source in core.sources if source.join in ("RIGHT", "FULL")}
-    everything = set(core.sources)
-    needs = [
-        (conjunct, everything if runs_often(conjunct) else (sources_of(conjunct) - outside) | last)
-        for conjunct in core.conjuncts
-    ]
+    conditions = Conditions(core, outside)
+    alone: dict[Source, Path] = {}
     known: set[Source] = set()
     steps: list[Step] = []
     rows, cost = 1.0, 0.0
@@ -99,33 +128,37 @@ def follow(core: Core, start: Sequence[Source], roots: Sequence[Any], outside: s
     chosen: Source | None = start[0]
     while remaining:
         if chosen is None:
-            chosen = next_source(remaining, needs, known, rows, roots, outside)
-        step, kept, price = make_step(chosen, needs, known, rows, roots, outside)
+            chosen = next_source(remaining, conditions, known, rows, roots, outside, alone)
+        step, kept, price = make_step(chosen, conditions, known, rows, roots, outside, alone)
         steps.append(step)
         rows, cost = max(kept, 0.01), cost + price
         known.add(chosen)
         remaining.remove(chosen)
-        done = {id(conjunct) for conjunct in (*step.filters, *step.path.used, *step.after)}
-        needs = [(conjunct, read) for conjunct, read in needs if id(conjunct) not in done]
+        conditions.check(step)
         chosen = None
     return JoinPlan(steps, cost, rows)
 
 
 def next_source(
     remaining: Sequence[Source],
-    needs: Sequence[tuple[Expr, set[Source]]],
+    conditions: Conditions,
     known: set[Source],
     rows: float,
     roots: Sequence[Any],
     outside: set[Source],
+    alone: dict[Source, Path],
 ) -> Source:
     numbers = {source.number for source in known}
     best, best_score = None, 0.0
     for source in remaining:
         if not source.requires <= numbers:
             continue
-        linked = any(source in read and read & known for _, read in needs) or bool(source.on)
-        _, kept, price = make_step(source, needs, known, rows, roots, outside)
+        path = alone.get(source)
+        if path is not None and source not in conditions.linked:
+            linked, kept, price = False, rows * path.rows, rows * path.cost
+        else:
+            linked = conditions.link(source, known) or bool(source.on)
+            _, kept, price = make_step(source, conditions, known, rows, roots, outside, alone)
         score = price + kept * 0.05 + (0.0 if linked else kept * 0.5)
         if best is None or score < best_score:
             best, best_score = source, score
@@ -135,15 +168,19 @@ def next_source(
 
 def make_step(
     source: Source,
-    needs: Sequence[tuple[Expr, set[Source]]],
+    conditions: Conditions,
     known: set[Source],
     rows: float,
     roots: Sequence[Any],
     outside: set[Source],
+    alone: dict[Source, Path],
 ) -> tuple[Step, float, float]:
-    """The step that adds the source, the rows after it, and its price."""
+    """The step that adds the source, the rows after it, and its price.
+
+    `alone` gets the path of a source that has no conditions yet: it is the same behind any other.
+    """
     there = known | {source}
-    ready = [conjunct for conjunct, read in needs if read <= there]
+    ready = conditions.ready(source, there)
     outer = source.join != "INNER"
     if not outer and source.on:
         ready = [*source.on, *ready]  # On the left of a RIGHT or FULL join, whose WHERE comes later.
@@ -151,6 +188,8 @@ def make_step(
     # What a query around this one reads is not counted here; it will be some rows.
     repeated = max(rows, CALLS_GUESSED) if outside else rows
     path = best_path(source, usable, known | outside, roots, repeated)
+    if known and not outer and not ready:
+        alone[source] = path
     used = {id(conjunct) for conjunct in path.used}
     filters = [conjunct for conjunct in (source.on if outer else ready) if id(conjunct) not in used]
     kept = rows * path.rows
