@@ -83,6 +83,21 @@ def test_answers_follow_changes(twins: Twins, query: str) -> None:
         twins.same(query)
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select k, count(*) from o where s = 'z'",
+        "select k, max(k) from o where s = 'z'",
+        "select s, count(*) from o where s > 'x'",
+        "select o.k, t.n, t.s, count(*) from o, t where o.s = 'z' and t.id = o.k",
+        "select o.k, p.s, max(t.r) from t, o, o p where o.k = t.n and p.k = o.k and t.r > 1e9",
+    ],
+)
+def test_columns_beside_aggregates_of_no_rows_are_null(twins: Twins, query: str) -> None:
+    for _ in range(3):
+        twins.same(query)
+
+
 def test_answers_follow_changes_inside_a_transaction(twins: Twins) -> None:
     for _ in range(3):
         twins.same(QUERIES[0])

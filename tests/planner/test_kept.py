@@ -31,6 +31,16 @@ QUERIES = [
     "select p.id, (select count(*) from c where c.p = p.g) from p order by 1",
     "select p.id, w.v from p join w on w.a = p.g order by 1, 2",
     "select p.id, c.n from p, c where c.n = p.g order by 1, 2",
+    "select c.n, p.name from c, p where p.id = c.p order by 1, 2",
+    "select c.n, p.name from c, p where p.id = c.p and p.name > 'n3' order by 2, 1",
+    "select c.n, p.g from c, p where p.id = c.p order by 1, 2",
+    "select count(*), min(o.name) from c, p, p o where p.id = c.p and o.id = p.id and o.name > 'n2'",
+    "select p.name, sum(c.n), count(*) from c, p where p.id = c.p group by p.name order by p.name",
+    "select c.n, w.b from c, w where w.a = c.p and w.b = c.q order by 1, 2",
+    "select c.n, w.v from c, w where w.a = c.p and w.b = c.q order by 1, 2",
+    "select p.name from c, p where p.id = c.p and exists (select 1 from w where w.b = p.name) order by 1",
+    "select p.name, o.name, row_number() over (order by c.rowid) from c, p, p o where p.id = c.p and o.id = p.g",
+    "select c.n, p.name from c join p on p.id = c.p left join w on w.a = p.id and w.b = p.name order by 1, 2",
     "select a.rowid, b.rowid from c a, c b where a.q = b.q and a.n = b.n order by 1, 2",
 ]
 CHANGES = [

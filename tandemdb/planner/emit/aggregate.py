@@ -201,6 +201,8 @@ class AggregateSink:
             if source.variable == variable:
                 source.nullable = True
                 self.queries.expressions.forget()
+                if source.places is not None and "" in source.places.values():
+                    return "None"  # The variable holds a value, no row.
                 return self.generator.helper((None,) * len(source.columns), f"null_row_{len(source.columns)}")
         return "None"
 

@@ -70,6 +70,8 @@ class QueryEmitter(SubqueryEmitter):
         self.single_row = False
         self.counted: Source | None = None
         """The source of a join whose rows are only counted."""
+        self.order: OrderEmitter | None = None
+        """The core whose sources are being read, and its order."""
         self.element_classes: list[int] = []
         """What each column of the row that `element` wrote last may hold."""
         self.row_classes: Sequence[int] | None = None
@@ -185,6 +187,7 @@ class QueryEmitter(SubqueryEmitter):
             if not (sources_of(conjunct) - outside) and not completed:
                 pipeline.test(self.expressions.true(conjunct))
         self.explanation.enter(core)
+        self.order = order
         if order is not None and can_gather(core, order.hidden_expressions()):
             self.counted = counted_source(core, plan)
         self.single_row = all(step.path.kind in ("find", "unique", "primary") for step in plan.steps)

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from tandemdb.planner.access.covering import places_in
+from tandemdb.planner.access.covering import columns_read, places_in
 from tandemdb.planner.access.paths import Path, Term, unique_on
 from tandemdb.planner.bind.bound import (
     HOLDS_BLOB,
@@ -38,7 +38,7 @@ from tandemdb.planner.emit.narrowing import narrowed_lists
 from tandemdb.planner.emit.pipeline import Pipeline
 from tandemdb.planner.emit.writer import Code
 from tandemdb.planner.runtime import values
-from tandemdb.planner.runtime.kept import finder, records_by, records_under, rows_under
+from tandemdb.planner.runtime.kept import finder, records_by, records_under, rows_under, values_by
 
 if TYPE_CHECKING:
     from tandemdb.planner.emit.query import QueryEmitter
@@ -408,25 +408,46 @@ class SourceReader:
     def read_hash(self, rows: Callable[[], str]) -> None:
         path = self.path
         single = unique_on(self.source, path.terms) and len(path.terms) >= 1 and self.source.table is not None
-        name = self.kept_hash(single)
+        column = self.sole_column() if single else None
+        name = self.kept_hash(single, column)
         if name is None:
             home = self.queries.build_frame(self.source)
             name = self.generator.name("hash")
-            self.build_hash(home, name, rows(), single)
+            self.build_hash(home, name, rows(), single, column)
         probe = self.probe_text()
+        if column is not None:
+            self.source.places = {column: ""}
+            self.queries.expressions.forget()
         if single and not self.source.uses_key:
             self.pipeline.let(self.source.variable, f"{name}.get({probe})")
             self.pipeline.test(f"{self.source.variable} is not None")
         else:
             self.pipeline.loop(f"({self.target})" if self.source.uses_key else self.target, f"{name}.get({probe}, ())")
 
-    def kept_hash(self, single: bool) -> str | None:
+    def sole_column(self) -> int | None:
+        """The one column, never NULL, that is read of the rows found: a dictionary may hold that in their place."""
+        source, order = self.source, self.queries.order
+        if order is None or source.uses_key or source.join != "INNER" or self.generator.live:
+            return None
+        core = order.core
+        if source.places is not None or any(other.join in ("RIGHT", "FULL") for other in core.sources):
+            return None
+        read = columns_read(core, order.keys, source, [*self.path.used, *self.conjuncts])
+        if read is None or len(read) != 1:
+            return None
+        column: int = read.pop()
+        return None if source.columns[column].classes & HOLDS_NULL else column
+
+    def kept_hash(self, single: bool, column: int | None) -> str | None:
         """The name of the dictionary that the table keeps; None where it is particular to this execution."""
         positions = self.kept_positions()
         if positions is None or self.own_tests or self.generator.live:
             return None
         single = single and not self.source.uses_key
         places = f"({', '.join(map(str, positions))},)"
+        if column is not None:
+            maker = self.generator.helper(values_by)
+            return self.made_once(f"{maker}(context, {self.table}, {places}, {column})", "hash")
         maker = self.generator.helper(records_by)
         return self.made_once(f"{maker}(context, {self.table}, {places}, {single}, {self.source.uses_key})", "hash")
 
@@ -450,17 +471,19 @@ class SourceReader:
         texts = [self.hash_key(term, of_source=False).text for term in self.path.terms]
         return texts[0] if len(texts) == 1 else f"({', '.join(texts)})"
 
-    def build_hash(self, home: Any, name: str, rows: str, single: bool) -> None:
+    def build_hash(self, home: Any, name: str, rows: str, single: bool, column: int | None) -> None:
         """Write the dictionary's making into the function where it is made once."""
         codes = [self.hash_key(term, of_source=True) for term in self.path.terms]
         key = codes[0].text if len(codes) == 1 else f"({', '.join(code.text for code in codes)})"
         element = f"({self.target})" if self.source.uses_key else self.source.variable
+        if column is not None:
+            element = f"{element}[{column}]"
         nullable = any(code.nullable for code in codes)
         tests = [test for test in self.own_tests if test != "True"]
         single = single and not self.source.uses_key
         if single and len(codes) == 1 and not nullable and ":=" not in "".join([key, rows, *tests]):
             kept = "".join(f" if {test}" for test in tests)
-            home.emit_setup(f"{name} = {{{key}: {self.source.variable} for {self.source.variable} in {rows}{kept}}}")
+            home.emit_setup(f"{name} = {{{key}: {element} for {self.source.variable} in {rows}{kept}}}")
             return
         home.emit_setup(f"{name} = {{}}" if single else f"{name} = {self.generator.helper(defaultdict)}(list)")
         home.emit_setup(f"for {self.target} in {rows}:")

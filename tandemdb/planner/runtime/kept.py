@@ -55,6 +55,18 @@ def records_by(context: Any, table: Any, positions: tuple[int, ...], single: boo
     return found
 
 
+def values_by(context: Any, table: Any, positions: tuple[int, ...], position: int) -> dict[Any, Any]:
+    """One column of the records, which is never NULL, by the values of some that no two have the same."""
+
+    def make() -> dict[Any, Any]:
+        records = list(chain.from_iterable(context.watched(table.record_lists())))
+        keys, values = map(itemgetter(*positions), records), map(itemgetter(position), records)
+        return without_null(dict(zip(keys, values, strict=True)))
+
+    found: dict[Any, Any] = kept(table, ("values", positions, position), make)
+    return found
+
+
 def counts_by(context: Any, table: Any, positions: tuple[int, ...]) -> dict[Any, int]:
     """How many records have the same values of some columns, without those with a NULL among them."""
 
