@@ -28,7 +28,7 @@ from tandemdb.dbapi import parameters as binding
 from tandemdb.dbapi.constants import SQLITE_LIMIT_LENGTH
 from tandemdb.dbapi.limits import check_lengths, measured
 from tandemdb.dbapi.parameters import Shape, bind, is_plain
-from tandemdb.dbapi.ready import NOT_READY, make_ready
+from tandemdb.dbapi.ready import NOT_READY, make_ready, make_template_ready, run_template
 from tandemdb.dbapi.rows import (
     NO_ROWS,
     Columns,
@@ -240,7 +240,11 @@ class Cursor:
         begun = False
         try:
             shape = connection._shapes.get(sql)
-            seen = shape is not None
+            seen, template = shape is not None, ""
+            if shape is None and connection._ready is not NOT_READY and type(parameters) is tuple and type(sql) is str:
+                template, done = run_template(self, connection, sql, parameters)
+                if done:
+                    return self
             if shape is None:
                 statement = connection._prepare_new(sql)
                 shape = connection._shapes[sql]
@@ -278,8 +282,11 @@ class Cursor:
             if not connection._plain_rows and columns is not None:
                 self._convert_rows(connection, statement, columns)
             self._lastrowid = session.last_insert_rowid
-            if seen and connection._ready is not NOT_READY:
-                make_ready(session, statement)  # not the first time: many texts are run but once
+            if connection._ready is not NOT_READY:
+                if seen:
+                    make_ready(session, statement)  # not the first time: many texts are run but once
+                elif template and statement.literals:
+                    make_template_ready(session, statement, shape, template)
         except BaseException as error:
             self._forget()
             if begun:

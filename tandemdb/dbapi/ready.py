@@ -1,6 +1,7 @@
 """Ready statements: for each text that a connection has run, one function that does all of the next run.
 
     session.ready    "SELECT a FROM t WHERE id = ?"  --> select(cursor, values)   root -> plan.run -> the cursor's rows
+                     ("SELECT a ... id = \\0i",)      --> the same for all texts of a template
                      "UPDATE t SET a = ? ..."        --> change(cursor, values)   BEGIN, plan.run, commit, counters
                      "SAVEPOINT s"                   --> command(cursor, values)
 
@@ -18,6 +19,7 @@ databases): whatever changes it empties `session.ready`. What belongs to the con
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -26,15 +28,19 @@ from tandemdb.dbapi.parameters import is_plain
 from tandemdb.dbapi.rows import NO_ROWS, readable
 
 if TYPE_CHECKING:
+    from tandemdb.dbapi.connection import Connection
     from tandemdb.dbapi.cursor import Cursor
+    from tandemdb.dbapi.parameters import Shape
 
-Ready: TypeAlias = "Callable[[Cursor, Sequence[Any]], bool]"
+Ready: TypeAlias = "Callable[..., bool]"
 
 READY_MAX = 4096
 """Texts that a session keeps ready."""
-NOT_READY: MappingProxyType[str, Ready] = MappingProxyType({})
+NOT_READY: MappingProxyType[Any, Any] = MappingProxyType({})
 RUNS_OFTEN = 100
 """So often a connection runs a change of one record before its plan is written out: that takes half a millisecond."""
+TEMPLATE_CHARACTERS_MAX = 500
+"""No longer text is looked at for others that differ in literals only: an INSERT of many rows has a way of its own."""
 COMMANDS = frozenset({"begin", "commit", "rollback", "savepoint", "release"})
 IMPLICIT = "BEGIN "
 """What `Connection._begin` is where a change begins a deferred transaction."""
@@ -44,25 +50,62 @@ from_iterable = chain.from_iterable
 
 def make_ready(session: Any, statement: Any) -> None:
     """Let the next run of a statement, which has just run, do without preparing and checking it again."""
-    ready = session.ready
     if session.watched or len(session.databases) != 1 or statement.namespace is not session.namespace():
         return
-    if len(ready) >= READY_MAX:
-        ready.clear()
-    kind = statement.kind
-    if kind == "select":
-        ready[statement.sql] = make_select(session, statement, statement.shape.plans[0])
+    keep = partial(keep_ready, session, statement.sql)
+    if statement.kind in COMMANDS:
+        keep(make_command(session, statement))
+    else:
+        make_run(session, statement, keep)
+
+
+def make_template_ready(session: Any, statement: Any, shape: Shape, template: str) -> None:
+    """As `make_ready`, for all texts that differ from this one in the values of their literals only."""
+    found = statement.namespace.templates.get(template)
+    lifted = type(found) is tuple and found[0] is statement.shape and not found[1]
+    if session.watched or len(session.databases) != 1 or statement.namespace is not session.namespace():
+        return
+    if lifted and not shape.warned:
+        make_run(session, statement, lambda run: keep_ready(session, (template,), (run, shape)))
+
+
+def run_template(cursor: Cursor, connection: Connection, sql: str, values: tuple[Any, ...]) -> tuple[str, bool]:
+    """Run a text that was not seen before as another one of its template; the template, and whether that was done."""
+    from tandemdb.planner.syntax.lexer import lift_literals
+
+    if len(sql) > TEMPLATE_CHARACTERS_MAX or ";" in sql or connection._limits or not sql.isascii():
+        return "", False
+    template, literals = lift_literals(sql)
+    known = connection._ready.get((template,))
+    if known is None:
+        return template, False
+    run, shape = known
+    if not run(cursor, values, literals):
+        return template, False
+    connection._note_shape(sql, shape)
+    return template, True
+
+
+def keep_ready(session: Any, key: Any, made: Any) -> None:
+    """Keep what was made ready, among not too many."""
+    if len(session.ready) >= READY_MAX:
+        session.ready.clear()
+    session.ready[key] = made
+
+
+def make_run(session: Any, statement: Any, keep: Callable[[Ready], None]) -> None:
+    """Make the function for a query or a change, and have it kept."""
+    if statement.kind == "select":
+        keep(make_select(session, statement, statement.shape.plans[0]))
     elif statement.is_dml:
         plans = statement.shape.plans
         if plans and plans[0].atomic and plans[0].checks_all and not plans[0].calls_own and statement.bulk is None:
             plan = plans[0]
             if plan.often is not None:
-                ready[statement.sql] = make_change(session, statement, plan.often, plan)
+                keep(make_change(session, statement, plan.often, plan))
             else:
                 change = make_change(session, statement, plan)
-                ready[statement.sql] = make_counting(session, statement, plan, change) if plan.single else change
-    elif kind in COMMANDS:
-        ready[statement.sql] = make_command(session, statement)
+                keep(make_counting(session, statement, plan, change, keep) if plan.single else change)
 
 
 def make_select(session: Any, statement: Any, plan: Any) -> Ready:
@@ -97,10 +140,10 @@ def make_careful(session: Any, statement: Any, plan: Any) -> Ready:
     main = session.main
     database = main.database
     run, columns, count, context = plan.run, plan.columns, len(statement.parameters), session.context
-    literals, checks_all = statement.literals, plan.checks_all
+    checks_all = plan.checks_all
     schema = session.schema
 
-    def select(cursor: Cursor, values: Sequence[Any]) -> bool:
+    def select(cursor: Cursor, values: Sequence[Any], literals: Sequence[Any] = statement.literals) -> bool:
         root = main.root_in_transaction() if session.in_transaction else database.root
         if root.schema is not schema or len(values) != count or session.interrupted:
             return False
@@ -124,10 +167,10 @@ def make_batches(session: Any, statement: Any, plan: Any) -> Ready:
     main = session.main
     database = main.database
     run, columns, count, context = plan.run, plan.columns, len(statement.parameters), session.context
-    literals, checks_all, streams = statement.literals, plan.checks_all, plan.streams
+    checks_all, streams = plan.checks_all, plan.streams
     schema = session.schema
 
-    def select(cursor: Cursor, values: Sequence[Any]) -> bool:
+    def select(cursor: Cursor, values: Sequence[Any], literals: Sequence[Any] = statement.literals) -> bool:
         root = main.root_in_transaction() if session.in_transaction else database.root
         if root.schema is not schema or len(values) != count or session.interrupted:
             return False
@@ -163,7 +206,7 @@ def make_change(session: Any, statement: Any, plan: Any, general: Any = None) ->
     writer = main.database.writer
     run, columns, count = plan.run, plan.columns, len(statement.parameters)
     context, copying_context = session.record_context, session.context
-    literals, takes_many = statement.literals, plan.takes_many
+    takes_many = plan.takes_many
     schema = session.schema
     otherwise: Any = None if general is None or not general.takes_many else general.run
     others = 0
@@ -176,10 +219,10 @@ def make_change(session: Any, statement: Any, plan: Any, general: Any = None) ->
         others += 1
         if others == RUNS_OFTEN and general.often is plan:
             general.often = None
-            session.ready.pop(statement.sql, None)
+            session.ready.clear()
         return otherwise((root,), (params,), context)
 
-    def change(cursor: Cursor, values: Sequence[Any]) -> bool:
+    def change(cursor: Cursor, values: Sequence[Any], literals: Sequence[Any] = statement.literals) -> bool:
         nonlocal context
         if len(values) != count or (takes_many and not is_plain(values)):  # else the plan itself looks at each value
             return False
@@ -241,20 +284,20 @@ def make_change(session: Any, statement: Any, plan: Any, general: Any = None) ->
     return change
 
 
-def make_counting(session: Any, statement: Any, plan: Any, change: Ready) -> Ready:
+def make_counting(session: Any, statement: Any, plan: Any, change: Ready, keep: Callable[[Ready], None]) -> Ready:
     """Make a function that does as `change` does, until it has run often: then it pays to compile the plan anew."""
     from tandemdb.planner.change.dml import write_out
 
     runs = 0
 
-    def counting(cursor: Cursor, values: Sequence[Any]) -> bool:
+    def counting(cursor: Cursor, values: Sequence[Any], literals: Sequence[Any] = statement.literals) -> bool:
         nonlocal runs
-        done = change(cursor, values)
+        done = change(cursor, values, literals)
         runs += done
         if runs >= RUNS_OFTEN:
             runs = 0
             if write_out(session, statement, plan, values):
-                session.ready[statement.sql] = make_change(session, statement, plan.often, plan)
+                keep(make_change(session, statement, plan.often, plan))
         return done
 
     return counting

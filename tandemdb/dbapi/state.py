@@ -19,7 +19,7 @@ from tandemdb.dbapi.constants import SQLITE_LIMIT_LENGTH, SQLITE_LIMIT_SQL_LENGT
 from tandemdb.dbapi.limits import check_limits, too_big
 from tandemdb.dbapi.names import Target
 from tandemdb.dbapi.parameters import Shape, base_types_are_adapted, make_shape
-from tandemdb.dbapi.ready import NOT_READY, Ready
+from tandemdb.dbapi.ready import NOT_READY
 from tandemdb.dbapi.tracing import Tracer
 from tandemdb.errors import DataError, OperationalError, ProgrammingError
 
@@ -76,7 +76,7 @@ class ConnectionState:
     _detect_types: int
     _plain_rows: bool  # no converters, text is str and of any length: rows pass as the planner makes them
     _text_factory: Any
-    _ready: Mapping[str, Ready]  # session.ready, or NOT_READY: see ready.py
+    _ready: Mapping[Any, Any]  # session.ready, or NOT_READY: see ready.py
     _shapes: dict[str, Shape]
     _tracer: Tracer | None
     _hooked: bool  # a trace callback or an authorizer must see the driver's own statements too
@@ -158,10 +158,14 @@ class ConnectionState:
                 "You can only execute one statement at a time.",
                 hint="executescript() runs several, without parameters.",
             )
+        self._note_shape(sql, make_shape(sql, statement.parameters))
+        return statement
+
+    def _note_shape(self, sql: str, shape: Shape) -> None:
+        """Remember what binding needs to know of a text."""
         if len(self._shapes) >= SHAPES_MAX:
             self._shapes.clear()
-        self._shapes[sql] = make_shape(sql, statement.parameters)
-        return statement
+        self._shapes[sql] = shape
 
     def _check_length(self, sql: str) -> None:
         """Refuse a statement that is longer than the limit."""

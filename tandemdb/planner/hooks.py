@@ -57,8 +57,9 @@ class Hooks:
         self.watched = False
         self.authorized: dict[str, Statement] = {}
         self.authority: Authority | None = None
-        # Text -> what runs it without a look at anything above: whatever changes that empties it.
-        self.ready: dict[str, Any] = {}
+        # A text, or a template alone in a tuple -> what runs it without a look at anything above: whatever changes that
+        # empties it.
+        self.ready: dict[Any, Any] = {}
 
     # ---- functions
 

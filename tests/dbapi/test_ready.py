@@ -272,6 +272,48 @@ def iterating(db: Any, do: Any) -> None:
 
 
 @case
+def literals(db: Any, do: Any) -> None:
+    """Texts that differ in their literals only, while what they rely on changes."""
+    con = open_filled(db)
+
+    def run_texts(start: int) -> None:
+        for number in range(start, start + 4):
+            texts = (
+                f"SELECT * FROM t WHERE id = {number % 3 + 1}",
+                f"SELECT id, upper(name) || '{number}' AS n FROM t WHERE id < {number}.5 LIMIT 2",
+                f"SELECT {number}, name FROM t WHERE name <> 'it''s {number}' ORDER BY 2",
+                f"INSERT INTO t (name) VALUES ('given {number}') RETURNING id",
+                f"INSERT INTO t (name) VALUES ('given {number}')",
+                f"UPDATE t SET name = 'changed {number}' WHERE id = {number + 1000}",
+                f"UPDATE t SET name = {number} WHERE id = 2 AND 'ä{number}' > 'a'",
+                f"DELETE FROM t WHERE id = {number + 1001} AND name LIKE '%{number}%'",
+                f"SELECT {number}; -- and no more",
+            )
+            for text in texts:
+                do(lambda: con.execute(text).fetchall())  # noqa: B023
+                do(lambda: con.execute(text + " ").fetchall())  # noqa: B023
+                cur = con.cursor()
+                do(lambda: (cur.execute(text).fetchall(), cur.description, cur.rowcount, cur.lastrowid))  # noqa: B023
+            do(con.execute, f"SELECT {number}, ?", (1, 2))
+            do(con.execute, f"SELECT {number}, 'a\0b'")
+            do(con.execute, f"SELECT {number}, nowhere")
+
+    run_texts(1)
+    con.create_function("upper", 1, lambda text: f"<{text}>")
+    run_texts(11)
+    con.commit()
+    con.execute("ALTER TABLE t ADD COLUMN more DEFAULT 7")
+    run_texts(21)
+    con.row_factory = lambda cursor, row: list(row)
+    run_texts(31)
+    con.rollback()
+    con.execute("PRAGMA case_sensitive_like = 1")
+    con.execute("UPDATE t SET name = x'00' WHERE id = 1")
+    run_texts(41)
+    do(lambda: con.execute("SELECT * FROM t ORDER BY id").fetchall())
+
+
+@case
 def often(db: Any, do: Any) -> None:
     """What changes single records, in and out of transactions: again and again, so that it is written out."""
     con = db.connect(":memory:")
