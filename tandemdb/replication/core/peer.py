@@ -61,6 +61,8 @@ class Peer:
     streamed: list[Change] | None = None
     # The last pending commit that went out to it whole; 0 if none has in this session.
     pending_lsn: LSN = LSN(0)
+    # The last commit that stands here and that it has not been told of; 0 if it has, by the next commit mostly.
+    standing_lsn: LSN = LSN(0)
     # Whether it has been in step: from then on its loss matters to commits.
     has_joined: bool = False
     # The last commit that may have been released before it was waited for; with this one it lacks nothing.
@@ -92,8 +94,7 @@ class Peer:
         self.session = session
         self.sequence = 0
         self.expected = 1
-        self.queue.clear()
-        self.images = None
+        self.drop_outgoing()
         self.streamed = None
         self.pending_lsn = LSN(0)
 
@@ -107,7 +108,8 @@ class Peer:
     def stream(self, transaction: int, base_lsn: LSN, stable_lsn: LSN, changes: Sequence[Change]) -> None:
         """Queue what an open transaction has changed, or taken back, since the last time."""
         if self.streamed is None:
-            self.forget_stability(stable_lsn)
+            if self.standing_lsn <= stable_lsn:
+                self.standing_lsn = LSN(0)
             self.queue.append(TxnBegin(transaction, base_lsn, stable_lsn))
             self.streamed = []
         streamed = self.streamed
@@ -120,22 +122,21 @@ class Peer:
             self.queue.append(Updates(transaction, keep, tuple(fresh)))
             streamed.extend(fresh)
 
-    def tell_stability(self, lsn: LSN) -> None:
-        """Queue that all commits up to this one stand."""
-        self.forget_stability(lsn)
-        self.queue.append(Heartbeat(lsn, lsn, None, False))
+    def tell_stability(self) -> Heartbeat:
+        """Make the message that all commits up to `standing_lsn` stand, which is due when the queue is empty."""
+        lsn, self.standing_lsn = self.standing_lsn, LSN(0)
+        return Heartbeat(lsn, lsn, None, False)
 
-    def forget_stability(self, stable_lsn: LSN) -> None:
-        """Take back a heartbeat that only says what the next message says, too."""
-        if self.queue:
-            last = self.queue[-1]
-            if isinstance(last, Heartbeat) and not last.answer and last.stable_lsn <= stable_lsn:
-                self.queue.pop()
+    def drop_outgoing(self) -> None:
+        """Forget what was to be sent."""
+        self.queue.clear()
+        self.images = None
+        self.standing_lsn = LSN(0)
 
     @property
     def is_level(self) -> bool:
-        """Whether there is nothing to send: all that is to go to one in step is in its queue."""
-        return not self.queue and self.state == "in step"
+        """Whether there is nothing to send: to one in step, all that is in its queue, and what stands."""
+        return not self.queue and not self.standing_lsn and self.state == "in step"
 
     @property
     def attentive(self) -> bool:

@@ -60,7 +60,7 @@ from tandemdb.replication.core.messages import (
     TxnLog,
     TxnWhole,
 )
-from tandemdb.replication.core.peer import Mode, Peer
+from tandemdb.replication.core.peer import Mode, Peer, make
 from tandemdb.replication.errors import ReplicationError
 
 if TYPE_CHECKING:
@@ -126,8 +126,7 @@ class Primary:
         peer = self.peers[name]
         if peer.state != "refused":
             peer.state = "lost"
-        peer.queue.clear()
-        peer.images = None
+        peer.drop_outgoing()
         self._walks.pop(name, None)
 
     def mistrust(self, peer: Peer) -> None:
@@ -135,8 +134,7 @@ class Primary:
         if peer.state != "refused":
             peer.state = "asking"
             peer.reason = "no answer in time"
-        peer.queue.clear()
-        peer.images = None
+        peer.drop_outgoing()
 
     def synchronous(self) -> list[Peer]:
         return [peer for peer in self.peers.values() if peer.mode == "sync"]
@@ -286,12 +284,12 @@ class Primary:
             number = self.transaction
             self._begin_next()
         self.log.append(lsn, number, changes, digest, size_bytes, now)
-        self.marks.note(lsn, CommitMark(number, root.stamp if stamp is None else stamp))
+        self.marks.note(lsn, make(CommitMark, (number, root.stamp if stamp is None else stamp)))
         self.identity.outcomes.note(lsn, number)
         self.root = root
         for peer in self.peers.values():
             if peer.pending_lsn >= lsn:
-                peer.tell_stability(lsn)
+                peer.standing_lsn = lsn
             elif peer.state == "in step":
                 self._take_back_open(peer)
                 peer.state = "following"
@@ -395,7 +393,7 @@ class Primary:
     def tick(self, now: float) -> None:
         """Queue the heartbeats that are due and give up secondaries that have been silent for too long."""
         for peer in self.peers.values():
-            if peer.queue or now - peer.sent_at < self.limits.heartbeat_seconds:
+            if peer.queue or peer.standing_lsn or now - peer.sent_at < self.limits.heartbeat_seconds:
                 continue
             if peer.attentive and self.behind(peer):
                 if now - peer.heard_at > self.limits.dead_seconds:
@@ -431,10 +429,11 @@ class Primary:
         if peer.streamed is None:
             whole = pending.whole
             if whole is None:
-                whole = pending.whole = TxnWhole(
-                    number, base, lsn, tuple(changes), pending.root, stable, pending.time, early
+                whole = pending.whole = make(
+                    TxnWhole, (number, base, lsn, tuple(changes), pending.root, stable, pending.time, early)
                 )
-            peer.forget_stability(whole.stable_lsn)
+            if peer.standing_lsn <= whole.stable_lsn:
+                peer.standing_lsn = LSN(0)
             peer.queue.append(whole)
         else:
             peer.stream(number, base, stable, changes)
@@ -446,8 +445,7 @@ class Primary:
         self.fenced_by = max(epoch, self.fenced_by or epoch)
         for peer in self.peers.values():
             peer.state = "refused"
-            peer.queue.clear()
-            peer.images = None
+            peer.drop_outgoing()
 
     def _plan(self, peer: Peer, position: Position) -> None:
         """Answer a POSITION."""
@@ -571,8 +569,7 @@ class Primary:
         elif isinstance(message, Nack):
             peer.state = "asking"
             peer.reason = f"{message.code}: expected {message.expected}, found {message.found} {message.detail}".strip()
-            peer.queue.clear()
-            peer.images = None
+            peer.drop_outgoing()
         elif isinstance(message, Refuse):
             peer.state = "refused"
             peer.reason = message.reason
@@ -630,6 +627,8 @@ class Primary:
                     self._send_pending(peer, pending)
 
     def _next_message(self, peer: Peer) -> Message | None:
+        if peer.standing_lsn:
+            return peer.tell_stability()
         if peer.images is not None:
             return self._next_image(peer)
         if peer.state != "following" or peer.sent_lsn >= self.log.last_lsn:
