@@ -19,7 +19,7 @@ from tandemdb.replication.core.messages import Frame
 from tandemdb.replication.core.secondary import Secondary
 from tandemdb.replication.errors import LinkLost, ProtocolError, Refused, ReplicationError
 from tandemdb.replication.events import emit
-from tandemdb.replication.network import handshake, transport
+from tandemdb.replication.network import handshake, transport, wire
 from tandemdb.storage.collector import collector_paused
 
 if TYPE_CHECKING:
@@ -169,6 +169,9 @@ class Follower:
 
     def _answer(self, channel: Channel) -> None:
         outgoing = self.secondary.outgoing
+        if len(outgoing) == 1:
+            channel.send_bytes(wire.encode(outgoing.popleft()))
+            return
         frames: list[Frame] = list(outgoing)
         outgoing.clear()
         channel.send(frames)

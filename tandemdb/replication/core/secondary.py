@@ -55,7 +55,7 @@ from tandemdb.replication.core.messages import (
     TxnWhole,
     Updates,
 )
-from tandemdb.replication.core.peer import SESSION_MODULUS, Mode
+from tandemdb.replication.core.peer import SESSION_MODULUS, Mode, make
 from tandemdb.replication.errors import ReplicationError
 
 if TYPE_CHECKING:
@@ -110,6 +110,8 @@ class Secondary:
         self.outgoing: deque[Frame] = deque()
         # A completion that was acknowledged when it came; `work` applies it once that is on its way.
         self._owed: TxnWhole | TxnCommit | None = None
+        # What the last begin told to stand; `work` shows it, once the acknowledgement that is waited for is on its way.
+        self._standing_lsn = LSN(0)
         self.session = 0
         self.last_transaction = 0
         self.overlay: Overlay | None = None
@@ -139,7 +141,7 @@ class Secondary:
     @property
     def owes(self) -> bool:
         """Whether there is something for `work` to do."""
-        return self._owed is not None
+        return self._owed is not None or self._standing_lsn > 0
 
     @property
     def received_transaction(self) -> int:
@@ -235,6 +237,8 @@ class Secondary:
 
     def work(self, now: float) -> None:
         """Do what was put off for an acknowledgement to leave first: call this when `outgoing` was sent."""
+        standing, self._standing_lsn = self._standing_lsn, LSN(0)
+        self._stabilize(standing)
         owed, self._owed = self._owed, None
         if owed is not None:
             self._guard(owed._replace(early=False), now)
@@ -338,12 +342,16 @@ class Secondary:
 
     def _begin(self, number: int, base_lsn: LSN, stable_lsn: LSN, now: float) -> Overlay | None:
         self._drop_overlay()
-        self._stabilize(stable_lsn)
-        last = self.pending[-1].lsn if self.pending else self.lsn
+        database = self.database
+        if database.observer is None:
+            self._standing_lsn = stable_lsn
+        else:
+            self._stabilize(stable_lsn)  # It may be refused: then what builds on it must not be acknowledged.
+        last = self.pending[-1].lsn if self.pending else database.root.lsn
         if base_lsn != last:
             self._restart("lsn", last, base_lsn, "a transaction begins elsewhere", now)
             return None
-        overlay = self.overlay = Overlay(number, blocks.begin_overlay(self.database))
+        overlay = self.overlay = Overlay(number, blocks.begin_overlay(database))
         return overlay
 
     def _take_abort(self, message: TxnAbort, now: float) -> None:
@@ -417,7 +425,7 @@ class Secondary:
         self.overlay = None
         if lsn > self.primary_lsn:
             self.primary_lsn = lsn
-        self._send(Ack(lsn, overlay.number, self.lsn, root))
+        self._send(make(Ack, (lsn, overlay.number, transaction.database.root.lsn, root)))
 
     def _take_whole(self, message: TxnWhole, now: float) -> None:
         """Take begin, changes and completion at once: what most synchronous commits wait for."""
@@ -571,7 +579,7 @@ class Secondary:
         if type(message) is Ack and self.outgoing and type(self.outgoing[-1].message) is Ack:
             self.outgoing[-1] = self.outgoing[-1]._replace(message=message)  # It says what the one before says, too.
             return
-        self.outgoing.append(Frame(self.session, self.identity.epoch, self._sequence, message))
+        self.outgoing.append(make(Frame, (self.session, self.identity.epoch, self._sequence, message)))
         self._sequence += 1
 
 
