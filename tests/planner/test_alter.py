@@ -258,6 +258,19 @@ def test_temporary_triggers_follow_a_column(kind: str, event: str) -> None:
         )
 
 
+def test_checks_of_a_new_column_may_be_ignored() -> None:
+    compare_statements(
+        [
+            "CREATE TABLE t (a)",
+            "INSERT INTO t VALUES (0)",
+            "ALTER TABLE t ADD COLUMN b CHECK (a > 0)",
+            "PRAGMA ignore_check_constraints = ON",
+            "ALTER TABLE t ADD COLUMN b CHECK (a > 0)",
+            "ALTER TABLE t ADD COLUMN c NOT NULL",
+        ]
+    )
+
+
 def test_a_hundred_columns() -> None:
     driver = Driver()
     driver.execute("CREATE TABLE t(" + ", ".join(f"c{number}" for number in range(100)) + ")")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.planner.beside import check
 from tests.planner.script_compare import compare, compare_statements, read_scripts, split
 
 ON = "PRAGMA foreign_keys = ON | "
@@ -42,3 +43,45 @@ def test_cascade_deep() -> None:
             "INSERT INTO t SELECT x, CASE WHEN x > 1 THEN x - 1 END FROM n | "
             "DELETE FROM t WHERE id = 1 | SELECT count(*) FROM t"
         )
+
+
+MISMATCHES = {
+    "two children": [
+        "CREATE TABLE t1 (a, b, PRIMARY KEY (a, b))",
+        "CREATE TABLE t3 (a INTEGER PRIMARY KEY, b REFERENCES t1)",
+        "CREATE TABLE t2 (a INTEGER PRIMARY KEY, b REFERENCES t1)",
+    ],
+    "one before the parent": [
+        "CREATE TABLE t2 (a INTEGER PRIMARY KEY, b REFERENCES t1)",
+        "CREATE TABLE t1 (a, b, PRIMARY KEY (a, b))",
+        "CREATE TABLE t3 (a INTEGER PRIMARY KEY, b REFERENCES t1)",
+    ],
+    "itself and another": [
+        "CREATE TABLE t1 (a, b REFERENCES t1, c REFERENCES t2, PRIMARY KEY (a, b))",
+        "CREATE TABLE t2 (a, b, PRIMARY KEY (a, b))",
+    ],
+    "another and itself": [
+        "CREATE TABLE t1 (a, b REFERENCES t2, c REFERENCES t1, PRIMARY KEY (a, b))",
+        "CREATE TABLE t2 (a, b, PRIMARY KEY (a, b))",
+    ],
+    "actions": [
+        "CREATE TABLE t1 (a, b DEFAULT 'd', c, d REFERENCES t1, PRIMARY KEY (a, d))",
+        "CREATE TABLE t3 (a, b REFERENCES t3, c REFERENCES t1 (a) ON DELETE SET DEFAULT, PRIMARY KEY (a, c))",
+    ],
+    "cascades": [
+        "CREATE TABLE t1 (a, b, PRIMARY KEY (a, b))",
+        "CREATE TABLE t2 (a INTEGER PRIMARY KEY, b REFERENCES t1 ON DELETE CASCADE)",
+        "CREATE TABLE t3 (a INTEGER PRIMARY KEY, b REFERENCES t1 ON UPDATE CASCADE)",
+        "CREATE TABLE t4 (a INTEGER PRIMARY KEY, b REFERENCES t1)",
+    ],
+}
+
+
+@pytest.mark.parametrize("tables", MISMATCHES)
+def test_which_of_several_mismatches_is_told(tables: str) -> None:
+    for statement in (
+        "UPDATE t1 SET a = 1", "UPDATE t1 SET b = 1", "UPDATE t1 SET (b, a) = (a, b)", "UPDATE t1 SET c = 1",
+        "DELETE FROM t1", "INSERT INTO t1 (a, b) VALUES (1, 2)", "UPDATE t1 SET a = 1 WHERE 0", "DELETE FROM t3",
+        "UPDATE t2 SET b = 1", "UPDATE t3 SET c = 1", "UPDATE t3 SET b = 1", "INSERT INTO t3 (a) VALUES (1)",
+    ):  # fmt: skip
+        check(["PRAGMA foreign_keys = ON", *MISMATCHES[tables], statement])

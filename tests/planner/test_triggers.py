@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from tests.planner.beside import check
 from tests.planner.script_compare import Ours, compare, compare_statements, read_scripts, split
 
 TABLES = (
@@ -42,3 +43,24 @@ def test_programs_are_compiled_once() -> None:
     ours.rows("INSERT INTO t SELECT a FROM t")
     assert program.steps[0].plans == plans
     assert ours.rows("SELECT count(*), max(b) FROM log") == [(12, 12)]
+
+
+@pytest.mark.parametrize("key", ["a INTEGER PRIMARY KEY, b, c", "a PRIMARY KEY, b, c", "a, b, c, PRIMARY KEY (b, a)"])
+@pytest.mark.parametrize("kind", ["", " WITHOUT ROWID"])
+def test_order_by_chooses_rows_and_does_not_order_the_changes(key: str, kind: str) -> None:
+    for statement in (
+        "UPDATE t SET c = b + 1 ORDER BY a DESC LIMIT 3",
+        "UPDATE t SET c = c + 1 RETURNING * ORDER BY b DESC LIMIT 3 OFFSET 1",
+        "DELETE FROM t ORDER BY c DESC LIMIT 2",
+        "DELETE FROM t WHERE b > 1 RETURNING a ORDER BY b, a DESC LIMIT -1",
+    ):
+        check([
+            "CREATE TABLE log (x, y, z)",
+            f"CREATE TABLE t ({key}){kind}",
+            "CREATE TRIGGER u AFTER UPDATE ON t BEGIN INSERT INTO log VALUES (new.a, old.c, new.c); END",
+            "CREATE TRIGGER d BEFORE DELETE ON t BEGIN INSERT INTO log VALUES (old.a, old.b, old.c); END",
+            "INSERT INTO t VALUES (3, 5, 1), (1, 2, 9), (7, 4, 4), (2, 8, 3), (9, 1, 2)",
+            statement,
+            "SELECT * FROM log",
+            "SELECT * FROM t ORDER BY a",
+        ])  # fmt: skip

@@ -160,7 +160,7 @@ class Rows:
         self.classes = queries.element_classes[2:]
         if getattr(change.node, "source", None) is not None:
             frame.emit(f"{rows} = list({{row[0]: row for row in reversed({rows})}}.values())")
-        if not self.single and not self.scope.query.order_by and change.order_shows():
+        if not self.single and change.order_shows():  # LIMIT has chosen by ORDER BY; they change in another order.
             frame.emit(f"{rows}.sort(key={change.generator.helper(FIRST, 'first')})")
             self.in_order = True
         return rows

@@ -57,7 +57,7 @@ def update_hook(target: Target, assigned: Collection[int]) -> Action | None:
     """hook(context, old, new) after an UPDATE of the columns at the positions `assigned` (-1: the rowid)."""
     if not touches_any(target, assigned):
         return None
-    look_all_up(target)
+    look_all_up(target, assigned)
     checks = [child_check(reference) for reference in references_of(target, assigned)]
     actions = []
     for reference in references_to(target, assigned):
@@ -120,21 +120,45 @@ def references_to(target: Target, assigned: Collection[int] | None = None) -> li
     return found
 
 
-def look_all_up(target: Target) -> None:
+def look_all_up(target: Target, assigned: Collection[int] | None = None) -> None:
     """Look up every foreign key that points to the table, as SQLite does; of several faults the last one is told.
 
+    SQLite goes on to what the statement touches, as far as to the first fault there, and to what has an action.
+
+    Args:
+        assigned: the columns that an UPDATE sets; None: a DELETE.
     Raises:
         OperationalError: foreign key mismatch.
     """
     schema = target.namespace.schemas[target.database]
-    fault: OperationalError | None = None
-    for child, key in () if schema is None else reversed(schema.children_of(target.table.name)):
+    pointing = [] if schema is None else list(reversed(schema.children_of(target.table.name)))
+    faults = faults_of(target, pointing)
+    if not faults:
+        return
+    try:
+        references_of(target, assigned)
+        references_to(target, assigned)
+    except OperationalError as error:
+        faults.append(error)
+    acting = [
+        (child, key)
+        for child, key in pointing
+        if (key.on_delete if assigned is None else key.on_update) != "NO ACTION"
+        and (assigned is None or touches_parent(target.table, key, assigned))
+    ]
+    faults += faults_of(target, acting)
+    raise faults[-1]
+
+
+def faults_of(target: Target, keys: Sequence[tuple[Table, ForeignKey]]) -> list[OperationalError]:
+    """The faults found where these foreign keys are looked up."""
+    faults = []
+    for child, key in keys:
         try:
             find_reference(target, child, key)
         except OperationalError as error:
-            fault = error
-    if fault is not None:
-        raise fault
+            faults.append(error)
+    return faults
 
 
 def touches_any(target: Target, assigned: Collection[int]) -> bool:

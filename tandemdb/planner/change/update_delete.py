@@ -275,7 +275,7 @@ class ChangeEmitter(StatementEmitter):
         if self.session.settings.foreign_keys:
             target = Target(self.session, self.binder.namespace, self.binder.roots, self.database, self.table)
             if assigned is None or touches_any(target, assigned):
-                look_all_up(target)
+                look_all_up(target, assigned)
 
     def bind_sources(self) -> tuple[Core, Scope, Source]:
         """The table (and the sources of UPDATE ... FROM) as a core.

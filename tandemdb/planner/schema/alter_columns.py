@@ -61,7 +61,7 @@ def add_column(session: Session, txn: Transaction, node: ast.AddColumn, database
     writable = txn.table(table.id)
     for (key, record), added in zip(list(writable.items()), values, strict=True):
         writable.replace(key, (*record, added))
-    check_rows(txn, changed, node.column)
+    check_rows(txn, changed, node.column, ignores_checks=session.settings.ignore_check_constraints)
 
 
 def check_new_column(session: Session, txn: Transaction, table: Table, column: ast.ColumnDefinition) -> None:
@@ -162,7 +162,7 @@ def constant_value(expression: ast.Expression | None) -> Any:
     raise fault("Cannot add a column with non-constant default")
 
 
-def check_rows(txn: Transaction, table: Table, column: ast.ColumnDefinition) -> None:
+def check_rows(txn: Transaction, table: Table, column: ast.ColumnDefinition, *, ignores_checks: bool) -> None:
     """See that the rows there are keep the constraints that came with the column."""
     stored = txn.root.tables[table.id]
     if not stored.count:
@@ -171,7 +171,7 @@ def check_rows(txn: Transaction, table: Table, column: ast.ColumnDefinition) -> 
         raise fault("NOT NULL constraint failed")
     from tandemdb.planner.change.row_functions import compile_row_functions
 
-    for check in column.checks:
+    for check in () if ignores_checks else column.checks:
         broken = ast.Unary("NOT", check.expression)
         find_broken = compile_row_functions(table, [ast.Literal(1)], broken, load_schema(txn.root), column.name)
         if any(find_broken(key, record) is not None for key, record in stored.items()):
