@@ -109,14 +109,15 @@ class Pipeline:
                 else:
                     looks = True
                     self._sleep(ticket)
-            ticket.has_left = True
-            if self._to_wake:
-                self._wake_next()
         except BaseException:
             with self._leading:
                 if not ticket.settled:
                     self._abandon(ticket, in_doubt)
             raise
+        finally:
+            ticket.has_left = True
+            if self._to_wake:
+                self._wake_next()
         if ticket.error is not None:
             raise ticket.error
         if ticket.pending.level == "visible" and ticket.goes_ahead:

@@ -11,7 +11,7 @@ import pytest
 
 import tandemdb
 from tandemdb.dbapi.serving import open_handler
-from tandemdb.replication import CommitInDoubt, SecondaryLost
+from tandemdb.replication import CommitInDoubt, SecondaryLost, outcome
 from tandemdb.replication.coordination import CoordinatorLost, Lease, Record, State
 from tandemdb.replication.coordination.memory import MemoryCoordinator
 from tandemdb.replication.core.limits import GATHER_SECONDS, Limits
@@ -268,8 +268,6 @@ def test_a_lease_that_lapses_while_a_commit_waits(cluster: Cluster) -> None:
         put(first.database, table, 101, "refused")
     cluster.lines[second].is_cut = False
     cluster.await_leader(second)
-    from tandemdb.replication import outcome
-
     answer = outcome(second.database, caught.value.transaction).answer
     assert (answer == "committed") == has(second, table, 100)
 
@@ -564,16 +562,19 @@ def test_a_coordinator_s_error_is_told_once(cluster: Cluster, caplog: pytest.Log
 class Writer(threading.Thread):
     """Writes to whichever node leads, and remembers which commits were acknowledged."""
 
-    def __init__(self, cluster: Cluster, table: int) -> None:
+    def __init__(self, cluster: Cluster, table: int, first_key: int) -> None:
         super().__init__(daemon=True)
         self.cluster = cluster
         self.table = table
+        self.first_key = first_key
         self.acknowledged: set[int] = set()
         self.failed: set[int] = set()
+        # By key, the number of the transaction that is in doubt.
+        self.doubtful: dict[int, int] = {}
         self.stopping = threading.Event()
 
     def run(self) -> None:
-        key = 1000
+        key = self.first_key
         while not self.stopping.wait(0.001):
             leaders = [node for node in list(self.cluster.nodes) if node.is_running and may_acknowledge(node)]
             for node in leaders[:1]:
@@ -581,6 +582,8 @@ class Writer(threading.Thread):
                 try:
                     put(node.database, self.table, key, f"commit {key}")
                     self.acknowledged.add(key)
+                except CommitInDoubt as error:
+                    self.doubtful[key] = error.transaction
                 except (ReplicationError, StorageError, LookupError):
                     self.failed.add(key)
 
@@ -599,14 +602,19 @@ def test_a_storm(cluster: Cluster, seed: int, required: int, request: pytest.Fix
     table = make_table(first.database, 10)
     for _ in range(2):
         cluster.start_in_step(first, required=required)
-    writer = Writer(cluster, table)
-    writer.start()
+    writers = [Writer(cluster, table, number * 1_000_000) for number in range(1, 5)]
+    for writer in writers:
+        writer.start()
     leader = first
     try:
         for _ in range(2 * int(request.config.getoption("--failovers"))):
             cluster.await_all_named(2)
-            before = len(writer.acknowledged)
-            until(lambda: len(writer.acknowledged) > before, "commits go on", 30)  # noqa: B023
+            before = [len(writer.acknowledged) for writer in writers]
+            until(
+                lambda: all(len(writer.acknowledged) > count for writer, count in zip(writers, before, strict=True)),  # noqa: B023
+                "commits go on",
+                30,
+            )
             hit = chance.choice([node for node in cluster.nodes if node.is_running])
             what = chance.choice(["kill", "cut off", "sever", "stop", "hand over", "all cut off"])
             if what in ("kill", "stop"):
@@ -639,10 +647,17 @@ def test_a_storm(cluster: Cluster, seed: int, required: int, request: pytest.Fix
             leader = cluster.await_leader(*[node for node in cluster.nodes if node.is_running])
         cluster.await_all_named(2)
     finally:
-        writer.finish()
+        for writer in writers:
+            writer.finish()
     leader = cluster.await_leader(*[node for node in cluster.nodes if node.is_running])
-    found = {key for key in writer.acknowledged | writer.failed if has(leader, table, key)}
-    assert writer.acknowledged <= found, f"lost: {sorted(writer.acknowledged - found)}"
+    for writer in writers:
+        lost = sorted(key for key in writer.acknowledged if not has(leader, table, key))
+        assert not lost, f"lost: {lost}"
+        shown = sorted(key for key in writer.failed if has(leader, table, key))
+        assert not shown, f"refused, and there: {shown}"
+        for key, transaction in writer.doubtful.items():
+            answer = outcome(leader.database, transaction).answer
+            assert answer == "forgotten" or (answer == "committed") == has(leader, table, key)
     running = [node for node in cluster.nodes if node.is_running]
     until(lambda: all(equal(leader, node) for node in running), "all hold the same", 30)
     assert sum(node.status()["orphans"] for node in running) == 0

@@ -9,6 +9,7 @@ import pytest
 
 from tandemdb.replication.core.primary import Primary
 from tandemdb.replication.core.secondary import Secondary
+from tandemdb.storage import Database
 from tandemdb.testing import InvariantBroken, simulate
 from tandemdb.testing.__main__ import main
 
@@ -59,6 +60,7 @@ SABOTAGE: dict[str, tuple[type, str, Callable[..., Any]]] = {
             self, message._replace(changes=message.changes[:-1], root=None), now
         ),
     ),
+    "what builds on an abandoned commit stays": (Database, "abandon_pending", lambda self, newest=None: None),
     "a former primary goes on": (Primary, "fence", lambda self, epoch: None),
     "promotion forgets what is pending": (
         Secondary,
