@@ -43,9 +43,11 @@ class Waiting:
             self._to_skip -= 1
         elif self._comes_soon:
             end = begin + min(seconds, LOOK_SECONDS)
+            if poll(0):
+                return True  # Before it was waited for: that says nothing about looking.
             while clock() < end:
                 if poll(0):
-                    self._skipped -= self._skipped > 0
+                    self._skipped >>= 1
                     return True
             self._to_skip = self._skipped = min(SKIPPED_MAX, max(SKIPPED_MIN, 2 * self._skipped))
         came = bool(poll(seconds * 1000))
