@@ -64,3 +64,37 @@ def test_order_by_chooses_rows_and_does_not_order_the_changes(key: str, kind: st
             "SELECT * FROM log",
             "SELECT * FROM t ORDER BY a",
         ])  # fmt: skip
+
+
+SUBQUERIES = [
+    "(SELECT count(*) FROM t2)",
+    "(SELECT count(*) + t1.a FROM t2)",
+    "(SELECT sum(x) FROM t2 WHERE x >= t1.b)",
+    "(SELECT count(*) FROM t1 AS o WHERE o.b = t1.b)",
+    "t1.a IN (SELECT x FROM t2)",
+    "EXISTS (SELECT 1 FROM t2 WHERE x = t1.a - 1)",
+    "(SELECT max(x) FROM t2 WHERE x >= t1.b)",
+]
+TRIGGERS = [
+    "AFTER UPDATE ON t1 BEGIN INSERT INTO t2 VALUES (new.a); END",
+    "BEFORE UPDATE ON t1 BEGIN INSERT INTO t2 VALUES (old.a); END",
+    "AFTER UPDATE ON t1 BEGIN DELETE FROM t2 WHERE x = new.a; END",
+    "AFTER UPDATE ON t1 BEGIN UPDATE t1 SET b = b + 1 WHERE a = new.a + 1; END",
+    "AFTER UPDATE ON t1 BEGIN INSERT INTO t2 VALUES ('t' || new.a), (NULL), (1.5), (x'00'); END",
+]
+
+
+@pytest.mark.parametrize("trigger", TRIGGERS)
+@pytest.mark.parametrize("subquery", SUBQUERIES)
+def test_a_row_sees_what_the_triggers_of_rows_before_it_did(subquery: str, trigger: str) -> None:
+    for assignment in (f"b = {subquery}", f"(b, c) = ({subquery}, a)", f"b = {subquery} WHERE a < 4"):
+        check([
+            "CREATE TABLE t1 (a INTEGER PRIMARY KEY, b, c)",
+            "CREATE TABLE t2 (x)",
+            f"CREATE TRIGGER g {trigger}",
+            "INSERT INTO t2 VALUES (2), (7)",
+            "INSERT INTO t1 VALUES (1, 1, 1), (2, 2, 2), (3, 3, 3), (4, 1, 1), (5, 't1', 1), (6, NULL, 2)",
+            f"UPDATE t1 SET {assignment}",
+            "SELECT * FROM t1",
+            "SELECT * FROM t2",
+        ])  # fmt: skip

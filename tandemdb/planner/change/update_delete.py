@@ -40,6 +40,7 @@ from tandemdb.planner.change.updated_row import (
     UpdateRow,
     assignment_target,
     bind_assignments,
+    element_after_change,
     emit_triggers,
     returning_element,
 )
@@ -65,6 +66,12 @@ def node_replaces(node: Any, table: Table) -> bool:
     if getattr(node, "action", None) == "REPLACE" or table.primary_conflict == "REPLACE":
         return True
     return any(index.conflict == "REPLACE" for index in table.indexes)
+
+
+def is_correlated(expression: Expr) -> bool:
+    """Whether it has a subquery that runs for each row."""
+    subqueries = (QueryValue, QueryExists, QueryIn)
+    return any(isinstance(node, subqueries) and bool(node.query.outer) for node in walk(expression))
 
 
 class ChangeEmitter(StatementEmitter):
@@ -131,8 +138,14 @@ class ChangeEmitter(StatementEmitter):
             frame.emit(f"for {key}, {old} in {listed}:")
             frame.depth += 1
             self.read_again(change.row, source)
+            triggers = triggers_on(self.binder.namespace, self.table, self.database)
             for name, expression in zip(names, assigned.values(), strict=True):
-                frame.emit(f"{name} = {self.queries.expressions.value(expression).text}")
+                if triggers and is_correlated(expression):
+                    # It sees what the triggers of rows before this one have changed.
+                    made = element_after_change(self, [key, old], [expression], anew=True)
+                    frame.emit(f"{name} = {made}[0]")
+                else:
+                    frame.emit(f"{name} = {self.queries.expressions.value(expression).text}")
         else:
             frame.emit(f"for {', '.join([key, old, *names])} in {listed}:")
             frame.depth += 1

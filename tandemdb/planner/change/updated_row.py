@@ -399,8 +399,12 @@ def has_subquery(expressions: Sequence[Expr]) -> bool:
     return any(isinstance(node, (QueryValue, QueryExists, QueryIn)) for item in expressions for node in walk(item))
 
 
-def element_after_change(emitter: Any, names: Sequence[str], expressions: Sequence[Expr]) -> str:
+def element_after_change(
+    emitter: Any, names: Sequence[str], expressions: Sequence[Expr], *, anew: bool = False
+) -> str:
     """The row of expressions over the locals `names` whose subqueries see the tables as the first change left them.
+
+    With `anew`, they see them as they are each time.
 
         def returning_1(roots):               called behind the first change
             table_city_1 = roots[0].tables[5]
@@ -411,17 +415,20 @@ def element_after_change(emitter: Any, names: Sequence[str], expressions: Sequen
     generator: Generator = emitter.generator
     outer = Frame(generator.name("returning"), ["roots"], generator.main)
     inner = Frame(generator.name("element"), list(names), outer)
-    held = generator.main, generator.tables, generator.hoisted
+    held = generator.main, generator.tables, generator.hoisted, generator.live
     generator.main, generator.tables, generator.hoisted = outer, {}, {}
+    generator.live = anew or generator.live
     try:
         queries = QueryEmitter(generator, inner, None)
         texts = [queries.expressions.value(item).text for item in expressions]
     finally:
-        generator.main, generator.tables, generator.hoisted = held
+        generator.main, generator.tables, generator.hoisted, generator.live = held
     inner.emit(f"return ({', '.join(texts)},)")
     outer.emit_setup_lines(["    " + line for line in inner.source()])
     outer.emit(f"return {inner.name}")
     generator.main.emit_setup_lines(["    " + line for line in outer.source()])
+    if anew:
+        return f"{outer.name}(context.session.roots())({', '.join(names)})"
     generator.main.emit_setup(f"make_{inner.name} = None")
     made = f"(make_{inner.name} or (make_{inner.name} := {outer.name}(context.session.roots())))"
     return f"{made}({', '.join(names)})"
