@@ -48,6 +48,7 @@ from tandemdb.planner.bind.bound import (
     walk,
 )
 from tandemdb.planner.bind.traits import collation_of
+from tandemdb.planner.emit.group_state import GroupState, group_state
 from tandemdb.planner.emit.order import PLAIN_CLASSES
 from tandemdb.planner.emit.pipeline import Pipeline
 from tandemdb.planner.emit.running import can_run, write_running
@@ -132,7 +133,7 @@ def outside_keys(node: Any, keys: Sequence[Expr]) -> Iterator[Any]:
 class Gatherer:
     """Writes the lists of one core's aggregates, and its result rows from them."""
 
-    __slots__ = ("sink", "keys", "generator", "frame", "pipeline", "arguments", "texts", "totals")
+    __slots__ = ("sink", "keys", "generator", "frame", "pipeline", "arguments", "texts", "totals", "state")
 
     def __init__(self, sink: AggregateSink, keys: Sequence[Code]) -> None:
         self.sink = sink
@@ -142,6 +143,8 @@ class Gatherer:
         self.pipeline = sink.pipeline
         self.totals = False
         """Whether groups hold sums, not lists of what is summed."""
+        self.state: GroupState | None = None
+        """How groups hold running values, if they do."""
         expressions = sink.queries.expressions
         self.arguments: list[Code | None] = []
         for call in sink.core.aggregates:
@@ -243,7 +246,10 @@ class Gatherer:
             frame.emit(f"for {key}, {values} in {groups}.items():")
         frame.depth += 1
         self.know_keys(key)
-        self.compute(*self.unpacked(values))
+        if self.state is not None:
+            self.state.compute(values)
+        else:
+            self.compute(*self.unpacked(values))
         if having is None:
             frame.emit(f"append_{rows}({sink.element()})")
         else:
@@ -393,6 +399,9 @@ class Gatherer:
             else:
                 pipeline.write(frame, [f"{groups}[{key}].append({self.texts[0]})"])
             return generator.name("values")
+        self.state = group_state(self.sink, list(zip(self.sink.core.aggregates, self.arguments, strict=True)))
+        if self.state is not None:
+            return self.state.write(pipeline, groups, key)
         frame.emit(f"{groups} = {generator.helper(defaultdict)}(lambda: ({', '.join('[]' for _ in self.texts)}))")
         listed = [generator.name("list") for _ in self.texts]
         lines, texts = shared_parts(generator, self.texts)

@@ -21,6 +21,7 @@ from tandemdb.planner.bind.bound import (
     Expr,
     FunctionCall,
     Local,
+    QueryValue,
     Source,
     UserCall,
     sources_of,
@@ -31,6 +32,7 @@ from tandemdb.planner.emit.condition import PYTHON_COMPARISON
 from tandemdb.planner.emit.counted_join import count_matches
 from tandemdb.planner.emit.pipeline import Pipeline
 from tandemdb.planner.emit.source import SourceReader
+from tandemdb.planner.emit.subquery import runs_once
 from tandemdb.planner.runtime import helpers as runtime
 from tandemdb.planner.syntax import ast
 
@@ -88,7 +90,12 @@ def in_order_of_cost(run: Sequence[tuple[int, Expr]]) -> list[Expr]:
 
 
 def comparison_cost(conjunct: Expr) -> int | None:
-    """0 for comparing a column's numbers with a constant, or with NULL; 1 for other values; None for anything else."""
+    """0 for comparing a column's numbers with a constant, or with NULL; 1 for other values; None for anything else.
+
+    2 for what costs more, but cannot fail either.
+    """
+    if isinstance(conjunct, ast.InList):
+        return 2 if all(map(cannot_fail, walk(conjunct))) else None
     if isinstance(conjunct, ast.IsNull):
         return 0 if isinstance(conjunct.operand, Column) else None
     if not isinstance(conjunct, ast.Binary) or conjunct.operator not in PYTHON_COMPARISON:
@@ -96,10 +103,26 @@ def comparison_cost(conjunct: Expr) -> int | None:
     column, other = conjunct.left, conjunct.right
     if isinstance(other, Column):
         column, other = other, column
-    if not isinstance(column, Column) or not is_constant(other):
-        return None
+    if not isinstance(column, Column) or not (is_constant(other) or is_made_once(other)):
+        return 2 if all(map(cannot_fail, walk(conjunct))) else None
     classes = column.source.columns[column.position].classes
     return int(bool(classes & ~(HOLDS_NUMBER | HOLDS_NULL)))
+
+
+def cannot_fail(node: Expr) -> bool:
+    if isinstance(node, FunctionCall):
+        return node.name in HARMLESS
+    return isinstance(node, (Column, ast.Literal, ast.Parameter, ast.InList)) or (
+        isinstance(node, ast.Binary) and node.operator in PYTHON_COMPARISON
+    )
+
+
+HARMLESS = frozenset({"substr", "substring", "length", "upper", "lower", "trim", "ltrim", "rtrim", "instr"})
+"""Functions that take whatever they are given."""
+
+
+def is_made_once(expression: Expr) -> bool:
+    return isinstance(expression, QueryValue) and runs_once(expression.query)
 
 
 def own_filters(queries: QueryEmitter, step: Step) -> list[Expr]:

@@ -91,8 +91,15 @@ def is_ambiguous(node: Column | Rowid) -> bool:
 
 def is_unique_each_time(queries: SubqueryEmitter, read: list[Any]) -> bool:
     """Whether the values hold the unique key of the only source around the query."""
-    return any(
-        is_unique_key(node.source, node) and queries.frame.sources <= {node.source} for node in read
+    if any(is_unique_key(node.source, node) and queries.frame.sources <= {node.source} for node in read):
+        return True
+    sources = {node.source for node in read}
+    if len(sources) != 1 or not queries.frame.sources <= sources:
+        return False
+    table, positions = sources.pop().table, {node.position for node in read if isinstance(node, Column)}
+    return table is not None and any(
+        index.unique and index.where is None and {column.position for column in index.columns} <= positions
+        for index in table.indexes
     )
 
 
