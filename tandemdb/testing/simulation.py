@@ -461,7 +461,7 @@ class Simulation:
         committed = len(self.acknowledged)
         for _ in range(20):
             self.commit()
-        self.finish_writers()
+            self.finish_writers()
         require(len(self.acknowledged) > committed, "I9", "no commit succeeds after healing")
         self.await_level()
         self.check()
