@@ -12,6 +12,7 @@ import pytest
 import tandemdb
 from tandemdb import replication
 from tandemdb.replication import CommitInDoubt, Faults
+from tandemdb.replication.core.messages import LSN, Ack
 from tandemdb.replication.errors import BaseAbandoned, FencedInDoubt, ReplicationError
 from tandemdb.replication.linking import RemoteReplica, replicate_to
 from tandemdb.replication.network.address import Address
@@ -404,6 +405,29 @@ def test_a_commit_that_is_interrupted_is_rolled_back(scene: Scene) -> None:
     assert not scene.has(scene.primary, 101)
     until(lambda: scene.secondary.root.lsn == scene.primary.root.lsn)
     assert scene.secondary.digest() == scene.primary.digest()
+
+
+def test_acknowledgements_of_what_was_abandoned_do_not_count() -> None:
+    primary, secondary = Database("p"), Database("s")
+    make_table(primary, 10)
+    replication.attach(primary, secondary)
+    publisher = system_of(primary).publisher
+    assert publisher is not None
+    core = publisher.core
+    [peer] = core.peers.values()
+    first = LSN(primary.root.lsn + 1)
+    abandoned = [core.complete(LSN(first + place), [], None, 0.0) for place in range(3)]
+    core._acknowledged(peer, Ack(first, abandoned[0].transaction, primary.root.lsn, None))
+    assert [bool(pending.acknowledged) for pending in abandoned] == [True, False, False], "all up to it, and no more"
+    core.abandon(abandoned[1])
+    again = core.complete(LSN(first + 1), [], None, 0.0)
+    core._acknowledged(peer, Ack(LSN(first + 2), abandoned[2].transaction, primary.root.lsn, None))
+    assert not again.acknowledged and peer.received_lsn == first
+    core._acknowledged(peer, Ack(again.lsn, again.transaction, primary.root.lsn, None))
+    assert again.acknowledged == {"s"} and peer.received_lsn == again.lsn
+    assert [pending.lsn for pending in core.pending] == [first, first + 1]
+    core.abandon()
+    assert not core.pending and peer.received_lsn == core.head_lsn == primary.root.lsn
 
 
 def test_an_error_in_doubt_crosses_a_link_as_what_it_is() -> None:
