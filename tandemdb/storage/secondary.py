@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import chain, compress, repeat
 from operator import itemgetter, not_
 from typing import Any, TypeAlias
@@ -35,6 +36,8 @@ SAMPLES = 32
 """Entries looked at to estimate how many distinct values there are."""
 RUNS_MIN = 8
 """Fewer entries than this are moved one by one."""
+KNOWN_MAX = 8192
+"""So many stored values of a composite key are remembered at most, for each rank."""
 LEAVE_SHARE = 3
 """One in so many entries taken out make it worth to make the others' blocks anew; fewer are sought, run by run."""
 DISTINCT_STEPS_MAX = 100
@@ -57,6 +60,8 @@ class SecondaryKey:
         "distinct",
         "entry_of",
         "gap",
+        "holds",
+        "known",
         "may_wait",
         "patience",
         "position",
@@ -83,6 +88,11 @@ class SecondaryKey:
         # The same column if what is stored is its value, but for NULL; -1 where a collation changes it.
         as_is = plain and collation_key(definition.columns[0].collation) is None
         self.stored_as_is = self.position if as_is else -1
+        self.known = self.new_known()
+        # Whether this was stored of a record, by its columns' values; None for a key of one column or with a collation.
+        binary = all(collation_key(column.collation) is None for column in definition.columns)
+        several = len(definition.columns) > 1 and binary and not definition.computed
+        self.holds = holds_plain_columns(tuple([c.position for c in definition.columns])) if several else None
         self.stored_of = stored_function(definition.columns)
         self.entry_of: Callable[[Key, Record], Entry] = leave_out if self.stale else entry_function(definition)
 
@@ -93,7 +103,21 @@ class SecondaryKey:
         return self.stored_of(values)
 
     def first(self, rank: int, stored: Any) -> Key | None:
-        """Find the lowest unique key under a stored value, None if there is none. Cost: three bisections."""
+        """Find the lowest unique key under a stored value, None if there is none.
+
+        Cost: three bisections; of a composite key, whose values compare slowly, a look-up if it was asked before.
+        """
+        known = self.known
+        if known is not None:
+            found = known[rank].get(stored)
+            if found is not None:
+                return found
+            found = self.probe(rank, stored)
+            if found is not None:
+                if len(known[rank]) >= KNOWN_MAX:
+                    known[rank].clear()
+                known[rank][stored] = found
+            return found
         segment = self.segments[rank]
         try:
             page = segment.pages[bisect_left(segment.page_highs, stored)]
@@ -217,11 +241,20 @@ class SecondaryKey:
         copied.segments = self.segments.copy()
         copied.distinct = None
         copied.gap = None
+        copied.known = copied.new_known()
+        copied.holds = self.holds
         copied.position = self.position
         copied.stored_as_is = self.stored_as_is
         copied.stored_of = self.stored_of
         copied.entry_of = self.entry_of
         return copied
+
+    def new_known(self) -> list[dict[Any, Key]] | None:
+        """Begin to remember, for each rank, under which unique keys stored values of a composite key were found.
+
+        None for a key of one column, where three bisections take no longer, and where a collation is the program's own.
+        """
+        return [{} for _ in range(RANKS)] if len(self.definition.columns) > 1 and self.may_wait else None
 
     def owned(self, stamp: Stamp) -> SecondaryKey:
         """Return this version if it is the bearer's alone, by its stamp, else a copy."""
@@ -237,6 +270,8 @@ class SecondaryKey:
         if segment.stamp < stamp:
             segment = self.segments[rank] = segment.copy(stamp)
         gap, self.gap = self.gap, None
+        if self.known is not None:
+            self.known[rank].pop(stored, None)
         self.distinct = None
         if gap is not None and gap[0] == rank and gap[1] == stored:
             _, _, page_index, block_index, index = gap
@@ -304,6 +339,8 @@ class SecondaryKey:
         if block.stamp < stamp:
             block = segment.own_block(page_index, block_index)
         self.gap = None
+        if self.known is not None:
+            self.known[rank].pop(stored, None)
         keys = block.keys
         del keys[index], block.records[index]
         self.distinct = None
@@ -331,6 +368,7 @@ class SecondaryKey:
         outstanding = Outstanding(self)
         outstanding.changes.append((key, old, new))
         self.gap = self.distinct = None
+        self.known = self.new_known()
         self.segments = outstanding
         return True
 
@@ -350,6 +388,7 @@ class SecondaryKey:
         if len(outstanding.changes) < CHANGES_FEW:
             self.patience = CHANGES_AT_ONCE
         self.gap = self.distinct = None
+        self.known = self.new_known()
         self.segments = made.segments
 
     def forget_changes(self) -> None:
@@ -522,10 +561,18 @@ class SecondaryKey:
     def own_segment(self, rank: int) -> LocationTable:
         """Copy a segment unless this transaction, by its stamp, already has; it is about to change."""
         self.gap = None
+        self.known = self.new_known()
         segment = self.segments[rank]
         if segment.stamp < self.stamp:
             segment = self.segments[rank] = segment.copy(self.stamp)
         return segment
+
+
+@cache
+def holds_plain_columns(positions: tuple[int, ...]) -> Callable[[Any, Record], bool]:
+    """Make the test whether what a composite key stores, (lead, rank, value, ...), is made of a record's objects."""
+    tests = [f"stored[{2 * place}] is record[{position}]" for place, position in enumerate(positions)]
+    return eval(f"lambda stored, record: {' and '.join(tests)}", {"__builtins__": {}})  # type: ignore[no-any-return]
 
 
 def is_built_in(column: KeyColumn) -> bool:

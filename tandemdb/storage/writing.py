@@ -208,6 +208,10 @@ class TableWriting(TableReading):
                 if value is not None:  # `entry_of`, written out: 0.1 us
                     secondary.add(CLASS_RANK[type(value)], value, key)
                     continue
+            gap = secondary.gap
+            if gap is not None and secondary.holds is not None and secondary.holds(gap[1], record):
+                secondary.add(gap[0], gap[1], key)  # looked for in vain just before
+                continue
             entry = secondary.entry_of(key, record)
             if entry is not None:
                 secondary.add(entry[0], entry[1], key)

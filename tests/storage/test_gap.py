@@ -59,3 +59,40 @@ def test_any_order(kind: str, seed: int) -> None:
     expected = sorted([(rank, stored, key) for key, ((rank, stored), _) in there.items()])
     assert list(probed.scan_entries()) == expected
     assert gaps > 100
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("unique", [False, True])
+def test_what_was_found_before(seed: int, unique: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a composite key remembers of earlier look-ups is forgotten where it changes, one by one or many at once."""
+    monkeypatch.setattr("tandemdb.storage.secondary.KNOWN_MAX", 20)
+    draw = random.Random(f"known {seed}")
+    key = SecondaryKey(KeyDefinition(1, 2, (KeyColumn(0), KeyColumn(1)), unique=unique), next_stamp())
+    there: dict[int, tuple[Any, Any]] = {}
+    for number in range(3000):
+        record = (draw.choice([0, 1, 0.0, "a", b"a", None]), draw.choice([0, 1, 2, 1.0, "b", None, b""]))
+        rank, stored = key.entry_of(number, record) or (0, 0)
+        same = sorted(other for other, kept in there.items() if key.entry_of(other, kept) == (rank, stored))
+        assert key.first(rank, stored) == (same[0] if same else None)
+        step = draw.randrange(8)
+        if step < 4 and not (unique and same):
+            place = number if step else -number  # below those that are there
+            key.add(rank, stored, place)
+            there[place] = record
+        elif step == 4 and same:
+            key.remove(rank, stored, same[0])
+            del there[same[0]]
+        elif step == 5 and len(there) > 60:
+            gone = sorted(draw.sample(sorted(there), 50))
+            key.remove_many(gone, [there.pop(other) for other in gone])
+        elif step == 6 and not unique:
+            new = [number * 10 + 100_000 + at for at in range(5)]
+            key.add_many(new, [record] * 5)
+            there |= dict.fromkeys(new, record)
+        elif step == 7:
+            older, frozen = key, dict(there)
+            key = key.copy(next_stamp())
+            if same:
+                key.remove(rank, stored, same[0])
+                del there[same[0]]
+                assert older.first(rank, stored) == same[0] and same[0] in frozen

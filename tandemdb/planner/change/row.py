@@ -283,9 +283,14 @@ class RowEmitter:
             return f"{self.sequence}.next({self.writable})"
         if self.high is not None:
             return f"{self.high} + 1"
-        from tandemdb.planner.change.row_keys import next_rowid
+        from tandemdb.planner.change.row_keys import ROWID_MAX, next_rowid
 
-        return f"{self.use(next_rowid)}({self.writable})"
+        call = f"{self.use(next_rowid)}({self.writable})"
+        if not self.generator.written_out:
+            return call
+        highs = self.generator.name("highs")
+        test = f"({highs} := {self.writable}.location.page_highs) and {highs}[-1] < {ROWID_MAX}"
+        return f"{highs}[-1] + 1 if {test} else {call}"
 
     @property
     def sequence(self) -> str:
