@@ -22,7 +22,7 @@ from tandemdb.storage.root import Root
 from tandemdb.storage.secondary import SecondaryKey
 from tandemdb.storage.table import Table
 from tandemdb.storage.transaction import Transaction
-from tandemdb.storage.values import Record, widen_classes_by_records
+from tandemdb.storage.values import Record, classes_of, join_classes
 
 REBUILD_SHARE = 0.3
 """Of a table's records, in the blocks sent and in those they replace: 0.15 µs a record against 1.5 µs a change."""
@@ -101,6 +101,8 @@ def fill_table(
     """Give an empty table its blocks, from their images or from the table that was here."""
     here = {} if present is None else {block.number: block for block in present.location.blocks()}
     blocks: list[Block] = []
+    # By block, the classes of its columns, where whoever brings its image has looked.
+    looked_at: dict[int, tuple[int, ...] | None] = {}
     for number in numbers:
         image = images.get((table.id, number))
         if image is not None:
@@ -111,6 +113,7 @@ def fill_table(
             if type(records[0]) is not tuple:
                 records = list(map(tuple, records))
             blocks.append(Block(number, keys, records, table.stamp))
+            looked_at[number] = getattr(image, "masks", None)
         elif number in here:
             blocks.append(here[number])
         else:
@@ -124,7 +127,8 @@ def fill_table(
         table.grow_classes(tuple([had | own for had, own in zip(present.classes, table.classes, strict=True)]))
         blocks = [block for block in blocks if block.stamp == table.stamp]
     for block in blocks:
-        table.grow_classes(widen_classes_by_records(table.classes, block.records))
+        masks = looked_at.get(block.number)
+        table.grow_classes(join_classes(table.classes, classes_of(block.records) if masks is None else masks))
 
 
 def carry_key(table: Table, old: Table, known: SecondaryKey, definition: KeyDefinition) -> bool:

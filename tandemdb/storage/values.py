@@ -14,7 +14,7 @@ stored with its collation already applied ("Oslo" under NOCASE is kept as "oslo"
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from operator import itemgetter
+from operator import itemgetter, or_
 from typing import Any, TypeAlias
 
 from tandemdb.storage.errors import StorageError, UnknownCollation
@@ -93,25 +93,45 @@ def widen_classes(classes: tuple[int, ...], signature: Signature) -> tuple[int, 
 
 def widen_classes_by_records(classes: tuple[int, ...], records: list[Record]) -> tuple[int, ...]:
     """Return the masks that also cover all these records, looking at whole columns at a time."""
-    width = len(classes)
-    masks = list(classes)
+    widened = classes
     # By chunks, so that the columns stay in the processor's cache.
     for start in range(0, len(records), 1024):
-        chunk = records[start : start + 1024]
-        try:
-            columns = list(zip(*chunk, strict=True))
-        except ValueError:
-            columns = []
-        if len(columns) != width:
-            odd = next(record for record in chunk if len(record) != width)
-            widen_classes(classes, tuple(map(type, odd)))
-        for column, values in enumerate(columns):
-            for kind in set(map(type, values)):
-                if kind not in CLASS_BIT:
-                    raise StorageError(f"values of type {kind.__name__} cannot be stored")
-                masks[column] |= CLASS_BIT[kind]
-    widened = tuple(masks)
+        widened = join_classes(widened, classes_of(records[start : start + 1024]))
     return classes if widened == classes else widened
+
+
+def join_classes(classes: tuple[int, ...], others: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the masks of what either holds: the same object if that is the first.
+
+    Raises:
+        StorageError: they are not of as many columns.
+    """
+    if len(others) != len(classes):
+        raise StorageError(f"a record of {len(others)} values does not fit a table of {len(classes)} columns")
+    joined = tuple(map(or_, classes, others))
+    return classes if joined == classes else joined
+
+
+def classes_of(records: Sequence[Record]) -> tuple[int, ...]:
+    """Return the masks of the columns of these records, at least one.
+
+    Raises:
+        StorageError: a type is none of the five, or the records are not of one width.
+    """
+    try:
+        columns = list(zip(*records, strict=True))
+    except ValueError:
+        widths = sorted(set(map(len, records)))
+        raise StorageError(f"records of {widths[0]} and of {widths[1]} values do not fit one table") from None
+    masks = []
+    for values in columns:
+        mask = 0
+        for kind in set(map(type, values)):
+            if kind not in CLASS_BIT:
+                raise StorageError(f"values of type {kind.__name__} cannot be stored")
+            mask |= CLASS_BIT[kind]
+        masks.append(mask)
+    return tuple(masks)
 
 
 def widen_classes_of_columns(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -23,6 +25,7 @@ from tandemdb.replication.core.messages import (
     Updates,
 )
 from tandemdb.replication.network import wire
+from tandemdb.storage.values import HOLDS_FLOAT, HOLDS_INT, HOLDS_NULL, HOLDS_TEXT
 
 VALUES = st.none() | st.integers(-(1 << 63), (1 << 63) - 1) | st.floats(allow_nan=False) | st.text() | st.binary()
 RECORDS = st.lists(VALUES, max_size=5).map(tuple)
@@ -154,4 +157,13 @@ def test_other_protocols_are_refused() -> None:
 def test_a_block_image_comes_back() -> None:
     image = BlockImage(7, 3, [1, (2, "a")], [("x", None), (1, 1.0)])
     [frame] = wire.Decoder().feed(wire.encode(Frame(1, Epoch(1), 0, image)))
-    assert message_types(frame.message) == message_types(image)
+    assert message_types(BlockImage(*frame.message)) == message_types(image)
+    assert frame.message.masks == (HOLDS_TEXT | HOLDS_INT, HOLDS_NULL | HOLDS_FLOAT)
+
+
+@pytest.mark.parametrize(
+    "records", [[(1, "x"), (2,)], [(1, True)], [(1, (2,))], [(1, {"a": 1})], ["ab"], [{"a": 1}]]
+)
+def test_a_block_image_of_what_no_table_holds_is_refused(records: list[Any]) -> None:
+    with pytest.raises(ProtocolError):
+        wire.check_image(BlockImage(7, 3, list(range(len(records))), records))

@@ -292,6 +292,12 @@ class BlockImage(NamedTuple):
     records: list[Record]
 
 
+class CheckedImage(BlockImage):
+    """A block as it came over a wire; `masks` are the classes that its columns hold."""
+
+    masks: tuple[int, ...]
+
+
 class SnapEnd(NamedTuple):
     lsn: LSN
     blocks: int

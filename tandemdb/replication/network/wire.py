@@ -23,6 +23,7 @@ from tandemdb.replication.core.messages import (
     KINDS,
     BlockImage,
     Change,
+    CheckedImage,
     Epoch,
     Frame,
     LogRun,
@@ -34,6 +35,8 @@ from tandemdb.replication.core.messages import (
 from tandemdb.replication.errors import ProtocolError
 from tandemdb.storage.changes import APPEND, INSERT, SPLIT, UPDATE
 from tandemdb.storage.collector import collector_paused
+from tandemdb.storage.errors import StorageError
+from tandemdb.storage.values import classes_of
 
 if TYPE_CHECKING:
     import msgspec
@@ -53,6 +56,7 @@ HELD_BYTES_MIN = 4096
 FLAG_MORE = 1
 SESSION_MODULUS = 1 << 16
 INTEGERS = frozenset({int})
+ARRAYS = frozenset({list, tuple})
 LISTS = frozenset({list})
 PUTS = frozenset({INSERT, UPDATE})
 VALUE_TYPES = frozenset({int, float, str, bytes, type(None)})
@@ -320,10 +324,15 @@ def check_image(message: BlockImage) -> BlockImage:
     if not INTEGERS.issuperset(map(type, message.keys)):
         for key in message.keys:
             _values(key)
-    if not VALUE_TYPES.issuperset(map(type, chain.from_iterable(message.records))):
-        for record in message.records:
-            _values(record)
-    return message
+    if not ARRAYS.issuperset(map(type, message.records)):
+        raise ProtocolError("malformed BlockImage message: a record that is no array")
+    try:
+        masks = classes_of(message.records)
+    except StorageError as error:
+        raise ProtocolError(f"malformed BlockImage message: {error}") from error
+    image: CheckedImage = make(CheckedImage, message)
+    image.masks = masks
+    return image
 
 
 _CHECKS: dict[int, Callable[[Any], Message]] = {
