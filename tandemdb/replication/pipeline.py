@@ -87,17 +87,17 @@ class Pipeline:
         """Find the ticket of a root, or of what a key derived meanwhile has made of it. The lock is held."""
         return next((ticket for ticket in self.tickets if ticket.root.lsn == root.lsn), None)
 
-    def await_settled(self, ticket: Ticket) -> None:
-        """Wait until a commit is released and, if it goes ahead, visible.
+    def await_settled(self, ticket: Ticket, is_own: bool = True) -> None:
+        """Wait until a commit is released and, if it goes ahead, visible; `is_own`: the commit is this thread's.
 
         Raises:
             CommitInDoubt: it was sent, and is rolled back here.
         """
         publisher = self.publisher
-        publisher.pump_tight(tick=not publisher.has_files)
-        # What was sent just now is not answered yet: wait at once, or look for what there is first?
-        looks = not publisher.has_files or len(self.tickets) != 1 or ticket.pending.level == "none"
         try:
+            publisher.pump_tight(tick=not publisher.has_files)
+            # What was sent just now is not answered yet: wait at once, or look for what there is first?
+            looks = not publisher.has_files or len(self.tickets) != 1 or ticket.pending.level == "none"
             while not ticket.settled:
                 if self._leading.acquire(False):
                     try:
@@ -111,11 +111,11 @@ class Pipeline:
                     self._sleep(ticket)
         except BaseException:
             with self._leading:
-                if not ticket.settled:
+                if is_own and not ticket.settled:
                     self._abandon(ticket, in_doubt)
             raise
         finally:
-            ticket.has_left = True
+            ticket.has_left = ticket.has_left or is_own
             if self._to_wake:
                 self._wake_next()
         if ticket.error is not None:

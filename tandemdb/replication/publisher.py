@@ -529,7 +529,7 @@ class Publisher:
 
     def _await_base(self, ticket: Ticket) -> None:
         try:
-            self.pipeline.await_settled(ticket)
+            self.pipeline.await_settled(ticket, is_own=False)
         except ReplicationError as error:
             raise base_abandoned() from error
 

@@ -407,6 +407,31 @@ def test_a_commit_that_is_interrupted_is_rolled_back(scene: Scene) -> None:
     assert scene.secondary.digest() == scene.primary.digest()
 
 
+def test_whoever_waits_for_what_another_has_committed_may_be_interrupted(scene: Scene) -> None:
+    scene.proxy.stall()
+    pause = scene.publisher.pause
+
+    def interrupt(seconds: float) -> None:
+        if threading.current_thread() is threading.main_thread():
+            raise KeyboardInterrupt
+        pause(min(seconds, 0.01))
+
+    scene.publisher.pause = interrupt
+    scene.publisher.pipeline._leading.acquire()  # so that it is the main thread's to lead
+    [writer] = scene.write_pending(101)
+    reader = scene.primary.begin()
+    scene.publisher.pipeline._leading.release()
+    with pytest.raises(KeyboardInterrupt):
+        for _ in range(1000):
+            wait = scene.publisher.unchanged(reader)
+            assert wait is not None
+            wait()
+    reader.rollback()
+    scene.proxy.heal()
+    assert writer.join() is None
+    assert scene.has(scene.primary, 101)
+
+
 def test_acknowledgements_of_what_was_abandoned_do_not_count() -> None:
     primary, secondary = Database("p"), Database("s")
     make_table(primary, 10)
