@@ -13,7 +13,7 @@ from tandemdb.storage.table import Table
 from tests.planner.twins import Twins
 
 SCRIPT = """
-create table p(id integer primary key, name text, g int);
+create table p(id integer primary key, name text, g int, h int not null);
 create table c(p int, q, n real);
 create table w(a int, b text, v int, primary key (a, b)) without rowid;
 create index cp on c(p);
@@ -39,6 +39,12 @@ QUERIES = [
     "select c.n, w.b from c, w where w.a = c.p and w.b = c.q order by 1, 2",
     "select c.n, w.v from c, w where w.a = c.p and w.b = c.q order by 1, 2",
     "select p.name from c, p where p.id = c.p and exists (select 1 from w where w.b = p.name) order by 1",
+    "select c.n, o.name from c, p, p o where p.id = c.p and o.id = p.h order by 1, 2",
+    "select o.name, sum(c.n), count(*) from c, p, p o where p.id = c.p and o.id = p.h group by o.name order by 1",
+    "select sum(c.n), count(*) from c, p, p o, p q where p.id = c.p and o.id = p.h and q.id = o.h and q.name > 'n1'",
+    "select c.rowid from c, p, p o where p.id = c.p and o.id = p.h and o.name > 'n2' and p.h > 3 order by 1",
+    "select c.rowid, o.name, q.name from c, p, p o, p q where p.id = c.p and o.id = p.h and q.id = p.h order by 1",
+    "select c.rowid, max(o.name), c.q from c, p, p o where p.id = c.p and o.id = p.h",
     "select p.name, o.name, row_number() over (order by c.rowid) from c, p, p o where p.id = c.p and o.id = p.g",
     "select c.n, p.name from c join p on p.id = c.p left join w on w.a = p.id and w.b = p.name order by 1, 2",
     "select a.rowid, b.rowid from c a, c b where a.q = b.q and a.n = b.n order by 1, 2",
@@ -56,7 +62,7 @@ CHANGES = [
 def twins() -> Twins:
     pair = Twins(SCRIPT)
     for number in range(60):
-        pair.run("insert into p values (?, ?, ?)", number, f"n{number}", number * 7 % 50)
+        pair.run("insert into p values (?, ?, ?, ?)", number, f"n{number}", number * 7 % 50, number * 11 % 70)
         pair.run("insert into w values (?, ?, ?)", number % 20, f"b{number}", number)
         pair.run("insert into c values (?, ?, ?)", number % 40, f"n{number % 30}", number % 9)
         pair.run("insert into c values (?, ?, ?)", number % 17, None if number % 6 else number, number / 2)
@@ -178,3 +184,12 @@ def test_groups_of_joined_rows(twins: Twins, query: str) -> None:
         twins.run(change)
         twins.same(query)
         twins.same(query)
+
+
+def test_dictionaries_that_lead_to_one_another_are_joined(twins: Twins) -> None:
+    query = "select c.n, o.name from c, p, p o where p.id = c.p and o.id = p.h"
+    for _ in range(40):
+        twins.run("insert into c select * from c limit 100")
+    source = "\n".join(row[-1] for row in twins.found(f"explain {query}"))
+    assert "for key, p_1 in hash_1.items()" in source and source.count(".get(c_0") == 1
+    twins.same(f"{query} order by 1, 2")

@@ -34,10 +34,22 @@ class Clause(NamedTuple):
     text: str = ""
 
 
+class Lookup(NamedTuple):
+    """A "let" clause and the test behind it; `repeated` tells how often it is made, `entries` how many there are."""
+
+    place: int
+    dictionary: str
+    probe: str
+    source: Any
+    used: Sequence[Any]
+    repeated: float
+    entries: float
+
+
 class Pipeline:
     """Clauses in order, and the variables that carry the current row."""
 
-    __slots__ = ("clauses", "variables", "unique", "pairs", "matches")
+    __slots__ = ("clauses", "variables", "unique", "pairs", "matches", "lookups")
 
     def __init__(self) -> None:
         self.clauses: list[Clause] = []
@@ -45,6 +57,8 @@ class Pipeline:
         self.unique = False
         self.pairs = False
         """Whether the loop brings pairs, so that a tuple of both parts is the pair itself."""
+        self.lookups: dict[str, Lookup] = {}
+        """The look-ups in dictionaries of one row for each key, by the variables that hold what they find."""
         self.matches: Any = None
         """How many rows of the last source match, where that is all that is asked of them (see `counted_join`)."""
 
@@ -231,6 +245,7 @@ class Pipeline:
         comma = "," if len(self.variables) == 1 else ""
         name = self.collect(generator, frame, f"({held}{comma})", "joined")
         self.clauses = [Clause("for", f"({held}{comma})", name)]
+        self.lookups.clear()
 
     def cut_if_deep(self, generator: Generator, frame: Frame) -> None:
         depth = sum(clause.kind != "if" for clause in self.clauses)

@@ -19,7 +19,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from tandemdb.planner.access.covering import columns_read, places_in
-from tandemdb.planner.access.paths import Path, Term, unique_on
+from tandemdb.planner.access.paths import Path, Term, row_count, unique_on
 from tandemdb.planner.bind.bound import (
     HOLDS_BLOB,
     HOLDS_INT,
@@ -35,7 +35,7 @@ from tandemdb.planner.bind.bound import (
 from tandemdb.planner.bind.traits import comparison_affinity, comparison_collation, is_constant
 from tandemdb.planner.emit.lookup import READERS
 from tandemdb.planner.emit.narrowing import narrowed_lists
-from tandemdb.planner.emit.pipeline import Pipeline
+from tandemdb.planner.emit.pipeline import Clause, Lookup, Pipeline
 from tandemdb.planner.emit.writer import Code
 from tandemdb.planner.runtime import values
 from tandemdb.planner.runtime.kept import finder, records_by, records_under, rows_under, values_by
@@ -43,6 +43,8 @@ from tandemdb.planner.runtime.kept import finder, records_by, records_under, row
 if TYPE_CHECKING:
     from tandemdb.planner.emit.query import QueryEmitter
 
+JOINED_MIN = 2
+"""So many look-ups for each entry of a dictionary pay for joining it to another first."""
 REPEATED_MIN = 16
 """Fewer look-ups are made in the table itself."""
 RANK_OF_CLASSES = {HOLDS_TEXT: 2, HOLDS_BLOB: 3, HOLDS_NULL: 0}
@@ -419,10 +421,46 @@ class SourceReader:
             self.source.places = {column: ""}
             self.queries.expressions.forget()
         if single and not self.source.uses_key:
-            self.pipeline.let(self.source.variable, f"{name}.get({probe})")
-            self.pipeline.test(f"{self.source.variable} is not None")
+            if not self.join_dictionaries(name, probe):
+                self.look_up(name, probe)
         else:
             self.pipeline.loop(f"({self.target})" if self.source.uses_key else self.target, f"{name}.get({probe}, ())")
+
+    def look_up(self, name: str, probe: str) -> None:
+        variable, pipeline, path = self.source.variable, self.pipeline, self.path
+        entries = row_count(self.source, self.generator.roots)
+        used = [*path.used, *self.conjuncts]
+        pipeline.lookups[variable] = Lookup(
+            len(pipeline.clauses), name, probe, self.source, used, path.repeated, entries
+        )
+        pipeline.let(variable, f"{name}.get({probe})")
+        pipeline.test(f"{variable} is not None")
+
+    def join_dictionaries(self, name: str, probe: str) -> bool:
+        """Join the dictionary to that of the source whose column it is asked for, if that is read for nothing else.
+
+        So one look-up does for both, where there are more of them than entries.
+        """
+        pipeline, order, variable = self.pipeline, self.queries.order, self.source.variable
+        before = pipeline.lookups.get(probe)
+        if before is None or order is None or before.repeated < JOINED_MIN * before.entries:
+            return False
+        if columns_read(order.core, order.keys, before.source, [*before.used, *self.path.used]) != set():
+            return False
+        joined, place = self.generator.name("hash"), before.place
+        self.generator.main.emit_setup(
+            f"{joined} = {{key: value for key, {probe} in {before.dictionary}.items() "
+            f"for value in [{name}.get({probe})] if value is not None}}"
+        )
+        pipeline.clauses[place : place + 2] = [
+            Clause("let", variable, f"{joined}.get({before.probe})"),
+            Clause("if", f"{variable} is not None"),
+        ]
+        del pipeline.lookups[probe]
+        pipeline.variables.remove(probe)
+        used = [*self.path.used, *self.conjuncts]
+        pipeline.lookups[variable] = before._replace(dictionary=joined, source=self.source, used=used)
+        return True
 
     def sole_column(self) -> int | None:
         """The one column, never NULL, that is read of the rows found: a dictionary may hold that in their place."""
