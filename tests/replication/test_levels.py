@@ -9,10 +9,16 @@ from tandemdb import replication
 from tandemdb.dbapi import nodes
 from tandemdb.replication import SecondaryLost
 from tandemdb.replication.acknowledging import acknowledging
+from tandemdb.replication.core.limits import Limits
+from tandemdb.replication.core.messages import LSN, Frame, Heartbeat, TxnBegin, TxnWhole
+from tandemdb.replication.core.peer import Peer
+from tandemdb.replication.core.primary import Primary
 from tandemdb.replication.core.secondary import Secondary
 from tandemdb.replication.linking import replicate_to
 from tandemdb.replication.node import Node
-from tandemdb.storage import Database
+from tandemdb.replication.observers import LooseObserver
+from tandemdb.replication.publisher import Publisher
+from tandemdb.storage import UPDATE, Database
 from tandemdb.testing import VirtualClock, assert_identical
 
 from .workload import make_table, put
@@ -40,6 +46,49 @@ def test_none_waits_for_nobody_even_when_all_are_lost() -> None:
     replica.heal()
     put(primary, table, 3, "together")
     assert_identical(primary, secondary)
+
+
+@pytest.mark.parametrize("observed", [False, True])
+def test_a_commit_is_acknowledged_before_the_one_before_is_shown(observed: bool) -> None:
+    """That need not be waited for; but where it may be refused, nothing that builds on it is acknowledged before."""
+    primary, secondary, table, replica = attach()
+    core = replica.link.secondary
+    replica.link.stop()
+    if observed:
+        secondary.observer = LooseObserver(Publisher(secondary, Primary(core.identity, secondary.root, Limits(), 1)))
+    lsn, number = secondary.root.lsn, core.last_transaction
+    [block] = [block for block in secondary.root.tables[table].location.blocks() if 1 in block.keys]
+
+    def take(step: int) -> None:
+        """Take the commit that is `step` after what is shown now; the one before it stands."""
+        change = (UPDATE, table, block.number, 1, (1, f"step {step}", None))
+        whole = TxnWhole(number + step, lsn + step - 1, lsn + step, (change,), None, lsn + step - 1, 0.0)
+        core.receive(Frame(core.session, core.identity.epoch, core._expected, whole), 0.0)
+
+    take(1)
+    core.work(0.0)
+    core.outgoing.clear()
+    take(2)
+    [answer] = core.outgoing
+    assert answer.message.received_lsn == lsn + 2
+    assert secondary.root.lsn == (lsn + 1 if observed else lsn)
+    assert core.owes != observed
+    core.work(0.0)
+    assert (secondary.root.lsn, core.received_lsn) == (lsn + 1, lsn + 2)
+    assert not core.owes
+
+
+def test_what_stands_is_told_once() -> None:
+    """By the next commit, if one comes, or else by a message of its own."""
+    peer = Peer("s", "sync", "in step", session=1)
+    peer.standing_lsn = LSN(7)
+    assert not peer.is_level
+    assert peer.tell_stability() == Heartbeat(LSN(7), LSN(7), None, False)
+    assert peer.is_level
+    peer.standing_lsn = LSN(8)
+    peer.stream(3, LSN(9), LSN(8), [])
+    assert [type(message) for message in peer.queue] == [TxnBegin]
+    assert peer.standing_lsn == 0
 
 
 @pytest.mark.parametrize("gather_seconds", [0.0, 1.0])
