@@ -202,6 +202,18 @@ def test_without_rowid_table_keeps_its_keys() -> None:
     )
 
 
+def test_legacy_rename_leaves_the_statements_of_triggers_alone() -> None:
+    compare_statements(
+        [
+            "PRAGMA legacy_alter_table = ON",
+            "CREATE TABLE t(a)",
+            "CREATE TRIGGER r AFTER UPDATE ON t BEGIN INSERT INTO t VALUES (new.a); DELETE FROM t WHERE t.a = 1; END",
+            "ALTER TABLE t RENAME TO u",
+            "UPDATE u SET a = 1",
+        ]
+    )
+
+
 def test_legacy_rename_leaves_views_alone() -> None:
     compare_statements(
         [

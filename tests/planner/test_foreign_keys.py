@@ -83,5 +83,16 @@ def test_which_of_several_mismatches_is_told(tables: str) -> None:
         "UPDATE t1 SET a = 1", "UPDATE t1 SET b = 1", "UPDATE t1 SET (b, a) = (a, b)", "UPDATE t1 SET c = 1",
         "DELETE FROM t1", "INSERT INTO t1 (a, b) VALUES (1, 2)", "UPDATE t1 SET a = 1 WHERE 0", "DELETE FROM t3",
         "UPDATE t2 SET b = 1", "UPDATE t3 SET c = 1", "UPDATE t3 SET b = 1", "INSERT INTO t3 (a) VALUES (1)",
+        "PRAGMA foreign_key_check",
     ):  # fmt: skip
         check(["PRAGMA foreign_keys = ON", *MISMATCHES[tables], statement])
+
+
+def test_foreign_key_check_goes_from_the_newest_table_to_the_oldest() -> None:
+    names = ["b", "c", "a"]
+    check([
+        "CREATE TABLE p (id INTEGER PRIMARY KEY)",
+        *[f"CREATE TABLE {name} (v REFERENCES p)" for name in names],
+        *[f"INSERT INTO {name} VALUES (9)" for name in names],
+        "PRAGMA foreign_key_check",
+    ])  # fmt: skip

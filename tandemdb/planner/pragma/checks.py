@@ -37,7 +37,7 @@ def show_foreign_key_violations(call: Call) -> Rows:
     for position in positions:
         root = call.root_read(position)
         schema = load_schema(root)
-        tables = list(schema.tables.values())
+        tables = list(reversed(schema.tables.values()))  # As in SQLite's hash table, while it has few entries.
         if call.value is not None:
             tables = [table for table in tables if table.name.lower() == call.value.lower()]
         for table in tables:

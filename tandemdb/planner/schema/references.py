@@ -120,9 +120,14 @@ class Resolver:
         self.views.append(node.name.lower())
         self.select(node.select, None)
 
-    def resolve_trigger(self, node: ast.CreateTrigger) -> None:
+    def resolve_owner(self, node: ast.CreateTrigger) -> tuple[str, Any]:
+        """The table or view that a trigger is on, with its database."""
         database, found = self.find(node.table, node.table_schema)
         self.note_table(node.table, node.table, database)
+        return database, found
+
+    def resolve_trigger(self, node: ast.CreateTrigger) -> None:
+        database, found = self.resolve_owner(node)
         columns = self.columns_of(found, database)
         for name in node.columns:
             self.note_column(node.table, name, database)
