@@ -1,4 +1,4 @@
-"""What mirroring costs, as ratios measured side by side: `python -m benchmarks.replication [--quick]`.
+"""What mirroring costs, as ratios measured side by side: `python -m benchmarks.replication [--quick] [--json FILE]`.
 
     figure   A                                       B                                             gate
     F1       sync commit minus commit without        ping-pong of the same bytes, same sockets     <= 1.8
@@ -40,6 +40,7 @@ from pathlib import Path
 from typing import Any
 
 import tandemdb
+from benchmarks.report import write_figures
 from tandemdb import replication
 from tandemdb.dbapi import nodes
 from tandemdb.replication.core.catch_up import images
@@ -535,7 +536,10 @@ def measure_promotion(rounds: int) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
-    rounds = 7 if parser.parse_args().quick else 25
+    parser.add_argument("--json", type=Path, help="write the figures to this file, too")
+    options = parser.parse_args()
+    rounds = 7 if options.quick else 25
+    figures: dict[str, float] = {}
     for measure in (
         measure_synchronous,
         measure_asynchronous,
@@ -547,6 +551,9 @@ def main() -> None:
     ):
         for name, value in measure(rounds).items():
             print(f"{name:60} {value:12,.2f}", flush=True)
+            figures[name] = value
+    if options.json is not None:
+        write_figures(options.json, figures)
 
 
 if __name__ == "__main__":

@@ -45,11 +45,8 @@ def print_summary(found: list[Measurement]) -> None:
 def write_json(path: Path, found: list[Measurement], module: Any) -> None:
     """All figures, in seconds."""
     document = {
-        "date": time.strftime("%Y-%m-%d %H:%M:%S"),
-        "python": platform.python_version(),
-        "sqlite3": sqlite3.sqlite_version,
+        **circumstances(),
         "tandemdb": getattr(module, "__version__", ""),
-        "machine": machine_kind(),
         "geometric_mean": rounded(geometric_mean([one.ratio for one in found if one.equal])),
         "workloads": [
             {
@@ -67,6 +64,22 @@ def write_json(path: Path, found: list[Measurement], module: Any) -> None:
         ],
     }
     path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def write_figures(path: Path, figures: dict[str, float]) -> None:
+    """Figures by name, as JSON."""
+    document = {**circumstances(), "figures": {name: rounded(value) for name, value in figures.items()}}
+    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def circumstances() -> dict[str, str]:
+    """When, with what and on what was measured."""
+    return {
+        "date": time.strftime("%Y-%m-%d %H:%M:%S"),
+        "python": platform.python_version(),
+        "sqlite3": sqlite3.sqlite_version,
+        "machine": machine_kind(),
+    }
 
 
 def machine_kind() -> str:
