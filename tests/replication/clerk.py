@@ -16,6 +16,10 @@ INSERT INTO account VALUES (1, 'Ada', 1000), (2, 'Bo', 1000), (3, 'Cy', 1000);
 """
 
 
+# What one clerk may number; another one's numbers begin behind.
+NUMBERS = 10_000_000
+
+
 class Clerk(threading.Thread):
     """Books transfers on a node, one commit each, and remembers which of them were acknowledged."""
 
@@ -59,7 +63,10 @@ def has_begun(clerk: Clerk) -> bool:
 def check(node: NodeProcess, clerk: Clerk, before: int) -> None:
     """All that was acknowledged is there, and nothing by halves."""
     connection = node.connect()
-    numbers = [number for (number,) in connection.execute("SELECT number FROM entry WHERE number >= ?", (before,))]
+    own = (before, before // NUMBERS * NUMBERS + NUMBERS)
+    numbers = [
+        number for (number,) in connection.execute("SELECT number FROM entry WHERE number >= ? AND number < ?", own)
+    ]
     extra = set(numbers) - set(clerk.acknowledged)
     assert set(clerk.acknowledged) <= set(numbers), "an acknowledged commit is lost"
     assert extra <= {clerk.doubtful}

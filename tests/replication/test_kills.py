@@ -1,6 +1,6 @@
 """Node processes ended by SIGKILL, at random moments and at named points of the protocol, one after the other.
 
-    primary, standby, a clerk who books      one of the two dies
+    primary, standby, clerks who book        one of the two dies
       the primary did:  promote the standby, start another one           the standby did:  start another one
     then: what was acknowledged is there, nothing by halves, and in the end both hold the same blocks
 """
@@ -20,13 +20,14 @@ import pytest
 
 from tandemdb.testing.failpoints import POINTS, install
 
-from .clerk import SCRIPT, Clerk, check, has_begun
+from .clerk import NUMBERS, SCRIPT, Clerk, check, has_begun
 from .processes import NodeProcess, in_step, run, until
 
 # A primary that dies before any standby is level takes the only copy with it: nothing to test there.
 PRIMARY_POINTS = sorted(point for point in POINTS if point.startswith("primary.") and "snapshot" not in point)
 SECONDARY_POINTS = sorted(point for point in POINTS if point.startswith("secondary.") and "snapshot" not in point)
 REACH_SECONDS = 3.0
+CLERKS = 3
 
 
 class Pair:
@@ -98,23 +99,26 @@ def test_killed_at_random_and_at_named_points(
         pair = Pair(stack, script, seed=kills)
         while pair.killed.total() < kills:
             pair.make_level()
-            clerk = Clerk(pair.primary, number)
-            clerk.start()
-            until(partial(has_begun, clerk), "a first commit")
+            clerks = [Clerk(pair.primary, place * NUMBERS + number) for place in range(CLERKS)]
+            for clerk in clerks:
+                clerk.start()
+            until(partial(has_begun, clerks[0]), "a first commit")
             dead = pair.end_one()
-            clerk.join(15)
-            assert not clerk.is_alive()
+            for clerk in clerks:
+                clerk.join(15)
+                assert not clerk.is_alive()
             if dead is pair.primary:
                 report = pair.standby.ask("promote")
                 promotions += 1
                 assert report["commits_missing"] == 0
                 pair.primary = pair.standby
-            check(pair.primary, clerk, number)
-            number = clerk.number + 10
+            for place, clerk in enumerate(clerks):
+                check(pair.primary, clerk, place * NUMBERS + number)
+            number = max(clerk.number % NUMBERS for clerk in clerks) + 10
             pair.follow_anew(pair.names[dead])
         pair.make_level()
         with pair.primary.connect() as connection:
-            connection.execute("INSERT INTO entry VALUES (?, 1, 5)", (10_000_000,))
+            connection.execute("INSERT INTO entry VALUES (?, 1, 5)", (CLERKS * NUMBERS,))
         until(partial(in_step, pair.primary), "in step")
         status, text = run("verify", pair.primary.url, pair.standby.url)
         assert status == 0, text
