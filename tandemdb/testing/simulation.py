@@ -105,6 +105,8 @@ class Simulation:
         self.epoch = Epoch(1)
         # Whether a copy was lost since all acknowledged commits were last known to be elsewhere than on the leader.
         self.exposed = False
+        # Whether the leader has kept in its log, as far as that is long enough, all that any standby lacks.
+        self.keeps_all = True
         self.acknowledged: set[int] = set()
         self.made: dict[int, set[int]] = {}
         self.doubtful: dict[int, int] = {}
@@ -274,6 +276,7 @@ class Simulation:
         if self.synchronous:
             self.exposed = True  # Commits count on it no longer.
         self.note("detached", site.name)
+        self.keeps_all = False  # For one that is detached nothing is kept.
         for _ in range(self.random.randrange(3)):
             self.commit()
         self.attach(site)
@@ -386,7 +389,8 @@ class Simulation:
             self.seen.forget(former.name)
         former.replica = None
         self.attach(former)
-        if former.replica is not None and not gone:
+        keeps_all, self.keeps_all = self.keeps_all, True
+        if former.replica is not None and not gone and keeps_all:
             self.count_orphans(former, own - has)
         if self.synchronous:
             self.exposed = True
