@@ -108,7 +108,8 @@ class Follower:
                 secondary.connect(time.monotonic())
                 self._answer(channel)
             while not self._stopped.is_set():
-                channel.wait(WAIT_SECONDS)
+                # A commit on the primary waits for this thread.
+                channel.wait(WAIT_SECONDS, looks=secondary.mode == "sync")
                 self._step(channel)
         except (LinkLost, ProtocolError, ReplicationError) as error:
             self.note(str(error))

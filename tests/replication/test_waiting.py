@@ -58,6 +58,18 @@ def test_what_comes_late_is_slept_for(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (world.looks, world.sleeps) == (0, 101)
 
 
+def test_only_who_is_waited_for_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the threads that serve clients, of which there may be many, nor what follows a primary asynchronously."""
+    world = World(monkeypatch)
+    for _ in range(10):
+        world.wait(LOOK_SECONDS / 2)
+    before = world.looks
+    for _ in range(10):
+        world.comes_at = world.now + LOOK_SECONDS / 2
+        assert world.waiting.sleep(1.0)
+    assert world.looks == before
+
+
 def test_to_look_in_vain_again_and_again_becomes_rare(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on one core: asleep the answer comes at once, while looking keeps it from coming."""
     world = World(monkeypatch)

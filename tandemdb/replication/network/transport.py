@@ -147,8 +147,11 @@ class Channel:
         elif time.monotonic() - self._began_at > FRAME_SECONDS:
             raise ProtocolError(f"a frame was not complete within {FRAME_SECONDS:.0f} s")
 
-    def wait(self, seconds: float) -> bool:
-        """Wait until something has come or, if something is left to send, can go out. Returns whether that is so."""
+    def wait(self, seconds: float, looks: bool = False) -> bool:
+        """Wait until something has come or, if something is left to send, can go out. Returns whether that is so.
+
+        `looks`: awake, while what comes comes soon (see `waiting`).
+        """
         if self.is_closed:
             raise LinkLost("the link is closed")
         if self.arrived:
@@ -159,7 +162,7 @@ class Channel:
             self._waiting.register(self.socket.fileno(), events)
             self._polls_out = wants_out
         try:
-            return self._waiting.wait(max(0.0, seconds))
+            return (self._waiting.wait if looks else self._waiting.sleep)(max(0.0, seconds))
         except (OSError, ValueError) as error:
             raise LinkLost(f"the link is gone: {error}") from error
 

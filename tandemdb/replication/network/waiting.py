@@ -31,6 +31,10 @@ class Waiting:
         """Wait for this file too, or for other events of it: poll()'s."""
         self._poll.register(file, events)
 
+    def sleep(self, seconds: float) -> bool:
+        """As `wait`, without looking: for one of many threads, or one that nobody waits for."""
+        return bool(self._poll.poll(seconds * 1000))
+
     def wait(self, seconds: float) -> bool:
         """Wait until something can be read (or written), at most so long. Returns whether that is so.
 
