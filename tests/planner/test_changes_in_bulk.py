@@ -269,3 +269,22 @@ def test_rows_that_may_be_skipped(clause: str) -> None:
         lambda con: con.executemany(f"INSERT {clause}", rows),
         "SELECT changes(), total_changes(), count(*), sum(n) FROM t",
     ])  # fmt: skip
+
+
+@pytest.mark.parametrize("columns", ["a TEXT PRIMARY KEY, b, c", "a TEXT PRIMARY KEY, b, c UNIQUE", "a, b UNIQUE, c"])
+@pytest.mark.parametrize("where", ["a >= '1'", "a > 1", "b > 0", "b BETWEEN 1 AND 8"])
+def test_rows_are_changed_in_the_order_of_the_index_that_finds_them(columns: str, where: str) -> None:
+    """Unless a column of the index is changed: then in the order of the rowids."""
+    for change in (
+        "b = (SELECT count(*) FROM t AS o WHERE o.b = t.b)",
+        "c = (SELECT max(b) FROM t AS o WHERE o.a <> t.a)",
+        "c = c + 1",
+        "b = b + 1",
+    ):
+        for words in ("", "OR FAIL"):
+            check([
+                f"CREATE TABLE t ({columns})",
+                "INSERT INTO t VALUES (3, 5, 1), (10, 2, 9), (7, 4, 4), (2, 8, 3), (19, 1, 2)",
+                f"UPDATE {words} t SET {change} WHERE {where}",
+                "SELECT * FROM t",
+            ])  # fmt: skip

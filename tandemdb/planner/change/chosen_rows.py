@@ -15,11 +15,13 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from tandemdb.planner.access.paths import Path
 from tandemdb.planner.bind.bound import HOLDS_ANY, Column, Core, Local, Query, ResultColumn, Rowid, Source
 from tandemdb.planner.bind.expression import ExpressionBinder
 from tandemdb.planner.bind.scope import Scope
 from tandemdb.planner.emit.order import OrderEmitter
 from tandemdb.planner.emit.pipeline import Pipeline
+from tandemdb.planner.syntax import ast
 from tandemdb.storage.location import BLOCK_BITS
 from tandemdb.storage.reading import PAGE_SHIFT, PLACE_IN_BLOCK, PLACE_IN_PAGE
 
@@ -37,7 +39,7 @@ class Rows:
 
     __slots__ = (
         "change", "core", "scope", "source", "key", "single", "classes", "in_order", "pipeline", "order", "listed",
-        "spot",
+        "path", "spot",
     )  # fmt: skip
 
     def __init__(self, change: ChangeEmitter, core: Core, scope: Scope, source: Source, extra: Sequence[Any]) -> None:
@@ -56,13 +58,15 @@ class Rows:
         self.pipeline: Pipeline | None = None
         self.order: OrderEmitter | None = None
         self.listed: str | None = None
+        self.path: Path | None = None
         self.spot: tuple[str, ...] = ()
         if node.order_by or node.limit is not None or getattr(node, "source", None) is not None:
             self.bind_limits()
             self.listed = queries.core_rows(core, scope.query)
         else:
             self.order = OrderEmitter(queries, core, scope.query)
-            self.pipeline, _ = queries.pipeline(core, self.order)
+            self.pipeline, plan = queries.pipeline(core, self.order)
+            self.path = None if plan is None else plan.steps[0].path
         self.single = queries.single_row
 
     def bind_limits(self) -> None:
@@ -148,6 +152,19 @@ class Rows:
         frame.emit(f"    if {place} is not None:")
         frame.emit(f"        {unpacked} = {place}")
 
+    def in_one_pass(self) -> bool:
+        """Whether SQLite changes each row as it finds it, by an index that it does not change."""
+        change, path = self.change, self.path
+        node = change.node
+        if not isinstance(node, ast.Update) or path is None or node.returning or change.has_side_effects():
+            return False
+        if path.key is None or path.kind == "hash":
+            return False
+        columns = change.table.by_name
+        set_here = {columns[name.lower()].position for item in node.assignments for name in item.columns
+                    if name.lower() in columns}  # fmt: skip
+        return not path.key.computed and not any(column.position in set_here for column in path.key.columns)
+
     def collect(self) -> str:
         """Write the list of (key, record, new values...); its name."""
         change, queries = self.change, self.change.queries
@@ -160,7 +177,8 @@ class Rows:
         self.classes = queries.element_classes[2:]
         if getattr(change.node, "source", None) is not None:
             frame.emit(f"{rows} = list({{row[0]: row for row in reversed({rows})}}.values())")
-        if not self.single and change.order_shows():  # LIMIT has chosen by ORDER BY; they change in another order.
+        # LIMIT has chosen by ORDER BY; they change in another order.
+        if not self.single and change.order_shows() and not self.in_one_pass():
             frame.emit(f"{rows}.sort(key={change.generator.helper(FIRST, 'first')})")
             self.in_order = True
         return rows

@@ -77,6 +77,9 @@ def is_correlated(expression: Expr) -> bool:
 class ChangeEmitter(StatementEmitter):
     """Writes an UPDATE or DELETE: gather, then change."""
 
+    reads = False
+    """Whether a subquery of SET reads the table, so that each row sees how those before it were changed."""
+
     def write_update(self) -> bool:
         """Write an UPDATE; True if all that may fail comes before its first change."""
         node = self.node
@@ -89,7 +92,7 @@ class ChangeEmitter(StatementEmitter):
         self.bind_where(core, scope)
         self.look_up_foreign_keys(set(assigned))
         replaces = node_replaces(node, self.table)
-        reads = self.reads_target(assigned.values())
+        reads = self.reads = self.reads_target(assigned.values())
         effects = self.has_side_effects()
         late = node.source is None and (replaces or reads or effects)
         rows = Rows(self, core, scope, source, [] if late else list(assigned.values()))
@@ -338,7 +341,7 @@ class ChangeEmitter(StatementEmitter):
     def order_shows(self) -> bool:
         """Whether the order of the changes can be seen; SQLite changes rows in the order of their keys then."""
         node, table = self.node, self.table
-        if node.returning or self.has_side_effects():
+        if node.returning or self.reads or self.has_side_effects():
             return True
         return isinstance(node, ast.Update) and (table.without_rowid or any(index.unique for index in table.indexes))
 
