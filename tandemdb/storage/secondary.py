@@ -17,60 +17,38 @@ Secondary keys are derived from the records on every system, never shipped, and 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
-from itertools import chain, compress, repeat
-from operator import itemgetter, not_
+from itertools import chain, repeat
+from operator import itemgetter
 from typing import Any, TypeAlias
 
-from tandemdb.storage.block import BLOCK_RECORDS_MAX, Block, Stamp, next_stamp
+from tandemdb.storage.block import BLOCK_RECORDS_MAX, Stamp, next_stamp
 from tandemdb.storage.changes import Writer
 from tandemdb.storage.definition import Entry, KeyColumn, KeyDefinition, entry_function, stored_function
-from tandemdb.storage.entry_runs import BUILD_FILL, add_run, append_run, remove_run
+from tandemdb.storage.entry_runs import append_run
 from tandemdb.storage.errors import Inconsistent
-from tandemdb.storage.location import LocationTable, Page, build_location
+from tandemdb.storage.location import LocationTable
 from tandemdb.storage.outstanding import CHANGES_AT_ONCE, CHANGES_FEW, CHANGES_MAX, Outstanding, net_changes
-from tandemdb.storage.values import CLASS_RANK, RANK_ABOVE_ALL, RANKS, Key, Record, Value, collation_key
+from tandemdb.storage.secondary_reading import Gap, SecondaryReading
+from tandemdb.storage.segment import add_runs, append, leave, locate, locate_among_equals, merge, remove_runs
+from tandemdb.storage.values import CLASS_RANK, RANKS, Key, Record, Value, collation_key
 
-SAMPLES = 32
-"""Entries looked at to estimate how many distinct values there are."""
 RUNS_MIN = 8
 """Fewer entries than this are moved one by one."""
-KNOWN_MAX = 8192
-"""So many stored values of a composite key are remembered at most, for each rank."""
 LEAVE_SHARE = 3
 """One in so many entries taken out make it worth to make the others' blocks anew; fewer are sought, run by run."""
-DISTINCT_STEPS_MAX = 100
-"""Up to so many distinct values are counted one by one; beyond, a sample of blocks gives an estimate."""
-
 
 FIRST, SECOND, THIRD = itemgetter(0), itemgetter(1), itemgetter(2)
 
 Entries: TypeAlias = "list[tuple[list[Any], list[Key]]]"
 """Stored values and unique keys of many records, two parallel lists for each rank."""
-Gap: TypeAlias = tuple[int, Any, int, int, int]
-"""A rank and a stored value that is not there, and where it would be: page, block and index there."""
 
 
-class SecondaryKey:
+class SecondaryKey(SecondaryReading):
     """One secondary key of a table. `stale`: computed, and its `extract` unknown here, so nothing is in it."""
 
-    __slots__ = (
-        "definition",
-        "distinct",
-        "entry_of",
-        "gap",
-        "holds",
-        "known",
-        "may_wait",
-        "patience",
-        "position",
-        "segments",
-        "stale",
-        "stamp",
-        "stored_as_is",
-        "stored_of",
-    )
+    __slots__ = ()
 
     def __init__(self, definition: KeyDefinition, stamp: Stamp) -> None:
         self.definition = definition
@@ -95,140 +73,6 @@ class SecondaryKey:
         self.holds = holds_plain_columns(tuple([c.position for c in definition.columns])) if several else None
         self.stored_of = stored_function(definition.columns)
         self.entry_of: Callable[[Key, Record], Entry] = leave_out if self.stale else entry_function(definition)
-
-    # Reading ---------------------------------------------------------------------------------------------------
-
-    def stored(self, values: tuple[Value, ...]) -> tuple[int, Any]:
-        """Turn the values of the key's columns into (rank, stored value), the form all other methods take."""
-        return self.stored_of(values)
-
-    def first(self, rank: int, stored: Any) -> Key | None:
-        """Find the lowest unique key under a stored value, None if there is none.
-
-        Cost: three bisections; of a composite key, whose values compare slowly, a look-up if it was asked before.
-        """
-        known = self.known
-        if known is not None:
-            found = known[rank].get(stored)
-            if found is not None:
-                return found
-            found = self.probe(rank, stored)
-            if found is not None:
-                if len(known[rank]) >= KNOWN_MAX:
-                    known[rank].clear()
-                known[rank][stored] = found
-            return found
-        segment = self.segments[rank]
-        try:
-            page = segment.pages[bisect_left(segment.page_highs, stored)]
-        except IndexError:
-            return None
-        block = page.blocks[bisect_left(page.highs, stored)]
-        keys = block.keys
-        index = bisect_left(keys, stored)
-        return block.records[index] if keys[index] == stored else None
-
-    def probe(self, rank: int, stored: Any) -> Key | None:
-        """As `first`, for who adds an entry under this value if there is none: `add` need not search again then."""
-        segment = self.segments[rank]
-        page_index = bisect_left(segment.page_highs, stored)
-        if page_index == len(segment.pages):
-            return None
-        page = segment.pages[page_index]
-        block_index = bisect_left(page.highs, stored)
-        block = page.blocks[block_index]
-        keys = block.keys
-        index = bisect_left(keys, stored)
-        if keys[index] == stored:
-            return block.records[index]
-        self.gap = (rank, stored, page_index, block_index, index)
-        return None
-
-    def equal(self, rank: int, stored: Any) -> list[Key]:
-        """List the unique keys under a stored value, in ascending order."""
-        segment = self.segments[rank]
-        try:
-            page = segment.pages[bisect_left(segment.page_highs, stored)]
-        except IndexError:
-            return []
-        block = page.blocks[bisect_left(page.highs, stored)]
-        keys = block.keys
-        start = bisect_left(keys, stored)
-        stop = bisect_right(keys, stored, start)
-        if stop < len(keys):
-            return block.records[start:stop]
-        return join(segment, stored, False, stored, False)
-
-    def range_keys(self, rank: int, low: Any, low_open: bool, high: Any, high_open: bool) -> list[Key]:
-        """List the unique keys between two stored values of one segment, in the order of (stored value, unique key).
-
-        None leaves that side unbounded inside the segment; an open bound excludes the entries equal to it.
-        """
-        return join(self.segments[rank], low, low_open, high, high_open)
-
-    def range_entries(self, rank: int, low: Any, low_open: bool, high: Any, high_open: bool) -> list[tuple[Any, Key]]:
-        """List (stored value, unique key) between two stored values of one segment, like `range_keys`."""
-        entries: list[tuple[Any, Key]] = []
-        for block, start, stop in self.segments[rank].slices(low, low_open, high, high_open):
-            entries += zip(block.keys[start:stop], block.records[start:stop], strict=True)
-        return entries
-
-    def prefix_keys(self, rank: int, prefix: tuple[Any, ...]) -> list[Key]:
-        """List the unique keys of a composite key's entries that begin with these parts of a stored value."""
-        return join(self.segments[rank], prefix, False, (*prefix, RANK_ABOVE_ALL), False)
-
-    def scan_keys(self, reverse: bool = False) -> Iterator[Key]:
-        """Walk over all unique keys in order of the stored values, NULL first; or the same backwards."""
-        if reverse:
-            backwards = chain.from_iterable([segment.blocks_reversed() for segment in reversed(self.segments)])
-            return chain.from_iterable(reversed(block.records) for block in backwards)
-        blocks = chain.from_iterable([segment.blocks() for segment in self.segments])
-        return chain.from_iterable(block.records for block in blocks)
-
-    def value_lists(self) -> list[list[Any]]:
-        """List the stored values in runs, in their order, those of the NULL segment left out."""
-        return [block.keys for segment in self.segments[1:] for block in segment.blocks()]
-
-    def scan_entries(self, reverse: bool = False) -> Iterator[tuple[int, Any, Key]]:
-        """Walk over (rank, stored value, unique key) in order, NULL first; or the same backwards."""
-        ranked = [(rank, segment) for rank, segment in enumerate(self.segments) if segment.pages]
-        if reverse:
-            return chain.from_iterable(
-                zip(repeat(rank), reversed(block.keys), reversed(block.records))
-                for rank, segment in reversed(ranked)
-                for block in segment.blocks_reversed()
-            )
-        return chain.from_iterable(
-            zip(repeat(rank), block.keys, block.records) for rank, segment in ranked for block in segment.blocks()
-        )
-
-    def scan_pairs(self, reverse: bool = False) -> Iterator[tuple[Any, Key]]:
-        """Walk over (stored value, unique key) in order, NULL first; or the same backwards."""
-        if reverse:
-            backwards = chain.from_iterable([segment.blocks_reversed() for segment in reversed(self.segments)])
-            return chain.from_iterable(zip(block.keys[::-1], block.records[::-1], strict=True) for block in backwards)
-        blocks = chain.from_iterable([segment.blocks() for segment in self.segments])
-        return chain.from_iterable(zip(block.keys, block.records, strict=True) for block in blocks)
-
-    @property
-    def distinct_count(self) -> int:
-        """Estimate how many distinct stored values there are. See `distinct_prefix_count`."""
-        return self.distinct_prefix_count(len(self.definition.columns))
-
-    def distinct_prefix_count(self, columns: int) -> int:
-        """Estimate how many distinct values the first columns of the key have, from a sample of its blocks.
-
-        Exact up to 100 a segment. Cost: up to 100 µs a segment the first time, then a look-up.
-        """
-        known = self.distinct
-        if known is None:
-            known = self.distinct = {}
-        if columns not in known:
-            width = 2 * columns - 1 if columns < len(self.definition.columns) else 0
-            known[columns] = sum(estimate_distinct(segment, width) for segment in self.segments)
-        return known[columns]
-
-    # Writing ---------------------------------------------------------------------------------------------------
 
     def copy(self, stamp: Stamp) -> SecondaryKey:
         """Return a version that the bearer of the stamp may change."""
@@ -589,173 +433,6 @@ def in_order(values: list[Any], keys: list[Key]) -> list[tuple[Any, Key]]:
 def leave_out(key: Key, record: Record) -> Entry:
     """Stand for the entry function of a stale key: no record is in it."""
     return None
-
-
-def join(segment: LocationTable, low: Any, low_open: bool, high: Any, high_open: bool) -> list[Key]:
-    """Concatenate the unique keys between two stored values."""
-    slices = segment.slices(low, low_open, high, high_open)
-    if len(slices) == 1:
-        block, start, stop = slices[0]
-        return block.records[start:stop]
-    keys: list[Key] = []
-    for block, start, stop in slices:
-        keys += block.records[start:stop]
-    return keys
-
-
-def estimate_distinct(segment: LocationTable, width: int) -> int:
-    """Estimate how many values (their first `width` parts, 0 for whole values) a segment has."""
-    found = 0
-    stored = segment.pages[0].blocks[0].keys[0] if segment.pages else None
-    while stored is not None and found < DISTINCT_STEPS_MAX:
-        found += 1
-        stored = next_stored(segment, (*stored[:width], RANK_ABOVE_ALL) if width else stored)
-    if stored is None:
-        return found
-    # An entry drawn at random lies in a run of equal values; the mean of 1 / run's length is values / entries.
-    entries = 0
-    shares = 0.0
-    for number in range(SAMPLES):
-        page = segment.pages[number * len(segment.pages) // SAMPLES]
-        keys = page.blocks[number * 37 % len(page.blocks)].keys
-        entries += len(keys)
-        low = high = keys[number * 11 % len(keys)]
-        if width:
-            low, high = low[:width], (*low[:width], RANK_ABOVE_ALL)
-        slices = segment.slices(low, False, high, False)
-        shares += 1 / sum([stop - start for _, start, stop in slices])
-    return max(found, round(entries / SAMPLES * segment.block_count * shares / SAMPLES))
-
-
-def next_stored(segment: LocationTable, bound: Any) -> Any:
-    """Find the lowest stored value above a bound, None if there is none."""
-    page_index = bisect_right(segment.page_highs, bound)
-    if page_index == len(segment.pages):
-        return None
-    page = segment.pages[page_index]
-    keys = page.blocks[bisect_right(page.highs, bound)].keys
-    return keys[bisect_right(keys, bound)]
-
-
-def locate(segment: LocationTable, stored: Any, key: Key) -> tuple[int, int, int]:
-    """Find (page, block, index) of the first entry not below (stored, key); page = number of pages if none is.
-
-    Highs hold stored values alone. Where many entries share one, the last unique key of pages and blocks decides.
-    """
-    page_highs = segment.page_highs
-    pages = segment.pages
-    page_index = bisect_left(page_highs, stored)
-    if page_index == len(pages):
-        return page_index, 0, 0
-    page = pages[page_index]
-    highs = page.highs
-    block_index = bisect_left(highs, stored)
-    block = page.blocks[block_index]
-    if highs[block_index] == stored and block.records[-1] < key:
-        return locate_among_equals(segment, stored, key, page_index)
-    keys = block.keys
-    index = bisect_left(keys, stored)
-    if keys[index] == stored and block.records[index] < key:
-        index = bisect_left(block.records, key, index + 1, bisect_right(keys, stored, index))
-    return page_index, block_index, index
-
-
-def locate_among_equals(segment: LocationTable, stored: Any, key: Key, page_index: int) -> tuple[int, int, int]:
-    """As `locate`, where the first block that ends with the stored value ends with a lower unique key."""
-    page_highs = segment.page_highs
-    pages = segment.pages
-    page = pages[page_index]
-    if page_highs[page_index] == stored and page.blocks[-1].records[-1] < key:
-        end = bisect_right(page_highs, stored, page_index + 1)
-        page_index = bisect_left(pages, key, page_index + 1, end, key=last_unique_key_of_page)
-        if page_index == len(pages):
-            return page_index, 0, 0
-        page = pages[page_index]
-    blocks = page.blocks
-    block_index = bisect_left(page.highs, stored)
-    if page.highs[block_index] == stored and blocks[block_index].records[-1] < key:
-        end = bisect_right(page.highs, stored, block_index + 1)
-        block_index = bisect_left(blocks, key, block_index + 1, end, key=last_unique_key)
-    block = blocks[block_index]
-    index = bisect_left(block.keys, stored)
-    if block.keys[index] == stored:
-        index = bisect_left(block.records, key, index, bisect_right(block.keys, stored, index))
-    return page_index, block_index, index
-
-
-def last_unique_key_of_page(page: Page) -> Any:
-    """Return the unique key of a page's last entry."""
-    return page.blocks[-1].records[-1]
-
-
-def last_unique_key(block: Block) -> Any:
-    """Return the unique key of a block's last entry."""
-    return block.records[-1]
-
-
-def add_runs(segment: LocationTable, pairs: list[tuple[Any, Key]]) -> None:
-    """Add sorted entries wherever they belong."""
-    start = 0
-    while start < len(pairs):
-        place = locate(segment, *pairs[start])
-        if place[0] == len(segment.pages):
-            append_run(segment, pairs, start)
-            return
-        start = add_run(segment, place, pairs, start)
-
-
-def append(segment: LocationTable, stored: Any, key: Key) -> None:
-    """Add an entry behind all others of a segment."""
-    if segment.pages:
-        page = segment.pages[-1]
-        if len(page.blocks[-1].keys) < BLOCK_RECORDS_MAX:
-            block = segment.own_block(len(segment.pages) - 1, len(page.blocks) - 1)
-            block.keys.append(stored)
-            block.records.append(key)
-            segment.raise_last_high(stored)
-            return
-    segment.open_block(segment.next_number, [stored], [key])
-
-
-def remove_runs(segment: LocationTable, pairs: list[tuple[Any, Key]]) -> int:
-    """Take sorted entries out wherever they are; how many were there up to the first that was not."""
-    start = 0
-    while start < len(pairs):
-        place = locate(segment, *pairs[start])
-        stop = remove_run(segment, place, pairs, start) if place[0] < len(segment.pages) else start
-        if stop == start:
-            break
-        start = stop
-    return start
-
-
-def leave(segment: LocationTable, gone: set[Key], stamp: Stamp) -> LocationTable:
-    """Make the segment anew without the entries of some unique keys."""
-    values: list[Any] = []
-    keys: list[Key] = []
-    for block in segment.blocks():
-        goes = list(map(gone.__contains__, block.records))
-        if True in goes:
-            values += compress(block.keys, map(not_, goes))
-            keys += compress(block.records, map(not_, goes))
-        else:
-            values += block.keys
-            keys += block.records
-    return build_location(values, keys, stamp, BUILD_FILL)
-
-
-def merge(segment: LocationTable, values: list[Any], keys: list[Key], stamp: Stamp) -> LocationTable:
-    """Make the segment anew from its entries and further ones."""
-    behind = True
-    if segment.pages:
-        old_keys = list(chain.from_iterable(block.records for block in segment.blocks()))
-        values = [*chain.from_iterable(block.keys for block in segment.blocks()), *values]
-        behind = max(old_keys) < keys[0]
-        keys = [*old_keys, *keys]
-    # Sorting places, not pairs, makes no tuples. The sort is stable: by stored values alone where keys ascend.
-    places = range(len(keys))
-    order = sorted(places if behind else sorted(places, key=keys.__getitem__), key=values.__getitem__)
-    return build_location(list(map(values.__getitem__, order)), list(map(keys.__getitem__, order)), stamp, BUILD_FILL)
 
 
 def are_alike(before: Value, after: Value) -> bool:

@@ -65,7 +65,7 @@ def test_any_order(kind: str, seed: int) -> None:
 @pytest.mark.parametrize("unique", [False, True])
 def test_what_was_found_before(seed: int, unique: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a composite key remembers of earlier look-ups is forgotten where it changes, one by one or many at once."""
-    monkeypatch.setattr("tandemdb.storage.secondary.KNOWN_MAX", 20)
+    monkeypatch.setattr("tandemdb.storage.secondary_reading.KNOWN_MAX", 20)
     draw = random.Random(f"known {seed}")
     key = SecondaryKey(KeyDefinition(1, 2, (KeyColumn(0), KeyColumn(1)), unique=unique), next_stamp())
     there: dict[int, tuple[Any, Any]] = {}

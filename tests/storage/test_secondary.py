@@ -18,7 +18,7 @@ from tandemdb.storage import (
     UnknownCollation,
     check_root,
     collation_keys,
-    secondary,
+    segment,
     unique_key_function,
 )
 from tandemdb.storage.database import Database
@@ -200,4 +200,4 @@ def test_merging_many_entries_equals_adding_them() -> None:
             assert list(ours.scan_entries()) == list(theirs.scan_entries())
     check_root(first.commit())
     check_root(second.commit())
-    assert secondary.BUILD_FILL == 3
+    assert segment.BUILD_FILL == 3

@@ -1,0 +1,186 @@
+"""Reading a secondary key: by a stored value, a range, a prefix, or all of it in either direction.
+
+    first(1, 7)               the lowest unique key under 7: three bisections
+    range_keys(1, 3, .., 9)   slices of the blocks' unique keys, put together
+    scan_entries()            segment by segment, in SQLite's order of storage classes
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator
+from itertools import chain, repeat
+from typing import Any, TypeAlias
+
+from tandemdb.storage.block import Stamp
+from tandemdb.storage.definition import Entry, KeyDefinition
+from tandemdb.storage.location import LocationTable
+from tandemdb.storage.segment import estimate_distinct, join
+from tandemdb.storage.values import RANK_ABOVE_ALL, Key, Record, Value
+
+KNOWN_MAX = 8192
+"""So many stored values of a composite key are remembered at most, for each rank."""
+
+Gap: TypeAlias = tuple[int, Any, int, int, int]
+"""A rank and a stored value that is not there, and where it would be: page, block and index there."""
+
+
+class SecondaryReading:
+    """The reading half of `SecondaryKey`."""
+
+    __slots__ = (
+        "definition",
+        "distinct",
+        "entry_of",
+        "gap",
+        "holds",
+        "known",
+        "may_wait",
+        "patience",
+        "position",
+        "segments",
+        "stale",
+        "stamp",
+        "stored_as_is",
+        "stored_of",
+    )
+
+    definition: KeyDefinition
+    stale: bool
+    stamp: Stamp
+    segments: list[LocationTable]
+    distinct: dict[int, int] | None
+    gap: Gap | None
+    known: list[dict[Any, Key]] | None
+    entry_of: Callable[[Key, Record], Entry]
+    stored_of: Callable[[tuple[Value, ...]], tuple[int, Any]]
+
+    def stored(self, values: tuple[Value, ...]) -> tuple[int, Any]:
+        """Turn the values of the key's columns into (rank, stored value), the form all other methods take."""
+        return self.stored_of(values)
+
+    def first(self, rank: int, stored: Any) -> Key | None:
+        """Find the lowest unique key under a stored value, None if there is none.
+
+        Cost: three bisections; of a composite key, whose values compare slowly, a look-up if it was asked before.
+        """
+        known = self.known
+        if known is not None:
+            found = known[rank].get(stored)
+            if found is not None:
+                return found
+            found = self.probe(rank, stored)
+            if found is not None:
+                if len(known[rank]) >= KNOWN_MAX:
+                    known[rank].clear()
+                known[rank][stored] = found
+            return found
+        segment = self.segments[rank]
+        try:
+            page = segment.pages[bisect_left(segment.page_highs, stored)]
+        except IndexError:
+            return None
+        block = page.blocks[bisect_left(page.highs, stored)]
+        keys = block.keys
+        index = bisect_left(keys, stored)
+        return block.records[index] if keys[index] == stored else None
+
+    def probe(self, rank: int, stored: Any) -> Key | None:
+        """As `first`, for who adds an entry under this value if there is none: `add` need not search again then."""
+        segment = self.segments[rank]
+        page_index = bisect_left(segment.page_highs, stored)
+        if page_index == len(segment.pages):
+            return None
+        page = segment.pages[page_index]
+        block_index = bisect_left(page.highs, stored)
+        block = page.blocks[block_index]
+        keys = block.keys
+        index = bisect_left(keys, stored)
+        if keys[index] == stored:
+            return block.records[index]
+        self.gap = (rank, stored, page_index, block_index, index)
+        return None
+
+    def equal(self, rank: int, stored: Any) -> list[Key]:
+        """List the unique keys under a stored value, in ascending order."""
+        segment = self.segments[rank]
+        try:
+            page = segment.pages[bisect_left(segment.page_highs, stored)]
+        except IndexError:
+            return []
+        block = page.blocks[bisect_left(page.highs, stored)]
+        keys = block.keys
+        start = bisect_left(keys, stored)
+        stop = bisect_right(keys, stored, start)
+        if stop < len(keys):
+            return block.records[start:stop]
+        return join(segment, stored, False, stored, False)
+
+    def range_keys(self, rank: int, low: Any, low_open: bool, high: Any, high_open: bool) -> list[Key]:
+        """List the unique keys between two stored values of one segment, in the order of (stored value, unique key).
+
+        None leaves that side unbounded inside the segment; an open bound excludes the entries equal to it.
+        """
+        return join(self.segments[rank], low, low_open, high, high_open)
+
+    def range_entries(self, rank: int, low: Any, low_open: bool, high: Any, high_open: bool) -> list[tuple[Any, Key]]:
+        """List (stored value, unique key) between two stored values of one segment, like `range_keys`."""
+        entries: list[tuple[Any, Key]] = []
+        for block, start, stop in self.segments[rank].slices(low, low_open, high, high_open):
+            entries += zip(block.keys[start:stop], block.records[start:stop], strict=True)
+        return entries
+
+    def prefix_keys(self, rank: int, prefix: tuple[Any, ...]) -> list[Key]:
+        """List the unique keys of a composite key's entries that begin with these parts of a stored value."""
+        return join(self.segments[rank], prefix, False, (*prefix, RANK_ABOVE_ALL), False)
+
+    def scan_keys(self, reverse: bool = False) -> Iterator[Key]:
+        """Walk over all unique keys in order of the stored values, NULL first; or the same backwards."""
+        if reverse:
+            backwards = chain.from_iterable([segment.blocks_reversed() for segment in reversed(self.segments)])
+            return chain.from_iterable(reversed(block.records) for block in backwards)
+        blocks = chain.from_iterable([segment.blocks() for segment in self.segments])
+        return chain.from_iterable(block.records for block in blocks)
+
+    def value_lists(self) -> list[list[Any]]:
+        """List the stored values in runs, in their order, those of the NULL segment left out."""
+        return [block.keys for segment in self.segments[1:] for block in segment.blocks()]
+
+    def scan_entries(self, reverse: bool = False) -> Iterator[tuple[int, Any, Key]]:
+        """Walk over (rank, stored value, unique key) in order, NULL first; or the same backwards."""
+        ranked = [(rank, segment) for rank, segment in enumerate(self.segments) if segment.pages]
+        if reverse:
+            return chain.from_iterable(
+                zip(repeat(rank), reversed(block.keys), reversed(block.records))
+                for rank, segment in reversed(ranked)
+                for block in segment.blocks_reversed()
+            )
+        return chain.from_iterable(
+            zip(repeat(rank), block.keys, block.records) for rank, segment in ranked for block in segment.blocks()
+        )
+
+    def scan_pairs(self, reverse: bool = False) -> Iterator[tuple[Any, Key]]:
+        """Walk over (stored value, unique key) in order, NULL first; or the same backwards."""
+        if reverse:
+            backwards = chain.from_iterable([segment.blocks_reversed() for segment in reversed(self.segments)])
+            return chain.from_iterable(zip(block.keys[::-1], block.records[::-1], strict=True) for block in backwards)
+        blocks = chain.from_iterable([segment.blocks() for segment in self.segments])
+        return chain.from_iterable(zip(block.keys, block.records, strict=True) for block in blocks)
+
+    @property
+    def distinct_count(self) -> int:
+        """Estimate how many distinct stored values there are. See `distinct_prefix_count`."""
+        return self.distinct_prefix_count(len(self.definition.columns))
+
+    def distinct_prefix_count(self, columns: int) -> int:
+        """Estimate how many distinct values the first columns of the key have, from a sample of its blocks.
+
+        Exact up to 100 a segment. Cost: up to 100 µs a segment the first time, then a look-up.
+        """
+        known = self.distinct
+        if known is None:
+            known = self.distinct = {}
+        if columns not in known:
+            width = 2 * columns - 1 if columns < len(self.definition.columns) else 0
+            known[columns] = sum(estimate_distinct(segment, width) for segment in self.segments)
+        return known[columns]
