@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 import tandemdb
@@ -9,6 +11,7 @@ from tandemdb import replication
 from tandemdb.dbapi import nodes
 from tandemdb.replication import SecondaryLost
 from tandemdb.replication.acknowledging import acknowledging
+from tandemdb.replication.core import blocks
 from tandemdb.replication.core.limits import Limits
 from tandemdb.replication.core.messages import LSN, Frame, Heartbeat, TxnBegin, TxnWhole
 from tandemdb.replication.core.peer import Peer
@@ -109,6 +112,26 @@ def test_received_is_acknowledged_before_it_is_applied(
     monkeypatch.undo()
     put(primary, table, 2, "applied")
     assert_identical(primary, secondary)
+
+
+def test_what_was_received_stays_so_while_it_is_applied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another thread may ask for the status at any moment, and elections go by it."""
+    primary, secondary, table, replica = attach("received")
+    core = replica.link.secondary
+    told: list[tuple[int, int]] = []
+    apply_all = blocks.apply_all
+
+    def apply_and_tell(transaction: Any, changes: Any) -> None:
+        told.append((core.received_lsn, core.received_transaction))
+        apply_all(transaction, changes)
+        told.append((core.received_lsn, core.received_transaction))
+
+    monkeypatch.setattr(blocks, "apply_all", apply_and_tell)
+    for key in range(3):
+        before = (core.received_lsn, core.received_transaction)
+        put(primary, table, key, "received")
+        assert told == [(primary.root.lsn, before[1] + 1)] * 2 > [before]
+        told.clear()
 
 
 def test_promotion_applies_what_was_only_received(monkeypatch: pytest.MonkeyPatch) -> None:

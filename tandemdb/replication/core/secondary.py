@@ -111,6 +111,8 @@ class Secondary:
         self.outgoing: deque[Frame] = deque()
         # A completion that was acknowledged when it came; `work` applies it once that is on its way.
         self._owed: TxnWhole | TxnCommit | None = None
+        # That while it is applied: whoever asks meanwhile what was received must not be told less than before.
+        self._at_work: TxnWhole | TxnCommit | None = None
         # What the last begin told to stand; `work` shows it, once the acknowledgement that is waited for is on its way.
         self._standing_lsn = LSN(0)
         self.session = 0
@@ -163,7 +165,7 @@ class Secondary:
         return self._received()[0]
 
     def _received(self) -> tuple[LSN, int]:
-        owed = self._owed
+        owed = self._at_work or self._owed
         if owed is not None:
             return owed.lsn, owed.transaction
         try:
@@ -240,9 +242,13 @@ class Secondary:
         """Do what was put off for an acknowledgement to leave first: call this when `outgoing` was sent."""
         standing, self._standing_lsn = self._standing_lsn, LSN(0)
         self._stabilize(standing)
-        owed, self._owed = self._owed, None
-        if owed is not None:
-            self._guard(owed._replace(early=False), now)
+        owed = self._at_work = self._owed
+        self._owed = None
+        try:
+            if owed is not None:
+                self._guard(owed._replace(early=False), now)
+        finally:
+            self._at_work = None
 
     def _guard(self, message: Message, now: float) -> None:
         try:
