@@ -30,7 +30,7 @@ from tandemdb.replication.errors import (
 )
 from tandemdb.replication.link import Faults
 from tandemdb.replication.overview import Overview, overview
-from tandemdb.replication.publisher import READ_ONLY, SecondaryStatus
+from tandemdb.replication.publisher import READ_ONLY
 from tandemdb.replication.replica import (
     PromotionReport,
     Replica,
@@ -45,6 +45,7 @@ from tandemdb.replication.replica import (
     wait_for,
     wait_for_token,
 )
+from tandemdb.replication.secondary_status import SecondaryStatus
 from tandemdb.replication.system import Orphan
 
 # Silent unless the application asks for it: logging would print what nobody handles.

@@ -26,8 +26,9 @@ from tandemdb.replication.events import emit
 from tandemdb.replication.follower import RETRY_SECONDS, RETRY_SECONDS_MAX, Follower
 from tandemdb.replication.network import handshake, transport
 from tandemdb.replication.primary_link import PrimaryLink
-from tandemdb.replication.publisher import READ_ONLY, Publisher, SecondaryStatus
+from tandemdb.replication.publisher import READ_ONLY, Publisher
 from tandemdb.replication.roles import between_transactions, check_free, observe, publisher_of, serves, step_down
+from tandemdb.replication.secondary_status import SecondaryStatus
 from tandemdb.replication.system import System, system_of
 from tandemdb.replication.undecodable import check_texts
 

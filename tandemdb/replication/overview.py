@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from tandemdb.replication.core import blocks
 from tandemdb.replication.follower import Follower
-from tandemdb.replication.publisher import SecondaryStatus
 from tandemdb.replication.replica import is_exposed, orphans, status
+from tandemdb.replication.secondary_status import SecondaryStatus
 from tandemdb.replication.system import find_system
 
 if TYPE_CHECKING:

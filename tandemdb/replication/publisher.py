@@ -18,18 +18,18 @@ condition's wait in production, an advance of the virtual clock in a simulation.
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from tandemdb.errors import undecodable_seen
 from tandemdb.replication import lag, loss
 from tandemdb.replication.acknowledging import chosen_level
+from tandemdb.replication.background import Background
 from tandemdb.replication.core import blocks
 from tandemdb.replication.core.messages import LSN, Change, Epoch, Frame, Position
 from tandemdb.replication.core.peer import Mode, Peer
@@ -41,6 +41,7 @@ from tandemdb.replication.network import wire
 from tandemdb.replication.network.waiting import Waiting
 from tandemdb.replication.observers import LooseObserver, StreamingObserver, fenced, refuse_undecodable
 from tandemdb.replication.pipeline import Pipeline, Ticket, base_abandoned
+from tandemdb.replication.secondary_status import SecondaryStatus, status_of
 
 if TYPE_CHECKING:
     from tandemdb.storage import CommitObserver, Database, Root, Transaction
@@ -49,28 +50,9 @@ log = logging.getLogger("tandemdb.replication")
 
 READ_ONLY = "attempt to write a readonly database"
 IDLE_SECONDS = 0.05
-GATHER_SECONDS = 0.005
 POLLED_SECONDS = 0.001
 JOIN_SECONDS = 0.1
 HOLD_SECONDS = 0.02
-
-
-class SecondaryStatus(NamedTuple):
-    """How far a secondary has come; `lag_seconds` is the age of the oldest commit it lacks, 0.0 if it lacks none."""
-
-    name: str
-    mode: Mode
-    state: str
-    applied: LSN
-    lag_commits: int
-    lag_bytes: int
-    lag_seconds: float
-    blocks_shipped: int
-    blocks_planned: int
-    plans: tuple[str, ...]
-    reason: str
-    # Of a transfer that is going on: how many of `blocks_planned` are on their way.
-    blocks_sent: int = 0
 
 
 @runtime_checkable
@@ -124,11 +106,12 @@ class Publisher:
         self._digest: int | None = None
         # The ticket of the thread that holds the writer's place while it waits.
         self._alone: Ticket | None = None
-        self._woken = False
+        # Moves the asynchronous links, if time passes by itself.
+        self._background = Background()
+        self.wake = self._background.wake
         # Whether committing threads wait for acknowledgements.
         self.is_awaiting = False
         self._hold_again_at = float("-inf")
-        self._wake: queue.SimpleQueue[bool] | None = None
         # Kept up by `_refresh`, for the hot path to look at plain attributes.
         self._tight = False
         self._tight_links: list[AnyLink] = []
@@ -216,8 +199,7 @@ class Publisher:
             self._open = None
         if self._tight and not self._files:
             self._pump(self._tight_links)
-        if self._wake is not None and not self._woken:
-            self.wake()
+        self.wake()
         if alone is not None and alone.pending.level == "visible":
             self.await_shown(LSN(root.lsn), "sync")
 
@@ -292,7 +274,7 @@ class Publisher:
             self.links[link.name] = link
             self._refresh()
         if mode == "async" and not self.is_driven:
-            self._start_thread()
+            self._background.start(self, self._database())
         return peer
 
     def replace(self, link: AnyLink) -> Peer:
@@ -315,20 +297,12 @@ class Publisher:
             self.core.remove(name)
             del self.links[name]
             self._refresh()
-            if not self._loose_links and self._wake is not None:
-                self._wake.put(False)
-                self._wake = None
+            if not self._loose_links:
+                self._background.end()
 
     @property
     def database(self) -> Database | None:
         return self._database()
-
-    def wake(self) -> None:
-        """Let the background thread look after the asynchronous links."""
-        wake = self._wake
-        if wake is not None and not self._woken:
-            self._woken = True
-            wake.put(True)
 
     def relieve(self) -> None:
         """Take over commits in the writer's own thread: the background one does not get to it."""
@@ -339,9 +313,7 @@ class Publisher:
         """Stop serving: a secondary of this system was promoted and is the primary now."""
         with self.lock:
             self.drain()
-            if self._wake is not None:
-                self._wake.put(False)
-                self._wake = None
+            self._background.end()
 
     def continue_alone(self) -> None:
         """Take writes without synchronous secondaries, until one is in step again: two histories may come of it."""
@@ -356,7 +328,7 @@ class Publisher:
         with self.lock:
             self.drain()
             now = self.clock()
-            return [self._status_of(peer, now) for peer in self.core.peers.values()]
+            return [status_of(peer, self.core.log, now) for peer in self.core.peers.values()]
 
     # What links call.
 
@@ -618,26 +590,6 @@ class Publisher:
         with self._arrived:
             self._arrived.wait(seconds)
 
-    def _status_of(self, peer: Peer, now: float) -> SecondaryStatus:
-        last = self.core.log.last_lsn
-        applied = LSN(min(peer.applied_lsn, last))
-        missing = self.core.log.find(LSN(applied + 1)) if applied < last else None
-        lacking_since = missing.time if missing is not None else peer.added_at
-        return SecondaryStatus(
-            peer.name,
-            peer.mode,
-            peer.state,
-            applied,
-            last - applied,
-            self.core.log.bytes_after(applied) if applied < last else 0,
-            max(0.0, now - lacking_since) if applied < last else 0.0,
-            peer.blocks_shipped,
-            peer.blocks_planned,
-            tuple(peer.plans),
-            peer.reason,
-            peer.blocks_sent,
-        )
-
     def _refresh(self) -> None:
         peers = self.core.peers
         self._tight_links = [link for name, link in self.links.items() if peers[name].mode == "sync"]
@@ -650,24 +602,9 @@ class Publisher:
         for file in self._files:
             self._waiting.register(file)
 
-    def _start_thread(self) -> None:
-        if self._wake is None:
-            self._wake = queue.SimpleQueue()
-            thread = threading.Thread(
-                target=_follow,
-                args=(weakref.ref(self), self._wake),
-                name=f"tandemdb mirror of {self.core.identity.node}",
-                daemon=True,
-            )
-            thread.start()
-            database = self._database()
-            if database is not None:
-                weakref.finalize(database, self._wake.put, False).atexit = False
-        self.wake()
-
     def follow_once(self) -> float | None:
         """Pump the asynchronous links. Returns when to try again, None when all of them are level."""
-        self._woken = False
+        self._background.sleeps()
         self._pump(self._loose_links)
         with self.lock:
             behind = [
@@ -684,30 +621,3 @@ class Publisher:
 def always() -> bool:
     """Commits may be acknowledged: that is the secondaries' to say alone."""
     return True
-
-
-def _follow(publisher: weakref.ref[Publisher], wake: queue.SimpleQueue[bool]) -> None:
-    """Pump asynchronous links when woken; ends when told to or when the publisher is gone."""
-    timeout: float | None = None
-    while True:
-        try:
-            go_on = wake.get(timeout=timeout)
-            while go_on and not wake.empty():
-                go_on = wake.get()
-        except queue.Empty:
-            go_on = True
-        mirrored = publisher()
-        if not go_on or mirrored is None:
-            return
-        del mirrored
-        # A commit that came alone waits this long; those that come in a row share one turn of the interpreter lock.
-        time.sleep(GATHER_SECONDS)
-        mirrored = publisher()
-        if mirrored is None:
-            return
-        try:
-            timeout = mirrored.follow_once()
-        except ReplicationError:
-            log.exception("asynchronous mirroring failed; it is tried again")
-            timeout = IDLE_SECONDS
-        del mirrored

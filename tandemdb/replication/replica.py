@@ -21,8 +21,9 @@ from tandemdb.replication.core.peer import Mode
 from tandemdb.replication.core.secondary import Secondary
 from tandemdb.replication.errors import ReplicationError
 from tandemdb.replication.link import Faults, Link
-from tandemdb.replication.publisher import READ_ONLY, Publisher, SecondaryStatus
+from tandemdb.replication.publisher import READ_ONLY, Publisher
 from tandemdb.replication.roles import between_transactions, check_free, observe, publisher_of, step_down
+from tandemdb.replication.secondary_status import SecondaryStatus
 from tandemdb.replication.system import Orphan, find_system, system_of
 from tandemdb.replication.undecodable import check_texts
 

@@ -26,9 +26,9 @@ from tandemdb.replication.core.messages import LSN
 from tandemdb.replication.errors import CommitInDoubt, ReplicationError
 from tandemdb.replication.events import emit
 from tandemdb.replication.observers import OuterObserver
-from tandemdb.replication.publisher import SecondaryStatus
 from tandemdb.replication.replica import leads
 from tandemdb.replication.roles import between_transactions, observe
+from tandemdb.replication.secondary_status import SecondaryStatus
 from tandemdb.replication.system import System, system_of
 from tandemdb.replication.targets.target import Position, Superseded, Target, TargetLost, TargetRefused, lies_on
 
