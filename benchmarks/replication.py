@@ -448,7 +448,7 @@ def measure_asynchronous(rounds: int) -> dict[str, float]:
 
 def apply_rate(on: tandemdb.Connection, standby: StandBy) -> float:
     """How many times faster a node applies commits than its primary makes them, by the time that its process needs."""
-    count = 20_000
+    count = 100_000
     standby.wait_for(on.lsn)
     used = standby.cpu_seconds()
     committed = seconds_of(lambda: update(on, count))

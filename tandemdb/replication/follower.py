@@ -143,9 +143,9 @@ class Follower:
 
     def _step(self, channel: Channel) -> bool:
         with self.system.lock:
-            if self.secondary.state != "copying":
+            if self.secondary.mode == "sync" and self.secondary.state != "copying":
                 return self._move(channel)
-            with collector_paused():
+            with collector_paused():  # Much comes at once, most of it records, which live on.
                 return self._move(channel)
 
     def _move(self, channel: Channel) -> bool:

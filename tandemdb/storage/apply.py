@@ -31,19 +31,36 @@ def apply_all(transaction: Transaction, changes: Iterable[Change]) -> None:
     Raises:
         OutOfStep: a change does not fit the blocks here. Restore a mark or roll back, then resynchronise.
     """
+    log = transaction.changes
     table: Table | None = None
     for change in changes:
         op, table_id, number, key, record = change
-        if op == UPDATE and table_id != catalog.LAYOUT_ID and type(key) is int and transaction.expecting is None:
-            if table is None or table.id != table_id:
-                table = table_to_change(transaction, table_id, number)
-            new = tuple(record)
-            apply_update(table, number, key, new)
-            if transaction.changes is not None:
-                transaction.changes.append((op, table_id, number, key, new))
-        else:
+        if op != UPDATE or table_id == catalog.LAYOUT_ID or type(key) is not int or transaction.expecting is not None:
             apply(transaction, change)
             table = None
+            continue
+        if table is None or table.id != table_id:
+            table = table_to_change(transaction, table_id, number)
+            pages, seek, stamp, known = table.location.pages, table.seek, table.stamp, table.signatures
+        record = tuple(record)
+        place = seek(key)
+        # `apply_update`, written out for the block where it is to be, a copy already: a third of what it takes.
+        if place is not None:
+            old, page_index, block_index, index = place
+            block = pages[page_index].blocks[block_index]
+            if block.number == number and block.stamp >= stamp and not table.keys:
+                block.records[index] = record
+                if tuple(map(type, record)) not in known:
+                    table.widen(record)
+                    known = table.signatures
+                if block.digest is not None:
+                    block.digest = follow(block.digest, key, old, record)
+                if log is not None:
+                    log.append((op, table_id, number, key, record))
+                continue
+        apply_update(table, number, key, record)
+        if log is not None:
+            log.append((op, table_id, number, key, record))
 
 
 def apply(transaction: Transaction, change: Change) -> None:
