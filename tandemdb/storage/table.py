@@ -317,8 +317,7 @@ class Table(TableWriting):
         Cost: about 0.5 µs a record, and 0.2 (its columns untouched) to 3 µs for each secondary key.
         """
         if self.writer.undo is not None and len(keys) <= IN_PLACE_MAX:
-            for key, record in zip(keys, records, strict=True):
-                self.replace(key, record, key_ids)
+            self.replace_few(keys, records, key_ids)
             return
         self.check_copied()
         olds: list[Record] = []
@@ -344,6 +343,29 @@ class Table(TableWriting):
             done = stop
         self.grow_classes(widen_classes_by_records(self.classes, records))
         self.move_entries(keys, olds, records, key_ids)
+
+    def replace_few(self, keys: list[Key], records: list[Record], key_ids: Sequence[int] | None) -> None:
+        """As `replace` for each, in place; of those that stand side by side, only the first is looked up."""
+        writer = self.writer
+        undo, log = writer.undo, writer.changes
+        moves_none = not self.keys or (key_ids is not None and not key_ids)
+        page_index = block_index = index = 0
+        block_keys: list[Key] = []
+        for key, record in zip(keys, records, strict=True):
+            index += 1
+            if index >= len(block_keys) or block_keys[index] != key:
+                _, page_index, block_index, index = self.locate(key)
+                block = self.own_block(page_index, block_index)
+                block_keys = block.keys
+            old = block.records[index]
+            if moves_none and undo is not None and block.digest is None and tuple(map(type, record)) in self.signatures:
+                # The note before the change: taken back, one that was not made changes nothing.
+                undo.append((UPDATE, self.id, page_index, block_index, index, key, old, self.count))
+                block.records[index] = record
+                if log is not None:
+                    log.append((UPDATE, self.id, block.number, key, record))
+            else:
+                self.replace(key, record, key_ids, (old, page_index, block_index, index))
 
     def rewrite(self, rewritten: Iterable[list[Record]], columns: Sequence[int], key_ids: Sequence[int]) -> int:
         """Put other records in the place of some, block by block, and return how many were replaced.
