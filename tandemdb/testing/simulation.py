@@ -17,8 +17,10 @@ promises to survive; what it does not (both copies lost at once), nobody could.
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Callable
 from random import Random
 from typing import Any, Literal, NamedTuple
+from weakref import WeakMethod
 
 from tandemdb import replication
 from tandemdb.replication import CommitInDoubt, Epoch, Faults, Replica, ReplicationError
@@ -318,7 +320,7 @@ class Simulation:
                 mode,
                 name=site.name,
                 clock=self.clock,
-                pause=self.pause,
+                pause=weakly(self.pause),
                 faults=self.apart(),
                 over_wire=self.over_wire,
                 **self.limits,
@@ -499,3 +501,15 @@ class Simulation:
         self.events[event] += 1
         if not quiet or len(self.history) < 2000:
             self.history.append(f"{self.clock.now:8.3f} {event}: {text}")
+
+
+def weakly(pause: Callable[[float], None]) -> Callable[[float], None]:
+    """Call a method of what must not be kept: a database's system, kept as long as the database, will hold this."""
+    method = WeakMethod(pause)
+
+    def call(seconds: float) -> None:
+        alive = method()
+        if alive is not None:
+            alive(seconds)
+
+    return call

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -92,3 +93,13 @@ def test_the_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mon
     monkeypatch.setattr(Primary, "released", lambda self, pending: True)
     assert main(["--seeds", "0:60"]) == 1
     assert "replay: python -m tandemdb.testing --seed" in capsys.readouterr().out
+
+
+def test_a_run_leaves_nothing_behind() -> None:
+    simulate(1)
+    gc.collect()
+    before = sum(isinstance(one, Database) for one in gc.get_objects())
+    for seed in range(2, 5):
+        simulate(seed)
+    gc.collect()
+    assert sum(isinstance(one, Database) for one in gc.get_objects()) <= before
