@@ -159,7 +159,7 @@ def parse_statement(sql: str, namespace: Namespace, template: str, exact: bool) 
     if lift:
         parts = list(walk(parsed.node))
         lift = not rests_on_literals(parts, namespace)
-        pinned = {*parsed.structural, *literals_that_matter(parts)}
+        pinned = {*parsed.structural, *literals_that_matter(parts, unnamed_results(parsed.node))}
     shape = Shape(parsed.node, kind, parsed.parameters, len(parsed.parameters) if lift else None)
     if lift:
         keep_template(namespace, template, sql, pinned, (shape, has_tail))
@@ -224,13 +224,21 @@ def rest_has_statement(sql: str, start: int) -> bool:
     return next(split_script(sql[start:]), None) is not None
 
 
-def literals_that_matter(parts: Sequence[Any]) -> set[int]:
+def unnamed_results(node: Any) -> set[int]:
+    """The result columns, by identity, of what an INSERT inserts: nobody reads their names."""
+    if type(node) is not ast.Insert or node.source is None:
+        return set()
+    cores = [core for core in node.source.cores if type(core) is ast.SelectCore]
+    return {id(column) for core in cores for column in core.columns}
+
+
+def literals_that_matter(parts: Sequence[Any], unnamed: set[int]) -> set[int]:
     """The slots of literals that decide something besides their value: a column's name, an ordinal, a frame's bound."""
     found: set[int] = set()
     for part in parts:
         kind = type(part)
         if kind is ast.ResultColumn:
-            if part.alias is None and type(part.expression) not in PLAIN_RESULTS:
+            if part.alias is None and type(part.expression) not in PLAIN_RESULTS and id(part) not in unnamed:
                 found |= slots_in(part.expression)
         elif kind is ast.OrderTerm:
             if is_ordinal(part.expression):
