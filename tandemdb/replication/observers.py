@@ -54,10 +54,7 @@ class LooseObserver:
 
     def committing(self, transaction: Transaction, root: Root) -> None:
         """Keep the changes until the root is installed."""
-        if self._core.fenced_by is not None:
-            raise fenced(self._core)
-        if undecodable_seen:
-            refuse_undecodable(transaction.changes or ())
+        self._refuse(transaction)
         self._changes = transaction.changes  # None where the transaction began before it was observed
 
     def installed(self, root: Root) -> Callable[[], object] | None:
@@ -82,7 +79,7 @@ class LooseObserver:
     def committed_in_place(self, transaction: Transaction, root: Root) -> Callable[[], object] | None:
         """Refuse a commit, or put it down: `committing` and `installed` in one, for each call takes a tenth of it."""
         if undecodable_seen or self._core.fenced_by is not None:
-            self.committing(transaction, root)
+            self._refuse(transaction)
         stamp = self._writer.own - 1
         if root.lsn >= self._in_place_until:
             stamp = self._stamp_below_changes(root)
@@ -99,6 +96,13 @@ class LooseObserver:
 
     def aborted(self, transaction: Transaction) -> None:
         """Nothing was noted."""
+
+    def _refuse(self, transaction: Transaction) -> None:
+        """Refuse a commit of a primary whose epoch is over, or one that no message can carry."""
+        if self._core.fenced_by is not None:
+            raise fenced(self._core)
+        if undecodable_seen:
+            refuse_undecodable(transaction.changes or ())
 
     def _wait_for_readers(self, root: Root) -> Callable[[], object] | None:
         """Return what waits until a secondary shows this commit, if that is what this thread wants."""

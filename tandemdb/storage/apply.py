@@ -45,20 +45,21 @@ def apply_all(transaction: Transaction, changes: Iterable[Change]) -> None:
         record = tuple(record)
         place = seek(key)
         # `apply_update`, written out for the block where it is to be, a copy already: a third of what it takes.
-        if place is not None:
-            old, page_index, block_index, index = place
-            block = pages[page_index].blocks[block_index]
-            if block.number == number and block.stamp >= stamp and not table.keys:
-                block.records[index] = record
-                if tuple(map(type, record)) not in known:
-                    table.widen(record)
-                    known = table.signatures
-                if block.digest is not None:
-                    block.digest = follow(block.digest, key, old, record)
-                if log is not None:
-                    log.append((op, table_id, number, key, record))
-                continue
-        apply_update(table, number, key, record)
+        if (
+            place is not None
+            and (block := pages[place[1]].blocks[place[2]]).number == number
+            and block.stamp >= stamp
+            and not table.keys
+        ):
+            old, _, _, index = place
+            block.records[index] = record
+            if tuple(map(type, record)) not in known:
+                table.widen(record)
+                known = table.signatures
+            if block.digest is not None:
+                block.digest = follow(block.digest, key, old, record)
+        else:
+            apply_update(table, number, key, record)
         if log is not None:
             log.append((op, table_id, number, key, record))
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
+from tandemdb.replication.network.transport import close_socket
 from tandemdb.replication.network.wire import HEADER, MAGIC
 
 log = logging.getLogger("tandemdb.testing")
@@ -72,7 +73,7 @@ class FaultProxy:
         """Close the port and all links."""
         listener, self._listener = self._listener, None
         if listener is not None:
-            close(listener)
+            close_socket(listener)
         self.cut()
 
     def set_faults(self, faults: StreamFaults | None, *directions: Direction) -> None:
@@ -86,7 +87,7 @@ class FaultProxy:
         with self._lock:
             sockets, self._sockets = self._sockets, set()
         for each in sockets:
-            close(each)
+            close_socket(each)
 
     def stall(self, *directions: Direction) -> None:
         """Hold back what is sent in these directions, both unless named; the links stay up."""
@@ -107,13 +108,13 @@ class FaultProxy:
                 log.debug("the fault proxy accepts no more: %s", error)
                 return
             if self.is_cut:
-                close(near)
+                close_socket(near)
                 continue
             try:
                 far = socket.create_connection(self.to, CONNECT_SECONDS)
             except OSError as error:
                 log.debug("the fault proxy cannot reach %s:%d: %s", *self.to, error)
-                close(near)
+                close_socket(near)
                 continue
             far.settimeout(None)
             with self._lock:
@@ -185,7 +186,7 @@ class FaultProxy:
                 self.frames["forwarded"] += 1
         except OSError as error:
             log.debug("a link through the fault proxy ended: %s", error)
-        close(target)
+        close_socket(target)
 
 
 class Pieces:
@@ -211,12 +212,3 @@ class Pieces:
             found.append(self._buffer[:end])
             self._buffer = self._buffer[end:]
         return found
-
-
-def close(connected: socket.socket) -> None:
-    """Close a socket, so that a thread that waits on it wakes up."""
-    try:
-        connected.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass  # It was not connected any more.
-    connected.close()

@@ -53,7 +53,7 @@ class Relay:
             sockets = list(self._sockets)
         for each in [*sockets, self._listener]:
             if each is not None:
-                close(each)
+                transport.close_socket(each)
 
     def _accept(self, listener: socket.socket) -> None:
         while self.is_running:
@@ -96,15 +96,5 @@ class Relay:
         except OSError as error:
             log.debug("a relayed link ended: %s", error)
         finally:
-            close(source)
-            close(target)
-
-
-def close(connected: socket.socket) -> None:
-    """Close a socket, so that a thread that waits on it wakes up."""
-    try:
-        connected.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass  # It was not connected any more.
-    connected.close()
-
+            transport.close_socket(source)
+            transport.close_socket(target)

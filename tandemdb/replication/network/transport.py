@@ -201,12 +201,7 @@ class Channel:
     def close(self) -> None:
         """Close the socket; closing twice does no harm."""
         self.is_closed = True
-        try:
-            # The other side learns of it even while another thread waits on this socket.
-            self.socket.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # It was not connected any more.
-        self.socket.close()
+        close_socket(self.socket)
 
     def _write(self, data: bytes) -> int:
         try:
@@ -240,6 +235,15 @@ def connect(address: Address, timeout_seconds: float = CONNECT_SECONDS) -> Chann
         connected.close()
         raise LinkLost(f"unable to begin TLS with {address}: {error}") from error
     return Channel(connected, wire.Decoder())
+
+
+def close_socket(connected: socket.socket) -> None:
+    """Close a socket; the other side learns of it, and a thread that waits on it wakes up."""
+    try:
+        connected.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # It was not connected any more.
+    connected.close()
 
 
 def accept_tls(context: ssl.SSLContext, connected: socket.socket, seconds: float) -> ssl.SSLSocket:
