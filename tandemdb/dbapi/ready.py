@@ -1,7 +1,7 @@
 """Ready statements: for each text that a connection has run, one function that does all of the next run.
 
     session.ready    "SELECT a FROM t WHERE id = ?"  --> select(cursor, values)   root -> plan.run -> the cursor's rows
-                     ("SELECT a ... id = \\0i",)      --> the same for all texts of a template
+                     ("SELECT a ... id = \\0i",)      --> the same for all texts of a template (see `patterns`)
                      "UPDATE t SET a = ? ..."        --> change(cursor, values)   BEGIN, plan.run, commit, counters
                      "SAVEPOINT s"                   --> command(cursor, values)
 
@@ -18,13 +18,14 @@ databases): whatever changes it empties `session.ready`. What belongs to the con
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tandemdb.dbapi.parameters import is_plain
+from tandemdb.dbapi.patterns import note_pattern, read_by_pattern
 from tandemdb.dbapi.rows import NO_ROWS, readable
 
 if TYPE_CHECKING:
@@ -61,29 +62,53 @@ def make_ready(session: Any, statement: Any) -> None:
 
 def make_template_ready(session: Any, statement: Any, shape: Shape, template: str) -> None:
     """As `make_ready`, for all texts that differ from this one in the values of their literals only."""
-    found = statement.namespace.templates.get(template)
-    lifted = type(found) is tuple and found[0] is statement.shape and not found[1]
+    from tandemdb.planner.statement import find_lifted
+
     if session.watched or len(session.databases) != 1 or statement.namespace is not session.namespace():
         return
-    if lifted and not shape.warned:
-        make_run(session, statement, lambda run: keep_ready(session, (template,), (run, shape)))
+    found, pinned = find_lifted(statement.namespace, template, statement.sql)
+    if found is statement.shape and not shape.warned:
+        key = note_pattern(template, pinned)
+        fill = partial(with_pinned, literals=statement.literals, pinned=pinned) if pinned else None
+        make_run(session, statement, lambda run: keep_ready(session, key, (fill(run) if fill else run, shape)))
+
+
+def with_pinned(run: Ready, literals: Sequence[Any], pinned: Mapping[int, str]) -> Ready:
+    """Make a function that runs a statement with the literals that its pattern reads: all but the pinned ones."""
+    places = [place for place in range(len(literals)) if place not in pinned]
+
+    def fill(cursor: Cursor, values: Sequence[Any], others: Sequence[Any]) -> bool:
+        filled = [*literals]
+        for place, literal in zip(places, others, strict=True):
+            filled[place] = literal
+        return run(cursor, values, filled)
+
+    return fill
 
 
 def run_template(cursor: Cursor, connection: Connection, sql: str, values: tuple[Any, ...]) -> tuple[str, bool]:
     """Run a text that was not seen before as another one of its template; the template, and whether that was done."""
-    from tandemdb.planner.syntax.lexer import lift_literals
-
-    if len(sql) > TEMPLATE_CHARACTERS_MAX or ";" in sql or connection._limits or not sql.isascii():
+    if len(sql) > TEMPLATE_CHARACTERS_MAX or connection._limits or not sql.isascii():
         return "", False
-    template, literals = lift_literals(sql)
-    known = connection._ready.get((template,))
+    literals: Sequence[Any]
+    found = read_by_pattern(sql)
+    if found is not None:
+        key, literals = found
+    elif ";" in sql:
+        return "", False
+    else:
+        from tandemdb.planner.syntax.lexer import lift_literals
+
+        template, literals = lift_literals(sql)
+        key = (template,)
+    known = connection._ready.get(key)
     if known is None:
-        return template, False
+        return key[0], False
     run, shape = known
     if not run(cursor, values, literals):
-        return template, False
+        return key[0], False
     connection._note_shape(sql, shape)
-    return template, True
+    return key[0], True
 
 
 def keep_ready(session: Any, key: Any, made: Any) -> None:

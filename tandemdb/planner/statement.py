@@ -211,6 +211,16 @@ class Pinned:
         self.shapes[self.key(sql)] = found
 
 
+def find_lifted(namespace: Namespace, template: str, sql: str) -> tuple[Shape | None, dict[int, str]]:
+    """The shape that a text shares with others of its template, and the literals in whose writing they agree."""
+    found: Any = namespace.templates.get(template)
+    pinned: dict[int, str] = {}
+    if type(found) is Pinned:
+        pinned = dict(zip(found.slots, found.key(sql), strict=True))
+        found = found.find(sql)
+    return (found[0] if type(found) is tuple and not found[1] else None), pinned
+
+
 def kind_of(node: Any) -> str:
     if isinstance(node, ast.Insert) and node.action == "REPLACE":
         return "replace" if node.action == "REPLACE" else "insert"
