@@ -271,11 +271,11 @@ class CommonRows:
 
 class Query:
     """A bound SELECT: cores joined by operators, applied from left to right. `unordered`: nothing shows the order of
-    its rows; `counted`: nor do they go anywhere but into counts.
+    its rows; `counted`: nor do they go anywhere but into counts. `sole_column`: the only one that is read of them.
     """
 
     __slots__ = ("cores", "operators", "order_by", "limit", "offset", "columns", "outer", "common", "hidden",
-                 "unordered", "counted")  # fmt: skip
+                 "unordered", "counted", "sole_column")  # fmt: skip
 
     def __init__(self) -> None:
         self.cores: list[Core] = []
@@ -289,6 +289,7 @@ class Query:
         self.hidden = 0
         self.unordered = False
         self.counted = False
+        self.sole_column: int | None = None
 
 
 def expressions_of(core: Core) -> list[Expr]:

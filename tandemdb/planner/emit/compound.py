@@ -127,15 +127,19 @@ def joint_classes(generator: Generator, cores: Sequence[CoreCall], width: int) -
 def combine_sets(queries: QueryEmitter, query: Query, cores: Sequence[CoreCall], codes: dict[int, int]) -> str:
     """Write the set operations; the name of the sorted list of rows."""
     frame, generator = queries.frame, queries.generator
-    combined, rows = generator.name("combined"), generator.name("rows")
+    combined = generator.name("combined")
     frame.emit(f"{combined} = {cores[0].call}")
     for core, operator in zip(cores[1:], query.operators, strict=True):
         frame.emit(f"{combined} {SET_OPERATORS[operator]} {core.call}")
-    single = len(query.columns) == 1
+    rows, single = generator.name("rows"), len(query.columns) == 1
+    plain = all(classes in PLAIN_CLASSES for classes in codes.values())
+    if single and query.sole_column is not None and not query.order_by and (plain or query.counted):
+        queries.bare = query.sole_column
+        single = False
     if query.counted:
         frame.emit(f"{rows} = [(value,) for value in {combined}]" if single else f"{rows} = list({combined})")
         return rows
-    if all(classes in PLAIN_CLASSES for classes in codes.values()):
+    if plain:
         frame.emit(f"{rows} = [(value,) for value in sorted({combined})]" if single else f"{rows} = sorted({combined})")
         return rows
     frame.emit(f"{rows} = [(value,) for value in {combined}]" if single else f"{rows} = list({combined})")

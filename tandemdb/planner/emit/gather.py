@@ -282,14 +282,18 @@ class Gatherer:
     def single_groups(self) -> str:
         """Write the loop over rows that each are a group: what they lead to is gathered, and no dictionary needed."""
         generator, frame, sink, pipeline = self.generator, self.frame, self.sink, self.pipeline
-        rows, depth = generator.name("rows"), frame.depth
+        rows, depth, calls = generator.name("rows"), frame.depth, self.sink.core.aggregates
+        if pipeline.matches is not None and sink.core.having is None and not any(map(self.counts_alone, calls)):
+            for index in range(len(calls)):
+                sink.set_aggregate(index, Code(pipeline.matches.name, HOLDS_INT, True))
+            frame.emit(f"{rows} = {pipeline.comprehension(sink.element())}")
+            return rows
         frame.emit(f"{rows} = []")
         frame.emit(f"append_{rows} = {rows}.append")
         if pipeline.matches is not None:
             pipeline.open(frame)
-            for index, call in enumerate(sink.core.aggregates):
-                name, outer = pipeline.matches
-                alone = outer and not call.arguments
+            for index, call in enumerate(calls):
+                name, alone = pipeline.matches.name, self.counts_alone(call)
                 sink.set_aggregate(index, Code(f"{name} or 1" if alone else name, HOLDS_INT, not alone))
         else:
             second = [place for place, clause in enumerate(pipeline.clauses) if clause.kind == "for"][1]
@@ -308,6 +312,10 @@ class Gatherer:
         frame.emit(f"append_{rows}({sink.element()})")
         frame.depth = depth
         return rows
+
+    def counts_alone(self, call: Aggregate) -> bool:
+        """Whether a row without a match counts as one, with the row of NULLs beside it."""
+        return bool(self.pipeline.matches.outer) and not call.arguments
 
     def in_order(self, keys: str) -> str:
         """The keys of groups in the order in which SQLite brings the groups, where that shows."""
@@ -339,7 +347,10 @@ class Gatherer:
         element = sink.element()
         sink.queries.expressions.know([])
         pairs = f"{key}, {count} in {groups}.items()" if counts else f"{key} in {groups}"
-        if values is not None or self.in_order(groups) == groups:
+        in_any_order = values is not None or self.in_order(groups) == groups
+        if in_any_order and element == count and not test:
+            frame.emit(f"{rows} = list({groups}.values())")
+        elif in_any_order:
             frame.emit(f"{rows} = [{element} for {pairs}{test}]")
         elif having is None:
             counted = f" for {count} in [{groups}[{key}]]" if counts else ""

@@ -57,6 +57,7 @@ def emit_step(queries: QueryEmitter, pipeline: Pipeline, step: Step) -> None:
         tests = [queries.expressions.true(c) for c in own]
         conjuncts = own if step.path.kind == "hash" else step.filters
         reader = SourceReader(queries, source, step.path, pipeline, tests, conjuncts)
+        reader.filters = step.filters
         if queries.counted is source and len(own) == len(step.filters):
             count_matches(reader, pipeline)
             return

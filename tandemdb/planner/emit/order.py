@@ -51,7 +51,7 @@ class OrderEmitter:
     """The end of one core: `query` None leaves only its DISTINCT."""
 
     __slots__ = ("queries", "core", "query", "codes", "sorted_by_path", "ends_as_read", "any_row", "limited",
-                 "limit")  # fmt: skip
+                 "limit", "bare")  # fmt: skip
 
     def __init__(self, queries: QueryEmitter, core: Core, query: Query | None) -> None:
         self.queries = queries
@@ -65,6 +65,8 @@ class OrderEmitter:
         """Whether it only matters if there is a row."""
         self.limited = False
         self.limit: tuple[str, str] | None = None
+        self.bare: int | None = None
+        """The only column whose values are asked for, in place of rows."""
 
     @property
     def keys(self) -> list[OrderKey]:
@@ -168,7 +170,7 @@ class OrderEmitter:
             return pipeline.collect_distinct(queries.generator, queries.frame, element)
         value = queries.expressions.value(results[0].expression).text
         rows = pipeline.collect_distinct(queries.generator, queries.frame, value)
-        if rows is not None:
+        if rows is not None and self.bare is None:
             queries.frame.emit(f"{rows} = [(value,) for value in {rows}]")
         return rows
 

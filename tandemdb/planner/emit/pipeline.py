@@ -83,6 +83,8 @@ class Pipeline:
     def column(self, generator: Generator, element: str) -> str:
         """An iterable of `element` of every row; one column of all rows is picked out in C."""
         if len(self.clauses) == 1 and self.clauses[0].kind == "for":
+            if element == self.clauses[0].target:
+                return self.clauses[0].text
             found = COLUMN.fullmatch(element)
             if found is not None and found[1] == self.clauses[0].target:
                 picked = f"map({generator.helper(itemgetter)}({found[2]}), {self.clauses[0].text})"

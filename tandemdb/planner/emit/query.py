@@ -46,6 +46,7 @@ from tandemdb.planner.emit.gather import can_gather
 from tandemdb.planner.emit.join import emit_step
 from tandemdb.planner.emit.order import OrderEmitter, limit_text, limited_collect
 from tandemdb.planner.emit.pipeline import Pipeline
+from tandemdb.planner.emit.sole_column import bare_column, note_sole_columns
 from tandemdb.planner.emit.subquery import SubqueryEmitter, is_local
 from tandemdb.planner.emit.top import top_rows
 from tandemdb.planner.emit.writer import Code, Frame, Generator
@@ -76,6 +77,8 @@ class QueryEmitter(SubqueryEmitter):
         """What each column of the row that `element` wrote last may hold."""
         self.row_classes: Sequence[int] | None = None
         """What each column of the query's rows may hold, once they are written."""
+        self.bare: int | None = None
+        """The column that the query brings the values of, in place of rows."""
 
     # ---- whole queries
 
@@ -103,6 +106,7 @@ class QueryEmitter(SubqueryEmitter):
     def core_rows(self, core: Core, query: Query | None) -> str:
         """Write one core with the query's ORDER BY and LIMIT (None: without them)."""
         order = OrderEmitter(self, core, query)
+        self.bare = order.bare = bare_column(core, query)
         if core.values is not None:
             return order.finish(self.values_rows(core))
         if core.is_aggregate and (rows := self.extreme_row(core, order)) is not None:
@@ -170,6 +174,8 @@ class QueryEmitter(SubqueryEmitter):
             from tandemdb.planner.bind.table_functions import take_constraints
 
             take_constraints(core)
+        if order is not None:
+            note_sole_columns(core, order.keys)
         for source in core.sources:
             source.exact = self.generator.literal_base is None
             source.live = self.generator.live
@@ -217,7 +223,8 @@ class QueryEmitter(SubqueryEmitter):
         """The result row of the current variables, with the hidden columns that ORDER BY needs behind it."""
         hidden = order.hidden_expressions()
         results = [result.expression for result in core.results]
-        if not hidden and not self.expressions.known and is_whole_record(core, results):
+        plain = not hidden and order.bare is None and not self.expressions.known
+        if plain and is_whole_record(core, results):
             codes = [self.expressions.value(item) for item in results]
             for position, code in enumerate(codes):
                 order.note_classes(position, code)
@@ -230,6 +237,8 @@ class QueryEmitter(SubqueryEmitter):
             texts.append(code.text)
             classes.append(code.classes)
         self.element_classes = classes
+        if order.bare is not None:
+            return texts[order.bare] if order.bare >= 0 else "None"
         return f"({', '.join(texts)},)" if len(texts) == 1 else f"({', '.join(texts)})"
 
     # ---- names that expressions ask for
@@ -271,6 +280,8 @@ class QueryEmitter(SubqueryEmitter):
         home.emit_setup(f"{name} = {function}()")
         if function in self.generator.row_classes:
             self.generator.row_classes[name] = self.generator.row_classes[function]
+        if function in self.generator.bare:
+            self.generator.bare[name] = self.generator.bare[function]
         return name
 
     def function_frame(self, query: Query, prefix: str, home: Frame, arguments: Sequence[str], result: str) -> Frame:
@@ -280,6 +291,8 @@ class QueryEmitter(SubqueryEmitter):
         inner.write_result(query, result)
         if inner.row_classes is not None:
             self.generator.row_classes[frame.name] = inner.row_classes
+        if inner.bare is not None:
+            self.generator.bare[frame.name] = inner.bare
         return frame
 
     def write_result(self, query: Query, result: str) -> None:

@@ -33,6 +33,7 @@ from tandemdb.planner.bind.bound import (
     Source,
 )
 from tandemdb.planner.bind.traits import comparison_affinity, comparison_collation, is_constant
+from tandemdb.planner.emit.exists_extreme import read_extreme_by, read_extreme_under
 from tandemdb.planner.emit.lookup import READERS
 from tandemdb.planner.emit.narrowing import narrowed_lists
 from tandemdb.planner.emit.pipeline import Clause, Lookup, Pipeline
@@ -53,7 +54,7 @@ RANK_OF_CLASSES = {HOLDS_TEXT: 2, HOLDS_BLOB: 3, HOLDS_NULL: 0}
 class SourceReader:
     """Writes the clauses that read one source by its access path."""
 
-    __slots__ = ("queries", "source", "path", "pipeline", "generator", "own_tests", "conjuncts")
+    __slots__ = ("queries", "source", "path", "pipeline", "generator", "own_tests", "conjuncts", "filters")
 
     def __init__(
         self,
@@ -73,6 +74,8 @@ class SourceReader:
         """Conditions on the source alone, for the making of its dictionary."""
         self.conjuncts = conjuncts
         """Conditions that a record must pass: a scan may leave out what does not."""
+        self.filters: Sequence[Expr] = ()
+        """Conditions that are tested on each row, those not counted that lead to it."""
 
     def write(self) -> None:
         """Append the clauses; the source's variable (and key variable) hold its row after them."""
@@ -137,14 +140,17 @@ class SourceReader:
         return f"context.watched_rows({rows})"
 
     def note_classes(self, rows: str) -> None:
-        """Let expressions know what the columns hold, now that what brings their rows is written."""
+        """Let expressions know what the columns hold, and where, now that what brings their rows is written."""
         source = self.source
+        bare = self.generator.bare.get(rows)
+        if bare is not None:
+            source.places = {bare: ""} if bare >= 0 else {}
         found = self.generator.row_classes.get(rows)
         if found is not None and len(found) == len(source.columns):
             source.columns = [
                 column._replace(classes=classes) for column, classes in zip(source.columns, found, strict=True)
             ]
-            self.queries.expressions.forget()
+        self.queries.expressions.forget()
 
     # ---- whole tables
 
@@ -276,6 +282,8 @@ class SourceReader:
         path, source = self.path, self.source
         texts = [self.operand(term).text for term in path.terms]
         value = texts[0] if len(texts) == 1 else f"({', '.join(texts)})"
+        if not path.cover and read_extreme_under(self, value, len(texts)):
+            return
         maker = self.generator.helper(rows_under)
         form = "keys" if path.cover == "key" else "items" if source.uses_key else "records"
         under = self.made_once(f"{maker}({self.table}, {path.key.id}, {len(texts)}, {form!r})", "under")
@@ -410,6 +418,8 @@ class SourceReader:
     def read_hash(self, rows: Callable[[], str]) -> None:
         path = self.path
         single = unique_on(self.source, path.terms) and len(path.terms) >= 1 and self.source.table is not None
+        if not single and self.read_extreme():
+            return
         column = self.sole_column() if single else None
         name = self.kept_hash(single, column)
         if name is None:
@@ -425,6 +435,13 @@ class SourceReader:
                 self.look_up(name, probe)
         else:
             self.pipeline.loop(f"({self.target})" if self.source.uses_key else self.target, f"{name}.get({probe}, ())")
+
+    def read_extreme(self) -> bool:
+        """Read no row where the least or greatest value of a column tells all that is asked."""
+        positions = self.kept_positions()
+        if positions is None or self.own_tests or self.generator.live or self.source.uses_key or -1 in positions:
+            return False
+        return read_extreme_by(self, positions, self.probe_text())
 
     def look_up(self, name: str, probe: str) -> None:
         variable, pipeline, path = self.source.variable, self.pipeline, self.path

@@ -230,12 +230,15 @@ def sole_look_up(frame: Frame) -> str | None:
         return None
     if len(lines) == 3 and (loop := SOLE_LOOP.fullmatch(lines[0])):
         return loop[1]
+    if len(lines) == 3 and (test := SOLE_TEST.fullmatch(lines[0])):
+        return test[1]
     if len(lines) == 4 and (found := SOLE_RECORD.fullmatch(lines[0])) and lines[1] == f"if ({found[1]} is not None):":
         return f"({found[2]} is not None)"
     return None
 
 
 SOLE_LOOP = re.compile(r"for \w+ in ((?:under_\d+\[.+\])|(?:hash_\d+\.get\(.+, \(\)\))):")
+SOLE_TEST = re.compile(r"if (\(.+\)):")
 SOLE_RECORD = re.compile(r"(\w+) = ((?:hash|find)_\d+(?:\.get)?\(.+\))")
 
 

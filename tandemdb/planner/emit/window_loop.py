@@ -197,6 +197,9 @@ class WindowLoop:
             frame.emit(line)
         element = self.queries.element(self.core, self.order)
         items = self.items
+        if not self.own and not self.shared and (whole := self.beside.get(element)) is not None:
+            frame.emit(f"{rows} += {whole}")
+            return
         if self.shared and self.has_peers:
             peers = generator.name("peers")
             key = f"{generator.helper(itemgetter)}({', '.join(map(str, places))})"

@@ -101,6 +101,8 @@ class Generator:
         """What each column may hold of the rows that a function or list of this name brings, where that is known."""
         self.sets: set[str] = set()
         """Functions that bring a set, a single column's values bare, and not a list of rows."""
+        self.bare: dict[str, int] = {}
+        """The functions and lists that bring one column's values, not rows, and which column that is."""
         self.constants: set[str] = set()
         self.values: dict[tuple[type, str], str] = {}
         """The names of constants, by class and writing: each has one."""

@@ -15,7 +15,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from itertools import chain
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVar
 
 from tandemdb.storage.reading import TableReading
 from tandemdb.storage.values import CLASS_RANK
@@ -76,6 +76,25 @@ def counts_by(context: Any, table: Any, positions: tuple[int, ...]) -> dict[Any,
 
     found: dict[Any, int] = kept(table, ("counts", positions), make)
     return found
+
+
+def extremes_by(context: Any, table: Any, positions: tuple[int, ...], position: int, least: bool) -> dict[Any, Any]:
+    """The least or greatest value of a column, of numbers or texts, by the values of others; of NULLs alone none."""
+
+    def make() -> dict[Any, Any]:
+        records = list(chain.from_iterable(context.watched(table.record_lists())))
+        keys, values = map(itemgetter(*positions), records), map(itemgetter(position), records)
+        found: dict[Any, Any] = {}
+        for key, value in zip(keys, values, strict=True):
+            if value is None:
+                continue
+            known = found.get(key)
+            if known is None or (value < known if least else value > known):
+                found[key] = value
+        return without_null(found)
+
+    made: dict[Any, Any] = kept(table, ("least" if least else "greatest", positions, position), make)
+    return made
 
 
 def value_of(positions: tuple[int, ...], with_keys: bool) -> Callable[[Any], Any]:
@@ -170,6 +189,9 @@ def records_under(context: Any, table: Any, keys: list[Any]) -> list[Record]:
     return list(map(find, keys))  # type: ignore[arg-type]
 
 
+Under = TypeVar("Under", bound="RowsUnder")
+
+
 class RowsUnder(dict[Any, Rows]):
     """The rows under the values of a key's first columns, each found when it is first asked for.
 
@@ -188,38 +210,79 @@ class RowsUnder(dict[Any, Rows]):
         self.form = form
 
     def __missing__(self, value: Any) -> Rows:
-        if self.width == 1:
-            rank = CLASS_RANK[type(value)]
-            if not rank:
-                return ()
-            whole = len(self.key.definition.columns) == 1
-            keys = self.key.equal(rank, value) if whole else self.key.prefix_keys(rank, (value,))
-        else:
-            if None in value:
-                return ()
-            rank = CLASS_RANK[type(value[0])]
-            stored = [value[0]]
-            for part in value[1:]:
-                stored += (CLASS_RANK[type(part)], part)
-            whole = len(self.key.definition.columns) == self.width
-            keys = self.key.equal(rank, tuple(stored)) if whole else self.key.prefix_keys(rank, tuple(stored))
+        keys = self.keys_under(value)
+        if keys is None:
+            return ()
         rows = keys
         if self.form != "keys":
             rows = self.reader.find_items(keys) if self.form == "items" else self.reader.find_many(keys)
+        self.keep(value, rows)
+        return rows
+
+    def keys_under(self, value: Any) -> Any:
+        """The unique keys under a value; None for NULL, or where NULL is among several."""
+        if self.width == 1:
+            rank = CLASS_RANK[type(value)]
+            if not rank:
+                return None
+            whole = len(self.key.definition.columns) == 1
+            return self.key.equal(rank, value) if whole else self.key.prefix_keys(rank, (value,))
+        if None in value:
+            return None
+        rank = CLASS_RANK[type(value[0])]
+        stored = [value[0]]
+        for part in value[1:]:
+            stored += (CLASS_RANK[type(part)], part)
+        whole = len(self.key.definition.columns) == self.width
+        return self.key.equal(rank, tuple(stored)) if whole else self.key.prefix_keys(rank, tuple(stored))
+
+    def keep(self, value: Any, found: Any) -> None:
         if len(self) >= UNDER_MAX:
             self.clear()
-        self[value] = rows
-        return rows
+        self[value] = found
+
+
+class ExtremesUnder(RowsUnder):
+    """As `RowsUnder`, of the rows only the least or the greatest value of a column, which may be of numbers or texts.
+
+    `nothing` stands for that of no rows, and of NULLs alone.
+    """
+
+    __slots__ = ("position", "extreme", "nothing")
+
+    def __init__(self, table: Any, key_id: int, width: int, position: int, least: bool, nothing: Any) -> None:
+        super().__init__(table, key_id, width, "records")
+        self.position = position
+        self.extreme = min if least else max
+        self.nothing = nothing
+
+    def __missing__(self, value: Any) -> Any:
+        keys = self.keys_under(value)
+        if keys is None:
+            return self.nothing
+        values = [record[self.position] for record in self.reader.find_many(keys)]
+        found = self.extreme([item for item in values if item is not None], default=self.nothing)
+        self.keep(value, found)
+        return found
 
 
 def rows_under(table: Any, key_id: int, width: int, form: str) -> RowsUnder:
     """The rows under the first `width` columns of a secondary key, by their values as the key stores them."""
-    name = key_id, width, form
+    return under(table, (key_id, width, form), lambda: RowsUnder(table, key_id, width, form))
+
+
+def extremes_under(table: Any, key_id: int, width: int, position: int, least: bool, nothing: Any) -> ExtremesUnder:
+    """The least or greatest value of a column under the first `width` columns of a secondary key."""
+    name = key_id, width, "least" if least else "greatest", position
+    return under(table, name, lambda: ExtremesUnder(table, key_id, width, position, least, nothing))
+
+
+def under(table: Any, name: Any, make: Callable[[], Under]) -> Under:
     if table.writer.stamp == table.stamp:
-        return RowsUnder(table, key_id, width, form)
+        return make()
     shelf = shelf_of(table)
-    found: RowsUnder | None = shelf.get(name)
+    found: Under | None = shelf.get(name)
     if found is None:
-        found = RowsUnder(table, key_id, width, form)
+        found = make()
         put(shelf, name, found)
     return found
