@@ -3,6 +3,7 @@
 python -m benchmarks.scale [--rows 1000000]
 
 select by key, single-row commit, fork   at 1,000 rows and at --rows; the ratio should stay near 1
+... of sqlite3, of a list of tuples      the same beside them: what it costs that a row at random is in no cache
 bytes a row                              of 200,000 rows of six columns: tandemdb, sqlite3, a list of tuples
 import                                   of tandemdb and its first query, in new processes, beside a bare interpreter
 """
@@ -34,11 +35,17 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.scale")
     parser.add_argument("--rows", type=int, default=1_000_000)
     options = parser.parse_args(arguments)
-    small, large = filled(1_000), filled(options.rows)
     print(f"{'':20} {1000:>12,} {options.rows:>12,}   ratio")
-    for name, step in (("select by key", select_by_key), ("single-row commit", single_commit), ("fork", fork)):
-        few, many = step(small, 1_000), step(large, options.rows)
-        print(f"{name:20} {few * 1e6:9.2f} us {many * 1e6:9.2f} us {many / few:7.2f}", flush=True)
+    small, large = filled(tandemdb, 1_000), filled(tandemdb, options.rows)
+    compare("select by key", select_by_key, small, large, options.rows)
+    compare("single-row commit", single_commit, small, large, options.rows)
+    compare("fork", fork, small, large, options.rows)  # last: what a fork shares is copied when it is changed
+    small, large = filled(sqlite3, 1_000), filled(sqlite3, options.rows)
+    compare("  sqlite3's select", select_by_key, small, large, options.rows)
+    compare("  sqlite3's commit", single_commit, small, large, options.rows)
+    small, large = rows(1_000), rows(options.rows)
+    compare("  a list's row read", read_tuple, small, large, options.rows)
+    compare("  ... and replaced", replace_tuple, small, large, options.rows)
     del small, large
     gc.collect()
     print()
@@ -47,6 +54,13 @@ def main(arguments: list[str] | None = None) -> None:
     print()
     for name, seconds in import_times().items():
         print(f"{name:20} {seconds * 1000:9.1f} ms")
+
+
+def compare(name: str, step: Callable[[Any, int], float], small: Any, large: Any, count: int) -> None:
+    """Print what a step takes on few and on many rows."""
+    few, many = step(small, 1_000), step(large, count)
+    figures = f"{few * 1e6:9.2f} us {many * 1e6:9.2f} us {many / few:7.2f} {(many - few) * 1e6:+7.2f} us"
+    print(f"{name:20} {figures}", flush=True)
 
 
 def rows(count: int) -> list[tuple[Any, ...]]:
@@ -64,9 +78,9 @@ def rows(count: int) -> list[tuple[Any, ...]]:
     ]
 
 
-def filled(count: int) -> Any:
-    """A database of tandemdb with so many rows and two secondary keys."""
-    connection = tandemdb.connect(":memory:", isolation_level=None)
+def filled(module: Any, count: int) -> Any:
+    """A database with so many rows and two secondary keys."""
+    connection = module.connect(":memory:", isolation_level=None)
     connection.execute(TABLE)
     connection.execute("BEGIN")
     connection.executemany(INSERT, rows(count))
@@ -77,13 +91,13 @@ def filled(count: int) -> Any:
 
 
 def median_of(work: Callable[[], Any], times: int, rounds: int = 5) -> float:
-    """Seconds a call, the median of some rounds."""
+    """Seconds of processor time a call, the median of some rounds."""
     found = []
     for _ in range(rounds):
-        started = time.perf_counter()
+        started = time.process_time()
         for _ in range(times):
             work()
-        found.append((time.perf_counter() - started) / times)
+        found.append((time.process_time() - started) / times)
     return statistics.median(found)
 
 
@@ -99,6 +113,24 @@ def single_commit(connection: Any, count: int) -> float:
     place = iter([draw.randrange(count) for _ in range(2500)])
     text = "UPDATE item SET amount = amount + 1 WHERE id = ?"
     return median_of(lambda: connection.execute(text, (next(place),)), 400)
+
+
+def read_tuple(listed: list[Any], count: int) -> float:
+    draw = random.Random(1)
+    place = iter([draw.randrange(count) for _ in range(6000)])
+    return median_of(lambda: listed[next(place)][2], 1000)
+
+
+def replace_tuple(listed: list[Any], count: int) -> float:
+    draw = random.Random(2)
+    place = iter([draw.randrange(count) for _ in range(6000)])
+
+    def replace() -> None:
+        at = next(place)
+        row = listed[at]
+        listed[at] = (row[0], row[1], row[2], row[3] + 1, row[4], row[5])
+
+    return median_of(replace, 1000)
 
 
 def fork(connection: Any, count: int) -> float:
