@@ -174,7 +174,15 @@ def size_ranges(binder: Binder) -> tuple[tuple[int, int, int, int], ...]:
 
 def guard_here(generator: Generator, binder: Binder, sizes: Sequence[tuple[int, int, int, int]]) -> None:
     """Write the plan's conditions at the head of its function, which gives None where one does not hold."""
-    main = generator.main
+    guard = guard_of(generator, binder, sizes)
+    unpack_parameters(generator)
+    if guard:
+        generator.main.loads.append(f"    if {guard}:")
+        generator.main.loads.append("        return None")
+
+
+def guard_of(generator: Generator, binder: Binder, sizes: Sequence[tuple[int, int, int, int]]) -> str:
+    """The plan's conditions turned round: what holds where it does not fit; empty if it always does."""
     tests = []
     for (database, table_id), table in binder.tables_read.items():
         name = generator.tables.get((database, table_id)) or f"roots[{database}].tables[{table_id}]"
@@ -193,10 +201,7 @@ def guard_here(generator: Generator, binder: Binder, sizes: Sequence[tuple[int, 
             tests.append(f"{name} != {name}")
         elif kind is str:
             tests.append(f"not {name}.isascii() and {generator.helper(has_surrogates)}({name})")
-    unpack_parameters(generator)
-    if tests:
-        main.loads.append(f"    if {' or '.join(tests)}:")
-        main.loads.append("        return None")
+    return " or ".join(tests)
 
 
 def bound_sensitive(generator: Generator) -> list[int]:

@@ -19,14 +19,17 @@ from typing import TYPE_CHECKING, Any
 
 from tandemdb.errors import NotSupportedError, OperationalError
 from tandemdb.planner.bind.bound import Query
+from tandemdb.planner.bind.query import Binder
 from tandemdb.planner.change.foreign_keys import check_statement
 from tandemdb.planner.change.insert import InsertEmitter
 from tandemdb.planner.change.update_delete import ChangeEmitter, has_side_effects, node_replaces
 from tandemdb.planner.change.updated_row import bind_returning
+from tandemdb.planner.change.written_out import Lines, lines_of
 from tandemdb.planner.emit.query import QueryEmitter
+from tandemdb.planner.emit.writer import Generator
 from tandemdb.planner.namespace import Namespace
 from tandemdb.planner.nested import open_statement, set_aside
-from tandemdb.planner.plan import Plan, checks_values, finish_plan, guard_here, new_binder, new_generator
+from tandemdb.planner.plan import Plan, checks_values, finish_plan, guard_here, guard_of, new_binder, new_generator
 from tandemdb.planner.plan_settings import plan_key
 from tandemdb.planner.schema.schema import CATALOG_NAMES, Table, View
 from tandemdb.planner.syntax import ast
@@ -52,7 +55,7 @@ class DmlPlan(Plan):
     takes_many: bool
     single: bool
     """It changes one record at most, so that it may be worth writing out (`often`)."""
-    often: DmlPlan | None
+    often: Lines | None
     written_out: int
     """How often it was."""
     atomic: bool
@@ -287,18 +290,23 @@ def run_in_place(session: Session, plan: DmlPlan, roots: Sequence[Any], params: 
 
 
 def write_out(session: Session, statement: Statement, plan: DmlPlan, values: Sequence[Any]) -> bool:
-    """Compile, as `plan.often`, what does the same in less time for values of these classes; False if that can't be."""
+    """Write, as `plan.often`, what does the same in less time for values of these classes; False if that can't be."""
     roots, shape = session.roots(), statement.shape
     params = (*values, *statement.literals)
     if statement.namespace is not session.namespace() or not plan.fits(roots, params):
         return False
     session.authority = shape.authority
-    often = compile_dml(session, shape.node, statement.namespace, roots, params, shape.literal_base,
-                        f"{statement.sql[:60]} (often)", written_out=True)  # fmt: skip
+    node, namespace = shape.node, statement.namespace
+    binder, generator = start_dml(session, node, namespace, roots, params, shape.literal_base)
+    generator.written_out = generator.whole = True
+    database, table = find_target(namespace, node.table, type(node).__name__)
+    write_dml(session, node, binder, generator, database, table)
+    guard = guard_of(generator, binder, ())
     plan.written_out += 1
-    plan.single = often.checks_all and plan.written_out < WRITTEN_OUT_MAX
-    plan.often = often if often.checks_all else None
-    return often.checks_all
+    fits = generator.single and checks_values(generator, len(params))
+    plan.single = fits and plan.written_out < WRITTEN_OUT_MAX
+    plan.often = lines_of(generator, guard, node) if fits else None
+    return fits
 
 
 # ---- compiling
@@ -337,13 +345,7 @@ def compile_dml(
     Raises:
         OperationalError: as sqlite3 words what is wrong with the statement.
     """
-    authority = session.authority if layout is None else None
-    binder = new_binder(namespace, roots, session.users, authority, in_trigger=layout is not None)
-    outline = Query()
-    if node.with_ is not None:
-        binder.enter_with(node.with_, outline, None)
-    generator = new_generator(params, roots, literal_base)
-    generator.reserved = binder.variables
+    binder, generator = start_dml(session, node, namespace, roots, params, literal_base, in_trigger=layout is not None)
     generator.written_out = written_out
     if layout is not None:
         binder.locals = layout.names(generator)
@@ -352,23 +354,9 @@ def compile_dml(
         from tandemdb.planner.change.views import compile_view_change
 
         return compile_view_change(session, node, binder, generator, database, table, name)
-    atomic = many = layout is None and isinstance(node, ast.Insert) and takes_many(node)
-    if written_out and many:
-        # For one row, of values of these classes, into columns that hold no others than now.
-        many = False
-        binder.tables_read[database, table.id] = roots[database].tables[table.id]
-    generator.main.arguments[1] = "many" if many else "params"
-    queries = QueryEmitter(generator, generator.main, None)
-    if isinstance(node, ast.Insert):
-        emitter: Any = InsertEmitter(queries, binder, node, table, database, session, many, gathers,
-                                     later if many else None)  # fmt: skip
-        emitter.write()
-    elif isinstance(node, ast.Update):
-        emitter = ChangeEmitter(queries, binder, node, table, database, session)
-        atomic = emitter.write_update()
-    else:
-        emitter = ChangeEmitter(queries, binder, node, table, database, session)
-        atomic = emitter.write_delete()
+    many = layout is None and isinstance(node, ast.Insert) and takes_many(node) and not written_out
+    emitter, atomic = write_dml(session, node, binder, generator, database, table, many, gathers,
+                                later if many else None)  # fmt: skip
     columns = None
     if node.returning:
         columns = tuple(name for name, _ in bind_returning(emitter, "record", "key", node.returning))
@@ -376,7 +364,7 @@ def compile_dml(
         guard_here(generator, binder, ())
     plan = finish_plan(generator, binder, name, columns, DmlPlan)
     plan.checks_all = layout is None and (many or checks_values(generator, len(params)))
-    plan.explanation = queries.explanation.lines
+    plan.explanation = emitter.queries.explanation.lines
     plan.takes_many = many
     plan.single = generator.single
     plan.often, plan.written_out = None, 0
@@ -388,6 +376,39 @@ def compile_dml(
     inserts = isinstance(node, ast.Insert)
     plan.atomic = atomic and not side_effects and not replaces and (inserts or not plan.calls_own)
     return plan
+
+
+def start_dml(
+    session: Session, node: Any, namespace: Namespace, roots: Sequence[Any], params: Sequence[Any],
+    literal_base: int | None, *, in_trigger: bool = False,
+) -> tuple[Binder, Generator]:  # fmt: skip
+    """A binder that knows the statement's WITH, and a generator."""
+    authority = None if in_trigger else session.authority
+    binder = new_binder(namespace, roots, session.users, authority, in_trigger=in_trigger)
+    if node.with_ is not None:
+        binder.enter_with(node.with_, Query(), None)
+    generator = new_generator(params, roots, literal_base)
+    generator.reserved = binder.variables
+    return binder, generator
+
+
+def write_dml(
+    session: Session, node: Any, binder: Binder, generator: Generator, database: int, table: Table, many: bool = False,
+    gathers: bool = False, later: LoopLater | None = None,
+) -> tuple[Any, bool]:  # fmt: skip
+    """Write the statement; who wrote it, and whether all that may fail comes before its first change."""
+    atomic = isinstance(node, ast.Insert) and not binder.in_trigger and takes_many(node)
+    if generator.written_out and atomic:
+        # For one row, of values of these classes, into columns that hold no others than now.
+        binder.tables_read[database, table.id] = binder.roots[database].tables[table.id]
+    generator.main.arguments[1] = "many" if many else "params"
+    queries = QueryEmitter(generator, generator.main, None)
+    if isinstance(node, ast.Insert):
+        emitter: Any = InsertEmitter(queries, binder, node, table, database, session, many, gathers, later)
+        emitter.write()
+        return emitter, atomic
+    emitter = ChangeEmitter(queries, binder, node, table, database, session)
+    return emitter, emitter.write_update() if isinstance(node, ast.Update) else emitter.write_delete()
 
 
 def may_skip(node: ast.Insert, table: Table) -> bool:

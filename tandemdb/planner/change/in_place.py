@@ -12,17 +12,18 @@
     return ()
 
 By a unique key, each of these calls takes up to a tenth of the time. So once a statement has run often it is compiled
-anew, with what they do where a record is changed in place written out; else they are called (`Generator.written_out`).
+anew, with what they do where a record is changed in place written out; else they are called (`change.written_out`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tandemdb.planner.bind.bound import Core, Expr, QueryExists, QueryIn, QueryValue, walk
 from tandemdb.planner.change.chosen_rows import FIRST, SCAN_END, SCAN_START, Rows
 from tandemdb.planner.change.updated_row import UpdateRow, returning_element
+from tandemdb.planner.change.written_out import begin_one, end_one, open_in_place, written_out
 
 if TYPE_CHECKING:
     from tandemdb.planner.change.update_delete import ChangeEmitter
@@ -32,9 +33,8 @@ def update_one(emitter: ChangeEmitter, rows: Rows, change: UpdateRow, assigned: 
     """Write an UPDATE of the one row there may be."""
     frame, queries, row = emitter.frame, emitter.queries, change.row
     returning = emitter.node.returning
-    nothing = "((),)" if returning else "()"
-    row.skip = f"return context.changed(0) or {nothing}"
     assert rows.pipeline is not None
+    row.skip = begin_one(emitter)
     depth = frame.depth
     change.place = rows.seek()
     rows.pipeline.open(frame)
@@ -47,18 +47,14 @@ def update_one(emitter: ChangeEmitter, rows: Rows, change: UpdateRow, assigned: 
         frame.emit("returned = []")
     codes = {position: queries.expressions.value(item) for position, item in assigned.items()}
     change.write(queries.expressions.value(rows.key).text, rows.source.variable, codes, returning)
-    count_one(emitter)
-    frame.emit("return (returned,)" if returning else "return ()")
-    frame.depth = depth
-    frame.emit("context.changed(0)")
-    frame.emit(f"return {nothing}")
+    end_one(emitter, depth)
 
 
 def delete_one(emitter: ChangeEmitter, rows: Rows) -> None:
     """Write a DELETE of the one row there may be."""
     frame = emitter.frame
-    returning = emitter.node.returning
     assert rows.pipeline is not None
+    begin_one(emitter)
     depth = frame.depth
     place = rows.seek()
     rows.pipeline.open(frame)
@@ -72,47 +68,9 @@ def delete_one(emitter: ChangeEmitter, rows: Rows) -> None:
         frame.emit(f"if {writable}.find({key}) is not None:")
         frame.depth += 1
     frame.emit(f"{writable}.delete({arguments})")
-    count_one(emitter)
-    element = returning_element(emitter, rows.source.variable, key) if returning else ""
-    frame.emit(f"return ([{element}],)" if returning else "return ()")
-    frame.depth = depth
-    frame.emit("context.changed(0)")
-    frame.emit("return ((),)" if returning else "return ()")
-
-
-def written_out(emitter: Any) -> bool:
-    """Whether to write out what else would be called: where it runs often, and not as part of a trigger's program.
-
-    Those are undone by the mark that a session sets when it is asked for a table.
-    """
-    generator = emitter.generator
-    generator.single = not emitter.binder.in_trigger
-    return bool(generator.single and generator.written_out)
-
-
-def open_in_place(emitter: Any, writable: str) -> str:
-    """Write `RecordContext.writable` out, 0.1 us of 1.7 for an UPDATE; the name of the table's writer."""
-    frame = emitter.frame
-    writer: str = emitter.generator.name("writer")
-    table = emitter.generator.table(emitter.database, emitter.table.id, emitter.table.name)
-    frame.emit(f"{writer} = {table}.writer")
-    frame.emit(f"if context.in_place and {writer}.undo is not None and {writer}.stamp == {table}.stamp:")
-    frame.emit(f"    {writable} = {table}")
-    frame.emit(f"    {table}.kept = None")
-    frame.emit("else:")
-    frame.emit(f"    {writable} = context.writable({emitter.database}, {emitter.table.id})")
-    return writer
-
-
-def count_one(emitter: ChangeEmitter) -> None:
-    """Write `context.changed(1)`, or that out: 0.1 us of 1.7 for an UPDATE."""
-    frame = emitter.frame
-    if not written_out(emitter):
-        frame.emit("context.changed(1)")
-        return
-    frame.emit("session = context.session")
-    frame.emit("session.changes = 1")
-    frame.emit("session.total_changes += 1")
+    if emitter.node.returning:
+        frame.emit(f"returned = [{returning_element(emitter, rows.source.variable, key)}]")
+    end_one(emitter, depth)
 
 
 def delete_together(emitter: ChangeEmitter, rows: Rows) -> None:

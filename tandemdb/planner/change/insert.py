@@ -31,7 +31,6 @@ from tandemdb.planner.bind.bound import (
 from tandemdb.planner.bind.expression import ExpressionBinder
 from tandemdb.planner.bind.query import Binder
 from tandemdb.planner.bind.scope import ROWID_NAMES, Scope
-from tandemdb.planner.change.in_place import open_in_place
 from tandemdb.planner.change.insert_batch import write_batch
 from tandemdb.planner.change.row import RowEmitter
 from tandemdb.planner.change.row_batch import BATCH_MIN, append_batch
@@ -41,6 +40,7 @@ from tandemdb.planner.change.statement_emitter import StatementEmitter
 from tandemdb.planner.change.triggers import triggers_on
 from tandemdb.planner.change.updated_row import emit_remover, emit_triggers, returning_element, target_of
 from tandemdb.planner.change.upsert import Upserts
+from tandemdb.planner.change.written_out import open_in_place
 from tandemdb.planner.emit.query import QueryEmitter
 from tandemdb.planner.emit.writer import Code
 from tandemdb.planner.lowered_limits import LENGTH_MAX
@@ -139,6 +139,9 @@ class InsertEmitter(StatementEmitter):
             frame.emit("    pass")
             self.write_end()
             return
+        if self.generator.whole:
+            self.write_whole(items)
+            return
         frame.emit("try:")
         frame.depth += 1
         if self.appends and self.rows_name:
@@ -158,6 +161,16 @@ class InsertEmitter(StatementEmitter):
         if self.many and not (self.gathers or self.interrupted or self.table.autoincrement):
             self.generator.single = True
         return self.generator.written_out
+
+    def write_whole(self, items: Any) -> None:
+        """Write the one row where lines go into a function that does all of a run: no loop, nothing to count."""
+        self.generator.single = True
+        self.frame.emit("while True:")
+        self.frame.depth += 1
+        self.row.skip = "break"
+        self.write_row(items)
+        self.frame.emit("break")
+        self.frame.depth -= 1
 
     def write_end(self) -> None:
         frame = self.frame
@@ -467,7 +480,7 @@ class InsertEmitter(StatementEmitter):
         if upsert is not None:
             self.upserts.write(upsert, found)
         elif action == "IGNORE":
-            frame.emit("continue")
+            frame.emit(self.row.skip)
         elif action == "REPLACE":
             frame.emit(f"{emit_remover(self)}(context, {found})")
             self.row.open_table()

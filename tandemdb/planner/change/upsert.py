@@ -133,7 +133,7 @@ class Upserts:
         emitter = self.emitter
         frame, row = emitter.frame, emitter.row
         if clause.assignments is None:
-            frame.emit("continue")
+            frame.emit(row.skip)
             return
         old, place = emitter.generator.name("old"), None
         if emitter.session.plan_settings is None:
@@ -146,10 +146,10 @@ class Upserts:
         expressions = emitter.queries.expressions
         if clause.where is not None:
             frame.emit(f"if not ({expressions.true(binder.bind_scalar(clause.where))}):")
-            frame.emit("    continue")
+            frame.emit(f"    {row.skip}")
         assigned = bind_assignments(self.table, clause.assignments, binder)
         change = UpdateRow(emitter.queries, emitter.binder, self.table, emitter.database, "ABORT", emitter.session)
-        change.row.name, change.row.writable = row.name, row.writable
+        change.row.name, change.row.writable, change.row.skip = row.name, row.writable, row.skip
         change.place = place
         if emitter.generator.written_out and place:
             change.guarded, change.spot, change.writer = True, spot, emitter.writer
@@ -164,7 +164,7 @@ class Upserts:
         else:
             codes = {position: expressions.value(item) for position, item in assigned.items()}
         change.write(found, old, codes, emitter.node.returning)
-        frame.emit("continue")
+        frame.emit(row.skip)
 
     def scope(self, old: str, key: str) -> Scope:
         """The row that is there under the table's name, the one that was to be inserted as `excluded`."""

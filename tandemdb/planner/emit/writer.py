@@ -116,6 +116,8 @@ class Generator:
         """The statement changes one record, or none."""
         self.written_out = False
         """It has run often: what storage does with a single record in place is written out, instead of called."""
+        self.whole = False
+        """And its lines go into a function that does all of a run (`change.written_out.Lines`)."""
         self.reads_many = False
         """A table is read other than by a key, or rows lead to rows: there may be many."""
         self.narrows = False
