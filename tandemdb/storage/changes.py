@@ -54,10 +54,14 @@ OPERATION_NAMES = {
 Change: TypeAlias = tuple[int, int, int, Any, Any]
 
 
-Undo: TypeAlias = tuple[int, int, int, int, int, Any, Any, int]
+Undo: TypeAlias = tuple[Any, ...]
 """One record's change in place, as it is taken back: (INSERT, UPDATE, DELETE, or NEW for an insert that opens a block;
 table id; page, block and place there; unique key; the new record, or the old one of an UPDATE or DELETE; the table's
 count before).
+
+Or, of an UPDATE that moves no entry of a secondary key: (the positions of the columns that were set; table id; page,
+block and place there; the old value of each). The old record, not held here, is freed while the processor has it at
+hand: at the end of a long transaction that takes twice the time.
 """
 
 

@@ -71,14 +71,18 @@ def remove_run(segment: LocationTable, place: tuple[int, int, int], pairs: Pairs
     block: Block = segment.own_block(page_index, block_index)
     keys, records = block.keys, block.records
     stop = bisect_right(pairs, (keys[-1], records[-1]), start)
+    find = records.index
     places = []
-    for stored, key in pairs[start:stop]:
-        index = bisect_left(keys, stored, index)
-        if keys[index] == stored and records[index] < key:
-            index = bisect_left(records, key, index + 1, bisect_right(keys, stored, index))
-        if index == len(keys) or keys[index] != stored or records[index] != key:
-            return start
-        places.append(index)
+    try:
+        for stored, key in pairs[start:stop]:
+            index = bisect_left(keys, stored, index)
+            if records[index] is not key:
+                index = find(key, index)
+            if keys[index] != stored:
+                return start
+            places.append(index)
+    except (IndexError, ValueError):
+        return start
     last = places[-1] == len(keys) - 1 if places else False
     for at in reversed(places):
         del keys[at], records[at]

@@ -4,18 +4,18 @@
 
     key.segments = Outstanding                       reading any segment makes the changes first
                      segments  [NULL, number, text, blob]    as they were
-                     changes   [(7, old record, None), (9, None, new record), (4, old record, new record)]
+                     changes   [7, old record, None,  9, None, new record,  4, old record, new record]
 
 Only where changes are made in place: nobody else reads these roots, and before anybody may, `Writer.catch_up` has all
 changes made. They are made to copies of the blocks, which then take the place of the others in one assignment, so that
 an error in between leaves all as it was. A key that is read between most changes is not worth the detour: it has its
-next `CHANGES_AT_ONCE` changes made as they come.
+next `CHANGES_AT_ONCE` changes made as they come. The list is flat, for Python's collector would walk a tuple for each
+change.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tandemdb.storage.values import Key, Record
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from tandemdb.storage.location import LocationTable
     from tandemdb.storage.secondary import SecondaryKey
 
-FIRST = itemgetter(0)
-
 CHANGES_FEW = 8
 """Fewer changes than this are not worth waiting for."""
 CHANGES_AT_ONCE = 32
@@ -33,8 +31,9 @@ CHANGES_AT_ONCE = 32
 CHANGES_MAX = 4096
 """So many changes wait at most: whoever reads must not wait long for them."""
 
-EntryChange: TypeAlias = "tuple[Key, Record | None, Record | None]"
-"""A unique key, the record that was under it, and the one that is now."""
+Changes: TypeAlias = "list[Any]"
+"""Of each change the unique key, the record that was under it, and the one that is now; None for none."""
+CHANGE_WIDTH = 3
 
 
 class Outstanding(list["LocationTable"]):
@@ -44,7 +43,7 @@ class Outstanding(list["LocationTable"]):
 
     def __init__(self, key: SecondaryKey) -> None:
         super().__init__()
-        self.changes: list[EntryChange] = []
+        self.changes: Changes = []
         self.segments = key.segments
         self.key = key
 
@@ -72,13 +71,21 @@ class Outstanding(list["LocationTable"]):
         return self.made().copy()
 
 
-def net_changes(changes: list[EntryChange]) -> list[EntryChange]:
-    """What many changes come to, one of each record, by unique key."""
-    if len(set(map(FIRST, changes))) == len(changes):
-        return sorted(changes, key=FIRST)
-    whole: dict[Key, EntryChange] = {}
-    for change in changes:
-        key = change[0]
-        before = whole.get(key)
-        whole[key] = change if before is None else (key, before[1], change[2])
-    return [whole[key] for key in sorted(whole)]
+def net_changes(changes: Changes) -> tuple[list[Key], list[Record | None], list[Record | None]]:
+    """What many changes come to, one of each record, by unique key: keys, old and new records."""
+    keys, olds, news = changes[::CHANGE_WIDTH], changes[1::CHANGE_WIDTH], changes[2::CHANGE_WIDTH]
+    if len(set(keys)) < len(keys):
+        first = dict(zip(reversed(keys), reversed(olds), strict=True))
+        last = dict(zip(keys, news, strict=True))
+        keys = sorted(first)
+        return keys, list(map(first.__getitem__, keys)), list(map(last.__getitem__, keys))
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    return tuple([list(map(part.__getitem__, order)) for part in (keys, olds, news)])  # type: ignore[return-value]
+
+
+def without_none(keys: list[Key], records: list[Record | None]) -> tuple[list[Key], list[Record]]:
+    """The keys that have a record, and these."""
+    if all(records):
+        return keys, records  # type: ignore[return-value]
+    kept = [(key, record) for key, record in zip(keys, records, strict=True) if record is not None]
+    return [key for key, _ in kept], [record for _, record in kept]

@@ -25,11 +25,20 @@ from typing import Any, TypeAlias
 
 from tandemdb.storage.block import BLOCK_RECORDS_MAX, Stamp, next_stamp
 from tandemdb.storage.changes import Writer
+from tandemdb.storage.collector import collector_paused
 from tandemdb.storage.definition import Entry, KeyColumn, KeyDefinition, entry_function, stored_function
 from tandemdb.storage.entry_runs import append_run
 from tandemdb.storage.errors import Inconsistent
 from tandemdb.storage.location import LocationTable
-from tandemdb.storage.outstanding import CHANGES_AT_ONCE, CHANGES_FEW, CHANGES_MAX, Outstanding, net_changes
+from tandemdb.storage.outstanding import (
+    CHANGE_WIDTH,
+    CHANGES_AT_ONCE,
+    CHANGES_FEW,
+    CHANGES_MAX,
+    Outstanding,
+    net_changes,
+    without_none,
+)
 from tandemdb.storage.secondary_reading import Gap, SecondaryReading
 from tandemdb.storage.segment import add_runs, append, leave, locate, locate_among_equals, merge, remove_runs
 from tandemdb.storage.values import CLASS_RANK, RANKS, Key, Record, Value, collation_key
@@ -39,7 +48,7 @@ RUNS_MIN = 8
 LEAVE_SHARE = 3
 """One in so many entries taken out make it worth to make the others' blocks anew; fewer are sought, run by run."""
 
-FIRST, SECOND, THIRD = itemgetter(0), itemgetter(1), itemgetter(2)
+FIRST = itemgetter(0)
 
 Entries: TypeAlias = "list[tuple[list[Any], list[Key]]]"
 """Stored values and unique keys of many records, two parallel lists for each rank."""
@@ -201,8 +210,8 @@ class SecondaryKey(SecondaryReading):
         segments = self.segments
         if type(segments) is Outstanding:
             changes = segments.changes
-            changes.append((key, old, new))
-            if len(changes) >= CHANGES_MAX:
+            changes.extend((key, old, new))
+            if len(changes) >= CHANGES_MAX * CHANGE_WIDTH:
                 self.catch_up()
             return True
         if self.patience > 0 or not self.may_wait:
@@ -210,7 +219,7 @@ class SecondaryKey(SecondaryReading):
             return False
         writer.outstanding[self.definition.id] = self
         outstanding = Outstanding(self)
-        outstanding.changes.append((key, old, new))
+        outstanding.changes.extend((key, old, new))
         self.gap = self.distinct = None
         self.known = self.new_known()
         self.segments = outstanding
@@ -222,14 +231,14 @@ class SecondaryKey(SecondaryReading):
         if type(outstanding) is not Outstanding:
             return
         made = self.copy_for(outstanding)
-        changes = net_changes(outstanding.changes)
-        gone = [change for change in changes if change[1] is not None]
-        if gone:
-            made.remove_many(list(map(FIRST, gone)), list(map(SECOND, gone)))
-        come = [change for change in changes if change[2] is not None]
-        if come:
-            made.add_many(list(map(FIRST, come)), list(map(THIRD, come)))
-        if len(outstanding.changes) < CHANGES_FEW:
+        with collector_paused():  # Pairs are made that are gone when this is done.
+            keys, olds, news = net_changes(outstanding.changes)
+            gone, come = without_none(keys, olds), without_none(keys, news)
+            if gone[0]:
+                made.remove_many(*gone)
+            if come[0]:
+                made.add_many(*come)
+        if len(outstanding.changes) < CHANGES_FEW * CHANGE_WIDTH:
             self.patience = CHANGES_AT_ONCE
         self.gap = self.distinct = None
         self.known = self.new_known()
@@ -426,8 +435,7 @@ def is_built_in(column: KeyColumn) -> bool:
 
 def in_order(values: list[Any], keys: list[Key]) -> list[tuple[Any, Key]]:
     """Pair and sort stored values and unique keys, which ascend: without comparing a tuple."""
-    places = sorted(range(len(values)), key=values.__getitem__)
-    return list(zip(map(values.__getitem__, places), map(keys.__getitem__, places), strict=True))
+    return sorted(zip(values, keys, strict=True), key=FIRST)
 
 
 def leave_out(key: Key, record: Record) -> Entry:

@@ -30,6 +30,7 @@ from tandemdb.storage.sums import NOTED_MIN, follow
 from tandemdb.storage.values import (
     Key,
     Record,
+    Value,
     widen_classes_by_records,
     widen_classes_of_columns,
 )
@@ -497,6 +498,9 @@ class Table(TableWriting):
         `half_done`: an error came in between, so that it is looked at how far it came, and the secondary keys are
         built anew.
         """
+        if type(change[0]) is tuple:
+            self.set_back(*change)
+            return
         op, _, page_index, block_index, index, key, record, self.count = change
         if op == NEW:
             self.close_block(key)
@@ -533,6 +537,18 @@ class Table(TableWriting):
             self.remove_from_keys(key, record)
         else:
             self.add_to_keys(key, record)
+
+    def set_back(
+        self, positions: Sequence[int], table_id: int, page_index: int, block_index: int, index: int, *values: Value
+    ) -> None:
+        """Give some columns of a record their values back."""
+        block = self.own_block(page_index, block_index)
+        changed = [*block.records[index]]
+        for position, value in zip(positions, values, strict=True):
+            changed[position] = value
+        block.records[index] = tuple(changed)
+        block.digest = None
+        self.writer.dirty = True
 
     def close_block(self, key: Key) -> None:
         """Take out the block that was opened for this key, if it was: one that holds nothing else by now."""

@@ -352,6 +352,44 @@ def often(db: Any, do: Any) -> None:
     do(lambda: con.execute("SELECT n, count(*) FROM a WHERE n >= 0 GROUP BY n ORDER BY n").fetchall())
 
 
+@case
+def often_and_undone(db: Any, do: Any) -> None:
+    """Columns that were set are given back: by ROLLBACK TO, ROLLBACK, and after an error in the midst of a run."""
+    con = open_filled(db)
+    con.execute("CREATE TABLE u (id INTEGER PRIMARY KEY, a INTEGER, b TEXT, c REAL CHECK (c < 100), d INTEGER UNIQUE)")
+    con.executemany("INSERT INTO u VALUES (?, ?, ?, ?, ?)", [(n, n, f"b{n}", n / 4, n) for n in range(1, 31)])
+    con.execute("CREATE INDEX u_a ON u (a)")
+    con.commit()
+    texts = (
+        ("UPDATE u SET b = ?1, c = c + 1 WHERE id = ?2", "x"),
+        ("UPDATE u SET c = c * ?1 WHERE id = ?2", 2.0),
+        ("UPDATE u SET a = a + ?1, b = b || '.' WHERE id = ?2", 7),
+        ("UPDATE OR IGNORE u SET d = ?1 WHERE id = ?2", 5),
+        ("INSERT INTO u (a, d) VALUES (?1, ?2) ON CONFLICT (d) DO UPDATE SET b = excluded.a, c = c + 1", 3),
+        ("DELETE FROM u WHERE a > ?1 AND id = ?2", 4),
+    )
+
+    def change(first: int) -> None:
+        for text, value in texts:
+            for key in range(first, first + 4):
+                do(lambda text=text, value=value, key=key: con.execute(text, (value, key)).rowcount)
+
+    for ending in ("ROLLBACK TO s", "RELEASE s", "ROLLBACK"):
+        con.execute("BEGIN")
+        change(1)
+        con.execute("SAVEPOINT s")
+        change(3)
+        do(lambda: con.execute("UPDATE u SET c = c * ?1 WHERE id = ?2", (1000.0, 20)))
+        change(5)
+        con.execute(ending)
+        do(con.execute("SELECT * FROM u").fetchall)
+        do(con.execute("SELECT id FROM u INDEXED BY u_a WHERE a > 0 ORDER BY a, id").fetchall)
+        if con.in_transaction:
+            con.commit()
+        do(con.execute("SELECT * FROM u").fetchall)
+        do(lambda: con.total_changes)
+
+
 @pytest.mark.parametrize("script", CASES, ids=[script.__name__ for script in CASES])
 def test_settings_show_in_the_next_run(script: Script) -> None:
     """As the names of the scripts say."""

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tandemdb.storage import Database, check_root, secondary
-from tandemdb.storage.outstanding import Outstanding
+from tandemdb.storage.outstanding import CHANGE_WIDTH, Outstanding
 from tests.storage.model import freeze, make_database, records
 from tests.storage.test_in_place import interrupt_at, let_wait
 
@@ -36,7 +36,7 @@ def own_database() -> tuple[Database, int, list[int]]:
 def waiting(database: Database, table_id: int) -> list[int]:
     """How many changes wait, key by key."""
     found = [key.segments for key in database.root.tables[table_id].keys.values()]
-    return [len(segments.changes) if type(segments) is Outstanding else 0 for segments in found]
+    return [len(segments.changes) // CHANGE_WIDTH if type(segments) is Outstanding else 0 for segments in found]
 
 
 @given(steps)

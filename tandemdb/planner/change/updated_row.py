@@ -44,7 +44,7 @@ from tandemdb.planner.emit.writer import Code, Frame, Generator
 from tandemdb.planner.schema.schema import Table
 from tandemdb.planner.syntax import ast
 from tandemdb.storage.changes import UPDATE
-from tandemdb.storage.outstanding import CHANGES_MAX, Outstanding
+from tandemdb.storage.outstanding import CHANGE_WIDTH, CHANGES_MAX, Outstanding
 
 TYPE_OF_CLASS = {HOLDS_INT: "int", HOLDS_FLOAT: "float", HOLDS_TEXT: "str"}
 
@@ -254,18 +254,19 @@ class UpdateRow:
             waiting.append(self.generator.name("waiting"))
             kind = self.generator.helper(Outstanding)
             own.append(f"type({waiting[-1]} := {table}.keys[{key_id}].segments) is {kind}")
-            own.append(f"len({waiting[-1]}.changes) < {CHANGES_MAX}")
+            own.append(f"len({waiting[-1]}.changes) < {CHANGES_MAX * CHANGE_WIDTH}")
         frame.emit(f"if {' and '.join(own)}:")
-        undo = f"({UPDATE}, {self.table.id}, {page}, {block}, {index}, {key}, {old}, {table}.count)"
+        spot = f"{self.table.id}, {page}, {block}, {index}"
         if waiting:
-            frame.emit(f"    {writer}.changing = {undo}")
+            frame.emit(f"    {writer}.changing = ({UPDATE}, {spot}, {key}, {old}, {table}.count)")
         else:  # One step, which may be taken back done or not: nothing is left half done.
-            frame.emit(f"    {writer}.undo.append({undo})")
+            values = "".join([f", {old}[{position}]" for position in changed])
+            frame.emit(f"    {writer}.undo.append((({', '.join(map(str, changed))},), {spot}{values}))")
         frame.emit(f"    {name}.records[{index}] = {record}")
         frame.emit(f"    if {writer}.changes is not None:")
         frame.emit(f"        {writer}.changes.append(({UPDATE}, {self.table.id}, {name}.number, {key}, {record}))")
         for changes in waiting:
-            frame.emit(f"    {changes}.changes.append(({key}, {old}, {record}))")
+            frame.emit(f"    {changes}.changes.extend(({key}, {old}, {record}))")
         if waiting:
             frame.emit(f"    {writer}.undo.append({writer}.changing)")
             frame.emit(f"    {writer}.changing = None")
