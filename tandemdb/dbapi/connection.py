@@ -196,8 +196,14 @@ class Connection(TransactionControl, Callbacks, Copying, Beyond):
                 run = self._ready.get(sql)
             except TypeError:
                 run = None  # unhashable, which _execute words as sqlite3 does
-            if run is None or type(parameters) is not tuple or not run(cursor, parameters):
-                cursor._execute(self, sql, parameters)
+            if run is not None and type(parameters) is tuple:
+                try:
+                    if run(cursor, parameters):
+                        return cursor
+                except BaseException:
+                    self._session.end_left_open()
+                    raise
+            cursor._execute(self, sql, parameters)
             return cursor
         with self._guard():
             return new_cursor(self)._run(self, sql, parameters)

@@ -211,6 +211,7 @@ class Cursor:
                 return self
         except BaseException as error:
             self._forget()
+            connection._session.end_left_open()
             if not isinstance(error, TypeError) or isinstance(sql, str):
                 raise
         return self._execute(connection, sql, parameters)
@@ -223,6 +224,7 @@ class Cursor:
                 return self
         except BaseException as error:
             self._forget()
+            connection._session.end_left_open()
             if not isinstance(error, TypeError) or isinstance(sql, str):
                 raise
         return self._execute(connection, sql, parameters)
@@ -291,6 +293,7 @@ class Cursor:
             self._forget()
             if begun:
                 connection._take_back_begin(error)
+            connection._session.end_left_open()
             if isinstance(error, TypeError) and not isinstance(sql, str):
                 connection._prepare_new(sql)  # says so in sqlite3's words: an unhashable one got no further
             raise
@@ -370,6 +373,7 @@ class Cursor:
             self._rowcount = -1
             if begun:
                 connection._take_back_begin(error)
+            connection._session.end_left_open()
             raise
         finally:
             self._connection = connection

@@ -89,6 +89,11 @@ class Attached:
                 raise OperationalError(
                     "attempt to write a readonly database", detail=str(error), code="SQLITE_READONLY"
                 ) from error
+            except BaseException:
+                begun = self.database.open
+                if in_place and begun is not None and self.transaction is None:
+                    begun.rollback()  # It is known to the database alone.
+                raise
         return self.transaction
 
     def end(self, *, commit: bool) -> None:
@@ -103,7 +108,12 @@ class Attached:
             if self.transaction is not None and not self.transaction.closed:
                 self.commit()
         elif self.transaction is not None:
-            self.transaction.rollback()
+            try:
+                self.transaction.rollback()
+            except BaseException:
+                self.transaction.rollback()  # Interrupted in it; what has been done is not done again.
+                self.transaction = self.snapshot = None
+                raise
         self.transaction = self.snapshot = None
 
     def commit(self) -> None:
@@ -113,10 +123,19 @@ class Attached:
         try:
             transaction.commit()
         except BaseException:
-            if transaction.closed:  # It was sent, and is in doubt.
-                self.transaction = self.snapshot = None
-                self.undone = True
+            self.note_end()
             raise
+
+    def note_end(self) -> None:
+        """Note what has become of the transaction whose commit has failed, or was interrupted."""
+        transaction = self.transaction
+        if transaction is None:
+            return
+        if transaction.committed:
+            transaction.rollback()  # It was interrupted when it was done, and has only to be closed.
+        if transaction.closed:
+            self.transaction = self.snapshot = None
+            self.undone = not transaction.committed  # It was sent, and is in doubt.
 
     def close(self) -> None:
         """Give the database back to whoever opened it."""

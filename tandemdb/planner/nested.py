@@ -61,6 +61,11 @@ def open_statement(session: Session, work: Callable[[], Any], rows: int) -> Any:
     return result
 
 
+def breaks_off(error: BaseException) -> bool:
+    """Tell whether an error interrupts Python itself: it may come in the midst of a change, and leave it half done."""
+    return not isinstance(error, Exception) or isinstance(error, (MemoryError, RecursionError))
+
+
 @contextmanager
 def set_aside(session: Session) -> Iterator[None]:
     """Let what the outer statement has noted wait while another one runs."""

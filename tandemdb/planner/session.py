@@ -24,7 +24,7 @@ from tandemdb.planner.databases import Attached, Opened, end_all
 from tandemdb.planner.hooks import Hooks
 from tandemdb.planner.lowered_limits import Limits, set_limit
 from tandemdb.planner.namespace import Namespace, namespace_of
-from tandemdb.planner.nested import abort_error, refuse, refuse_schema_change
+from tandemdb.planner.nested import abort_error, breaks_off, refuse, refuse_schema_change
 from tandemdb.planner.schema.schema import load_schema
 from tandemdb.planner.statement import Statement, prepare
 from tandemdb.planner.syntax import ast
@@ -145,13 +145,14 @@ class Session(Hooks):
                 schema = load_schema(root)
             if schema is self.schema:
                 return self._namespace  # type: ignore[return-value]
-            self.schema = schema
+            # In this order: an error in between must not leave the new schema with the old namespace.
             namespace = self._namespace = namespace_of(("main",), (schema,))
+            self.schema = schema
             return namespace
         schemas = tuple([load_schema(attached.root()) for attached in self.databases])
         if schemas != self._schemas:
-            self._schemas = schemas
             self._namespace = namespace_of([attached.name for attached in self.databases], schemas)
+            self._schemas = schemas
         return self._namespace  # type: ignore[return-value]
 
     def roots(self) -> list[Any]:
@@ -328,7 +329,11 @@ class Session(Hooks):
             self.end_transaction(commit=True)
             return
         # The usual case of what `end_transaction` does, without its loops.
-        main.commit()
+        try:
+            main.commit()
+        except BaseException:
+            self.note_end(commit=True)
+            raise
         main.transaction = main.snapshot = None
         self.in_transaction = self.settings.defer_foreign_keys = False
 
@@ -385,8 +390,7 @@ class Session(Hooks):
         try:
             end_all(self.databases, commit=commit)
         except BaseException:
-            if any(attached.undone for attached in self.databases):
-                self.savepoints.clear()  # They are of what is no more.
+            self.note_end(commit=commit)
             raise
         self.in_transaction = False
         if self.savepoints:
@@ -394,6 +398,18 @@ class Session(Hooks):
         if self.deferred_checks:
             self.deferred_checks = []
         self.settings.defer_foreign_keys = False
+
+    def note_end(self, *, commit: bool) -> None:
+        """Note what has become of the transaction though an error came at its end: it may be over all the same."""
+        if not commit:
+            end_all(self.databases, commit=False)
+        for attached in self.databases:
+            attached.note_end()
+        if any(attached.undone for attached in self.databases):
+            self.savepoints.clear()  # They are of what is no more.
+        elif not any(attached.transaction for attached in self.databases):
+            self.in_transaction = False
+            self.savepoints.clear()
 
     def write_records(self) -> Transaction:
         """As `write`, of main, for a statement that changes single records and need not be undone."""
@@ -443,8 +459,7 @@ class Session(Hooks):
         What interrupts Python itself may come in the midst of a change: then the whole transaction goes.
         """
         self.changes = 0
-        whole = not isinstance(error, Exception) or isinstance(error, (MemoryError, RecursionError))
-        self.undo({}, "ROLLBACK" if whole else getattr(error, "conflict_action", None))
+        self.undo({}, "ROLLBACK" if breaks_off(error) else getattr(error, "conflict_action", None))
 
     def undo(self, marks: dict[int, Any], action: str | None) -> None:
         if action == "ROLLBACK" or (not self.in_transaction and action != "FAIL"):
@@ -482,6 +497,11 @@ class Session(Hooks):
             self.deferred_checks = []
             raise
         self.deferred_checks = []
+
+    def end_left_open(self) -> None:
+        """Roll back what a statement outside a transaction has written, if something has kept it from its own end."""
+        if not self.in_transaction and not self.changing and any(attached.transaction for attached in self.databases):
+            end_all(self.databases, commit=False)
 
     def set_limit(self, name: str, value: int) -> None:
         """Set one of the limits that a running statement meets: a field of `Limits`."""

@@ -94,6 +94,15 @@ class LooseObserver:
             self.publisher.relieve()
         return self._wait_for_readers(root) if levels_seen else None
 
+    def interrupted(self, transaction: Transaction, root: Root) -> None:
+        """Put down a commit that stands, unless that was done before something interrupted it."""
+        publisher = self.publisher
+        with publisher.lock:
+            publisher.drain()
+            if self._core.log.last_lsn < root.lsn:
+                publisher.take_over(root, transaction.changes or (), None, stamp=self._stamp_below_changes(root))
+        publisher.wake()
+
     def aborted(self, transaction: Transaction) -> None:
         """Nothing was noted."""
 

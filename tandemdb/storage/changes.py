@@ -122,6 +122,12 @@ class Writer:
             secondary.catch_up()
         self.outstanding.clear()
 
+    def let_go(self) -> None:
+        """Be nobody's: no table may be changed."""
+        self.stamp = 0
+        self.changes = self.undo = None
+        self.dirty = False
+
     def oldest_changing(self) -> Stamp:
         """Return the stamp from which on blocks may be changed where they stand, now or by the next transaction."""
         if self.own and self.stamp:
@@ -155,7 +161,8 @@ class CommitObserver(Protocol):
     most of what observing a commit costs. While such a one also `lets_change_in_place`, it promises that whoever keeps
     a root has called `Database.hold` before, between transactions; the root that it is told of is not to be kept. Of a
     commit in place it is told at once, by `committed_in_place(transaction, root)`: it raises, or sets `committed`. This
-    and its `installed` may return what is to be called when the next transaction may begin.
+    and its `installed` may return what is to be called when the next transaction may begin. Should something interrupt
+    either when the commit stands, `interrupted(transaction, root)` is called.
     """
 
     def started(self, transaction: Any) -> None:

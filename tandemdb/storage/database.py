@@ -102,24 +102,34 @@ class Database:
             ReadOnly: the database takes no local writes.
             SnapshotTooOld: `expected` is no longer the newest root.
         """
+        transaction: Transaction | None = None
         lock = self.lock
         if not lock.acquire(False) and (timeout <= 0 or not self.await_lock(timeout)):
             raise LockTimeout(self.name, timeout)
-        head = self.head
-        if self.read_only is not None and not applying:
-            self.unlock()
-            raise ReadOnly(self.name, self.read_only or "")
-        if expected is not None and head is not expected:
-            self.unlock()
-            raise SnapshotTooOld(expected.lsn, head.lsn)
-        if in_place:
-            observer = self.observer
-            in_place = (
-                self.writer.own != 0
-                and self.history is None
-                and (observer is None or getattr(observer, "lets_change_in_place", False))
-            )
-        return Transaction(self, head, in_place, observed)
+        try:
+            head = self.head
+            if self.read_only is not None and not applying:
+                raise ReadOnly(self.name, self.read_only or "")
+            if expected is not None and head is not expected:
+                raise SnapshotTooOld(expected.lsn, head.lsn)
+            if in_place:
+                observer = self.observer
+                in_place = (
+                    self.writer.own != 0
+                    and self.history is None
+                    and (observer is None or getattr(observer, "lets_change_in_place", False))
+                )
+            transaction = Transaction(self, head, in_place, observed)
+            transaction.closed = False
+        except BaseException:
+            if transaction is not None and not transaction.closed:
+                transaction.rollback()
+            else:
+                self.open = None
+                self.writer.let_go()
+                self.unlock()
+            raise
+        return transaction
 
     def begin_settled(self, timeout: float = 5.0, *, applying: bool = False) -> Transaction:
         """As `begin`, when no commit is pending any more: each is visible, or abandoned.

@@ -502,6 +502,8 @@ class Table(TableWriting):
             self.set_back(*change)
             return
         op, _, page_index, block_index, index, key, record, self.count = change
+        if half_done:
+            self.summed = None
         if op == NEW:
             self.close_block(key)
             if self.keys and half_done:

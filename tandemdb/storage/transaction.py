@@ -74,7 +74,7 @@ class Transaction:
     )
 
     def __init__(self, database: Database, root: Root, in_place: bool = False, observed: bool = True) -> None:
-        self.closed = True  # until the writer lock is ours to release
+        self.closed = True  # until the writer lock is this transaction's to release: see `Database.begin`
         self.database = database
         self.base = root
         self.root = root
@@ -93,16 +93,10 @@ class Transaction:
             if database.observer is not None:
                 self.changes = writer.changes = []
             database.open = self
-            self.closed = False
             return
         self.stamp = writer.stamp = next_stamp()
-        self.closed = False
         if writer.outstanding:
-            try:
-                writer.catch_up()
-            except BaseException:
-                self.close()
-                raise
+            writer.catch_up()
         observer = database.observer
         if observer is not None and observed:
             if getattr(observer, "hears_commits_only", False):
@@ -168,6 +162,13 @@ class Transaction:
         """
         if self.closed:
             raise TransactionClosed("restore: the transaction has ended")
+        try:
+            self.go_to(mark)
+        except BaseException:
+            self.go_to(mark)  # Interrupted in it: half of the way is no state to be in.
+            raise
+
+    def go_to(self, mark: Mark) -> None:
         root, count, dirty, self.derived, position = mark
         self.expecting = None
         if position >= 0:
@@ -211,11 +212,13 @@ class Transaction:
         writer = self.writer
         if writer.outstanding:
             writer.catch_up()
+        dirty, stamp = bool(self.undo), next_stamp()
+        # From here to the last of these nothing comes in between.
         self.in_place = False
         self.changed = self.root
         writer.undo = None
-        writer.dirty = bool(self.undo)
-        self.stamp = writer.stamp = next_stamp()
+        writer.dirty = dirty
+        self.stamp = writer.stamp = stamp
         if keep is not None:
             self.go_back(keep)
 
@@ -248,17 +251,22 @@ class Transaction:
         """Make a root of what there was after so many of the changes in place; it bears this transaction's stamp."""
         writer = self.writer
         taken = self.undo[position:]
-        half_done, writer.changing = writer.changing, None
+        half_done = writer.changing
         if self.undo and self.undo[-1] is half_done:
             half_done = None  # it was done, and noted
         if not taken and half_done is None:
+            writer.changing = None
             return self.changed
         before, self.root = self.root, self.changed
-        if half_done is not None:
-            self.table(half_done[1]).take_back(half_done, half_done=True)
-        for change in reversed(taken):
-            self.table(change[1]).take_back(change)
-        root, self.root = self.own_root(), before
+        try:
+            if half_done is not None:
+                self.table(half_done[1]).take_back(half_done, half_done=True)
+            for change in reversed(taken):
+                self.table(change[1]).take_back(change)
+            root = self.own_root()
+        finally:
+            self.root = before
+        writer.changing = None
         return root
 
     def settle(self) -> None:
@@ -268,9 +276,9 @@ class Transaction:
             return
         if self.writer.changing is not None:
             self.go_back(len(self.undo))
-        self.settled = True
         database = self.database
         self.base = database.head = database.root = self.way_back(0)
+        self.settled = True
         self.stamp = self.writer.stamp = next_stamp()
 
     def adopt(self, source: Root) -> None:
@@ -375,8 +383,11 @@ class Transaction:
         return root
 
     def rollback(self) -> None:
-        """End the transaction without a trace. Does nothing if it has ended."""
+        """End the transaction without a trace. Does nothing if it has ended, or has only to be closed."""
         if self.closed:
+            return
+        if self.committed:
+            self.close()  # Something has interrupted the commit when it was done.
             return
         writer = self.writer
         if not self.settled and (self.undo or writer.changing is not None or not self.in_place):
@@ -413,6 +424,7 @@ class Transaction:
                     if not self.committed:
                         root.lsn -= 1
                         raise
+                    observer.interrupted(self, root)
                     self.close()
                     raise
         self.committed = True
@@ -437,11 +449,7 @@ class Transaction:
         changed = getattr(observer, "changed", None)
         self.changes = [] if changed is None else StreamedChanges(changed, ref(self))
         self.writer.changes = self.changes
-        try:
-            observer.started(self)
-        except BaseException:
-            self.close()
-            raise
+        observer.started(self)
 
     def commit_unchanged(self) -> Root:
         """End a transaction that changed no block; what it derived replaces the root under the same LSN."""
@@ -486,6 +494,9 @@ class Transaction:
                     wait = self.publish_unheld(root)
                 else:
                     database.publish(root)
+            except BaseException:
+                self.publish_all_the_same(root)
+                raise
             finally:
                 self.close()
             if wait is not None:
@@ -511,6 +522,15 @@ class Transaction:
             self.writer.own = 0
         wait: Callable[[], object] | None = observer.installed(root)
         return wait
+
+    def publish_all_the_same(self, root: Root) -> None:
+        """Let readers and those who observe have a root that is the head, whatever has interrupted its publication."""
+        database = self.database
+        if database.root is not root:
+            database.root = root
+        interrupted = getattr(database.observer, "interrupted", None)
+        if interrupted is not None:
+            interrupted(self, root)
 
     def abort(self) -> None:
         """End the transaction, telling the observer that nothing came of it."""
@@ -538,5 +558,9 @@ class Transaction:
             database.vacated.put(None)
 
     def __del__(self) -> None:
-        if not self.closed:
-            self.rollback()
+        if not getattr(self, "closed", True):  # it has none if an error came before it was made
+            try:
+                self.rollback()
+            except BaseException:
+                self.rollback()  # Interrupted in it, and nobody else will do it.
+                raise

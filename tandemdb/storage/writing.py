@@ -61,10 +61,11 @@ class TableWriting(TableReading):
         """Copy a block unless it is this table's alone, and note that for the table's sum."""
         block = self.location.pages[page_index].blocks[block_index]
         if block.stamp < self.stamp:
-            block = self.location.own_block(page_index, block_index)
             self.writer.dirty = True
-            if self.summed is not None:
-                self.note_block(block.number, block.digest, block)
+            summed, self.summed = self.summed, None  # unknown, if something comes in between
+            block = self.location.own_block(page_index, block_index)
+            if summed is not None:
+                self.summed = note(summed, block.number, block.digest, block, self.location.block_count)
         return block
 
     def note_block(self, number: int, digest: BlockDigest, block: Block | None) -> None:

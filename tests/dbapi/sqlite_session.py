@@ -146,6 +146,9 @@ class SqliteSession:
     def rollback(self) -> None:
         self.run(self.prepare("ROLLBACK"), ())
 
+    def end_left_open(self) -> None:
+        """SQLite leaves nothing open."""
+
     def split(self, sql: str) -> Iterator[tuple[str, int]]:
         return split_script(sql)
 

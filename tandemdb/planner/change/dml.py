@@ -28,7 +28,7 @@ from tandemdb.planner.change.written_out import Lines, lines_of
 from tandemdb.planner.emit.query import QueryEmitter
 from tandemdb.planner.emit.writer import Generator
 from tandemdb.planner.namespace import Namespace
-from tandemdb.planner.nested import open_statement, set_aside
+from tandemdb.planner.nested import breaks_off, open_statement, set_aside
 from tandemdb.planner.plan import Plan, checks_values, finish_plan, guard_here, guard_of, new_binder, new_generator
 from tandemdb.planner.plan_settings import plan_key
 from tandemdb.planner.schema.schema import CATALOG_NAMES, Table, View
@@ -193,7 +193,8 @@ def insert_together(
         # Rows before the one that failed were statements of their own; that one changed nothing.
         error.changes_before, session.changes = session.changes, 0  # type: ignore[attr-defined]
         rolls_back = getattr(error, "conflict_action", "") == "ROLLBACK" and session.in_transaction
-        session.undo({}, "ROLLBACK" if rolls_back and not session.implicit else "FAIL")
+        half_done = breaks_off(error)
+        session.undo({}, "ROLLBACK" if half_done or (rolls_back and not session.implicit) else "FAIL")
         raise
     if not session.in_transaction and session.depth == 0:
         session.commit_statement()
