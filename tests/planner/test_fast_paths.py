@@ -96,6 +96,12 @@ AGGREGATES = [
     "SELECT sum(CASE WHEN x > 1 THEN 1 WHEN x < 0 THEN -5 ELSE 9 END) FROM t",
     "SELECT sum(CASE WHEN k < 1 THEN 9223372036854775807 ELSE 3 END) FROM t",
     "SELECT count(*), sum(1), count(1), min('a') FROM t",
+    "SELECT k, max(id), sum(x), min(id) FROM t GROUP BY k ORDER BY k",
+    "SELECT k, max(id), count(*) FROM t WHERE id > 1 GROUP BY k ORDER BY k",
+    "SELECT x, max(id), count(*) FROM t GROUP BY x ORDER BY 1, 2",
+    "SELECT a.k, max(a.id), min(b.id), count(*) FROM t a JOIN t b ON b.k = a.k GROUP BY a.k ORDER BY a.k",
+    "SELECT a.k, max(b.id), min(b.id), count(*) FROM t a JOIN t b ON b.id = 7 - a.id GROUP BY a.k ORDER BY a.k",
+    "SELECT k, max(id), min(id), count(*) FROM (SELECT * FROM t ORDER BY id DESC) GROUP BY k ORDER BY k",
 ]
 WITH_VALUES = [
     "SELECT id FROM t WHERE x > ?",

@@ -30,6 +30,8 @@ from tandemdb.planner.syntax import ast
 
 CALLS_GUESSED = 200.0
 """How often a correlated subquery is assumed to run."""
+UNLINKED_COST = 2.0
+"""For each row that a source brings which no condition links to those there: what comes next is looked up as often."""
 STARTS_MAX = 8
 """Cores with more sources than this try only the likeliest first sources."""
 
@@ -159,7 +161,7 @@ def next_source(
         else:
             linked = conditions.link(source, known) or bool(source.on)
             _, kept, price = make_step(source, conditions, known, rows, roots, outside, alone)
-        score = price + kept * 0.05 + (0.0 if linked else kept * 0.5)
+        score = price + kept * 0.05 + (0.0 if linked else kept * UNLINKED_COST)
         if best is None or score < best_score:
             best, best_score = source, score
     assert best is not None

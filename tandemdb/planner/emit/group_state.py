@@ -20,6 +20,7 @@ what may be NULL or NaN.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 Calls = Sequence[tuple[Aggregate, Code | None]]
 SUMS = frozenset({"sum", "total", "avg"})
+RECORDS = re.compile(r"chain_*\(context\.watched\((table_\w+\.(range_)?record_lists\(|lists_\d+\))")
+"""What brings the records of a table in the order of their unique keys."""
 
 
 def group_state(sink: AggregateSink, calls: Calls) -> GroupState | None:
@@ -88,6 +91,9 @@ class GroupState:
             elif kind == "total":
                 first.append(f"0.0 + {x}")
                 others.append(f"    {state}[{place}] += {x}")
+            elif self.ascends(text):
+                first.append(x)
+                others += [f"    {state}[{place}] = {x}"] if kind == "max" else []
             else:
                 first.append(x)
                 others += [
@@ -107,6 +113,19 @@ class GroupState:
             ],
         )
         return generator.name("state")
+
+    def ascends(self, text: str) -> bool:
+        """Whether rows come in the order of this value: the unique key of the table that the outermost loop reads."""
+        outermost = self.sink.pipeline.clauses[0]
+        if outermost.kind != "for" or RECORDS.match(outermost.text) is None:
+            return False
+        return any(
+            source.table is not None
+            and not source.table.without_rowid
+            and source.variable == outermost.target
+            and text == f"{source.variable}[{source.table.rowid_position}]"
+            for source in self.sink.core.sources
+        )
 
     def compute(self, state: str) -> None:
         """Write each aggregate's value from a group's list into a local."""

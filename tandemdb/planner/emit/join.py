@@ -68,7 +68,8 @@ def emit_step(queries: QueryEmitter, pipeline: Pipeline, step: Step) -> None:
         pipeline.test(queries.expressions.true(conjunct))
     if pipeline.matches is not None:
         return
-    remember(pipeline, source)
+    if source.variable not in pipeline.unread:
+        remember(pipeline, source)
     pipeline.cut_if_deep(queries.generator, queries.frame)
 
 

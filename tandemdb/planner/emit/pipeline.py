@@ -49,7 +49,7 @@ class Lookup(NamedTuple):
 class Pipeline:
     """Clauses in order, and the variables that carry the current row."""
 
-    __slots__ = ("clauses", "variables", "unique", "pairs", "matches", "lookups")
+    __slots__ = ("clauses", "variables", "unique", "pairs", "matches", "lookups", "unread")
 
     def __init__(self) -> None:
         self.clauses: list[Clause] = []
@@ -59,6 +59,8 @@ class Pipeline:
         """Whether the loop brings pairs, so that a tuple of both parts is the pair itself."""
         self.lookups: dict[str, Lookup] = {}
         """The look-ups in dictionaries of one row for each key, by the variables that hold what they find."""
+        self.unread: set[str] = set()
+        """Variables of sources of which nothing is read: they are not there."""
         self.matches: Any = None
         """How many rows of the last source match, where that is all that is asked of them (see `counted_join`)."""
 

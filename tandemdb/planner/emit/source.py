@@ -447,11 +447,25 @@ class SourceReader:
         variable, pipeline, path = self.source.variable, self.pipeline, self.path
         entries = row_count(self.source, self.generator.roots)
         used = [*path.used, *self.conjuncts]
+        if self.is_unread():
+            pipeline.test(f"{probe} in {name}")
+            pipeline.unread.add(variable)
+            return
         pipeline.lookups[variable] = Lookup(
             len(pipeline.clauses), name, probe, self.source, used, path.repeated, entries
         )
         pipeline.let(variable, f"{name}.get({probe})")
         pipeline.test(f"{variable} is not None")
+
+    def is_unread(self) -> bool:
+        """Whether nothing of the row found is read, so that it is enough that there is one."""
+        source, order = self.source, self.queries.order
+        if order is None or source.uses_key or source.join != "INNER" or self.generator.live:
+            return False
+        if any(other.join in ("RIGHT", "FULL") for other in order.core.sources):
+            return False
+        used = [*self.path.used, *self.conjuncts]
+        return not order.core.windows and columns_read(order.core, order.keys, source, used) == set()
 
     def join_dictionaries(self, name: str, probe: str) -> bool:
         """Join the dictionary to that of the source whose column it is asked for, if that is read for nothing else.
@@ -469,12 +483,16 @@ class SourceReader:
             f"{joined} = {{key: value for key, {probe} in {before.dictionary}.items() "
             f"for value in [{name}.get({probe})] if value is not None}}"
         )
+        del pipeline.lookups[probe]
+        pipeline.variables.remove(probe)
+        if self.is_unread():
+            pipeline.clauses[place : place + 2] = [Clause("if", f"{before.probe} in {joined}")]
+            pipeline.unread.add(variable)
+            return True
         pipeline.clauses[place : place + 2] = [
             Clause("let", variable, f"{joined}.get({before.probe})"),
             Clause("if", f"{variable} is not None"),
         ]
-        del pipeline.lookups[probe]
-        pipeline.variables.remove(probe)
         used = [*self.path.used, *self.conjuncts]
         pipeline.lookups[variable] = before._replace(dictionary=joined, source=self.source, used=used)
         return True

@@ -38,6 +38,7 @@ from tandemdb.planner.bind.bound import (
     Core,
     Rowid,
     WindowCall,
+    walk,
 )
 from tandemdb.planner.bind.traits import collation_of
 from tandemdb.planner.bind.window import USER_FUNCTION
@@ -77,7 +78,7 @@ class WindowLoop:
     """
 
     __slots__ = ("queries", "core", "pipeline", "order", "generator", "frame", "partition_by", "order_by", "has_peers",
-                 "codes", "before", "shared", "own", "numbering", "counter", "items", "beside")  # fmt: skip
+                 "codes", "before", "shared", "own", "numbering", "counter", "items", "value", "beside")  # fmt: skip
 
     def __init__(self, queries: QueryEmitter, core: Core, pipeline: Pipeline, order: OrderEmitter) -> None:
         self.queries = queries
@@ -95,6 +96,8 @@ class WindowLoop:
         self.own: list[str] = []
         self.numbering = ""
         self.items = ""
+        self.value: Column | Rowid | None = None
+        """The only column that is kept of the rows, where that is enough."""
         self.beside: dict[str, str] = {}
         """Names of values that are made for all rows at once, each with the list of them."""
 
@@ -152,18 +155,26 @@ class WindowLoop:
             frame.emit(f"if {self.items}:")
             frame.depth += 1
         self.sort(places)
+        if self.value is not None:
+            code = self.queries.expressions.value(self.value)
+            self.queries.expressions.know([(self.value, code._replace(text=target))])
         names = [self.function(index, call, target) for index, call in enumerate(self.core.windows)]
         for index, (name, classes) in enumerate(names):
             self.queries.windows[(id(self.core), index)] = Code(name, classes, True)
         self.write_loop(rows, target, places)
+        self.queries.expressions.know([])
         frame.depth = depth
         return rows
 
     def item(self) -> tuple[str, str, list[int]]:
         """What is kept of each row, what it is unpacked to, and where in it the order's values stand.
 
-        The row itself, if there is but one and the values are columns of it; else a tuple of all.
+        One value, if nothing else is read; the row itself, if there is but one and the values are columns of it; else a
+        tuple of all.
         """
+        self.value = self.sole_value()
+        if self.value is not None:
+            return self.queries.expressions.value(self.value).text, self.generator.name("item"), []
         variables = self.pipeline.variables
         found = [COLUMN.fullmatch(code.text) for code in self.codes]
         if len(variables) == 1 and all(match is not None and match[1] == variables[0] for match in found):
@@ -173,6 +184,20 @@ class WindowLoop:
         if not texts:
             return "None", "_", []
         return f"({', '.join(texts)},)", f"({', '.join(names)},)", list(range(len(variables), len(texts)))
+
+    def sole_value(self) -> Column | Rowid | None:
+        """The only column that is read of the rows, if they come in the order asked for."""
+        if self.core.is_aggregate or (self.order_by and (len(self.order_by) > 1 or not self.comes_in_order())):
+            return None
+        results = [result.expression for result in self.core.results]
+        if self.order.bare is not None:
+            results = results[self.order.bare :][:1] if self.order.bare >= 0 else []
+        arguments = [argument for call in self.core.windows for argument in call.arguments]
+        nodes = [node for item in (*results, *self.order.hidden_expressions(), *arguments) for node in walk(item)]
+        if any(hasattr(node, "query") for node in nodes):
+            return None
+        read = {node for node in nodes if isinstance(node, (Column, Rowid))}
+        return read.pop() if len(read) == 1 else None
 
     def sort(self, places: list[int]) -> None:
         keys = list(self.order_by)
@@ -260,9 +285,7 @@ class WindowLoop:
             return 0
         function = running_sums if code.classes == HOLDS_FLOAT else running_whole_sums
         sums = self.generator.name("sums")
-        self.frame.emit(
-            f"{sums} = {self.generator.helper(function)}([{code.text} for {target} in {self.items}])"
-        )
+        self.frame.emit(f"{sums} = {self.generator.helper(function)}({self.listed(code, target)})")
         self.beside[name] = sums
         return HOLDS_INT if code.classes == HOLDS_INT else HOLDS_FLOAT | HOLDS_NULL
 
@@ -296,7 +319,11 @@ class WindowLoop:
         code = self.queries.expressions.value(call.arguments[0])
         sink = AggregateSink(self.queries, self.core, self.pipeline, self.order)
         aggregate = Aggregate(call.name, call.function, call.arguments, False, (), None, call.star)
-        return sink.finish(aggregate, f"[{code.text} for {target} in {self.items}]", code)
+        return sink.finish(aggregate, self.listed(code, target), code)
+
+    def listed(self, code: Code, target: str) -> str:
+        """An expression for the list of a value of each row."""
+        return self.items if code.text == target else f"[{code.text} for {target} in {self.items}]"
 
     def running(self, call: WindowCall, name: str, lines: list[str]) -> int:
         """An aggregate of the rows so far."""

@@ -18,7 +18,7 @@ from operator import itemgetter
 from typing import Any, TypeVar
 
 from tandemdb.storage.reading import TableReading
-from tandemdb.storage.values import CLASS_RANK
+from tandemdb.storage.values import CLASS_RANK, HOLDS_INT, HOLDS_TEXT
 
 Record = tuple[Any, ...]
 Rows = Any
@@ -32,6 +32,12 @@ FINDS_PART = 0.25
 """Look-ups by the unique key, as a share of the records, from which on a dictionary costs less."""
 MANY_KEYS = 64
 """Fewer records are found in the table itself."""
+SAMPLE = 1024
+"""So many values tell whether they recur."""
+RECURRING_PART = 0.75
+"""Of these at most this share may be different ones."""
+SHARED_CLASSES = frozenset({HOLDS_INT, HOLDS_TEXT})
+"""Values of these classes, none of them NULL, are the same if they are equal."""
 UNDER_MAX = 100_000
 """Values asked of a key whose answers are kept; then all are forgotten."""
 
@@ -60,11 +66,22 @@ def values_by(context: Any, table: Any, positions: tuple[int, ...], position: in
 
     def make() -> dict[Any, Any]:
         records = list(chain.from_iterable(context.watched(table.record_lists())))
-        keys, values = map(itemgetter(*positions), records), map(itemgetter(position), records)
+        keys, values = map(itemgetter(*positions), records), list(map(itemgetter(position), records))
+        if table.classes[position] in SHARED_CLASSES:
+            values = shared(values)
         return without_null(dict(zip(keys, values, strict=True)))
 
     found: dict[Any, Any] = kept(table, ("values", positions, position), make)
     return found
+
+
+def shared(values: list[Any]) -> list[Any]:
+    """The values, one object for all that are equal, if they recur: what is read often then lies close together."""
+    sample = values[:SAMPLE]
+    if len(set(sample)) > len(sample) * RECURRING_PART:
+        return values
+    objects: dict[Any, Any] = {}
+    return list(map(objects.setdefault, values, values))
 
 
 def counts_by(context: Any, table: Any, positions: tuple[int, ...]) -> dict[Any, int]:
