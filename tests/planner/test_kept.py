@@ -48,6 +48,16 @@ QUERIES = [
     "select c.rowid, max(o.name), c.q from c, p, p o where p.id = c.p and o.id = p.h",
     "select p.name, o.name, row_number() over (order by c.rowid) from c, p, p o where p.id = c.p and o.id = p.g",
     "select c.n, p.name from c join p on p.id = c.p left join w on w.a = p.id and w.b = p.name order by 1, 2",
+    "select sum(c.n), max(c.q) from c, p where p.id = c.p and p.name > 'n2'",
+    "select c.rowid, c.q from c, p where p.id = c.p order by 1",
+    "select c.q, count(*) from c, p, p o where p.id = c.p and o.id = p.h and o.name < 'n4' group by c.q order by 1",
+    "select c.rowid, x.rowid from c, p, p o, c x where p.id = c.p and o.id = c.n and x.q = c.q order by 1, 2",
+    "select c.n from c, p where p.id = c.p and exists (select 1 from w where w.a = c.n and w.v > 30) order by 1",
+    "select c.n, (select max(v) from w where w.a = p.g) from c, p where p.id = c.p order by 1, 2",
+    "select c.n, row_number() over (order by c.rowid) from c, p where p.id = c.p and p.h > 9 order by 1, 2",
+    "select max(c.n), c.q from c, p where p.id = c.p",
+    "select count(*) from c, p where p.id = c.p and p.h > c.n",
+    "select c.q from c, p where p.id = c.p group by c.q having count(*) > 2 order by 1",
     SELF_JOIN,
     *[
         f"select p.id from p where {test} (select 1 from {source}) order by 1"

@@ -19,7 +19,8 @@ QUERIES = [
     "select a, row_number() over (order by x) from t",
     "select sum(x) over (partition by p order by a) from t",
     "select sum(y) over (partition by p order by a), y from t",
-    "select sum(x) over (partition by p order by a), sum(x) over (partition by p), count(x) over (partition by p) from t",
+    "select sum(x) over (partition by p order by a), sum(x) over (partition by p), count(x) over w from t"
+    " window w as (partition by p)",
     "select max(x) over (partition by p order by a), avg(x) over (partition by p order by a) from t",
     "select x, first_value(x) over (partition by p order by a), row_number() over (partition by p order by a) from t",
     "select sum(o) over (order by a rows unbounded preceding), o + 1 from t",
