@@ -24,6 +24,7 @@ from tandemdb.planner.user_functions import UserRegistry, checked_result
 
 if TYPE_CHECKING:
     from tandemdb.planner.session import Session
+    from tandemdb.storage.changes import Writer
     from tandemdb.storage.table import Table
 
 
@@ -135,6 +136,10 @@ class Context:
         if transaction is None or session.marks is not None:
             transaction = session.write(database)
         return transaction.table(table_id)
+
+    def writer(self, database: int) -> Writer:
+        """What tells whether a table that `writable` gave may still be changed: by its stamp."""
+        return self.session.databases[database].database.writer
 
     def check_unchanged(self, database: int, table_id: int, roots: Sequence[Any]) -> None:
         """Check that the table whose rows were gathered is as it was when they were.

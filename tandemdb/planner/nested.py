@@ -6,8 +6,9 @@
       f --> COMMIT                       refused, as by SQLite
       f --> ROLLBACK                     done; the outer statement then fails: abort due to ROLLBACK
 
-The generated code of a statement that calls such functions holds no table while they run: it asks for it anew, or, if
-it has made a list of rows to change first, finds out that the table is no longer the one it has read (`unchanged`).
+The generated code of a statement that calls such functions asks for the table again where one of them has replaced it
+(its stamp tells), or, if it has made a list of rows to change first, finds out that the table is no longer the one it
+has read (`check_unchanged`).
 """
 
 from __future__ import annotations
@@ -25,6 +26,15 @@ if TYPE_CHECKING:
     from tandemdb.planner.schema.schema import Table
     from tandemdb.planner.session import Session
     from tandemdb.planner.user_functions import UserFunctions
+
+
+class NoTable:
+    """Stands for a table that has not been asked for yet."""
+
+    stamp = -1
+
+
+NO_TABLE = NoTable()
 
 
 def open_statement(session: Session, work: Callable[[], Any], rows: int) -> Any:

@@ -151,6 +151,34 @@ def test_an_insert_that_fails_takes_along_what_its_function_wrote() -> None:
             assert outcome(tandemdb, level, outer, inner) == outcome(sqlite3, level, outer, inner)
 
 
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("inner", [*READING, "INSERT INTO log VALUES (1)", *WRITING_SAME[:2], "COMMIT", "ROLLBACK"])
+def test_an_update_of_one_row_that_fails_leaves_what_its_function_wrote(level: str | None, inner: str) -> None:
+    script = "CREATE UNIQUE INDEX t_bc ON t (b, c)"
+    for outer in (
+        "UPDATE t SET b = f(b), a = 1 WHERE a = 2",
+        "UPDATE t SET b = f(10) WHERE a = 2",
+        "UPDATE OR IGNORE t SET b = f(10) WHERE a = 2",
+        "UPDATE OR FAIL t SET b = f(10) WHERE a = 2",
+        "UPDATE OR ROLLBACK t SET b = f(10) WHERE a = 2",
+        "UPDATE OR REPLACE t SET b = f(10) WHERE a = 2",
+    ):
+        found, expected = [outcome(module, level, outer, inner, script=script) for module in (tandemdb, sqlite3)]
+        assert found == expected, outer
+
+
+@pytest.mark.parametrize("inner", [READING[0], "INSERT INTO log VALUES (1)", "INSERT INTO t (b) VALUES (99)"])
+def test_many_rows_with_functions_in_one_transaction(inner: str) -> None:
+    for outer, parameters in (
+        ("INSERT INTO t VALUES (?, f(?), 1)", [(20, 5), (21, 6), (22, 7), (20, 8), (23, 9)]),
+        ("INSERT OR REPLACE INTO t VALUES (?, f(?), 1)", [(20, 5), (21, 6), (22, 7), (20, 8), (23, 9)]),
+        ("UPDATE t SET b = f(?) WHERE a = ?", [(10, 1), (77, 2), (5, 1)]),
+        ("DELETE FROM t WHERE a = ? AND f(b)", [(1,), (3,), (9,)]),
+    ):
+        found, expected = [outcome(module, "", outer, inner, parameters) for module in (tandemdb, sqlite3)]
+        assert found == expected, outer
+
+
 def test_the_schema_stays_while_rows_change() -> None:
     for inner in ("ALTER TABLE t ADD COLUMN d", "CREATE INDEX late ON t (c)", "DROP TABLE t", "ATTACH ':memory:' AS x"):
         found = outcome(tandemdb, None, ONE_ROW[0], inner)

@@ -374,8 +374,8 @@ def compile_dml(
     replaces = node_replaces(node, table)
     plan.calls_own = binder.user_calls
     plan.database = database
-    inserts = isinstance(node, ast.Insert)
-    plan.atomic = atomic and not side_effects and not replaces and (inserts or not plan.calls_own)
+    one_by_one = isinstance(node, ast.Insert) or emitter.changes_one
+    plan.atomic = atomic and not side_effects and not replaces and (one_by_one or not plan.calls_own)
     return plan
 
 

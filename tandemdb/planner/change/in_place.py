@@ -24,6 +24,7 @@ from tandemdb.planner.bind.bound import Core, Expr, QueryExists, QueryIn, QueryV
 from tandemdb.planner.change.chosen_rows import FIRST, SCAN_END, SCAN_START, Rows
 from tandemdb.planner.change.updated_row import UpdateRow, returning_element
 from tandemdb.planner.change.written_out import begin_one, end_one, open_in_place, written_out
+from tandemdb.planner.nested import calls_own
 
 if TYPE_CHECKING:
     from tandemdb.planner.change.update_delete import ChangeEmitter
@@ -48,6 +49,7 @@ def update_one(emitter: ChangeEmitter, rows: Rows, change: UpdateRow, assigned: 
     codes = {position: queries.expressions.value(item) for position, item in assigned.items()}
     change.write(queries.expressions.value(rows.key).text, rows.source.variable, codes, returning)
     end_one(emitter, depth)
+    emitter.changes_one = not calls_own(emitter.binder.users, returning)
 
 
 def delete_one(emitter: ChangeEmitter, rows: Rows) -> None:
@@ -71,6 +73,7 @@ def delete_one(emitter: ChangeEmitter, rows: Rows) -> None:
     if emitter.node.returning:
         frame.emit(f"returned = [{returning_element(emitter, rows.source.variable, key)}]")
     end_one(emitter, depth)
+    emitter.changes_one = not calls_own(emitter.binder.users, emitter.node.returning)
 
 
 def delete_together(emitter: ChangeEmitter, rows: Rows) -> None:

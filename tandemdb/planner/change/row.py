@@ -45,6 +45,7 @@ from tandemdb.planner.change.row_errors import (
 )
 from tandemdb.planner.emit.writer import Code
 from tandemdb.planner.lowered_limits import LENGTH_MAX, check_record
+from tandemdb.planner.nested import NO_TABLE
 from tandemdb.planner.runtime import values
 from tandemdb.planner.syntax import ast
 from tandemdb.storage.values import CLASS_RANK
@@ -77,7 +78,7 @@ class RowEmitter:
         self.frame = queries.frame
         self.generator = queries.generator
         self.name = self.writable = self.generator.name("writable")
-        """The table to change: a local that holds it, or a call that asks for it (`ask_anew`)."""
+        """The table to change: a local that holds it, or an expression that may ask for it (`ask_anew`)."""
         self.names: list[str] = []
         self.classes: list[int] = []
         self.key = self.generator.name("key")
@@ -103,8 +104,16 @@ class RowEmitter:
             self.frame.emit(f"{self.writable} = context.writable({self.database}, {self.table.id})")
 
     def ask_anew(self) -> None:
-        """Hold the table in no local: functions of the user's run between two looks at it, and may change it."""
-        self.writable = f"context.writable({self.database}, {self.table.id})"
+        """Ask for the table again where that in the local may no longer be it: functions of the user's run between two
+        looks at it. They have not replaced it while it still bears the writer's stamp; in place it is asked for each
+        time, so that nothing is kept of it meanwhile.
+        """
+        writer = self.generator.name("writer")
+        self.frame.emit(f"{writer} = context.writer({self.database})")
+        self.frame.emit(f"{self.name} = {self.use(NO_TABLE, 'no_table')}")
+        holds = f"{self.name}.stamp == {writer}.stamp and {writer}.undo is None"
+        ask = f"({self.name} := context.writable({self.database}, {self.table.id}))"
+        self.writable = f"({self.name} if {holds} else {ask})"
 
     # ---- values
 

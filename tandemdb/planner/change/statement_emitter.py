@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 class StatementEmitter:
     """Writes one statement into the generator's main function."""
 
+    changes_one = False
+    """Whether it changes one row at most, and that after it has called all functions of the user's."""
+
     def __init__(
         self, queries: QueryEmitter, binder: Binder, node: Any, table: Table, database: int, session: Any
     ) -> None:
