@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tandemdb.planner.bind.bound import CommonRows, Core, Query
+from tandemdb.planner.bind.bound import HOLDS_INT, CommonRows, Core, Query
 from tandemdb.planner.bind.query import Binder, UserFunctions
 from tandemdb.planner.emit.order import OrderEmitter
 from tandemdb.planner.emit.query import QueryEmitter, is_whole_record
@@ -134,6 +134,7 @@ def compile_select(
     joins = sum(len(core.sources) for core in query.cores) > 1 or len(binder.tables_read) > 1
     sizes = size_ranges(binder) if joins else ()
     guard_here(generator, binder, sizes)
+    leave_at_once(emitter, query, "return []")
     plan = finish_plan(generator, binder, name, tuple(column.name for column in query.columns), Plan)
     plan.streams = form == "stream"
     plan.flat = form == "rows"
@@ -202,6 +203,20 @@ def guard_of(generator: Generator, binder: Binder, sizes: Sequence[tuple[int, in
         elif kind is str:
             tests.append(f"not {name}.isascii() and {generator.helper(has_surrogates)}({name})")
     return " or ".join(tests)
+
+
+def leave_at_once(emitter: QueryEmitter, query: Query, *nothing: str) -> None:
+    """Write what a query with LIMIT 0 comes to before anything is computed, for computing it might raise an error."""
+    if not isinstance(query.limit, (ast.Literal, ast.Parameter)):
+        return
+    if not query.order_by and {*query.operators} - {"UNION ALL"}:
+        return  # SQLite has read all rows of these before it looks at LIMIT.
+    limit = emitter.expressions.value(query.limit)
+    is_known = isinstance(query.limit, ast.Literal) and not limit.text.startswith("p")
+    if limit.classes == HOLDS_INT and (limit.text == "0" or not is_known):
+        loads = emitter.generator.main.loads
+        loads.append(f"    if {limit.text} == 0:")
+        loads += [f"        {line}" for line in nothing]
 
 
 def bound_sensitive(generator: Generator) -> list[int]:

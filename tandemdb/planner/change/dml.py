@@ -29,7 +29,16 @@ from tandemdb.planner.emit.query import QueryEmitter
 from tandemdb.planner.emit.writer import Generator
 from tandemdb.planner.namespace import Namespace
 from tandemdb.planner.nested import breaks_off, open_statement, set_aside
-from tandemdb.planner.plan import Plan, checks_values, finish_plan, guard_here, guard_of, new_binder, new_generator
+from tandemdb.planner.plan import (
+    Plan,
+    checks_values,
+    finish_plan,
+    guard_here,
+    guard_of,
+    leave_at_once,
+    new_binder,
+    new_generator,
+)
 from tandemdb.planner.plan_settings import plan_key
 from tandemdb.planner.schema.schema import CATALOG_NAMES, Table, View
 from tandemdb.planner.syntax import ast
@@ -363,6 +372,9 @@ def compile_dml(
         columns = tuple(name for name, _ in bind_returning(emitter, "record", "key", node.returning))
     if not many and layout is None:
         guard_here(generator, binder, ())
+        if isinstance(node, ast.Insert) and emitter.query is not None:
+            nothing = "return ([],)" if node.returning else "return ()"
+            leave_at_once(emitter.queries, emitter.query, "context.changed(0)", nothing)
     plan = finish_plan(generator, binder, name, columns, DmlPlan)
     plan.checks_all = layout is None and (many or checks_values(generator, len(params)))
     plan.explanation = emitter.queries.explanation.lines

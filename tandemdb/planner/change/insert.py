@@ -74,6 +74,8 @@ class InsertEmitter(StatementEmitter):
         self.given_classes: Sequence[int] | None = None
         """What the columns of the rows that a query gives may hold, if that is known."""
         self.chooses_rowid = False
+        self.query: Query | None = None
+        """The query that makes the rows, if one does."""
         self.writer = ""
         """The name of the table's writer, if changes of it are written out."""
         self.upserts: Upserts
@@ -259,7 +261,7 @@ class InsertEmitter(StatementEmitter):
                 self.check_width(len(row))
             return [[binder.bind_scalar(item) for item in row] for row in rows]
         del core
-        query = self.binder.bind_select(node.source, None)
+        query = self.query = self.binder.bind_select(node.source, None)
         self.check_width(len(query.columns))
         self.frame.body.append("    # The rows are made before the first is inserted.")
         name = self.queries.rows(query)
