@@ -39,6 +39,7 @@ class SecondaryReading:
         "patience",
         "position",
         "segments",
+        "spot",
         "stale",
         "stamp",
         "stored_as_is",
@@ -51,6 +52,7 @@ class SecondaryReading:
     segments: list[LocationTable]
     distinct: dict[int, int] | None
     gap: Gap | None
+    spot: tuple[int, int, int, int] | None
     known: list[dict[Any, Key]] | None
     entry_of: Callable[[Key, Record], Entry]
     stored_of: Callable[[tuple[Value, ...]], tuple[int, Any]]
@@ -88,6 +90,17 @@ class SecondaryReading:
     def probe(self, rank: int, stored: Any) -> Key | None:
         """As `first`, for who adds an entry under this value if there is none: `add` need not search again then."""
         segment = self.segments[rank]
+        spot = self.spot
+        if spot is not None and spot[0] == rank:
+            # Of a composite key: two comparisons tell whether it goes behind the entry added last, 0.3 us of 1.0.
+            _, page_index, block_index, index = spot
+            try:
+                keys = segment.pages[page_index].blocks[block_index].keys
+                if keys[index - 1] < stored < keys[index]:
+                    self.gap = (rank, stored, page_index, block_index, index)
+                    return None
+            except IndexError:
+                pass
         page_index = bisect_left(segment.page_highs, stored)
         if page_index == len(segment.pages):
             return None
