@@ -40,7 +40,7 @@ from tandemdb.planner.change.statement_emitter import StatementEmitter
 from tandemdb.planner.change.triggers import triggers_on
 from tandemdb.planner.change.updated_row import emit_remover, emit_triggers, returning_element, target_of
 from tandemdb.planner.change.upsert import Upserts
-from tandemdb.planner.change.written_out import open_in_place
+from tandemdb.planner.change.written_out import append_in_place, open_in_place
 from tandemdb.planner.emit.query import QueryEmitter
 from tandemdb.planner.emit.writer import Code
 from tandemdb.planner.lowered_limits import LENGTH_MAX
@@ -495,6 +495,9 @@ class InsertEmitter(StatementEmitter):
         record = self.generator.name("record")
         frame.emit(f"{record} = {row.record}")
         row.check_length(record, self.session.limits.length)
+        depth = frame.depth
+        if self.generator.whole and self.knows_classes():
+            append_in_place(self, record)
         if self.storage_checks():
             frame.emit("try:")
             frame.emit(f"    {self.inserting(record)}")
@@ -502,6 +505,7 @@ class InsertEmitter(StatementEmitter):
             frame.emit(f"    raise {row.key_error(row.action_of(self.table.primary_conflict))} from None")
         else:
             frame.emit(self.inserting(record))
+        frame.depth = depth
         if self.session.settings.foreign_keys:
             self.call_foreign_keys(record)
         frame.emit("changes += 1")
@@ -514,10 +518,15 @@ class InsertEmitter(StatementEmitter):
     def inserting(self, record: str) -> str:
         """The call that inserts a row; it need not look at classes that the plan's guard has seen."""
         row = self.row
-        held = self.generator.roots[self.database].tables[self.table.id].classes
-        if self.generator.written_out and not any(new & ~old for new, old in zip(row.classes, held, strict=True)):
+        if self.knows_classes():
             return f"{row.writable}.insert({row.key}, {record}, True)"
         return f"{row.writable}.insert({row.key}, {record})"
+
+    def knows_classes(self) -> bool:
+        """Whether no value can be of a class that is new to its column."""
+        held = self.generator.roots[self.database].tables[self.table.id].classes
+        new = any(given & ~old for given, old in zip(self.row.classes, held, strict=True))
+        return self.generator.written_out and not new
 
     def after_row(self, record: str) -> None:
         frame, row = self.frame, self.row

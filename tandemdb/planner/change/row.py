@@ -83,6 +83,8 @@ class RowEmitter:
         self.classes: list[int] = []
         self.key = self.generator.name("key")
         self.high: str | None = None
+        self.entries: dict[int, tuple[str, str]] = {}
+        """Of unique indexes that were looked into: the texts of the rank and the stored value that were not there."""
         replaces_null = action == "REPLACE"
         self.assignable = {
             column.position for column in table.columns
@@ -367,12 +369,23 @@ class RowEmitter:
             ranks = [self.rank_of(name, held) for name, held in zip(names, classes, strict=True)]
             stored = [part for pair in zip(ranks, names, strict=True) for part in pair][1:]
             value = stored[0] if len(names) == 1 else f"({', '.join(stored)})"
+            if self.generator.whole and not may_be_null:
+                value = self.keep_entry(index, ranks[0], value)
             found_there = f"{key}.{search}({ranks[0]}, {value})"
         else:
             comma = "," if len(names) == 1 else ""
             found_there = f"{key}.{search}(*{key}.stored(({', '.join(names)}{comma})))"
         self.frame.emit(f"{found} = {found_there} if {guards} else None" if guards else f"{found} = {found_there}")
         return f"{found} is not None"
+
+    def keep_entry(self, index: Index, rank: str, value: str) -> str:
+        """Give what a key stores a name, to be added under later."""
+        if not value.isidentifier():
+            name = self.generator.name("stored")
+            self.frame.emit(f"{name} = {value}")
+            value = name
+        self.entries[index.id] = rank, value
+        return value
 
     def rank_of(self, name: str, classes: int) -> str:
         """The text of a value's rank, which its class decides if that is known."""

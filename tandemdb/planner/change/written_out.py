@@ -23,6 +23,9 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tandemdb.planner.syntax import ast
+from tandemdb.storage.block import BLOCK_RECORDS_MAX
+from tandemdb.storage.changes import INSERT
+from tandemdb.storage.outstanding import CHANGE_WIDTH, CHANGES_MAX, Outstanding
 
 if TYPE_CHECKING:
     from tandemdb.planner.emit.writer import Generator
@@ -113,6 +116,50 @@ def end_one(emitter: Any, depth: int) -> None:
 
 def nothing(emitter: Any) -> str:
     return "((),)" if emitter.node.returning else "()"
+
+
+def append_in_place(emitter: Any, record: str) -> None:
+    """Write `Table.insert` out for a record behind all others: 0.4 us of 2.5; the call itself is for an `else`.
+
+    Unique keys have been searched for what is added to them; of the others the changes wait.
+    """
+    frame, row, table = emitter.frame, emitter.row, emitter.table
+    indexes = [index for index in table.indexes if index.id >= 0]
+    known = [index for index in indexes if index.unique and index.id in row.entries]
+    others = [index for index in indexes if not index.unique and not index.computed]
+    if table.without_rowid or len(known) + len(others) < len(indexes):
+        return
+    location, page, block, waiting = map(emitter.generator.name, ("location", "page", "block", "waiting"))
+    writable, key = row.writable, row.key
+    frame.emit(f"{location} = {writable}.location")
+    tests = [f"transaction.in_place and writer.changes is None and {location}.pages"]
+    if indexes:
+        tests.append(f"{writable}.maintained is not None")
+    tests.append(f"{location}.page_highs[-1] < {key}")
+    tests.append(f"({block} := ({page} := {location}.pages[-1]).blocks[-1]).stamp >= {writable}.stamp")
+    tests.append(f"len({block}.keys) < {BLOCK_RECORDS_MAX} and {block}.digest is None")
+    kind = emitter.generator.helper(Outstanding) if others else ""
+    for index in others:
+        tests.append(f"type({waiting}_{index.id} := {writable}.keys[{index.id}].segments) is {kind}")
+        tests.append(f"len({waiting}_{index.id}.changes) < {CHANGES_MAX * CHANGE_WIDTH}")
+    frame.emit(f"if {' and '.join(tests)}:")
+    frame.depth += 1
+    place = f"len({location}.pages) - 1, len({page}.blocks) - 1, len({block}.keys)"
+    frame.emit(f"writer.changing = ({INSERT}, {table.id}, {place}, {key}, {record}, {writable}.count)")
+    frame.emit(f"{block}.keys.append({key})")
+    frame.emit(f"{block}.records.append({record})")
+    frame.emit(f"{page}.highs[-1] = {location}.page_highs[-1] = {key}")
+    frame.emit(f"{writable}.count += 1")
+    for index in others:
+        frame.emit(f"{waiting}_{index.id}.changes.extend(({key}, None, {record}))")
+    for index in known:
+        rank, stored = row.entries[index.id]
+        frame.emit(f"{writable}.keys[{index.id}].add({rank}, {stored}, {key})")
+    frame.emit("writer.undo.append(writer.changing)")
+    frame.emit("writer.changing = None")
+    frame.depth -= 1
+    frame.emit("else:")
+    frame.depth += 1
 
 
 def lines_of(generator: Generator, guard: str, node: Any) -> Lines:
