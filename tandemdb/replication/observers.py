@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from tandemdb.replication.publisher import Publisher
     from tandemdb.storage import CommitObserver, Root, Transaction
 
-BACKLOG_COMMITS_MAX = 10_000
+TOGETHER_MAX = 256
+"""So many commits are gathered before their writer hands them to the log."""
 CHANGES_MANY = 256
 IN_PLACE_COMMITS = 1 << 16
 """After so many commits the next one copies what it changes, and begins with new stamps."""
@@ -45,9 +46,9 @@ class LooseObserver:
         self.lets_change_in_place = publisher.is_loose
         self._in_place_until = 0
         self._writer = publisher.writer
-        self._backlog = publisher.backlog
+        self._gathered = publisher.gathered
         self._core = publisher.core
-        self._changes: Sequence[Change] | None = None
+        self._changes: list[Change] | None = None
 
     def started(self, transaction: Transaction) -> None:
         """Nothing is noted of a transaction that may yet change nothing."""
@@ -58,40 +59,32 @@ class LooseObserver:
         self._changes = transaction.changes  # None where the transaction began before it was observed
 
     def installed(self, root: Root) -> Callable[[], object] | None:
-        """Put the commit down. Not the root: held, it would keep each block that later commits replace."""
+        """Put the commit down."""
         changes, self._changes = self._changes, None
-        backlog = self._backlog
-        if changes and (len(changes) > CHANGES_MANY or changes[0][0] == APPEND):
-            self._writer.own = 0  # What it wrote is older than what will be changed, as a secondary away should know.
-        stamp = self._stamp_below_changes(root)
-        if not changes or changes[0][0] == APPEND:
-            self.publisher.take_over(root, changes or (), None, stamp=stamp)
-            self.publisher.wake()
-        else:
-            self.publisher.newest = root
-            backlog.append((root.lsn, stamp, changes))
-            if len(backlog) == 1:
-                self.publisher.wake()
-            elif len(backlog) > BACKLOG_COMMITS_MAX:
-                self.publisher.relieve()
-        return self._wait_for_readers(root) if levels_seen and changes else None
+        return self._put_down(changes or [], root)
+
+    def committed(self, transaction: Transaction, root: Root) -> Callable[[], object] | None:
+        """Refuse a commit, or put it down."""
+        if undecodable_seen or self._core.fenced_by is not None:
+            self._refuse(transaction)
+        transaction.committed = True
+        return self._put_down(transaction.changes or [], root)
 
     def committed_in_place(self, transaction: Transaction, root: Root) -> Callable[[], object] | None:
         """Refuse a commit, or put it down: `committing` and `installed` in one, for each call takes a tenth of it."""
         if undecodable_seen or self._core.fenced_by is not None:
             self._refuse(transaction)
-        stamp = self._writer.own - 1
+        changes: list[Change] = transaction.changes  # type: ignore[assignment]
+        transaction.committed = True
+        publisher = self.publisher
         if root.lsn >= self._in_place_until:
             stamp = self._stamp_below_changes(root)
-        self.publisher.newest = root
-        backlog = self._backlog
-        transaction.committed = True
-        backlog.append((root.lsn, stamp, transaction.changes))  # type: ignore[arg-type]
-        count = len(backlog)
-        if count == 1:
-            self.publisher.wake()
-        elif count > BACKLOG_COMMITS_MAX:
-            self.publisher.relieve()
+            publisher.take_over(root, changes, None, stamp=stamp)
+            publisher.newest = root
+            publisher.wake()
+            return self._wait_for_readers(root) if levels_seen else None
+        publisher.newest = root
+        self._gather(changes, self._writer.own - 1)
         return self._wait_for_readers(root) if levels_seen else None
 
     def interrupted(self, transaction: Transaction, root: Root) -> None:
@@ -105,6 +98,33 @@ class LooseObserver:
 
     def aborted(self, transaction: Transaction) -> None:
         """Nothing was noted."""
+
+    def _put_down(self, changes: list[Change], root: Root) -> Callable[[], object] | None:
+        """Put a commit down. Not the root: held, it would keep each block that later commits replace."""
+        if changes and (len(changes) > CHANGES_MANY or changes[0][0] == APPEND):
+            self._writer.own = 0  # What it wrote is older than what will be changed, as a secondary away should know.
+        stamp = root.stamp if not self._writer.own else self._stamp_below_changes(root)
+        publisher = self.publisher
+        newest, publisher.newest = publisher.newest, root
+        if not changes or changes[0][0] == APPEND or newest is None or root.lsn != newest.lsn + 1:
+            publisher.take_over(root, changes, None, stamp=stamp)
+            publisher.wake()
+        else:
+            self._gather(changes, stamp)
+        return self._wait_for_readers(root) if levels_seen and changes else None
+
+    def _gather(self, changes: list[Change], stamp: int) -> None:
+        """Leave a commit to the background thread, or many at once to the log."""
+        publisher, gathered = self.publisher, self._gathered
+        if not gathered:
+            publisher.gathered_stamp = stamp
+        # The change by itself where there is one: lists by the hundred take longer to make than those that go at once.
+        gathered.append(changes[0] if len(changes) == 1 else changes)
+        count = len(gathered)
+        if count == 1:
+            publisher.wake()
+        if count >= TOGETHER_MAX or len(changes) > CHANGES_MANY:
+            publisher.relieve()
 
     def _refuse(self, transaction: Transaction) -> None:
         """Refuse a commit of a primary whose epoch is over, or one that no message can carry."""

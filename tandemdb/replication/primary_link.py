@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tandemdb.replication.network.transport import Channel
 
 SLICE_SECONDS = 0.01
+ASYNC_SLICE_SECONDS = 0.05
 WAIT_SECONDS = 0.25
 SEND_BYTES = 1 << 17
 
@@ -52,8 +53,9 @@ class PrimaryLink:
     def run(self) -> None:
         """Look after the link until it is gone: what its own thread does."""
         while not self.is_cut:
-            if self._clock() - self._committed_at < SLICE_SECONDS:
-                time.sleep(SLICE_SECONDS)
+            slice_seconds = self._slice_seconds()
+            if self._clock() - self._committed_at < slice_seconds:
+                time.sleep(slice_seconds)
             else:
                 try:
                     self.channel.wait(WAIT_SECONDS)
@@ -106,6 +108,15 @@ class PrimaryLink:
     def cut(self) -> None:
         """Close the link."""
         self.lose(LinkLost("the link was cut"))
+
+    def _slice_seconds(self) -> float:
+        """Tell how long to leave the link to others after they have used it.
+
+        The thread that follows the commits of an asynchronous primary also takes what comes; it only ships no blocks.
+        """
+        peer = self.peer
+        follows = peer is not None and peer.mode == "async" and peer.images is None
+        return ASYNC_SLICE_SECONDS if follows else SLICE_SECONDS
 
     def _send_due(self) -> bool:
         """Send what is ready, unless another thread is at it: that one sends this, too, before it is done."""

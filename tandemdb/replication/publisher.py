@@ -21,7 +21,6 @@ import logging
 import threading
 import time
 import weakref
-from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -92,14 +91,16 @@ class Publisher:
         # Whoever lets time pass moves the asynchronous links, too: nothing happens by itself.
         self.is_driven = pause is not None
         self.pause = pause if pause is not None else self._wait_for_arrival
-        # LSN, stamp and changes of commits that the core has not heard of yet: it does before it is asked anything.
-        self.backlog: deque[tuple[int, int, Sequence[Change]]] = deque()
+        # Commits that the core has not heard of yet: it does before it is asked anything. Of each its one change, or
+        # the list of its changes. The writer only appends, so that it can go on while they are taken.
+        self.gathered: list[Change | list[Change]] = []
+        # A stamp that blocks changed after the first of them will exceed.
+        self.gathered_stamp = 0
         self.newest: Root | None = None
         # Whether roots may change in place: what has a POSITION answered needs one that stays.
         self.is_loose = False
         # POSITIONs that wait for it.
         self._parked: list[tuple[str, Frame]] = []
-        self._change_bytes = 32
         self._open: Sequence[Change] | None = None
         # Until then a transaction of which nothing was sent yet may stay so: see `Limits.gather_seconds`.
         self._gather_until = float("-inf")
@@ -116,6 +117,8 @@ class Publisher:
         self._tight = False
         self._tight_links: list[AnyLink] = []
         self._loose_links: list[AnyLink] = []
+        # Whether asynchronous secondaries are in other processes: then the log holds what is sent to them.
+        self._sends_bytes = False
         # Links to other processes: what a committing thread waits for, if there are any.
         self._files: list[int] = []
         self.has_files = False
@@ -305,9 +308,15 @@ class Publisher:
         return self._database()
 
     def relieve(self) -> None:
-        """Take over commits in the writer's own thread: the background one does not get to it."""
-        with self.lock:
-            self.drain()
+        """Take over commits in the writer's own thread, unless another one does.
+
+        There what they changed is still in the processor's cache, and to hand each to another thread costs more.
+        """
+        if self.lock.acquire(blocking=False):
+            try:
+                self.drain()
+            finally:
+                self.lock.release()
 
     def retire(self) -> None:
         """Stop serving: a secondary of this system was promoted and is the primary now."""
@@ -342,7 +351,7 @@ class Publisher:
         with self.lock:
             if held is not None:
                 self.core.root = held
-            elif self.backlog:
+            elif self.gathered:
                 self.drain()
             core = self.core
             core.receive(name, frame, self.clock())
@@ -365,7 +374,7 @@ class Publisher:
 
     def next_frame(self, name: str) -> Frame | None:
         with self.lock:
-            if self.backlog:
+            if self.gathered:
                 self.drain()
             return self.core.next_frame(name, self.clock())
 
@@ -411,18 +420,28 @@ class Publisher:
 
     def drain(self) -> None:
         """Let the core hear of the commits that have happened; the lock is held."""
-        backlog = self.backlog
-        if not backlog:
+        gathered, stamp = self.gathered, self.gathered_stamp
+        if not gathered:
             return
-        items = [backlog.popleft() for _ in range(len(backlog))]
+        commits = gathered.copy()
+        changes, counts = flatten(commits)
+        if self._sends_bytes:
+            changes = packed = wire.PackedChanges(changes)
+            size_bytes = packed.size_bytes
+        else:
+            size_bytes = wire.changes_bytes(changes)
+        last = LSN(self.core.log.last_lsn + len(commits))
+        try:
+            self.core.installed_many(changes, counts, stamp, size_bytes, self.clock())
+            del gathered[: len(commits)]
+        except BaseException:
+            # Interrupted when some of it was done.
+            self.core.begin_anew(last, stamp, len(commits))
+            del gathered[: len(commits)]
+            raise
         newest = self.newest
-        if newest is not None and newest.lsn == items[-1][0]:
+        if newest is not None and newest.lsn == last:
             self.core.root = newest
-        sample = items[0][2]
-        # One commit of each batch is measured: to encode them all would cost as much as to send them.
-        self._change_bytes = max(8, (7 * self._change_bytes + wire.changes_bytes(sample) // len(sample)) // 8)
-        commits = [changes for _, _, changes in items]
-        self.core.installed_many(LSN(items[0][0]), items[0][1], commits, self._change_bytes, self.clock())
 
     def take_over(
         self,
@@ -436,7 +455,7 @@ class Publisher:
         whole = pending.whole if pending is not None else None
         size_bytes = wire.message_bytes(whole) if whole is not None else wire.changes_bytes(changes)
         with self.lock:
-            if self.backlog:
+            if self.gathered:
                 self.drain()
             self.core.installed(root, changes, digest, size_bytes, self.clock(), stamp)
 
@@ -595,6 +614,7 @@ class Publisher:
         self._tight_links = [link for name, link in self.links.items() if peers[name].mode == "sync"]
         self._loose_links = [link for name, link in self.links.items() if peers[name].mode == "async"]
         self._tight = bool(self._tight_links)
+        self._sends_bytes = any(isinstance(link, HasFile) for link in self._loose_links)
         files = [link.fileno() for link in self._tight_links if isinstance(link, HasFile) and not link.is_cut]
         self._files = [file for file in files if file >= 0]  # A socket that another thread has closed has none.
         self.has_files = bool(self._files)
@@ -616,6 +636,19 @@ class Publisher:
                 and peer.state != "refused"
             ]
         return self.until_due() if behind else None
+
+
+def flatten(commits: list[Change | list[Change]]) -> tuple[Sequence[Change], list[int]]:
+    """Return the changes of all these commits, and how many each made."""
+    if list not in set(map(type, commits)):
+        return commits, [1] * len(commits)  # type: ignore[return-value]
+    changes: list[Change] = []
+    for commit in commits:
+        if type(commit) is list:
+            changes += commit
+        else:
+            changes.append(commit)  # type: ignore[arg-type]
+    return changes, [len(commit) if type(commit) is list else 1 for commit in commits]
 
 
 def always() -> bool:

@@ -82,8 +82,8 @@ class System:
             return
         fork = common_end(history, self.identity.history, lsn)
         if fork is not None:
-            entries = former.entries_after(fork)
-            self.orphans += [Orphan(entry.lsn, entry.transaction, tuple(entry.changes)) for entry in entries]
+            commits = former.commits_after(fork)
+            self.orphans += [Orphan(one.lsn, one.transaction, tuple(one.changes)) for one in commits]
 
     def leave_cluster(self) -> None:
         """Forget cluster and history: what this database holds may be overwritten by another's."""

@@ -158,11 +158,12 @@ class CommitObserver(Protocol):
     `unchanged(transaction)` when one that began on a pending root ends without a change: what it returns waits until
     that root is visible.
     One whose `hears_commits_only` is true is not told of beginnings, and never makes commits wait: what that saves is
-    most of what observing a commit costs. While such a one also `lets_change_in_place`, it promises that whoever keeps
-    a root has called `Database.hold` before, between transactions; the root that it is told of is not to be kept. Of a
-    commit in place it is told at once, by `committed_in_place(transaction, root)`: it raises, or sets `committed`. This
-    and its `installed` may return what is to be called when the next transaction may begin. Should something interrupt
-    either when the commit stands, `interrupted(transaction, root)` is called.
+    most of what observing a commit costs. Where no history is kept it is told of a commit at once, just before readers
+    get the root, by `committed(transaction, root)`: it raises, or sets `transaction.committed`, and may return what is
+    to be called when the next transaction may begin. While such a one also `lets_change_in_place`, it promises that
+    whoever keeps a root has called `Database.hold` before, between transactions; the root that it is told of is not to
+    be kept. Of a commit in place it is told by `committed_in_place`, which is otherwise as `committed`. Should either
+    be interrupted when the commit stands, `interrupted(transaction, root)` is called.
     """
 
     def started(self, transaction: Any) -> None:
@@ -177,7 +178,7 @@ class CommitObserver(Protocol):
         """
 
     def installed(self, root: Any) -> Callable[[], object] | None:
-        """The root is what readers now get. What it returns is called without the lock: see `hears_commits_only`."""
+        """The root is what readers now get. What it returns is called when the next transaction may begin."""
 
     def aborted(self, transaction: Any) -> None:
         """The transaction was rolled back, or had changed nothing."""

@@ -16,6 +16,7 @@ that hand out a root call `hold` themselves.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from threading import Lock, RLock
 from time import monotonic, sleep
@@ -253,8 +254,11 @@ class Database:
         finally:
             transaction.rollback()
 
-    def publish(self, root: Root) -> None:
-        """Let readers have a root that was committed, whatever they have now: it may be an earlier one (a rewind)."""
+    def publish(self, root: Root) -> Callable[[], object] | None:
+        """Let readers have a root that was committed, whatever they have now: it may be an earlier one (a rewind).
+
+        Returns what the observer wants called when the next transaction may begin.
+        """
         self.writer.own = 0
         with self.install_lock:
             history = self.history
@@ -263,8 +267,7 @@ class Database:
                     history.popitem()
                 self.remember(history, root)
             self.root = root
-            if self.observer is not None:
-                self.observer.installed(root)
+            return self.observer.installed(root) if self.observer is not None else None
 
     def install(self, root: Root) -> None:
         """Let readers have a root that was pending, unless it or a later one is installed already."""

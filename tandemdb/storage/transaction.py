@@ -476,7 +476,10 @@ class Transaction:
     def commit_observed(self, root: Root) -> None:
         """Publish a root under the eyes of an observer, or with a history to keep."""
         database = self.database
-        observer = database.observer
+        observer: Any = database.observer
+        if database.history is None and getattr(observer, "hears_commits_only", False):
+            self.commit_told(root)
+            return
         wait: Callable[[], object] | None = None
         if observer is not None:
             try:
@@ -490,10 +493,7 @@ class Transaction:
             self.committed = True
             database.head = root
             try:
-                if getattr(observer, "hears_commits_only", False):
-                    wait = self.publish_unheld(root)
-                else:
-                    database.publish(root)
+                wait = database.publish(root)
             except BaseException:
                 self.publish_all_the_same(root)
                 raise
@@ -508,20 +508,26 @@ class Transaction:
             if database.root is not root:
                 database.install(root)
 
-    def publish_unheld(self, root: Root) -> Callable[[], object] | None:
-        """Publish a root where no commits are pending; return what the observer wants called after the end."""
+    def commit_told(self, root: Root) -> None:
+        """Publish a root, and tell an observer that keeps neither it nor anybody waiting."""
         database = self.database
         observer: Any = database.observer
-        if database.history is not None:
-            with database.install_lock:
-                database.remember(database.history, root)
-        database.root = root
-        if database.history is None:
-            self.note_own()
-        else:
-            self.writer.own = 0
-        wait: Callable[[], object] | None = observer.installed(root)
-        return wait
+        self.note_own()
+        try:
+            wait = observer.committed(self, root)
+        except BaseException:
+            if not self.committed:
+                self.renew_stamp()
+                self.own_root().lsn = self.base.lsn
+                raise
+            database.head = root
+            self.publish_all_the_same(root)
+            self.close()
+            raise
+        database.head = database.root = root
+        self.close()
+        if wait is not None:
+            wait()
 
     def publish_all_the_same(self, root: Root) -> None:
         """Let readers and those who observe have a root that is the head, whatever has interrupted its publication."""

@@ -20,6 +20,8 @@ import pytest
 
 import tandemdb
 from tandemdb import replication
+from tandemdb.replication import observers
+from tandemdb.replication.system import system_of
 from tandemdb.storage import check_root, describe_difference
 
 PACKAGE = str(Path(tandemdb.__file__).parent)
@@ -165,7 +167,9 @@ class Twins:
         self.mirror: Any = None
         if kind in ("sync", "async"):
             self.mirror = tandemdb.connect(":memory:")
-            self.con.replicate_to(self.mirror, mode=kind)
+            self.con.replicate_to(self.mirror, mode=kind, over_wire=seed % 2 == 1)
+            publisher: Any = system_of(self.con._database).publisher
+            publisher._sends_bytes = seed % 2 == 1
         self.committed = look(self.real)
 
     def run(self, text: str, values: Any) -> None:
@@ -225,7 +229,8 @@ class Twins:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # interrupted in a __del__
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("kind", ["private", "shared", "sync", "async"])
-def test_an_interrupted_statement_is_done_or_not(kind: str, seed: int) -> None:
+def test_an_interrupted_statement_is_done_or_not(kind: str, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(observers, "TOGETHER_MAX", 3)
     draw = random.Random(f"{kind}/{seed}")
     twins = Twins(kind, seed)
     looked: dict[str, int] = {}

@@ -59,7 +59,7 @@ def test_frames_of_an_older_epoch_change_nothing() -> None:
     digest, lsn = third.digest(), third.root.lsn
     changes = ((2, table_id, 0, 1, (1, "forged", None)),)
     for message in (
-        TxnLog((LogRun(LSN(lsn + 1), 1, (changes,), None, 0.0),), LSN(lsn + 1)),
+        TxnLog((LogRun(LSN(lsn + 1), 1, changes, (1,), None, 0.0),), LSN(lsn + 1)),
         Heartbeat(LSN(lsn + 1), LSN(lsn + 1), None, True),
     ):
         refused = core.refused_frames

@@ -51,7 +51,7 @@ def message_types(message: object) -> str:
 def test_changes_come_back_as_they_were(changes: list[tuple[object, ...]], piece: int, part: int) -> None:
     frames = [
         Frame(3, Epoch(7), 11, Updates(5, 0, tuple(changes))),  # type: ignore[arg-type]
-        Frame(3, Epoch(7), 12, TxnLog((LogRun(LSN(9), 5, (tuple(changes),) * 2, 1 << 63, 0.5),), LSN(8))),  # type: ignore[arg-type]
+        Frame(3, Epoch(7), 12, TxnLog((LogRun(LSN(9), 5, tuple(changes), (0, len(changes)), 1 << 63, 0.5),), LSN(8))),  # type: ignore[arg-type]
     ]
     data = b"".join(wire.encode(frame, part) for frame in frames)
     decoder = wire.Decoder()
@@ -65,30 +65,57 @@ def test_changes_come_back_as_they_were(changes: list[tuple[object, ...]], piece
 def with_tuples(log: TxnLog) -> TxnLog:
     """A log whose commits only put records in leaves these as the lists that they came as: applying it accepts both."""
     runs = [
-        run._replace(commits=tuple([
-            tuple([(*change[:4], tuple(change[4]) if change[0] in (1, 2) else change[4]) for change in changes])
-            for changes in run.commits
-        ]))
+        run._replace(
+            counts=tuple(run.counts),
+            changes=tuple([
+                (*change[:4], tuple(change[4]) if change[0] in (1, 2) else change[4]) for change in run.changes
+            ]),
+        )
         for run in log.runs
     ]  # fmt: skip
     return TxnLog(tuple(runs), log.stable_lsn)
 
 
-@pytest.mark.parametrize("commits", [
-    (((2, 5, 1, 7, (7, True)),),),
-    (((2, 5, 1, 7, (7, (8,))),),),
-    (((2, 5, 1, 7, (7, {"a": 1})),),),
-    (((2, 5, 1, True, (7,)),),),
-    (((2, 5, 1, {"a": 1}, (7,)),),),
-    (((2, 5, 1, 7, (7,)),), ((1, 5, 1, 8, (8, [[1]])),)),
-    (),
+@pytest.mark.parametrize("changes", [
+    ((2, 5, 1, 7, (7, True)),),
+    ((2, 5, 1, 7, (7, (8,))),),
+    ((2, 5, 1, 7, (7, {"a": 1})),),
+    ((2, 5, 1, True, (7,)),),
+    ((2, 5, 1, {"a": 1}, (7,)),),
+    ((2, 5, 1, 7, (7,)), (1, 5, 1, 8, (8, [[1]]))),
 ])  # fmt: skip
-def test_a_log_of_what_no_record_may_be_is_refused(commits: tuple[object, ...]) -> None:
-    good = LogRun(LSN(8), 4, (((2, 5, 1, 7, (7, "x")),),), None, 0.5)
-    bad = LogRun(LSN(9), 5, commits, None, 0.5)  # type: ignore[arg-type]
-    data = wire.encode(Frame(3, Epoch(7), 12, TxnLog((good, bad), LSN(8))))
+def test_a_log_of_what_no_record_may_be_is_refused(changes: tuple[object, ...]) -> None:
+    check_refused(LogRun(LSN(9), 5, changes, (len(changes),), None, 0.5))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("counts", [(), (1,), (3,), (1, 2), (3, -1), (0, 1, 0)])
+def test_a_log_whose_commits_do_not_make_its_changes_is_refused(counts: tuple[int, ...]) -> None:
+    check_refused(LogRun(LSN(9), 5, GOOD.changes * 2, counts, None, 0.5))
+
+
+GOOD = LogRun(LSN(8), 4, ((2, 5, 1, 7, (7, "x")),), (1,), None, 0.5)
+
+
+def check_refused(bad: LogRun) -> None:
+    data = wire.encode(Frame(3, Epoch(7), 12, TxnLog((GOOD, bad), LSN(8))))
     with pytest.raises(ProtocolError):
         list(wire.Decoder().feed(data))
+
+
+@given(st.lists(CHANGES, max_size=6), st.data())
+def test_packed_changes_are_the_same_changes(changes: list[tuple[object, ...]], data: st.DataObject) -> None:
+    packed = wire.PackedChanges(changes)  # type: ignore[arg-type]
+    start, stop = data.draw(st.integers(0, 6)), data.draw(st.integers(0, 6))
+    assert len(packed) == len(changes)
+    assert message_types(list(packed)) == message_types(changes)
+    assert message_types(list(packed[start:stop])) == message_types(changes[start:stop])
+    counts = (len(changes),)
+    plainly, as_packed = (
+        wire.encode(Frame(3, Epoch(7), 12, TxnLog((LogRun(LSN(9), 5, those, counts, None, 0.5),), LSN(8))))
+        for those in (changes, packed)  # type: ignore[arg-type]
+    )
+    assert as_packed == plainly
+    assert packed.size_bytes < len(plainly)
 
 
 def test_every_kind_has_a_number_and_a_decoder() -> None:

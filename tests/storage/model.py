@@ -137,6 +137,10 @@ class QuietRecorder(Recorder):
     hears_commits_only = True
     lets_change_in_place = True
 
+    def committed(self, transaction: Transaction, root: Root) -> None:
+        """Keep the log."""
+        self.committed_in_place(transaction, root)
+
     def committed_in_place(self, transaction: Transaction, root: Root) -> None:
         """Keep the log."""
         self.committing(transaction, root)

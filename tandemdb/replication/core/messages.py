@@ -187,39 +187,52 @@ class TxnWhole(NamedTuple):
 
 
 class LogRun(NamedTuple):
-    """Committed transactions that follow each other: LSN and transaction of the first, the changes of each; `root` is
-    the digest after the last, if it was computed, `time` when the primary took them over."""
+    """Committed transactions that follow each other: LSN and transaction of the first, the changes of all, and how many
+    each made; `root` is the digest after the last, if it was computed, `time` when the primary took them over."""
 
     lsn: LSN
     transaction: int
-    commits: tuple[Sequence[Change], ...]
+    changes: Sequence[Change]
+    counts: Sequence[int]
     root: int | None
     time: float
 
     @property
     def last_lsn(self) -> LSN:
-        return LSN(self.lsn + len(self.commits) - 1)
+        return LSN(self.lsn + len(self.counts) - 1)
+
+    @property
+    def last_transaction(self) -> int:
+        return self.transaction + len(self.counts) - 1
 
     def holds(self, lsn: LSN, transaction: int) -> bool:
         """Tell whether one of these is the transaction of this number, at this LSN."""
-        return lsn - self.lsn == transaction - self.transaction in range(len(self.commits))
+        return lsn - self.lsn == transaction - self.transaction in range(len(self.counts))
+
+    def part(self, start: int, stop: int) -> LogRun:
+        """Return some of these transactions, one at least."""
+        counts = self.counts
+        if start == 0 and stop >= len(counts):
+            return self
+        first, those = sum(counts[:start]), counts[start:stop]
+        return LogRun(
+            LSN(self.lsn + start),
+            self.transaction + start,
+            self.changes[first : first + sum(those)],
+            those,
+            self.root if stop >= len(counts) else None,
+            self.time,
+        )
 
     def after(self, lsn: LSN) -> LogRun | None:
         """Leave out what comes up to an LSN; None if that is all."""
-        start = lsn + 1 - self.lsn
-        if start <= 0:
-            return self
-        if start >= len(self.commits):
-            return None
-        return self._replace(lsn=LSN(lsn + 1), transaction=self.transaction + start, commits=self.commits[start:])
+        start = max(0, lsn + 1 - self.lsn)
+        return self.part(start, len(self.counts)) if start < len(self.counts) else None
 
     def each(self) -> list[LogRun]:
         """Return runs of one transaction each."""
-        last = len(self.commits) - 1
-        return [
-            LogRun(LSN(self.lsn + n), self.transaction + n, (changes,), self.root if n == last else None, self.time)
-            for n, changes in enumerate(self.commits)
-        ]
+        whole = self._replace(changes=tuple(self.changes))  # unpacked once, if they are packed
+        return [whole.part(place, place + 1) for place in range(len(self.counts))]
 
 
 class TxnLog(NamedTuple):

@@ -95,7 +95,7 @@ class Primary:
         self.root = root
         self.marks = CommitMarks()
         self.transaction = first_transaction
-        self._begin_log(root)
+        self._begin_log(LSN(root.lsn), root.stamp)
         self.peers: dict[str, Peer] = {}
         # Their LSNs follow the root's, their numbers rise.
         self.pending: deque[Pending] = deque()
@@ -276,7 +276,7 @@ class Primary:
             self.root = root
             return
         if lsn != self.log.last_lsn + 1:
-            self._jump(root)
+            self._jump(root, stamp)
             return
         if self.pending and self.pending[0].lsn == lsn:
             number = self.pending.popleft().transaction
@@ -295,33 +295,47 @@ class Primary:
                 peer.state = "following"
 
     def installed_many(
-        self, lsn: LSN, stamp: int, commits: list[Sequence[Change]], change_bytes: int, now: float
+        self, changes: Sequence[Change], counts: Sequence[int], stamp: int, size_bytes: int, now: float
     ) -> None:
-        """Take over commits that follow each other, of a primary whose secondaries all follow its log.
+        """Take over the commits that follow the last one, of a primary whose secondaries all follow its log.
 
-        `lsn` and `stamp` are the first one's. `root` is the last one's already, or an earlier one.
+        Args:
+            changes: those of all of them; `counts` tells how many each made.
+            stamp: the first one's. `root` is the last one's already, or an earlier one.
+            size_bytes: what the changes take in the log.
         """
-        if lsn != self.log.last_lsn + 1:
-            self._jump(self.root)  # A rewind: what follows is counted from there.
-            return
-        self.marks.note(lsn, CommitMark(self.transaction, stamp), len(commits))
-        self.identity.outcomes.note(lsn, self.transaction, len(commits))
-        self.log.extend(commits, self.transaction, change_bytes, now)
-        self.transaction += len(commits)
+        lsn, count = LSN(self.log.last_lsn + 1), len(counts)
+        self.marks.note(lsn, CommitMark(self.transaction, stamp), count)
+        self.identity.outcomes.note(lsn, self.transaction, count)
+        self.log.extend(self.transaction, changes, counts, size_bytes, now)
+        self.transaction += count
 
-    def _jump(self, root: Root) -> None:
-        """Begin the log anew: this system, itself a secondary, was given blocks instead of commits."""
-        self._begin_log(root)
+    def begin_anew(self, lsn: LSN, stamp: int, numbers: int) -> None:
+        """Begin the log behind this commit, whatever was done to take over those up to it.
+
+        Args:
+            numbers: how many transaction numbers they may have got.
+        """
+        self.transaction += numbers
+        self._begin_log(lsn, stamp)
+        self._ask_all()
+
+    def _jump(self, root: Root, stamp: int | None) -> None:
+        """Begin the log anew: this system, itself a secondary, was given blocks instead of commits, or was rewound."""
+        self.root = root
+        self._begin_log(LSN(root.lsn), root.stamp if stamp is None else stamp)
+        self._ask_all()
+
+    def _ask_all(self) -> None:
+        """Let all secondaries say where they stand."""
         for peer in self.peers.values():
             if peer.attentive or peer.state == "copying":
                 self.mistrust(peer)
 
-    def _begin_log(self, root: Root) -> None:
-        """Let the log begin behind this root; whatever led to it counts as one transaction with a number of its own."""
-        lsn = LSN(root.lsn)
-        self.root = root
+    def _begin_log(self, lsn: LSN, stamp: int) -> None:
+        """Let the log begin behind a commit; whatever led to it counts as one transaction with a number of its own."""
         self.log = ChangeLog(lsn, self.limits.log_bytes_max, self.transaction)
-        self.marks.note(lsn, CommitMark(self.transaction, root.stamp))
+        self.marks.note(lsn, CommitMark(self.transaction, stamp))
         self.transaction += 1
 
     def abandon(self, first: Pending | None = None) -> None:
@@ -639,7 +653,7 @@ class Primary:
         if self.log.bytes_after(peer.applied_lsn) - self.log.bytes_after(peer.sent_lsn) > self.limits.window_bytes:
             return None
         runs = self.log.runs_after(peer.sent_lsn, BATCH_COMMITS_MAX, BATCH_BYTES_MAX)
-        peer.sent_lsn = LSN(runs[-1].lsn + len(runs[-1].commits) - 1)
+        peer.sent_lsn = runs[-1].last_lsn
         return TxnLog(runs, self.log.last_lsn)
 
     def _next_image(self, peer: Peer) -> Message | None:

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from weakref import ref
 
@@ -486,7 +485,7 @@ class Secondary:
                 if run.lsn != lsn + 1:
                     self._restart("lsn", lsn + 1, run.lsn, "a commit is missing", now)
                     return False
-                blocks.apply_all(transaction, chain.from_iterable(run.commits))
+                blocks.apply_all(transaction, run.changes)
                 if run.root is not None and not self._digest_fits(transaction, run.root, now):
                     return False
                 lsn = run.last_lsn
@@ -494,8 +493,8 @@ class Secondary:
         finally:
             transaction.rollback()
         for run in runs:
-            self.identity.outcomes.note(run.lsn, run.transaction, len(run.commits))
-        self.last_transaction = runs[-1].transaction + len(runs[-1].commits) - 1
+            self.identity.outcomes.note(run.lsn, run.transaction, len(run.counts))
+        self.last_transaction = runs[-1].last_transaction
         return True
 
     def _digest_fits(self, transaction: Transaction, root: int | None, now: float) -> bool:
