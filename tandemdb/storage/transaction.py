@@ -94,9 +94,9 @@ class Transaction:
                 self.changes = writer.changes = []
             database.open = self
             return
-        self.stamp = writer.stamp = next_stamp()
         if writer.outstanding:
-            writer.catch_up()
+            writer.catch_up()  # before there is a stamp: what it makes is of the root that this transaction begins with
+        self.stamp = writer.stamp = next_stamp()
         observer = database.observer
         if observer is not None and observed:
             if getattr(observer, "hears_commits_only", False):

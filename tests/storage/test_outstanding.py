@@ -114,6 +114,22 @@ def test_they_wait_in_place_alone_and_for_a_reader() -> None:
     check_root(database.root)
 
 
+@pytest.mark.parametrize("ending", ["rollback", "commit"])
+def test_a_copying_transaction_leaves_the_root_it_begins_with(ending: str) -> None:
+    database, table_id, _ = own_database()
+    transaction = database.begin(in_place=True)
+    table = transaction.record_table(table_id)
+    let_wait(table, True)
+    table.replace(6, (6, "changed", 1))
+    transaction.commit()
+    before = database.root
+    transaction = database.begin()
+    transaction.table(table_id).delete_many([4, 8, 12])
+    getattr(transaction, ending)()
+    check_root(before)
+    check_root(database.root)
+
+
 def test_many_do_not_wait_longer() -> None:
     database, table_id, _ = own_database()
     transaction = database.begin(in_place=True)
