@@ -251,10 +251,13 @@ class Core:
 
 
 class CommonRows:
-    """The rows of a common table expression or a recursive one, made once and read by name."""
+    """The rows of a common table expression or a recursive one, made once and read by name.
+
+    `bare`: whoever reads them takes values of their only column in their place.
+    """
 
     __slots__ = ("name", "query", "recursive", "columns", "rows_name", "setup", "steps", "uses", "operators",
-                 "is_local")  # fmt: skip
+                 "is_local", "bare")  # fmt: skip
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -267,6 +270,7 @@ class CommonRows:
         self.rows_name: str | None = None
         self.is_local: bool | None = None
         self.uses = 0
+        self.bare = False
 
 
 class Query:

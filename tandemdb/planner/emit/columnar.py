@@ -1,4 +1,4 @@
-"""A scan that reads only one or two columns reads the columns that the table keeps, if it keeps them.
+"""A scan that reads three columns at most reads the columns that the table keeps, if it keeps them.
 
     SELECT count(*) FROM item WHERE amount > 2500 AND note IS NOT NULL
 
@@ -18,7 +18,7 @@ from tandemdb.planner.runtime.columns import columns_of
 
 RECORDS_MIN = 1000
 """A smaller table is read in less time than it takes to look what is kept of it."""
-COLUMNS_MAX = 2
+COLUMNS_MAX = 3
 """Bringing more of them together takes as long as reading the record."""
 SCAN = re.compile(r"chain_*\(context\.watched\((?:(table_\w+)\.record_lists\(\)|(lists_\d+))\)\)\Z")
 

@@ -94,8 +94,13 @@ def in_order_of_cost(run: Sequence[tuple[int, Expr]]) -> list[Expr]:
 def comparison_cost(conjunct: Expr) -> int | None:
     """0 for comparing a column's numbers with a constant, or with NULL; 1 for other values; None for anything else.
 
-    2 for what costs more, but cannot fail either.
+    2 for what costs more, but cannot fail either; 3 for looking for a pattern, which fails only where that is beyond
+    SQLite's limit.
     """
+    if isinstance(conjunct, ast.Like):
+        parts = (conjunct.operand, conjunct.pattern)
+        plain = conjunct.escape is None and is_constant(conjunct.pattern)
+        return 3 if plain and all(cannot_fail(node) for part in parts for node in walk(part)) else None
     if isinstance(conjunct, ast.InList):
         return 2 if all(map(cannot_fail, walk(conjunct))) else None
     if isinstance(conjunct, ast.IsNull):

@@ -100,6 +100,9 @@ class QueryEmitter(SubqueryEmitter):
 
     def common(self, query: Query) -> None:
         """Make the rows of the query's common tables that are read."""
+        if query.common:
+            for core in query.cores:
+                note_sole_columns(core, query.order_by)
         for common in query.common:
             self.common_rows(common)
 

@@ -8,7 +8,8 @@
     common_rows_1 = recurse(context, setup_query_1(), (step_query_1,), False, (), 0, None, follow_1)
 
 What the columns hold is found before the steps are written: what the setup holds, and what the steps make of it, until
-nothing is added. How the queue works stands in `recursion`.
+nothing is added. How the queue works stands in `recursion`. Where each row leads to one and one query reads them, the
+values of a table's only column stand bare (`sole_column`).
 """
 
 from __future__ import annotations
@@ -46,19 +47,27 @@ def recursive_rows(queries: QueryEmitter, common: CommonRows) -> None:
     local = is_local(common)
     home = queries.frame if local else generator.main
     assert common.setup is not None and common.query is not None
+    if common.bare and not common.query.order_by:
+        common.setup.sole_column = 0
     setup = queries.local_function(common.setup, "setup_query", home, ())
     rows = generator.name("common_rows")
     classes = settled_classes(generator, common, generator.row_classes.get(setup))
+    first = f"{setup}()"
     common.rows_name = "queue"
     common.is_local = True
     steps, follow = [], ""
     for step in common.steps:
         note_classes(generator, "queue", classes)
         if classes is not None and follows(common, step, classes):
+            if setup in generator.bare:
+                generator.bare["queue"] = generator.bare[rows] = 0
             name, follow = write_following(queries, step, home)
+            generator.bare.pop("queue", None)
             steps.append(name)
         else:
             steps.append(queries.local_function(step, "step_query", home, ("queue",)))
+    if setup in generator.bare and rows not in generator.bare:
+        first = f"[(value,) for value in {first}]"
     note_classes(generator, "queue", None)
     note_classes(generator, rows, classes)
     common.rows_name = rows
@@ -75,7 +84,7 @@ def recursive_rows(queries: QueryEmitter, common: CommonRows) -> None:
     loop = generator.helper(recursion.recurse)
     listed = ", ".join(steps)
     order += "," if order else ""
-    arguments = f"context, {setup}(), ({listed},), {distinct}, ({order}), {start}, {stop}"
+    arguments = f"context, {first}, ({listed},), {distinct}, ({order}), {start}, {stop}"
     frame.emit(f"return {loop}({arguments}{', ' if follow else ''}{follow})")
     home.emit_setup_lines(["    " + line for line in frame.source()])
     home.emit_setup(f"{rows} = {frame.name}()")
@@ -156,6 +165,7 @@ def write_following(queries: QueryEmitter, step: Query, home: Frame) -> tuple[st
     frame = Frame(generator.name("step_query"), ("queue",), home)
     inner = type(queries)(generator, frame, queries)
     order = OrderEmitter(inner, core, step)
+    order.bare = generator.bare.get("queue")
     pipeline, _ = inner.pipeline(core, order)
     element = inner.element(core, order)
     tests = [clause.target for clause in pipeline.clauses if clause.kind == "if"]
@@ -170,13 +180,17 @@ def write_following(queries: QueryEmitter, step: Query, home: Frame) -> tuple[st
     def of_columns(text: str) -> str:
         return re.sub(rf"\b{row}\[(\d+)\]", lambda place: columns[int(place[1])], text)
 
-    ahead.emit(f"{listed} = {row}")
+    if order.bare is None:
+        ahead.emit(f"{listed} = {row}")
     ahead.emit("rows = []")
     ahead.emit("for _ in range(count):")
     if tests:
         ahead.emit(f"    if not ({' and '.join(map(of_columns, tests))}):")
         ahead.emit("        break")
-    if width == 1:
+    if order.bare is not None:
+        ahead.emit(f"    {row} = {element}")
+        ahead.emit(f"    rows.append({row})")
+    elif width == 1:
         value = inner.expressions.value(core.results[0].expression).text
         ahead.emit(f"    {columns[0]} = {of_columns(value)}")
         ahead.emit(f"    rows.append(({columns[0]},))")

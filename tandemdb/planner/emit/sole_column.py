@@ -40,12 +40,26 @@ def note_sole_columns(core: Core, order_by: Sequence[OrderKey]) -> None:
     if any(source.join != "INNER" for source in core.sources):
         return  # A row of NULLs may stand in for one of theirs.
     for source in core.sources:
-        query = query_of(source)
-        if query is None:
+        query, common = query_of(source), source.function
+        if query is None and not is_read_once(common):
             continue
         read = columns_read(core, order_by, source, ())
-        if read is not None and len(read) < 2:
+        if read is None or len(read) > 1:
+            continue
+        if query is not None:
             query.sole_column = min(read, default=NO_COLUMN)
+        else:
+            common.bare = True
+
+
+def is_read_once(common: object) -> bool:
+    """Whether a recursive table of one column is read by its only step, once, and by one other query."""
+    return (
+        isinstance(common, CommonRows)
+        and common.recursive
+        and common.uses == 2
+        and len(common.columns) == len(common.steps) == 1
+    )
 
 
 def query_of(source: Source) -> Query | None:

@@ -1,4 +1,4 @@
-"""Columns of a table beside its records, kept for scans that read one or two of them again and again.
+"""Columns of a table beside its records, kept for scans that read a few of them again and again.
 
     one version of "item"     records   (1, 'c1', 2.5) (2, 'c2', 0.25) ...
                               amount    array('d', [2.5, 0.25, ...])            8 bytes a value; reals, or integers
