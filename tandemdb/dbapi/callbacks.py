@@ -133,7 +133,7 @@ class Callbacks(ConnectionState):
             name.encode()
             if callback is not None and not callable(callback):
                 raise TypeError("parameter must be callable")
-            wrapped = None if callback is None else functions.wrap_collation(callback)
+            wrapped = None if callback is None else functions.wrap_collation(callback, self)
             self._session.create_collation(str.__str__(name), wrapped)  # a subclass may have an upper() of its own
 
     @positional_soon("authorizer_callback")

@@ -13,11 +13,17 @@ which never stepped gives NULL, as in sqlite3.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 from tandemdb.dbapi.parameters import Value, to_value
+from tandemdb.dbapi.ready import NOT_READY
 from tandemdb.errors import DataError, OperationalError
+
+if TYPE_CHECKING:
+    from tandemdb.dbapi.callbacks import Callbacks
 
 SQLITE_DENY = 1
 
@@ -125,10 +131,18 @@ class GuardedAggregate:
             raise failure(f"user-defined aggregate's '{name}' method raised error", error, self.make) from error
 
 
-def wrap_collation(function: Callable[[str, str], Any]) -> Callable[[str, str], int]:
+def wrap_collation(function: Callable[[str, str], Any], connection: Callbacks) -> Callable[[str, str], int]:
     """Return the comparison; one that fails or answers no number finds its texts equal."""
+    reference = ref(connection)  # collations outlive connections
 
     def compare(left: str, right: str) -> int:
+        caller = reference()
+        if caller is not None and getattr(caller._session, "changing", False):
+            with comparing(caller):
+                return ask(left, right)
+        return ask(left, right)
+
+    def ask(left: str, right: str) -> int:
         try:
             answer = function(left, right)
             return answer if isinstance(answer, int) else 0
@@ -137,6 +151,18 @@ def wrap_collation(function: Callable[[str, str], Any]) -> Callable[[str, str], 
             return 0
 
     return compare
+
+
+@contextmanager
+def comparing(connection: Callbacks) -> Iterator[None]:
+    """Let what runs on the connection only read: it is called in the midst of a change."""
+    session = connection._session
+    before, ready = session.comparing, connection._ready
+    session.comparing, connection._ready = True, NOT_READY
+    try:
+        yield
+    finally:
+        session.comparing, connection._ready = before, ready
 
 
 def wrap_authorizer(function: Callable[..., Any]) -> Callable[..., int]:

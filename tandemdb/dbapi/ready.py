@@ -125,7 +125,7 @@ def make_run(session: Any, statement: Any, keep: Callable[[Ready], None]) -> Non
         keep(make_select(session, statement, statement.shape.plans[0]))
     elif statement.is_dml:
         plans = statement.shape.plans
-        if plans and plans[0].atomic and plans[0].checks_all and not plans[0].calls_own and statement.bulk is None:
+        if plans and plans[0].atomic and plans[0].checks_all and not calls_back(plans[0]) and statement.bulk is None:
             plan = plans[0]
             change = make_change(session, statement, plan)
             if plan.often is not None:
@@ -133,6 +133,11 @@ def make_run(session: Any, statement: Any, keep: Callable[[Ready], None]) -> Non
             elif plan.single:
                 change = make_counting(session, statement, plan, change, keep)
             keep(change)
+
+
+def calls_back(plan: Any) -> bool:
+    """Whether a change calls what the user registered, which may run statements of its own meanwhile."""
+    return bool(plan.calls_own or plan.compares)
 
 
 def make_select(session: Any, statement: Any, plan: Any) -> Ready:

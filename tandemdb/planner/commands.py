@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tandemdb.errors import NotSupportedError, OperationalError
 from tandemdb.planner.emit.explain import EXPLAIN_COLUMNS
-from tandemdb.planner.nested import refuse, refuse_schema_change
+from tandemdb.planner.nested import changing, refuse, refuse_schema_change
 from tandemdb.planner.syntax import ast
 
 if TYPE_CHECKING:
@@ -145,7 +145,8 @@ def run_ddl(session: Session, node: Any, values: Sequence[Any]) -> None:
     runner = DDL.get(type(node))
     if runner is None:
         raise NotSupportedError(f"tandemdb does not support {type(node).__name__} statements yet")
-    runner(session, transaction, node, database, values)
+    with changing(session):
+        runner(session, transaction, node, database, values)
 
 
 def create_table(session: Session, transaction: Any, node: ast.CreateTable, database: str, values: Any) -> None:
@@ -273,7 +274,8 @@ def analyze(session: Session, node: ast.Analyze) -> None:
 def reindex(session: Session, node: ast.Reindex) -> None:
     from tandemdb.planner.schema import analyze as analysis
 
-    analysis.reindex(session, node)
+    with changing(session):
+        analysis.reindex(session, node)
 
 
 def explain(session: Session, statement: Statement, values: Sequence[Any]) -> Any:

@@ -9,6 +9,9 @@
 The generated code of a statement that calls such functions asks for the table again where one of them has replaced it
 (its stamp tells), or, if it has made a list of rows to change first, finds out that the table is no longer the one it
 has read (`check_unchanged`).
+
+A collation is called in the midst of a step of storage, when a row is in its table and not yet in all its keys. What it
+runs then may only read (`Session.comparing`), and nothing of that is kept.
 """
 
 from __future__ import annotations
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
     from tandemdb.planner.schema.schema import Table
     from tandemdb.planner.session import Session
     from tandemdb.planner.user_functions import UserFunctions
+
+BUILT_IN = frozenset({"BINARY", "NOCASE", "RTRIM"})
+"""Collations that run nothing of the user's."""
 
 
 class NoTable:
@@ -87,6 +93,23 @@ def set_aside(session: Session) -> Iterator[None]:
         session.statement_checks, session.firing, session.depth, session.context._now = held
 
 
+@contextmanager
+def changing(session: Session) -> Iterator[None]:
+    """Let who is called meanwhile know that something is being changed."""
+    session.changing += 1
+    try:
+        yield
+    finally:
+        session.changing -= 1
+
+
+def compares_own(table: Table) -> bool:
+    """Whether a change of a table's rows may call a collation that is no built-in one."""
+    collations = {column.collation for column in table.columns}
+    collations.update(column.collation for index in table.indexes for column in index.columns)
+    return not {collation.upper() for collation in collations} <= BUILT_IN
+
+
 def refuse(session: Session, what: str) -> None:
     """Refuse a command that SQLite does not run while a statement changes rows."""
     if session.changing:
@@ -104,6 +127,16 @@ def refuse_schema_change(session: Session) -> None:
 
 def abort_error() -> OperationalError:
     return OperationalError("abort due to ROLLBACK", code="SQLITE_ABORT_ROLLBACK")
+
+
+def comparing_error() -> OperationalError:
+    """The error of a statement that a collation runs in the midst of a change, and that would do more than read."""
+    return OperationalError(
+        "database table is locked",
+        detail="A collation ran the statement while the rows that it orders are being changed.",
+        hint="Let a collation compare its two texts, and do nothing else.",
+        code="SQLITE_LOCKED",
+    )
 
 
 def changed_error() -> OperationalError:

@@ -24,7 +24,7 @@ from tandemdb.planner.databases import Attached, Opened, end_all
 from tandemdb.planner.hooks import Hooks
 from tandemdb.planner.lowered_limits import Limits, set_limit
 from tandemdb.planner.namespace import Namespace, namespace_of
-from tandemdb.planner.nested import abort_error, breaks_off, refuse, refuse_schema_change
+from tandemdb.planner.nested import abort_error, breaks_off, comparing_error, refuse, refuse_schema_change
 from tandemdb.planner.schema.schema import load_schema
 from tandemdb.planner.statement import Statement, prepare
 from tandemdb.planner.syntax import ast
@@ -65,6 +65,7 @@ class Session(Hooks):
         "aborted",
         "changes",
         "changing",
+        "comparing",
         "context",
         "databases",
         "deferred_checks",
@@ -109,6 +110,8 @@ class Session(Hooks):
         # is a transaction only until it ends, and whether a function has rolled the transaction back.
         self.changing = 0
         self.implicit = self.aborted = False
+        # Whether a registered collation runs, in the midst of a change.
+        self.comparing = False
         self.opener: Callable[[str], Opened] | None = None
         self.exporter: Callable[[Root, str], None] | None = None
         self.main = self.databases[0]
@@ -170,6 +173,13 @@ class Session(Hooks):
             if attached.transaction is None and attached.snapshot is None:
                 attached.snapshot = roots[place]
 
+    def functions_changed(self) -> None:
+        """Forget plans that rest on what is registered; what is open is not changed in place while functions run."""
+        super().functions_changed()
+        for attached in self.databases:
+            if attached.transaction is not None:
+                attached.transaction.leave_in_place()
+
     # ---- running
 
     def run(self, statement: Statement, values: Sequence[Any] = ()) -> Result:
@@ -184,6 +194,8 @@ class Session(Hooks):
             if statement.namespace is not self.namespace():
                 statement = self.prepare(statement.sql)
             return self.run_select(statement, values)
+        if self.comparing and statement.kind != "explain":
+            raise comparing_error()
         if statement.bulk is not None:
             from tandemdb.planner.script import insert_rows
 
@@ -209,8 +221,10 @@ class Session(Hooks):
         shape = statement.shape
         key = self.plan_settings
         self.context._now = None
-        if self.plan_settings is not None:
+        if self.plan_settings is not None and not self.comparing:
             self.keep_for_cursor()  # a function of the user's might change what is being read
+        if self.comparing:
+            return self.read_half_changed(statement, roots, params)
         found = shape.run_plan(roots, params, self.context, key)
         if found is None:
             plan = self.compile_select(statement, roots, params, key)
@@ -233,6 +247,20 @@ class Session(Hooks):
             return Result(iter(batches), -1, plan.columns)
         self.keep_for_cursor()
         return Result(from_iterable(batches), -1, plan.columns, batches)
+
+    def read_half_changed(self, statement: Statement, roots: Sequence[Any], params: Sequence[Any]) -> Result:
+        """Run a query of a collation's own in the midst of a change: all its rows now, for nothing of it may be kept.
+
+        Raises:
+            OperationalError: it met what is only half changed.
+        """
+        plan = self.compile_select(statement, roots, params, self.plan_settings)
+        try:
+            rows = [*plan.iterate(plan.run(roots, params, self.context))]
+        except (LookupError, TypeError) as error:
+            raise comparing_error() from error
+        statement.columns, statement.column_types = plan.columns, plan.column_types
+        return Result(iter(rows), -1, plan.columns)
 
     def compile_select(self, statement: Statement, roots: Sequence[Any], params: Sequence[Any], key: Any) -> Any:
         from tandemdb.planner.plan import compile_select
@@ -271,6 +299,8 @@ class Session(Hooks):
     def run_dml(self, statement: Statement, rows: Iterable[Sequence[Any]], *, many: bool) -> Result:
         from tandemdb.planner.change.dml import run_dml
 
+        if self.comparing:
+            raise comparing_error()
         return run_dml(self, statement, rows, many)
 
     def run_script(self, sql: str) -> None:
@@ -345,6 +375,8 @@ class Session(Hooks):
         """
         if not self.in_transaction:
             raise OperationalError("cannot rollback - no transaction is active", code="SQLITE_ERROR")
+        if self.comparing:
+            raise comparing_error()
         if self.implicit:
             return
         self.end_transaction(commit=False)

@@ -28,7 +28,7 @@ from tandemdb.planner.change.written_out import Lines, lines_of
 from tandemdb.planner.emit.query import QueryEmitter
 from tandemdb.planner.emit.writer import Generator
 from tandemdb.planner.namespace import Namespace
-from tandemdb.planner.nested import breaks_off, open_statement, set_aside
+from tandemdb.planner.nested import breaks_off, compares_own, open_statement, set_aside
 from tandemdb.planner.plan import (
     Plan,
     checks_values,
@@ -60,7 +60,7 @@ SIMPLE = (ast.Literal, ast.Parameter, ast.Unary, ast.Binary, ast.Call, ast.Cast,
 class DmlPlan(Plan):
     """A compiled INSERT, UPDATE or DELETE; `run(roots, many or params, context)` returns batches of RETURNING rows."""
 
-    __slots__ = ("single", "often", "written_out", "takes_many", "atomic", "skips", "calls_own", "database")
+    __slots__ = ("single", "often", "written_out", "takes_many", "atomic", "skips", "calls_own", "compares", "database")
     takes_many: bool
     single: bool
     """It changes one record at most, so that it may be worth writing out (`often`)."""
@@ -71,6 +71,8 @@ class DmlPlan(Plan):
     skips: bool
     calls_own: bool
     """Whether registered functions run, which may run statements of their own meanwhile."""
+    compares: bool
+    """Whether collations that are no built-in ones may run."""
     database: int
 
 
@@ -132,7 +134,7 @@ def run_statement(session: Session, statement: Statement, rows: Iterable[Sequenc
         work = partial(run_inserts, session, plan, roots, rows, context)
     else:
         work = partial(run_each, session, statement, plan, roots, rows, context, key, position)
-    if session.plan_settings is not None and (plan.calls_own or not plan.atomic):
+    if session.plan_settings is not None and (plan.calls_own or plan.compares or not plan.atomic):
         batches, changes = open_statement(session, work, len(rows))
     else:
         batches, changes = work()
@@ -385,6 +387,7 @@ def compile_dml(
     side_effects = has_side_effects(session, namespace, database, table)
     replaces = node_replaces(node, table)
     plan.calls_own = binder.user_calls
+    plan.compares = compares(session, binder, table)
     plan.database = database
     one_by_one = isinstance(node, ast.Insert) or emitter.changes_one
     plan.atomic = atomic and not side_effects and not replaces and (one_by_one or not plan.calls_own)
@@ -422,6 +425,14 @@ def write_dml(
         return emitter, atomic
     emitter = ChangeEmitter(queries, binder, node, table, database, session)
     return emitter, emitter.write_update() if isinstance(node, ast.Update) else emitter.write_delete()
+
+
+def compares(session: Session, binder: Binder, table: Table) -> bool:
+    """Whether the statement itself, the table's keys or those of its foreign keys call a collation of the user's."""
+    if any(kind == "collation" for kind, *_ in binder.users.asked) or compares_own(table):
+        return True
+    schemas = binder.namespace.schemas if session.settings.foreign_keys and table.foreign_keys else ()
+    return any(compares_own(parent) for schema in schemas if schema is not None for parent in schema.tables.values())
 
 
 def may_skip(node: ast.Insert, table: Table) -> bool:
