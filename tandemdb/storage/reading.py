@@ -114,11 +114,13 @@ class TableReading:
                     record = block.records[index]
                     if record[position] == key:
                         return record, page_index, block_index, index
-                low = keys[0]
-                if low <= key <= keys[-1]:
-                    index = key - low
-                    if index >= len(keys) or keys[index] != key:
-                        index = bisect_left(keys, key)  # as where records before it were deleted
+                low, high = keys[0], keys[-1]
+                if low <= key <= high:
+                    index, count = key - low, len(keys)
+                    if index >= count or keys[index] != key:
+                        # As where records before it were deleted, so many at most.
+                        gone = high - low + 1 - count
+                        index = bisect_left(keys, key, max(0, index - gone), min(index + 1, count))
                     return (block.records[index], page_index, block_index, index) if keys[index] == key else None
             except IndexError:
                 pass  # The guess led beyond what there is: keys have gaps, or end before.

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from tandemdb.planner.bind.bound import Core, Expr, QueryExists, QueryIn, QueryValue, walk
 from tandemdb.planner.change.chosen_rows import FIRST, SCAN_END, SCAN_START, Rows
 from tandemdb.planner.change.updated_row import UpdateRow, returning_element
-from tandemdb.planner.change.written_out import begin_one, end_one, open_in_place, written_out
+from tandemdb.planner.change.written_out import begin_one, delete_in_place, end_one, open_in_place, written_out
 from tandemdb.planner.nested import calls_own
 
 if TYPE_CHECKING:
@@ -69,7 +69,11 @@ def delete_one(emitter: ChangeEmitter, rows: Rows) -> None:
     if emitter.calls_own():
         frame.emit(f"if {writable}.find({key}) is not None:")
         frame.depth += 1
+    changed = frame.depth
+    if rows.spot and emitter.generator.whole:
+        delete_in_place(emitter, writable, rows.source.variable, key, rows.spot)
     frame.emit(f"{writable}.delete({arguments})")
+    frame.depth = changed
     if emitter.node.returning:
         frame.emit(f"returned = [{returning_element(emitter, rows.source.variable, key)}]")
     end_one(emitter, depth)

@@ -39,12 +39,12 @@ from tandemdb.planner.bind.query import Binder, column_name
 from tandemdb.planner.bind.scope import ROWID_NAMES, Entry, EntryColumn, Scope
 from tandemdb.planner.change.row import RowEmitter, unique_keys
 from tandemdb.planner.change.triggers import Target, triggers_for
+from tandemdb.planner.change.written_out import waiting_tests
 from tandemdb.planner.emit.query import QueryEmitter
 from tandemdb.planner.emit.writer import Code, Frame, Generator
 from tandemdb.planner.schema.schema import Table
 from tandemdb.planner.syntax import ast
 from tandemdb.storage.changes import UPDATE
-from tandemdb.storage.outstanding import CHANGE_WIDTH, CHANGES_MAX, Outstanding
 
 TYPE_OF_CLASS = {HOLDS_INT: "int", HOLDS_FLOAT: "float", HOLDS_TEXT: "str"}
 
@@ -252,9 +252,7 @@ class UpdateRow:
         waiting = []
         for key_id in self.moved_keys(changed):
             waiting.append(self.generator.name("waiting"))
-            kind = self.generator.helper(Outstanding)
-            own.append(f"type({waiting[-1]} := {table}.keys[{key_id}].segments) is {kind}")
-            own.append(f"len({waiting[-1]}.changes) < {CHANGES_MAX * CHANGE_WIDTH}")
+            own += waiting_tests(self, waiting[-1], table, key_id)
         frame.emit(f"if {' and '.join(own)}:")
         spot = f"{self.table.id}, {page}, {block}, {index}"
         if waiting:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tandemdb.planner.syntax import ast
 from tandemdb.storage.block import BLOCK_RECORDS_MAX
-from tandemdb.storage.changes import INSERT
+from tandemdb.storage.changes import DELETE, INSERT
 from tandemdb.storage.outstanding import CHANGE_WIDTH, CHANGES_MAX, Outstanding
 
 if TYPE_CHECKING:
@@ -138,10 +138,8 @@ def append_in_place(emitter: Any, record: str) -> None:
     tests.append(f"{location}.page_highs[-1] < {key}")
     tests.append(f"({block} := ({page} := {location}.pages[-1]).blocks[-1]).stamp >= {writable}.stamp")
     tests.append(f"len({block}.keys) < {BLOCK_RECORDS_MAX} and {block}.digest is None")
-    kind = emitter.generator.helper(Outstanding) if others else ""
     for index in others:
-        tests.append(f"type({waiting}_{index.id} := {writable}.keys[{index.id}].segments) is {kind}")
-        tests.append(f"len({waiting}_{index.id}.changes) < {CHANGES_MAX * CHANGE_WIDTH}")
+        tests += waiting_tests(emitter, f"{waiting}_{index.id}", writable, index.id)
     frame.emit(f"if {' and '.join(tests)}:")
     frame.depth += 1
     place = f"len({location}.pages) - 1, len({page}.blocks) - 1, len({block}.keys)"
@@ -160,6 +158,45 @@ def append_in_place(emitter: Any, record: str) -> None:
     frame.depth -= 1
     frame.emit("else:")
     frame.depth += 1
+
+
+def delete_in_place(emitter: Any, writable: str, record: str, key: str, spot: tuple[str, ...]) -> None:
+    """Write `Table.delete` out for a record that is not its block's last; the call itself is for an `else`.
+
+    The entries of all secondary keys wait.
+    """
+    frame, indexes = emitter.frame, [index for index in emitter.table.indexes if index.id >= 0]
+    if any(index.computed for index in indexes):
+        return
+    page, at, place = spot
+    block, waiting = map(emitter.generator.name, ("changed", "waiting"))
+    frame.emit(f"{block} = {writable}.location.pages[{page}].blocks[{at}]")
+    tests = [f"transaction.in_place and writer.changes is None and {block}.stamp >= {writable}.stamp"]
+    tests.append(f"{block}.digest is None and {place} < len({block}.keys) - 1")
+    for index in indexes:
+        tests += waiting_tests(emitter, f"{waiting}_{index.id}", writable, index.id)
+    frame.emit(f"if {' and '.join(tests)}:")
+    frame.depth += 1
+    undo = f"({DELETE}, {emitter.table.id}, {page}, {at}, {place}, {key}, {record}, {writable}.count)"
+    frame.emit(f"writer.changing = {undo}")
+    frame.emit(f"del {block}.keys[{place}], {block}.records[{place}]")
+    frame.emit(f"{writable}.count -= 1")
+    for index in indexes:
+        frame.emit(f"{waiting}_{index.id}.changes.extend(({key}, {record}, None))")
+    frame.emit("writer.undo.append(writer.changing)")
+    frame.emit("writer.changing = None")
+    frame.depth -= 1
+    frame.emit("else:")
+    frame.depth += 1
+
+
+def waiting_tests(emitter: Any, name: str, writable: str, key_id: int) -> list[str]:
+    """What must hold for a key's change to wait with others; gives those the name."""
+    kind = emitter.generator.helper(Outstanding)
+    return [
+        f"type({name} := {writable}.keys[{key_id}].segments) is {kind}",
+        f"len({name}.changes) < {CHANGES_MAX * CHANGE_WIDTH}",
+    ]
 
 
 def lines_of(generator: Generator, guard: str, node: Any) -> Lines:
