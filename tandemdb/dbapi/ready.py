@@ -302,7 +302,8 @@ def open_transaction(cursor: Cursor, session: Any, main: Any) -> tuple[Any, bool
     transaction = main.transaction
     if transaction is not None:
         return transaction, False
-    return session.write_records(), main.snapshot is None
+    alone = main.snapshot is None
+    return session.write_records(), alone
 
 
 def make_counting(session: Any, statement: Any, plan: Any, change: Ready, keep: Callable[[Ready], None]) -> Ready:

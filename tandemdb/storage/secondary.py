@@ -86,13 +86,17 @@ class SecondaryKey(SecondaryReading):
 
     def copy(self, stamp: Stamp) -> SecondaryKey:
         """Return a version that the bearer of the stamp may change."""
+        return self.with_segments(self.segments.copy(), stamp)
+
+    def with_segments(self, segments: list[LocationTable], stamp: Stamp) -> SecondaryKey:
+        """Return a version that has other segments."""
         copied = SecondaryKey.__new__(SecondaryKey)
         copied.definition = self.definition
         copied.stale = self.stale
         copied.stamp = stamp
         copied.may_wait = self.may_wait
         copied.patience = self.patience
-        copied.segments = self.segments.copy()
+        copied.segments = segments
         copied.distinct = None
         copied.gap = copied.spot = None
         copied.known = copied.new_known()
@@ -233,15 +237,20 @@ class SecondaryKey(SecondaryReading):
         outstanding = self.segments
         if type(outstanding) is not Outstanding:
             return
-        made = self.copy_for(outstanding)
+        # Made to copies of what there was before.
+        made = self.with_segments(outstanding.segments.copy(), next_stamp())
+        few = len(outstanding.changes) < CHANGES_FEW * CHANGE_WIDTH
         with collector_paused():  # Pairs are made that are gone when this is done.
             keys, olds, news = net_changes(outstanding.changes)
-            gone, come = without_none(keys, olds), without_none(keys, news)
-            if gone[0]:
-                made.remove_many(*gone)
-            if come[0]:
-                made.add_many(*come)
-        if len(outstanding.changes) < CHANGES_FEW * CHANGE_WIDTH:
+            if few:
+                made.make_changes(keys, olds, news)
+            else:
+                gone, come = without_none(keys, olds), without_none(keys, news)
+                if gone[0]:
+                    made.remove_many(*gone)
+                if come[0]:
+                    made.add_many(*come)
+        if few:
             self.patience = CHANGES_AT_ONCE
         self.gap = self.distinct = None
         self.known = self.new_known()
@@ -252,11 +261,15 @@ class SecondaryKey(SecondaryReading):
         if type(self.segments) is Outstanding:
             self.segments = self.segments.segments
 
-    def copy_for(self, outstanding: Outstanding) -> SecondaryKey:
-        """Return a version of what there was before some changes, to make them to."""
-        made = SecondaryKey(self.definition, next_stamp())
-        made.segments = outstanding.segments.copy()
-        return made
+    def make_changes(self, keys: list[Key], olds: list[Record | None], news: list[Record | None]) -> None:
+        """Make a few changes, one by one."""
+        for key, old, new in zip(keys, olds, news, strict=True):
+            old_entry = None if old is None else self.entry_of(key, old)
+            new_entry = None if new is None else self.entry_of(key, new)
+            if old_entry is not None:
+                self.remove(old_entry[0], old_entry[1], key)
+            if new_entry is not None:
+                self.add(new_entry[0], new_entry[1], key)
 
     def touched_by(self, old: Record, new: Record) -> bool:
         """Tell whether the entry of a record that was replaced may have to move."""
