@@ -59,6 +59,8 @@ Undo: TypeAlias = tuple[Any, ...]
 table id; page, block and place there; unique key; the new record, or the old one of an UPDATE or DELETE; the table's
 count before).
 
+In the place of the old record a list of them: as many records from there on were replaced, none of whose entries moved.
+
 Or, of an UPDATE that moves no entry of a secondary key: (the positions of the columns that were set; table id; page,
 block and place there; the old value of each). The old record, not held here, is freed while the processor has it at
 hand: at the end of a long transaction that takes twice the time.

@@ -365,6 +365,8 @@ def often_and_undone(db: Any, do: Any) -> None:
         ("UPDATE u SET c = c * ?1 WHERE id = ?2", 2.0),
         ("UPDATE u SET a = a + ?1, b = b || '.' WHERE id = ?2", 7),
         ("UPDATE OR IGNORE u SET d = ?1 WHERE id = ?2", 5),
+        ("UPDATE u SET b = b || ?1 WHERE id BETWEEN ?2 AND ?2 + 5", "!"),
+        ("UPDATE u SET c = c + ?1 WHERE a >= ?2 AND a < ?2 + 4", 1.0),
         ("INSERT INTO u (a, d) VALUES (?1, ?2) ON CONFLICT (d) DO UPDATE SET b = excluded.a, c = c + 1", 3),
         ("DELETE FROM u WHERE a > ?1 AND id = ?2", 4),
     )

@@ -44,12 +44,15 @@ from tandemdb.planner.change.updated_row import (
     emit_triggers,
     returning_element,
 )
-from tandemdb.planner.emit.writer import Code
+from tandemdb.planner.emit.writer import Code, Frame
 from tandemdb.planner.lowered_limits import LENGTH_MAX
 from tandemdb.planner.namespace import Namespace
 from tandemdb.planner.nested import calls_own, rules_call_own
 from tandemdb.planner.schema.schema import Table
 from tandemdb.planner.syntax import ast
+
+GATHERING_LINES = 6
+"""So long is the loop that gathers new records if it neither checks nor converts a value."""
 
 if TYPE_CHECKING:
     from tandemdb.planner.session import Session
@@ -72,6 +75,15 @@ def is_correlated(expression: Expr) -> bool:
     """Whether it has a subquery that runs for each row."""
     subqueries = (QueryValue, QueryExists, QueryIn)
     return any(isinstance(node, subqueries) and bool(node.query.outer) for node in walk(expression))
+
+
+def gather_at_once(frame: Frame, start: int, listed: str) -> None:
+    """Turn a loop that checks and converts nothing into two comprehensions."""
+    target, record = (line.strip() for line in frame.body[start + 2 : start + 4])
+    del frame.body[start:]
+    frame.emit(f"keys = [row[0] for row in {listed}]")
+    made, names = record.partition(" = ")[2], target.removeprefix("for ").removesuffix(":").partition(" in ")[0]
+    frame.emit(f"records = [{made} for {names} in {listed}]")
 
 
 class ChangeEmitter(StatementEmitter):
@@ -134,6 +146,7 @@ class ChangeEmitter(StatementEmitter):
             if not rows.in_order:
                 # In the order of their keys, which WHERE may have found in another.
                 frame.emit(f"{listed}.sort(key={self.generator.helper(FIRST, 'first')})")
+            start = len(frame.body)
             frame.emit("keys, records = [], []")
             frame.emit("add_key, add_record = keys.append, records.append")
         if late:
@@ -162,8 +175,11 @@ class ChangeEmitter(StatementEmitter):
         change.write(key, old, codes, node.returning)
         frame.depth -= 1
         if change.gathers:
-            moved = change.moved_keys(change.changed_columns(codes))
-            frame.emit(f"{change.row.writable}.replace_many(keys, records, {moved})")
+            if len(frame.body) == start + GATHERING_LINES:
+                gather_at_once(frame, start, listed)
+            changed = change.changed_columns(codes)
+            known = ", True" if change.guarded and not change.new_classes(changed) else ""
+            frame.emit(f"{change.row.writable}.replace_many(keys, records, {change.moved_keys(changed)}{known})")
             frame.emit("changes = len(keys)")
         frame.depth -= 1
         frame.emit("finally:")
