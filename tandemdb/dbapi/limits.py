@@ -40,7 +40,7 @@ def check_limits(statement: Any, limits: Mapping[int, int]) -> None:
     Raises:
         OperationalError: too many arguments, columns or terms, in SQLite's words.
     """
-    from tandemdb.planner.syntax import ast
+    from tandemdb.planner.syntax import ast, ddl
     from tandemdb.planner.syntax.tree import walk
 
     shape = getattr(statement, "shape", None)
@@ -64,9 +64,9 @@ def check_limits(statement: Any, limits: Mapping[int, int]) -> None:
             terms = sum(isinstance(core, ast.SelectCore) for core in node.cores)
             refuse_if(terms > terms_max, "too many terms in compound SELECT")
             refuse_if(len(node.order_by) > columns_max, "too many terms in ORDER BY clause")
-        elif isinstance(node, ast.CreateTable):
+        elif isinstance(node, ddl.CreateTable):
             refuse_if(len(node.columns) > columns_max, f"too many columns on {node.name}")
-        elif isinstance(node, ast.CreateIndex):
+        elif isinstance(node, ddl.CreateIndex):
             refuse_if(len(node.columns) > columns_max, "too many columns in index")
 
 

@@ -18,7 +18,7 @@ from tandemdb.planner.bind.bound import HOLDS_ANY, Core, Expr, Local, Query
 from tandemdb.planner.bind.expression import ExpressionBinder
 from tandemdb.planner.bind.from_items import FromBinder
 from tandemdb.planner.bind.scope import ROWID_NAMES, Scope
-from tandemdb.planner.syntax import ast
+from tandemdb.planner.syntax import ast, ddl
 
 if TYPE_CHECKING:
     from tandemdb.planner.namespace import Namespace
@@ -223,7 +223,7 @@ class Asker:
             self.catalog(UPDATE, database, column)
         self.catalog(READ, database, "ROWID")
 
-    def create_table(self, node: ast.CreateTable) -> None:
+    def create_table(self, node: ddl.CreateTable) -> None:
         database = self.home(node)
         self.catalog(INSERT, database)
         self.authority.require(CREATE_TEMP_TABLE if database == "temp" else CREATE_TABLE, node.name, None, database)
@@ -233,7 +233,7 @@ class Asker:
             self.select(node.select)
         self.write_catalog_row(database)
 
-    def create_index(self, node: ast.CreateIndex) -> None:
+    def create_index(self, node: ddl.CreateIndex) -> None:
         database = self.home(node)
         self.catalog(INSERT, database)
         action = CREATE_TEMP_INDEX if database == "temp" else CREATE_INDEX
@@ -248,13 +248,13 @@ class Asker:
         self.catalog(INSERT, database)
         self.authority.require(REINDEX, node.name, None, database)
 
-    def create_view(self, node: ast.CreateView) -> None:
+    def create_view(self, node: ddl.CreateView) -> None:
         database = self.home(node)
         self.catalog(INSERT, database)
         self.authority.require(CREATE_TEMP_VIEW if database == "temp" else CREATE_VIEW, node.name, None, database)
         self.write_catalog_row(database)
 
-    def create_trigger(self, node: ast.CreateTrigger) -> None:
+    def create_trigger(self, node: ddl.CreateTrigger) -> None:
         database = self.home(node)
         action = CREATE_TEMP_TRIGGER if database == "temp" else CREATE_TRIGGER
         self.authority.require(action, node.name, node.table, database)
@@ -267,7 +267,7 @@ class Asker:
         self.catalog(INSERT, database)
         self.authority.require(CREATE_VTABLE, node.name, node.module, database)
 
-    def drop(self, node: ast.Drop) -> None:
+    def drop(self, node: ddl.Drop) -> None:
         database = self.home(node)
         if not database:
             return
@@ -298,7 +298,7 @@ class Asker:
 
     def alter(self, node: Any) -> None:
         database = self.home(node)
-        dropped = node.column if isinstance(node, ast.DropColumn) else None
+        dropped = node.column if isinstance(node, ddl.DropColumn) else None
         self.authority.require(ALTER_TABLE, database, node.table, dropped)
 
     # ---- the rest
@@ -359,10 +359,10 @@ def text_of(expression: Any) -> str | None:
 
 ASK: dict[type, Callable[[Asker, Any], Any]] = {
     ast.Select: Asker.select, ast.Insert: Asker.insert, ast.Update: Asker.update, ast.Delete: Asker.delete,
-    ast.CreateTable: Asker.create_table, ast.CreateIndex: Asker.create_index, ast.CreateView: Asker.create_view,
-    ast.CreateTrigger: Asker.create_trigger, ast.CreateVirtualTable: Asker.create_virtual_table, ast.Drop: Asker.drop,
-    ast.RenameTable: Asker.alter, ast.RenameColumn: Asker.alter, ast.AddColumn: Asker.alter,
-    ast.DropColumn: Asker.alter,
+    ddl.CreateTable: Asker.create_table, ddl.CreateIndex: Asker.create_index, ddl.CreateView: Asker.create_view,
+    ddl.CreateTrigger: Asker.create_trigger, ddl.CreateVirtualTable: Asker.create_virtual_table, ddl.Drop: Asker.drop,
+    ddl.RenameTable: Asker.alter, ddl.RenameColumn: Asker.alter, ddl.AddColumn: Asker.alter,
+    ddl.DropColumn: Asker.alter,
     ast.Begin: Asker.begin, ast.Commit: Asker.commit, ast.Rollback: Asker.rollback, ast.Savepoint: Asker.savepoint,
     ast.Release: Asker.release, ast.Pragma: Asker.pragma, ast.Attach: Asker.attach, ast.Detach: Asker.detach,
     ast.Analyze: Asker.analyze, ast.Reindex: Asker.reindex,

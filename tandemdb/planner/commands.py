@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tandemdb.errors import NotSupportedError, OperationalError
 from tandemdb.planner.emit.explain import EXPLAIN_COLUMNS
 from tandemdb.planner.nested import changing, refuse, refuse_schema_change
-from tandemdb.planner.syntax import ast
+from tandemdb.planner.syntax import ast, ddl
 
 if TYPE_CHECKING:
     from tandemdb.planner.session import Result, Session
@@ -149,53 +149,53 @@ def run_ddl(session: Session, node: Any, values: Sequence[Any]) -> None:
         runner(session, transaction, node, database, values)
 
 
-def create_table(session: Session, transaction: Any, node: ast.CreateTable, database: str, values: Any) -> None:
-    from tandemdb.planner.schema import create as ddl
+def create_table(session: Session, transaction: Any, node: ddl.CreateTable, database: str, values: Any) -> None:
+    from tandemdb.planner.schema import create
 
     if node.select is None:
-        ddl.create_table(transaction, node, users=session.users)
+        create.create_table(transaction, node, users=session.users)
         return
     from tandemdb.planner.plan import compile_select
     from tandemdb.planner.schema.schema import load_schema
 
-    if not ddl.name_is_free(load_schema(transaction.root), node):
+    if not create.name_is_free(load_schema(transaction.root), node):
         return
     roots = session.roots()
     plan = compile_select(node.select, session.namespace(), roots, values, session.users, None, "create table as")
     rows = list(plan.iterate(plan.run(roots, values, session.context)))
-    ddl.create_table(
+    create.create_table(
         transaction, node, columns_of_select=list(zip(plan.columns or (), plan.affinities, strict=True)), rows=rows,
         users=session.users,
     )  # fmt: skip
 
 
-def create_index(session: Session, transaction: Any, node: ast.CreateIndex, database: str, values: Any) -> None:
-    from tandemdb.planner.schema import create as ddl
+def create_index(session: Session, transaction: Any, node: ddl.CreateIndex, database: str, values: Any) -> None:
+    from tandemdb.planner.schema import create
 
-    ddl.create_index(transaction, node, database=database, users=session.users)
-
-
-def create_view(session: Session, transaction: Any, node: ast.CreateView, database: str, values: Any) -> None:
-    from tandemdb.planner.schema import create as ddl
-
-    ddl.create_view(transaction, node, database=database)
+    create.create_index(transaction, node, database=database, users=session.users)
 
 
-def create_trigger(session: Session, transaction: Any, node: ast.CreateTrigger, database: str, values: Any) -> None:
-    from tandemdb.planner.schema import create as ddl
+def create_view(session: Session, transaction: Any, node: ddl.CreateView, database: str, values: Any) -> None:
+    from tandemdb.planner.schema import create
+
+    create.create_view(transaction, node, database=database)
+
+
+def create_trigger(session: Session, transaction: Any, node: ddl.CreateTrigger, database: str, values: Any) -> None:
+    from tandemdb.planner.schema import create
 
     # A temporary trigger may be on a table of any database.
     found = session.namespace().find_table(node.table, node.table_schema) if database == "temp" else None
-    ddl.create_trigger(transaction, node, database=database, owner=found[1] if found else None)
+    create.create_trigger(transaction, node, database=database, owner=found[1] if found else None)
 
 
 def create_virtual_table(session: Session, transaction: Any, node: Any, database: str, values: Any) -> None:
-    from tandemdb.planner.schema import create as ddl
+    from tandemdb.planner.schema import create
 
-    ddl.create_virtual_table(transaction, node)
+    create.create_virtual_table(transaction, node)
 
 
-def drop(session: Session, transaction: Any, node: ast.Drop, database: str, values: Any) -> None:
+def drop(session: Session, transaction: Any, node: ddl.Drop, database: str, values: Any) -> None:
     from tandemdb.planner.schema import drop as ddl_drop
 
     before: Callable[[Any], None] | None = None
@@ -213,7 +213,7 @@ def drop(session: Session, transaction: Any, node: ast.Drop, database: str, valu
         ddl_drop.drop_triggers_of(session.write(1), node.name)
 
 
-def has_temporary_triggers(session: Session, node: ast.Drop, database: str) -> bool:
+def has_temporary_triggers(session: Session, node: ddl.Drop, database: str) -> bool:
     """Whether triggers of temp are on the table or view that goes from another database."""
     namespace = session.namespace()
     if node.kind not in ("TABLE", "VIEW") or database == "temp" or namespace.names[1:2] != ("temp",):
@@ -232,20 +232,20 @@ def alter(session: Session, transaction: Any, node: Any, database: str, values: 
 
 
 DDL: dict[type, Callable[[Session, Any, Any, str, Any], None]] = {
-    ast.CreateTable: create_table,
-    ast.CreateIndex: create_index,
-    ast.CreateView: create_view,
-    ast.CreateTrigger: create_trigger,
-    ast.CreateVirtualTable: create_virtual_table,
-    ast.Drop: drop,
-    ast.RenameTable: alter,
-    ast.RenameColumn: alter,
-    ast.AddColumn: alter,
-    ast.DropColumn: alter,
+    ddl.CreateTable: create_table,
+    ddl.CreateIndex: create_index,
+    ddl.CreateView: create_view,
+    ddl.CreateTrigger: create_trigger,
+    ddl.CreateVirtualTable: create_virtual_table,
+    ddl.Drop: drop,
+    ddl.RenameTable: alter,
+    ddl.RenameColumn: alter,
+    ddl.AddColumn: alter,
+    ddl.DropColumn: alter,
 }
 
 
-LOCKING = (ast.CreateIndex, ast.Drop, ast.RenameTable, ast.RenameColumn, ast.AddColumn, ast.DropColumn)
+LOCKING = (ddl.CreateIndex, ddl.Drop, ddl.RenameTable, ddl.RenameColumn, ddl.AddColumn, ddl.DropColumn)
 """What changes tables that there are."""
 
 

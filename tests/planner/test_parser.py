@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tandemdb.errors import Error, OperationalError
 from tandemdb.planner.parser import parse, parse_expression
-from tandemdb.planner.syntax import ast
+from tandemdb.planner.syntax import ast, ddl
 from tandemdb.planner.syntax.keywords import KEYWORDS
 from tandemdb.planner.syntax.lexer import lift_literals, scan, split_script
 from tests.planner.oracle import parser_error
@@ -297,7 +297,7 @@ def test_types_and_defaults_as_sqlite_keeps_them() -> None:
     connection = sqlite3.connect(":memory:")
     connection.execute(sql)
     node = parse(sql).node
-    assert isinstance(node, ast.CreateTable)
+    assert isinstance(node, ddl.CreateTable)
     assert [(column.name, column.type_name, column.default_text) for column in node.columns] == connection.execute(
         "SELECT name, type, dflt_value FROM pragma_table_xinfo('n')"
     ).fetchall()
@@ -305,7 +305,7 @@ def test_types_and_defaults_as_sqlite_keeps_them() -> None:
 
 def test_check_text_and_constraint_names() -> None:
     node = parse("CREATE TABLE t (a CONSTRAINT p CHECK ( a >  1 ) UNIQUE, b CHECK (b), CONSTRAINT q CHECK (c))").node
-    assert isinstance(node, ast.CreateTable)
+    assert isinstance(node, ddl.CreateTable)
     assert [(check.text, check.name) for column in node.columns for check in column.checks] == [
         ("a >  1", "p"),
         ("b", None),
@@ -316,7 +316,7 @@ def test_check_text_and_constraint_names() -> None:
 def test_trigger_body_goes_on_behind_semicolons() -> None:
     sql = "CREATE TRIGGER r AFTER INSERT ON t BEGIN DELETE FROM u WHERE a = 1; SELECT 'x;y'; END; SELECT 3"
     parsed = parse(sql)
-    assert isinstance(parsed.node, ast.CreateTrigger)
+    assert isinstance(parsed.node, ddl.CreateTrigger)
     assert len(parsed.node.body) == 2
     assert sql[parsed.end :] == " SELECT 3"
     assert list(parsed.literals) == [1, "x;y"]

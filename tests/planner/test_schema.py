@@ -9,7 +9,8 @@ from tandemdb.planner.schema import schema
 from tandemdb.planner.schema.build import build_table
 from tandemdb.planner.schema.schema import affinity_of, load_schema
 from tandemdb.planner.schema.text import numbered_names, quote_if_needed
-from tandemdb.planner.syntax import ast
+from tandemdb.planner.syntax import ddl
+from tandemdb.planner.syntax.parsed import Parsed
 from tests.planner.ddl_driver import Driver
 
 TABLES = [
@@ -47,7 +48,7 @@ def test_one_more_table_costs_at_most_one_parse(monkeypatch: pytest.MonkeyPatch)
     current(driver)
     parsed: list[str] = []
 
-    def counting(sql: str, start: int = 0) -> ast.Parsed:
+    def counting(sql: str, start: int = 0) -> Parsed:
         parsed.append(sql)
         return parse(sql, start)
 
@@ -122,7 +123,7 @@ def test_affinity_of(type_name: str, affinity: str) -> None:
 
 def test_strict_any_keeps_values_as_they_are() -> None:
     node = parse("CREATE TABLE t (a ANY, b INT PRIMARY KEY) STRICT").node
-    assert isinstance(node, ast.CreateTable)
+    assert isinstance(node, ddl.CreateTable)
     table = build_table(node)
     assert table.columns[0].affinity == "BLOB"
     assert table.columns[1].not_null

@@ -18,18 +18,13 @@ from tandemdb.planner.parser.core import LITERAL_KINDS
 from tandemdb.planner.parser.dml import DmlParser
 from tandemdb.planner.parser.expressions import LOOSEST, SELECT_STARTS
 from tandemdb.planner.parser.limits import COLUMNS_MAX
-from tandemdb.planner.syntax.ast import (
+from tandemdb.planner.syntax.ast import Collate, Expression, Literal, Name, OrderTerm, Unary
+from tandemdb.planner.syntax.ddl import (
     Check,
-    Collate,
     ColumnDefinition,
     CreateTable,
-    Expression,
     ForeignKey,
     Generated,
-    Literal,
-    Name,
-    OrderTerm,
-    Unary,
     UniqueConstraint,
 )
 from tandemdb.planner.syntax.keywords import IDENTIFIERS, JOIN_WORDS, NAMES, TIME_WORDS

@@ -14,36 +14,38 @@ from tandemdb.planner.parser.ddl import TableParser
 from tandemdb.planner.parser.expressions import LOOSEST, SELECT_STARTS
 from tandemdb.planner.parser.limits import EXPRESSION_DEPTH_MAX, check_height
 from tandemdb.planner.syntax.ast import (
-    AddColumn,
     Analyze,
     Attach,
     Begin,
     Commit,
-    CreateIndex,
-    CreateTrigger,
-    CreateView,
-    CreateVirtualTable,
     Delete,
     Detach,
-    Drop,
-    DropColumn,
     Explain,
     Expression,
     Insert,
-    Parsed,
     Pragma,
     Reindex,
     Release,
-    RenameColumn,
-    RenameTable,
     Rollback,
     Savepoint,
-    Statement,
+    Select,
     Update,
     Vacuum,
     Value,
 )
+from tandemdb.planner.syntax.ddl import (
+    AddColumn,
+    CreateIndex,
+    CreateTrigger,
+    CreateView,
+    CreateVirtualTable,
+    Drop,
+    DropColumn,
+    RenameColumn,
+    RenameTable,
+)
 from tandemdb.planner.syntax.keywords import NAMES
+from tandemdb.planner.syntax.parsed import Parsed, Statement
 
 SPACE = " \t\n\v\f\r"
 
@@ -175,7 +177,7 @@ class StatementParser(TableParser):
             self.expect_all("EACH", "ROW")
         when = self.expression(LOOSEST, 11) if self.accept("WHEN") else None
         self.expect("BEGIN")
-        body: list[Statement] = []
+        body: list[Insert | Update | Delete | Select] = []
         while not body or self.kind != "END":
             body.append(self.trigger_statement())
             if self.kind != ";":
@@ -188,7 +190,7 @@ class StatementParser(TableParser):
             name, schema, time, event, columns, table, table_schema, when, tuple(body), temporary, if_not_exists, text
         )
 
-    def trigger_statement(self) -> Statement:
+    def trigger_statement(self) -> Insert | Update | Delete | Select:
         if self.kind == "UPDATE":
             return self.update(None, 4, in_trigger=True)
         if self.kind == "DELETE":

@@ -25,7 +25,7 @@ from tandemdb.planner.schema.references import Resolver, Target
 from tandemdb.planner.schema.schema import CATALOG_ID, CATALOG_NAMES, Schema, Table, load_schema, parse_definition
 from tandemdb.planner.schema.text import quote, quote_if_needed
 from tandemdb.planner.settings import bump_schema_version
-from tandemdb.planner.syntax import ast
+from tandemdb.planner.syntax import ddl
 from tandemdb.planner.syntax.keywords import FALLBACK
 from tandemdb.planner.syntax.name_marks import SourceText, parse_marked
 
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 AFTER_RENAME = "after rename"
 
 NODES: dict[str, type] = {
-    "table": ast.CreateTable,
-    "index": ast.CreateIndex,
-    "view": ast.CreateView,
-    "trigger": ast.CreateTrigger,
+    "table": ddl.CreateTable,
+    "index": ddl.CreateIndex,
+    "view": ddl.CreateView,
+    "trigger": ddl.CreateTrigger,
 }
 
 
@@ -53,14 +53,14 @@ def alter_table(session: Session, txn: Transaction, node: Any, database: str = "
             would no longer hold.
     Cost: RENAME is O(texts in the catalog); ADD COLUMN and DROP COLUMN rewrite every record.
     """
-    if isinstance(node, ast.RenameTable):
+    if isinstance(node, ddl.RenameTable):
         rename_table(session, txn, node, database)
-    elif isinstance(node, ast.RenameColumn):
+    elif isinstance(node, ddl.RenameColumn):
         rename_column(session, txn, node, database)
     else:
         from tandemdb.planner.schema.alter_columns import add_column, drop_column
 
-        if isinstance(node, ast.AddColumn):
+        if isinstance(node, ddl.AddColumn):
             add_column(session, txn, node, database)
         else:
             drop_column(session, txn, node, database)
@@ -70,7 +70,7 @@ def alter_table(session: Session, txn: Transaction, node: Any, database: str = "
 # ---- RENAME TO
 
 
-def rename_table(session: Session, txn: Transaction, node: ast.RenameTable, database: str) -> None:
+def rename_table(session: Session, txn: Transaction, node: ddl.RenameTable, database: str) -> None:
     schema = load_schema(txn.root)
     lowered, new = node.table.lower(), node.new_name
     known = lowered in schema.tables or lowered in schema.views or lowered in CATALOG_NAMES
@@ -136,7 +136,7 @@ def rename_sequence(txn: Transaction, schema: Schema, old: str, new: str) -> Non
 # ---- RENAME COLUMN
 
 
-def rename_column(session: Session, txn: Transaction, node: ast.RenameColumn, database: str) -> None:
+def rename_column(session: Session, txn: Transaction, node: ddl.RenameColumn, database: str) -> None:
     schema = load_schema(txn.root)
     table = require_alterable(schema, node, database, 'cannot rename columns of view "{}"')
     if node.column.lower() not in table.by_name:
@@ -164,7 +164,7 @@ def check_columns(txn: Transaction, table: Table) -> None:
     for _, row in txn.root.tables[CATALOG_ID].items():
         if row[0] == "table" and row[1] == table.name:
             try:
-                build_table(parse_definition(row, ast.CreateTable))
+                build_table(parse_definition(row, ddl.CreateTable))
             except DatabaseError as error:
                 raise fault(f"error in table {table.name} {AFTER_RENAME}: {error}") from error
 
@@ -234,7 +234,7 @@ def edited_text(
     resolver = Resolver(visible, database, target)
     try:
         node: Any = parse_marked(text, [sought])
-        if legacy and isinstance(node, ast.CreateTrigger):
+        if legacy and isinstance(node, ddl.CreateTrigger):
             resolver.resolve_owner(node)  # Nobody looks into its statements.
         else:
             resolve(resolver, node)
@@ -244,13 +244,13 @@ def edited_text(
 
 
 def resolve(resolver: Resolver, node: Any) -> None:
-    if isinstance(node, ast.CreateTable):
+    if isinstance(node, ddl.CreateTable):
         resolver.resolve_table(node)
-    elif isinstance(node, ast.CreateIndex):
+    elif isinstance(node, ddl.CreateIndex):
         resolver.resolve_index(node)
-    elif isinstance(node, ast.CreateView):
+    elif isinstance(node, ddl.CreateView):
         resolver.resolve_view(node)
-    elif isinstance(node, ast.CreateTrigger):
+    elif isinstance(node, ddl.CreateTrigger):
         resolver.resolve_trigger(node)
 
 

@@ -28,7 +28,7 @@ from tandemdb.planner.schema.schema import (
     load_schema,
     parse_definition,
 )
-from tandemdb.planner.syntax import ast
+from tandemdb.planner.syntax import ast, ddl
 from tandemdb.planner.syntax.name_marks import SourceText
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ WHEN_DROPPED = "after drop column"
 # ---- ADD COLUMN
 
 
-def add_column(session: Session, txn: Transaction, node: ast.AddColumn, database: str) -> None:
+def add_column(session: Session, txn: Transaction, node: ddl.AddColumn, database: str) -> None:
     """Append a column, with its default or generated value in every record."""
     schema = load_schema(txn.root)
     lowered = node.table.lower()
@@ -64,7 +64,7 @@ def add_column(session: Session, txn: Transaction, node: ast.AddColumn, database
     check_rows(txn, changed, node.column, ignores_checks=session.settings.ignore_check_constraints)
 
 
-def check_new_column(session: Session, txn: Transaction, table: Table, column: ast.ColumnDefinition) -> None:
+def check_new_column(session: Session, txn: Transaction, table: Table, column: ddl.ColumnDefinition) -> None:
     """What SQLite refuses of a column for rows that are already there."""
     if column.name.lower() in table.by_name:
         raise fault(f"duplicate column name: {column.name}")
@@ -162,7 +162,7 @@ def constant_value(expression: ast.Expression | None) -> Any:
     raise fault("Cannot add a column with non-constant default")
 
 
-def check_rows(txn: Transaction, table: Table, column: ast.ColumnDefinition, *, ignores_checks: bool) -> None:
+def check_rows(txn: Transaction, table: Table, column: ddl.ColumnDefinition, *, ignores_checks: bool) -> None:
     """See that the rows there are keep the constraints that came with the column."""
     stored = txn.root.tables[table.id]
     if not stored.count:
@@ -181,14 +181,14 @@ def check_rows(txn: Transaction, table: Table, column: ast.ColumnDefinition, *, 
 # ---- DROP COLUMN
 
 
-def drop_column(session: Session, txn: Transaction, node: ast.DropColumn, database: str) -> None:
+def drop_column(session: Session, txn: Transaction, node: ddl.DropColumn, database: str) -> None:
     """Take a column out of the text and out of every record."""
     schema = load_schema(txn.root)
     table = require_alterable(schema, node, database, 'cannot drop column from view "{}"')
     column = table.by_name.get(node.column.lower())
     if column is None:
         raise fault(f'no such column: "{node.column}"')
-    definition = parse_definition(catalog_row(schema, table), ast.CreateTable).columns[column.position]
+    definition = parse_definition(catalog_row(schema, table), ddl.CreateTable).columns[column.position]
     if column.primary_key:
         raise fault(f'cannot drop PRIMARY KEY column: "{node.column}"')
     if definition.unique:
@@ -259,7 +259,7 @@ def changed_table(table: Table, sql: str, when: str, session: Session) -> Table:
     """
     try:
         node = parse(sql).node
-        if not isinstance(node, ast.CreateTable):
+        if not isinstance(node, ddl.CreateTable):
             raise fault("not a table")
         changed = build_table(node._replace(name=table.name))
         check_table(changed, session.users)

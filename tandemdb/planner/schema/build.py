@@ -1,6 +1,6 @@
 """From a parsed CREATE TABLE or CREATE INDEX to the schema's Table and Index, and on to storage's definitions.
 
-    ast.CreateTable                        schema.Table                      storage
+    ddl.CreateTable                        schema.Table                      storage
     columns: id INTEGER PRIMARY KEY  --->  rowid_position 0            --->  TableDefinition "rowid", 2 columns
              name TEXT UNIQUE        --->  Index sqlite_autoindex_...  --->  KeyDefinition (1, BINARY) unique
 
@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 from tandemdb.errors import OperationalError
 from tandemdb.planner.schema.schema import Column, ForeignKey, Index, IndexColumn, Table, affinity_of
-from tandemdb.planner.syntax import ast
+from tandemdb.planner.syntax import ast, ddl
 from tandemdb.storage.definition import KeyColumn, KeyDefinition, TableDefinition
 from tandemdb.storage.values import HOLDS_BLOB, HOLDS_FLOAT, HOLDS_INT, HOLDS_TEXT
 
@@ -25,7 +25,7 @@ CheckCollation = Callable[[str], None]
 """Raises `no such collation sequence` for a name that the connection doesn't know."""
 
 
-def build_table(node: ast.CreateTable, check_collation: CheckCollation | None = None) -> Table:
+def build_table(node: ddl.CreateTable, check_collation: CheckCollation | None = None) -> Table:
     """The table that a CREATE TABLE describes; ids are 0 and the indexes' -1 until storage has given them.
 
     Raises:
@@ -50,17 +50,17 @@ def accept_collation(name: str) -> None:
 class TableBuilder:
     """Collects the parts of one table in the order of its clauses."""
 
-    def __init__(self, table: Table, node: ast.CreateTable, check_collation: CheckCollation) -> None:
+    def __init__(self, table: Table, node: ddl.CreateTable, check_collation: CheckCollation) -> None:
         self.table = table
         self.node = node
         self.check_collation = check_collation
         self.has_primary_key = False
         self.primary_index: Index | None = None
         self.primary_descending = False
-        self.checks: list[ast.Check] = []
+        self.checks: list[ddl.Check] = []
         self.foreign_keys: list[ForeignKey] = []
 
-    def add_column(self, definition: ast.ColumnDefinition) -> None:
+    def add_column(self, definition: ddl.ColumnDefinition) -> None:
         table = self.table
         lowered = definition.name.lower()
         if len(table.columns) >= COLUMNS_MAX:
@@ -153,12 +153,12 @@ class TableBuilder:
             raise fault(f"no such column: {name}")
         return IndexColumn(column.position, None, collation or column.collation, term.descending)
 
-    def add_reference(self, reference: ast.ForeignKey, column: Column) -> None:
+    def add_reference(self, reference: ddl.ForeignKey, column: Column) -> None:
         if len(reference.parent_columns) > 1:
             raise fault(f"foreign key on {column.name} should reference only one column of table {reference.parent}")
         self.foreign_keys.append(make_foreign_key(self.table, reference, (column.position,)))
 
-    def add_foreign_key(self, reference: ast.ForeignKey) -> None:
+    def add_foreign_key(self, reference: ddl.ForeignKey) -> None:
         if reference.parent_columns and len(reference.parent_columns) != len(reference.columns):
             raise fault("number of columns in foreign key does not match the number of columns in the referenced table")
         positions = []
@@ -215,7 +215,7 @@ class TableBuilder:
             table.columns[position].not_null = True
 
 
-def make_column(definition: ast.ColumnDefinition, position: int) -> Column:
+def make_column(definition: ddl.ColumnDefinition, position: int) -> Column:
     upper = definition.type_name.upper()
     standard = upper in STANDARD_TYPES
     generated = definition.generated
@@ -234,14 +234,14 @@ def make_column(definition: ast.ColumnDefinition, position: int) -> Column:
     )
 
 
-def check_generated(definition: ast.ColumnDefinition) -> None:
+def check_generated(definition: ddl.ColumnDefinition) -> None:
     if definition.default is not None or definition.default_text is not None:
         raise fault("cannot use DEFAULT on a generated column")
     if definition.primary_key is not None:
         raise fault("generated columns cannot be part of the PRIMARY KEY")
 
 
-def check_default(definition: ast.ColumnDefinition) -> None:
+def check_default(definition: ddl.ColumnDefinition) -> None:
     from tandemdb.planner.schema.check import is_constant_or_function
 
     if definition.default is not None and not is_constant_or_function(definition.default):
@@ -267,14 +267,14 @@ def finish_strict(table: Table) -> None:
             column.not_null = True
 
 
-def make_foreign_key(table: Table, node: ast.ForeignKey, positions: tuple[int, ...]) -> ForeignKey:
+def make_foreign_key(table: Table, node: ddl.ForeignKey, positions: tuple[int, ...]) -> ForeignKey:
     return ForeignKey(
         table.name, positions, node.parent, tuple(node.parent_columns), node.on_delete, node.on_update,
         node.deferred, node.match, node.name,
     )  # fmt: skip
 
 
-def build_index(node: ast.CreateIndex, table: Table, check_collation: CheckCollation = accept_collation) -> Index:
+def build_index(node: ddl.CreateIndex, table: Table, check_collation: CheckCollation = accept_collation) -> Index:
     """The index that a CREATE INDEX describes; expressions are taken over unresolved.
 
     Raises:

@@ -46,7 +46,7 @@ from tandemdb.planner.schema.schema import (
 )
 from tandemdb.planner.schema.text import create_table_text, name_as_written, numbered_names
 from tandemdb.planner.settings import bump_schema_version
-from tandemdb.planner.syntax import ast
+from tandemdb.planner.syntax import ast, ddl
 from tandemdb.planner.syntax.tree import walk
 from tandemdb.storage.definition import KeyDefinition
 
@@ -63,7 +63,7 @@ MODULES = frozenset({
 
 def create_table(
     txn: Transaction,
-    node: ast.CreateTable,
+    node: ddl.CreateTable,
     *,
     columns_of_select: Sequence[tuple[str, str | None]] | None = None,
     rows: Iterable[tuple[Any, ...]] = (),
@@ -92,7 +92,7 @@ def create_table(
     keep_recipe(schema, node.text, recipe, users)
 
 
-def table_recipe(schema: Schema, node: ast.CreateTable, users: UserFunctions | None) -> Recipe:
+def table_recipe(schema: Schema, node: ddl.CreateTable, users: UserFunctions | None) -> Recipe:
     """Check the definition; tell what to make, sqlite_sequence with the first AUTOINCREMENT included."""
     table = build_table(node, collation_check(users))
     check_table(table, users)
@@ -106,12 +106,12 @@ def table_recipe(schema: Schema, node: ast.CreateTable, users: UserFunctions | N
 def bookkeeping_steps(name: str, columns: Sequence[str]) -> list[Step]:
     """A table that SQLite makes by itself, written as SQLite writes it."""
     text = f"CREATE TABLE {name}({','.join(columns)})"
-    node = ast.CreateTable(name, None, tuple(ast.ColumnDefinition(column, "") for column in columns), text=text)
+    node = ddl.CreateTable(name, None, tuple(ddl.ColumnDefinition(column, "") for column in columns), text=text)
     remember_definition(text, node)
     return steps_of_table(build_table(node), text)
 
 
-def name_is_free(schema: Schema, node: ast.CreateTable | ast.CreateView) -> bool:
+def name_is_free(schema: Schema, node: ddl.CreateTable | ddl.CreateView) -> bool:
     """False if IF NOT EXISTS makes the statement do nothing.
 
     Raises:
@@ -134,12 +134,12 @@ def check_object_name(name: str) -> None:
         raise fault(f"object name reserved for internal use: {name}")
 
 
-def definition_of_select(node: ast.CreateTable, columns: Sequence[tuple[str, str | None]]) -> ast.CreateTable:
+def definition_of_select(node: ddl.CreateTable, columns: Sequence[tuple[str, str | None]]) -> ddl.CreateTable:
     """The CREATE TABLE that SQLite stores for a CREATE TABLE AS: bare column names and a type for each affinity."""
     types = {"TEXT": "TEXT", "NUMERIC": "NUM", "INTEGER": "INT", "REAL": "REAL"}
     names = numbered_names([name for name, _ in columns])
     definitions = tuple(
-        ast.ColumnDefinition(name, types.get(affinity or "", ""))
+        ddl.ColumnDefinition(name, types.get(affinity or "", ""))
         for name, (_, affinity) in zip(names, columns, strict=True)
     )
     text = create_table_text(node.name, definitions)
@@ -147,7 +147,7 @@ def definition_of_select(node: ast.CreateTable, columns: Sequence[tuple[str, str
 
 
 def create_index(
-    txn: Transaction, node: ast.CreateIndex, *, database: str = "main", users: UserFunctions | None = None
+    txn: Transaction, node: ddl.CreateIndex, *, database: str = "main", users: UserFunctions | None = None
 ) -> None:
     """Create an index and build it.
 
@@ -168,7 +168,7 @@ def create_index(
     keep_recipe(schema, node.text, recipe, users)
 
 
-def index_recipe(schema: Schema, node: ast.CreateIndex, database: str, users: UserFunctions | None) -> Recipe | None:
+def index_recipe(schema: Schema, node: ddl.CreateIndex, database: str, users: UserFunctions | None) -> Recipe | None:
     """Check the definition; None if IF NOT EXISTS leaves nothing to do."""
     table = indexed_table(schema, node, database)
     check_object_name(node.name)
@@ -191,7 +191,7 @@ def index_recipe(schema: Schema, node: ast.CreateIndex, database: str, users: Us
     return Recipe([Step(node.name, table.name, definition, node.text)], table, index)
 
 
-def indexed_table(schema: Schema, node: ast.CreateIndex, database: str) -> Table:
+def indexed_table(schema: Schema, node: ddl.CreateIndex, database: str) -> Table:
     lowered = node.table.lower()
     if lowered in CATALOG_NAMES:
         raise fault(f"table {'sqlite_temp_master' if database == 'temp' else 'sqlite_master'} may not be indexed")
@@ -235,7 +235,7 @@ def unique_text(table: Table, index: Index) -> str:
     return f"UNIQUE constraint failed: {names}"
 
 
-def create_view(txn: Transaction, node: ast.CreateView, *, database: str = "main") -> None:
+def create_view(txn: Transaction, node: ddl.CreateView, *, database: str = "main") -> None:
     """Create a view; what it selects from need not exist yet.
 
     Raises:
@@ -262,7 +262,7 @@ def check_databases(kind: str, name: str, tree: Any, database: str) -> None:
 
 
 def create_trigger(
-    txn: Transaction, node: ast.CreateTrigger, *, database: str = "main", owner: Table | View | None = None
+    txn: Transaction, node: ddl.CreateTrigger, *, database: str = "main", owner: Table | View | None = None
 ) -> None:
     """Create a trigger; the statements in it are checked when it first fires.
 
@@ -300,7 +300,7 @@ def create_trigger(
     bump_schema_version(txn)
 
 
-def check_body(node: ast.CreateTrigger) -> None:
+def check_body(node: ddl.CreateTrigger) -> None:
     """Refuse the clauses that statements inside a trigger may not have."""
     for statement in node.body:
         if not isinstance(statement, (ast.Insert, ast.Update, ast.Delete)):
@@ -316,7 +316,7 @@ def check_body(node: ast.CreateTrigger) -> None:
             raise fault(f"the {clause} clause is not allowed on UPDATE or DELETE statements within triggers")
 
 
-def create_virtual_table(txn: Transaction, node: ast.CreateVirtualTable) -> None:
+def create_virtual_table(txn: Transaction, node: ddl.CreateVirtualTable) -> None:
     """Refuse: there are no virtual tables.
 
     Raises:

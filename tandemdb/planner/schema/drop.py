@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 from tandemdb.errors import OperationalError
 from tandemdb.planner.schema.schema import CATALOG_ID, CATALOG_NAMES, Schema, Table, load_schema
 from tandemdb.planner.settings import bump_schema_version
-from tandemdb.planner.syntax import ast
+from tandemdb.planner.syntax import ddl
 
 if TYPE_CHECKING:
     from tandemdb.storage import Transaction
 
 
 def drop(
-    txn: Transaction, node: ast.Drop, *, database: str = "main", before_drop: Callable[[Table], None] | None = None
+    txn: Transaction, node: ddl.Drop, *, database: str = "main", before_drop: Callable[[Table], None] | None = None
 ) -> None:
     """Drop one object.
 
@@ -41,7 +41,7 @@ def drop(
 
 
 def drop_table_or_view(
-    txn: Transaction, node: ast.Drop, schema: Schema, database: str, before_drop: Callable[[Table], None] | None
+    txn: Transaction, node: ddl.Drop, schema: Schema, database: str, before_drop: Callable[[Table], None] | None
 ) -> bool:
     lowered = node.name.lower()
     if lowered in CATALOG_NAMES:
@@ -72,7 +72,7 @@ def remove_table(txn: Transaction, table: Table, schema: Schema) -> None:
     txn.drop_table(table.id)
 
 
-def drop_index(txn: Transaction, node: ast.Drop, schema: Schema) -> bool:
+def drop_index(txn: Transaction, node: ddl.Drop, schema: Schema) -> bool:
     index = schema.indexes.get(node.name.lower())
     if index is None:
         return missing(node)
@@ -84,7 +84,7 @@ def drop_index(txn: Transaction, node: ast.Drop, schema: Schema) -> bool:
     return True
 
 
-def drop_trigger(txn: Transaction, node: ast.Drop, schema: Schema) -> bool:
+def drop_trigger(txn: Transaction, node: ddl.Drop, schema: Schema) -> bool:
     lowered = node.name.lower()
     if lowered not in schema.triggers:
         return missing(node)
@@ -100,7 +100,7 @@ def drop_triggers_of(txn: Transaction, table_name: str) -> None:
         delete_catalog_rows(txn, lambda row: row[0] == "trigger" and row[2].lower() == lowered)
 
 
-def missing(node: ast.Drop) -> bool:
+def missing(node: ddl.Drop) -> bool:
     """False under IF EXISTS.
 
     Raises:

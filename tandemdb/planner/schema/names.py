@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tandemdb.errors import OperationalError
 from tandemdb.planner.schema.schema import CATALOG_NAMES, Schema
-from tandemdb.planner.syntax import ast
+from tandemdb.planner.syntax import ddl
 
 if TYPE_CHECKING:
     from tandemdb.planner.namespace import Namespace
 
 MAIN, TEMP = 0, 1
 
-Alter: TypeAlias = ast.RenameTable | ast.RenameColumn | ast.AddColumn | ast.DropColumn
+Alter: TypeAlias = ddl.RenameTable | ddl.RenameColumn | ddl.AddColumn | ddl.DropColumn
 
 
 def find_home(node: Any, namespace: Namespace) -> int | None:
@@ -30,9 +30,9 @@ def find_home(node: Any, namespace: Namespace) -> int | None:
     Raises:
         OperationalError: an unknown database; an object that is not there; a temporary object of another database.
     """
-    if isinstance(node, ast.Drop):
+    if isinstance(node, ddl.Drop):
         return home_of_drop(node, namespace)
-    if isinstance(node, (ast.RenameTable, ast.RenameColumn, ast.AddColumn, ast.DropColumn)):
+    if isinstance(node, (ddl.RenameTable, ddl.RenameColumn, ddl.AddColumn, ddl.DropColumn)):
         return home_of_alter(node, namespace)
     if getattr(node, "temporary", False):
         check_temporary(node)
@@ -41,32 +41,32 @@ def find_home(node: Any, namespace: Namespace) -> int | None:
         home = find_database(namespace, node.schema)
         if home is None:
             raise fault(f"unknown database {node.schema}")
-        if isinstance(node, ast.CreateIndex) and node.schema.lower() == "temp":
+        if isinstance(node, ddl.CreateIndex) and node.schema.lower() == "temp":
             check_temporary_index(node, namespace)
         return home
-    if isinstance(node, ast.CreateIndex):
+    if isinstance(node, ddl.CreateIndex):
         return TEMP if first_with_table(namespace, node.table) == "temp" else MAIN
-    if isinstance(node, ast.CreateTrigger):
+    if isinstance(node, ddl.CreateTrigger):
         owner = node.table_schema or first_with_table(namespace, node.table) or ""
         return TEMP if owner.lower() == "temp" else MAIN
     return MAIN
 
 
 def check_temporary(node: Any) -> None:
-    if isinstance(node, ast.CreateTrigger):
+    if isinstance(node, ddl.CreateTrigger):
         if node.schema is not None:
             raise fault("temporary trigger may not have qualified name")
     elif node.schema is not None and node.schema.lower() != "temp":
         raise fault("temporary table name must be unqualified")
 
 
-def check_temporary_index(node: ast.CreateIndex, namespace: Namespace) -> None:
+def check_temporary_index(node: ddl.CreateIndex, namespace: Namespace) -> None:
     found = first_with_table(namespace, node.table)
     if found is not None and found != "temp":
         raise fault(f'cannot create a TEMP index on non-TEMP table "{node.table}"')
 
 
-def home_of_drop(node: ast.Drop, namespace: Namespace) -> int | None:
+def home_of_drop(node: ddl.Drop, namespace: Namespace) -> int | None:
     lowered = node.name.lower()
     if node.kind in ("TABLE", "VIEW") and lowered in CATALOG_NAMES:
         of_temp = lowered.startswith("sqlite_temp") or (node.schema or "").lower() == "temp"

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from tandemdb.errors import OperationalError
 from tandemdb.planner.schema.schema import CATALOG_NAMES, ROWID_NAMES, Schema, Table, View, catalog_table
-from tandemdb.planner.syntax import ast
+from tandemdb.planner.syntax import ast, ddl
 from tandemdb.planner.syntax.name_marks import Marked
 
 
@@ -77,7 +77,7 @@ class Resolver:
 
     # ---- definitions
 
-    def resolve_table(self, node: ast.CreateTable) -> None:
+    def resolve_table(self, node: ddl.CreateTable) -> None:
         """The table's own name and columns, and the tables and columns its foreign keys name."""
         self.note_table(node.name, node.name, self.database)
         stored = self.visible[self.database].tables.get(node.name.lower())
@@ -99,14 +99,14 @@ class Resolver:
         for reference in node.foreign_keys:
             self.foreign_key(node.name, reference)
 
-    def foreign_key(self, child: str, node: ast.ForeignKey) -> None:
+    def foreign_key(self, child: str, node: ddl.ForeignKey) -> None:
         self.note_table(node.parent, node.parent, self.database)
         for name in node.columns:
             self.note_column(child, name, self.database)
         for name in node.parent_columns:
             self.note_column(node.parent, name, self.database)
 
-    def resolve_index(self, node: ast.CreateIndex) -> None:
+    def resolve_index(self, node: ddl.CreateIndex) -> None:
         self.note_table(node.table, node.table, self.database)
         _, table = self.find(node.table, self.database)
         if isinstance(table, View):
@@ -116,17 +116,17 @@ class Resolver:
             self.expression(term.expression, reach)
         self.expression(node.where, reach)
 
-    def resolve_view(self, node: ast.CreateView) -> None:
+    def resolve_view(self, node: ddl.CreateView) -> None:
         self.views.append(node.name.lower())
         self.select(node.select, None)
 
-    def resolve_owner(self, node: ast.CreateTrigger) -> tuple[str, Any]:
+    def resolve_owner(self, node: ddl.CreateTrigger) -> tuple[str, Any]:
         """The table or view that a trigger is on, with its database."""
         database, found = self.find(node.table, node.table_schema)
         self.note_table(node.table, node.table, database)
         return database, found
 
-    def resolve_trigger(self, node: ast.CreateTrigger) -> None:
+    def resolve_trigger(self, node: ddl.CreateTrigger) -> None:
         database, found = self.resolve_owner(node)
         columns = self.columns_of(found, database)
         for name in node.columns:

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from tandemdb.errors import DatabaseError
-from tandemdb.planner.syntax import ast
+from tandemdb.planner.syntax import ast, ddl
 from tandemdb.planner.syntax.tree import without_slots
 
 CATALOG_ID: Final = 0
@@ -64,7 +64,7 @@ class Column:
     not_null_conflict: str | None = None
     default: ast.Expression | None = None
     default_text: str | None = None
-    generated: ast.Generated | None = None
+    generated: ddl.Generated | None = None
     hidden: int = 0
     primary_key: int = 0
 
@@ -123,7 +123,7 @@ class Trigger:
 
     name: str
     table_name: str
-    node: ast.CreateTrigger
+    node: ddl.CreateTrigger
     sql: str
 
     @property
@@ -156,7 +156,7 @@ class Table:
     primary_key_columns: tuple[IndexColumn, ...] = ()
     primary_conflict: str | None = None
     indexes: list[Index] = field(default_factory=list)
-    checks: tuple[ast.Check, ...] = ()
+    checks: tuple[ddl.Check, ...] = ()
     foreign_keys: tuple[ForeignKey, ...] = ()
     triggers: list[Trigger] = field(default_factory=list)
 
@@ -286,7 +286,7 @@ def assemble_table(rows: tuple[CatalogRow, ...]) -> Table:
     from tandemdb.planner.schema.build import build_index, build_table, order_indexes
 
     own = rows[0]
-    node = parse_definition(own, ast.CreateTable)
+    node = parse_definition(own, ddl.CreateTable)
     table = build_table(node._replace(name=own[1]))
     table.id = own[3]
     table.sql = own[4]
@@ -295,7 +295,7 @@ def assemble_table(rows: tuple[CatalogRow, ...]) -> Table:
         index.id = ids.get(index.name.lower(), -1)
     for row in rows[1:]:
         if row[0] == "index" and row[4] is not None:
-            index = build_index(parse_definition(row, ast.CreateIndex), table)
+            index = build_index(parse_definition(row, ddl.CreateIndex), table)
             index.id, index.sql = row[3], row[4]
             table.indexes.insert(0, index)
     table.indexes = order_indexes(table.indexes)
@@ -304,13 +304,13 @@ def assemble_table(rows: tuple[CatalogRow, ...]) -> Table:
 
 
 def assemble_view(row: CatalogRow, owned: Sequence[CatalogRow]) -> View:
-    node = parse_definition(row, ast.CreateView)
+    node = parse_definition(row, ddl.CreateView)
     return View(row[1], tuple(node.columns), node.select, row[4], triggers_of_rows(owned))
 
 
 def triggers_of_rows(rows: Sequence[CatalogRow]) -> list[Trigger]:
     triggers = [
-        Trigger(row[1], row[2], parse_definition(row, ast.CreateTrigger), row[4]) for row in rows if row[0] == "trigger"
+        Trigger(row[1], row[2], parse_definition(row, ddl.CreateTrigger), row[4]) for row in rows if row[0] == "trigger"
     ]
     triggers.reverse()
     return triggers

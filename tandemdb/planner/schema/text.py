@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from tandemdb.planner.syntax.ast import ColumnDefinition
+from tandemdb.planner.syntax.ddl import ColumnDefinition
 from tandemdb.planner.syntax.keywords import KEYWORDS
 
 SHORT_TEXT_MAX = 50
