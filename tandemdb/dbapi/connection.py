@@ -260,7 +260,8 @@ class Connection(TransactionControl, Callbacks, Copying, Beyond):
             return
         if sys.version_info >= (3, 13):
             warnings.warn(f"unclosed database in {self!r}", ResourceWarning, stacklevel=2, source=self)
-        self._close()
+        if not sys.is_finalizing():  # else what closing needs may be gone before
+            self._close()
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise TypeError(f"cannot pickle '{type(self).__module__}.{type(self).__qualname__}' object")
