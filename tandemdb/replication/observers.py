@@ -76,15 +76,19 @@ class LooseObserver:
             self._refuse(transaction)
         changes: list[Change] = transaction.changes  # type: ignore[assignment]
         transaction.committed = True
-        publisher = self.publisher
+        publisher, gathered = self.publisher, self._gathered
         if root.lsn >= self._in_place_until:
-            stamp = self._stamp_below_changes(root)
-            publisher.take_over(root, changes, None, stamp=stamp)
+            publisher.take_over(root, changes, None, stamp=self._stamp_below_changes(root))
             publisher.newest = root
             publisher.wake()
             return self._wait_for_readers(root) if levels_seen else None
         publisher.newest = root
-        self._gather(changes, self._writer.own - 1)
+        # `_gather`, written out.
+        if not gathered:
+            publisher.gathered_stamp = self._writer.own - 1
+        gathered.append(changes[0] if len(changes) == 1 else changes)
+        if not 1 < len(gathered) < TOGETHER_MAX or len(changes) > CHANGES_MANY:
+            self._move_on()
         return self._wait_for_readers(root) if levels_seen else None
 
     def interrupted(self, transaction: Transaction, root: Root) -> None:
@@ -115,16 +119,20 @@ class LooseObserver:
 
     def _gather(self, changes: list[Change], stamp: int) -> None:
         """Leave a commit to the background thread, or many at once to the log."""
-        publisher, gathered = self.publisher, self._gathered
+        gathered = self._gathered
         if not gathered:
-            publisher.gathered_stamp = stamp
+            self.publisher.gathered_stamp = stamp
         # The change by itself where there is one: lists by the hundred take longer to make than those that go at once.
         gathered.append(changes[0] if len(changes) == 1 else changes)
-        count = len(gathered)
-        if count == 1:
-            publisher.wake()
-        if count >= TOGETHER_MAX or len(changes) > CHANGES_MANY:
-            publisher.relieve()
+        if not 1 < len(gathered) < TOGETHER_MAX or len(changes) > CHANGES_MANY:
+            self._move_on()
+
+    def _move_on(self) -> None:
+        """Wake the background thread for the first commit gathered, or hand many to the log."""
+        if len(self._gathered) == 1:
+            self.publisher.wake()
+        else:
+            self.publisher.relieve()
 
     def _refuse(self, transaction: Transaction) -> None:
         """Refuse a commit of a primary whose epoch is over, or one that no message can carry."""
