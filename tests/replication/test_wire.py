@@ -63,16 +63,8 @@ def test_changes_come_back_as_they_were(changes: list[tuple[object, ...]], piece
 
 
 def with_tuples(log: TxnLog) -> TxnLog:
-    """A log whose commits only put records in leaves these as the lists that they came as: applying it accepts both."""
-    runs = [
-        run._replace(
-            counts=tuple(run.counts),
-            changes=tuple([
-                (*change[:4], tuple(change[4]) if change[0] in (1, 2) else change[4]) for change in run.changes
-            ]),
-        )
-        for run in log.runs
-    ]  # fmt: skip
+    """A log with tuples where it came with lists."""
+    runs = [run._replace(counts=tuple(run.counts), changes=tuple(run.changes)) for run in log.runs]
     return TxnLog(tuple(runs), log.stable_lsn)
 
 
