@@ -33,6 +33,8 @@ def apply_all(transaction: Transaction, changes: Iterable[Change]) -> None:
     """
     log = transaction.changes
     table: Table | None = None
+    # Blocks of the table that are copies already, by number.
+    own: dict[int, Block] = {}
     for change in changes:
         op, table_id, number, key, record = change
         if op != UPDATE or table_id == catalog.LAYOUT_ID or type(key) is not int or transaction.expecting is not None:
@@ -42,26 +44,39 @@ def apply_all(transaction: Transaction, changes: Iterable[Change]) -> None:
         if table is None or table.id != table_id:
             table = table_to_change(transaction, table_id, number)
             pages, seek, stamp, known = table.location.pages, table.seek, table.stamp, table.signatures
+            own.clear()
         record = tuple(record)
-        place = seek(key)
-        # `apply_update`, written out for the block where it is to be, a copy already: a third of what it takes.
-        if (
-            place is not None
-            and (block := pages[place[1]].blocks[place[2]]).number == number
-            and block.stamp >= stamp
-            and not table.keys
-        ):
-            old, _, _, index = place
-            block.records[index] = record
-            if tuple(map(type, record)) not in known:
-                table.widen(record)
-                known = table.signatures
-            if block.digest is not None:
-                block.digest = follow(block.digest, key, old, record)
-        else:
-            apply_update(table, number, key, record)
+        # `apply_update`, written out for the block where it is to be, a copy already: a fifth of what it takes.
+        block = own.get(number)
+        index = -1 if block is None else position_in(block.keys, key)
+        if block is None or index < 0:
+            place = seek(key)
+            block = None if place is None else pages[place[1]].blocks[place[2]]
+            if place is None or block is None or block.number != number or block.stamp < stamp or table.keys:
+                apply_update(table, number, key, record)
+                if log is not None:
+                    log.append((op, table_id, number, key, record))
+                continue
+            own[number] = block
+            index = place[3]
+        records = block.records
+        old, records[index] = records[index], record
+        if tuple(map(type, record)) not in known:
+            table.widen(record)
+            known = table.signatures
+        if block.digest is not None:
+            block.digest = follow(block.digest, key, old, record)
         if log is not None:
             log.append((op, table_id, number, key, record))
+
+
+def position_in(keys: list[int], key: int) -> int:
+    """Find a rowid among those of a block; -1 if it is not there."""
+    index = key - keys[0]
+    if -1 < index < len(keys) and keys[index] == key:
+        return index
+    index = bisect_left(keys, key)
+    return index if index < len(keys) and keys[index] == key else -1
 
 
 def apply(transaction: Transaction, change: Change) -> None:
