@@ -188,7 +188,7 @@ def guard_of(generator: Generator, binder: Binder, sizes: Sequence[tuple[int, in
     for (database, table_id), table in binder.tables_read.items():
         name = generator.tables.get((database, table_id)) or f"roots[{database}].tables[{table_id}]"
         classes = generator.helper(table.classes, f"classes_{table_id}")
-        tests.append(f"({name}.classes is not {classes} and {name}.classes != {classes})")
+        tests.append(f"{name}.classes is not {classes} and {name}.classes != {classes}")
     for database, table_id, low, high in sizes:
         name = generator.tables.get((database, table_id)) or f"roots[{database}].tables[{table_id}]"
         tests.append(f"not {low} <= {name}.count <= {high}")

@@ -57,11 +57,12 @@ class JoinPlan(NamedTuple):
 def order_joins(core: Core, roots: Sequence[Any], outside: set[Source]) -> JoinPlan:
     """The cheapest order found for the core's sources; conditions that need no source go to the first step."""
     sources = core.sources
+    conditions = Conditions(core, outside)
     if len(sources) == 1:
-        return follow(core, sources, roots, outside)
+        return follow(core, sources[0], conditions, roots, outside)
     best: JoinPlan | None = None
     for start in first_sources(core, roots):
-        plan = follow(core, [start], roots, outside)
+        plan = follow(core, start, conditions.anew(), roots, outside)
         # The order of FROM is kept unless another is clearly cheaper: results without ORDER BY come in its order.
         weight = 1.0 if start is sources[0] else 1.25
         if best is None or plan.cost * weight < best.cost:
@@ -103,6 +104,12 @@ class Conditions:
             for source in read & everything if read else core.sources:
                 self.of[source].append((conjunct, read))
 
+    def anew(self) -> Conditions:
+        """The same, none of them checked."""
+        copied = Conditions.__new__(Conditions)
+        copied.of, copied.checked, copied.linked = self.of, set(), set()
+        return copied
+
     def ready(self, source: Source, there: set[Source]) -> list[Expr]:
         """Those that can be checked once the source is there."""
         checked = self.checked
@@ -119,29 +126,28 @@ class Conditions:
         self.linked.update(*[read for _, read in self.of[step.source]])
 
 
-def follow(core: Core, start: Sequence[Source], roots: Sequence[Any], outside: set[Source]) -> JoinPlan:
-    """The greedy plan that begins with `start[0]`."""
-    conditions = Conditions(core, outside)
+def follow(
+    core: Core, start: Source, conditions: Conditions, roots: Sequence[Any], outside: set[Source]
+) -> JoinPlan:
+    """The greedy plan that begins with `start`."""
     alone: dict[Source, Path] = {}
     known: set[Source] = set()
     steps: list[Step] = []
     rows, cost = 1.0, 0.0
     remaining = list(core.sources)
-    chosen: Source | None = start[0]
-    while remaining:
-        if chosen is None:
-            chosen = next_source(remaining, conditions, known, rows, roots, outside, alone)
-        step, kept, price = make_step(chosen, conditions, known, rows, roots, outside, alone)
+    step, kept, price = make_step(start, conditions, known, rows, roots, outside, alone)
+    while True:
         steps.append(step)
         rows, cost = max(kept, 0.01), cost + price
-        known.add(chosen)
-        remaining.remove(chosen)
+        known.add(step.source)
+        remaining.remove(step.source)
+        if not remaining:
+            return JoinPlan(steps, cost, rows)
         conditions.check(step)
-        chosen = None
-    return JoinPlan(steps, cost, rows)
+        step, kept, price = next_step(remaining, conditions, known, rows, roots, outside, alone)
 
 
-def next_source(
+def next_step(
     remaining: Sequence[Source],
     conditions: Conditions,
     known: set[Source],
@@ -149,23 +155,26 @@ def next_source(
     roots: Sequence[Any],
     outside: set[Source],
     alone: dict[Source, Path],
-) -> Source:
+) -> tuple[Step, float, float]:
+    """The step, as `make_step` gives it, that promises most behind the sources that are known."""
     numbers = {source.number for source in known}
-    best, best_score = None, 0.0
+    best: Source | None = None
+    best_score, best_made = 0.0, None
     for source in remaining:
         if not source.requires <= numbers:
             continue
         path = alone.get(source)
         if path is not None and source not in conditions.linked:
-            linked, kept, price = False, rows * path.rows, rows * path.cost
+            linked, kept, price, made = False, rows * path.rows, rows * path.cost, None
         else:
             linked = conditions.link(source, known) or bool(source.on)
-            _, kept, price = make_step(source, conditions, known, rows, roots, outside, alone)
+            made = make_step(source, conditions, known, rows, roots, outside, alone)
+            _, kept, price = made
         score = price + kept * 0.05 + (0.0 if linked else kept * UNLINKED_COST)
         if best is None or score < best_score:
-            best, best_score = source, score
+            best, best_score, best_made = source, score, made
     assert best is not None
-    return best
+    return best_made or make_step(best, conditions, known, rows, roots, outside, alone)
 
 
 def make_step(

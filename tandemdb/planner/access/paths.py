@@ -122,9 +122,15 @@ def quick_terms(terms: Sequence[Term]) -> list[Term]:
 
 def runs_often(expression: Expr) -> bool:
     """Whether an expression holds a correlated subquery: it costs more than any join does, and comes after them."""
+    if type(expression) in PLAIN:
+        return False
     return any(
         isinstance(node, (QueryValue, QueryExists, QueryIn)) and node.query.outer for node in walk(expression)
     )
+
+
+PLAIN = frozenset({Column, Rowid, ast.Literal, ast.Parameter})
+"""Expressions that have no subquery in them."""
 
 
 def matches_of(source: Source, equal: Sequence[Term], count: float, roots: Sequence[Any]) -> float:

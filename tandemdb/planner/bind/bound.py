@@ -393,6 +393,8 @@ def sources_of(expression: Expr) -> set[Source]:
     if kind is Column or kind is Rowid:
         return {expression.source}
     found: set[Source] = set()
+    if kind is ast.Literal or kind is ast.Parameter:
+        return found
     for node in walk(expression):
         kind = type(node)
         if kind is Column or kind is Rowid:
