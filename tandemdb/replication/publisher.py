@@ -457,7 +457,13 @@ class Publisher:
         with self.lock:
             if self.gathered:
                 self.drain()
-            self.core.installed(root, changes, digest, size_bytes, self.clock(), stamp)
+            try:
+                self.core.installed(root, changes, digest, size_bytes, self.clock(), stamp)
+            except BaseException:
+                # Interrupted when some of it was done.
+                self.core.begin_anew(LSN(root.lsn), root.stamp if stamp is None else stamp, 1)
+                self.core.root = root
+                raise
 
     # Helpers, in call order.
 

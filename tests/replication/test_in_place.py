@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 
 import tandemdb
+from tandemdb import replication
+from tandemdb.replication.core.log import ChangeLog
 from tandemdb.replication.core.messages import BlockImage, Frame
 from tandemdb.replication.node import Node
 from tandemdb.replication.system import system_of
@@ -269,3 +271,31 @@ def test_a_mirror_that_was_away_is_sent_what_changed_meanwhile() -> None:
     assert replica.status.plans[-1] == "blocks"
     assert replica.status.blocks_planned == 3
     assert_equal(connection._database, mirror._database)
+
+
+@pytest.mark.parametrize("mode", ["async", "sync"])
+def test_a_log_that_was_interrupted_begins_anew(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    connection, mirror = open_private(), tandemdb.connect(":memory:")
+    connection.replicate_to(mirror, mode=mode)
+    publisher = system_of(connection._database).publisher
+    assert publisher is not None
+
+    def append(log: ChangeLog, *arguments: Any) -> None:
+        monkeypatch.undo()
+        log._starts.append(0)
+        raise KeyboardInterrupt
+
+    for number in range(3):
+        monkeypatch.setattr(ChangeLog, "append", append)
+        with pytest.raises(KeyboardInterrupt):
+            connection.executemany("INSERT INTO t (grp) VALUES (?)", [(number,)] * 5)
+        deadline = time.monotonic() + 10
+        while mode == "sync" and publisher.core.missing():
+            publisher.pump_tight()
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        for _ in range(number):
+            connection.execute("UPDATE t SET grp = grp + 1 WHERE id = ?", (number,))
+        replication.wait_for(mirror._database, connection._database.root.lsn)
+        assert not describe_difference(connection._database.root, mirror._database.root)
+    assert mirror.execute("SELECT count(*) FROM t").fetchone() == (ROWS + 15,)

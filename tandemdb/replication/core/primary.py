@@ -316,6 +316,8 @@ class Primary:
         Args:
             numbers: how many transaction numbers they may have got.
         """
+        while self.pending and self.pending[0].lsn <= lsn:
+            self.pending.popleft()
         self.transaction += numbers
         self._begin_log(lsn, stamp)
         self._ask_all()
