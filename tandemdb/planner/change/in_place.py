@@ -38,7 +38,7 @@ def update_one(emitter: ChangeEmitter, rows: Rows, change: UpdateRow, assigned: 
     row.skip = begin_one(emitter)
     depth = frame.depth
     change.place = rows.seek()
-    rows.pipeline.open(frame)
+    rows.open()
     change.alone = True
     if rows.spot and written_out(emitter):
         change.spot, change.writer = rows.spot, open_in_place(emitter, row.writable)
@@ -59,7 +59,7 @@ def delete_one(emitter: ChangeEmitter, rows: Rows) -> None:
     begin_one(emitter)
     depth = frame.depth
     place = rows.seek()
-    rows.pipeline.open(frame)
+    rows.open()
     key = emitter.queries.expressions.value(rows.key).text
     arguments = f"{key}, {place}" if place else key
     writable = f"context.writable({emitter.database}, {emitter.table.id})"

@@ -20,6 +20,7 @@ from tandemdb.errors import OperationalError
 from tandemdb.planner.bind.bound import HOLDS_ANY, HOLDS_INT, Column, Core, Local, Query, Source, SourceColumn
 from tandemdb.planner.bind.expression import ExpressionBinder
 from tandemdb.planner.bind.scope import ROWID_NAMES, Entry, EntryColumn, Scope
+from tandemdb.planner.change.chosen_rows import write_guess
 from tandemdb.planner.change.row import unique_keys
 from tandemdb.planner.change.updated_row import UpdateRow, bind_assignments, element_after_change, has_subquery
 from tandemdb.planner.emit.writer import Code
@@ -135,11 +136,17 @@ class Upserts:
         if clause.assignments is None:
             frame.emit(row.skip)
             return
-        old, place = emitter.generator.name("old"), None
+        old, place, depth = emitter.generator.name("old"), None, frame.depth
         if emitter.session.plan_settings is None:
             spot = tuple(map(emitter.generator.name, ("page", "block", "index")))
-            frame.emit(f"{old}, {', '.join(spot)} = {row.writable}.seek({found})")
-            place = f"({old}, {', '.join(spot)})"
+            unpacked = ", ".join([old, *spot])
+            place = f"({unpacked})"
+            if emitter.generator.whole and not self.table.without_rowid:
+                write_guess(emitter, row.writable, found, unpacked)
+                frame.emit(f"if {old} is None:")
+                frame.depth += 1
+            frame.emit(f"{unpacked} = {row.writable}.seek({found})")
+            frame.depth = depth
         else:  # a function of the user's might change the table before the statement does
             frame.emit(f"{old} = {row.writable}.find({found})")
         binder = ExpressionBinder(emitter.binder, self.scope(old, found))
