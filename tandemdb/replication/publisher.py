@@ -41,6 +41,7 @@ from tandemdb.replication.network.waiting import Waiting
 from tandemdb.replication.observers import LooseObserver, StreamingObserver, fenced, refuse_undecodable
 from tandemdb.replication.pipeline import Pipeline, Ticket, base_abandoned
 from tandemdb.replication.secondary_status import SecondaryStatus, status_of
+from tandemdb.storage.changes import UPDATE
 
 if TYPE_CHECKING:
     from tandemdb.storage import CommitObserver, Database, Root, Transaction
@@ -105,6 +106,8 @@ class Publisher:
         # Until then a transaction of which nothing was sent yet may stay so: see `Limits.gather_seconds`.
         self._gather_until = float("-inf")
         self._digest: int | None = None
+        # How many changes the open transaction had made when they were hashed.
+        self._hashed = 0
         # The ticket of the thread that holds the writer's place while it waits.
         self._alone: Ticket | None = None
         # Moves the asynchronous links, if time passes by itself.
@@ -256,6 +259,7 @@ class Publisher:
             self._gather_until = float("-inf")
             for link in self._tight_links:
                 link.pump(tick=False)
+            self._hash_ahead(transaction, changes)
 
     # Secondaries.
 
@@ -466,6 +470,16 @@ class Publisher:
                 raise
 
     # Helpers, in call order.
+
+    def _hash_ahead(self, transaction: Transaction, changes: Sequence[Change]) -> None:
+        """Hash what was changed while the secondaries are at it, too: COMMIT waits for the less."""
+        count = len(changes)
+        if count < self._hashed:
+            self._hashed = 0  # Another transaction, or one that was taken back in part.
+        if count - self._hashed >= blocks.HASH_EVERY_UPDATES and changes[-1][0] == UPDATE:
+            self._hashed = count
+            if self.core.digest_due(LSN(transaction.base.lsn + 1)):
+                blocks.hash_ahead(transaction.root)
 
     def _note_arrivals(self) -> None:
         """Log who has got into step; the lock is held."""

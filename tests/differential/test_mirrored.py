@@ -14,6 +14,8 @@ import pytest
 import tandemdb
 from tandemdb import replication
 from tandemdb.planner.change import dml
+from tandemdb.replication.core import blocks
+from tandemdb.replication.system import system_of
 from tandemdb.storage import check_root, describe_difference, secondary
 
 from .choices import from_seed
@@ -35,6 +37,8 @@ class Mirrored:
         connection = tandemdb.connect(":memory:", isolation_level=None)
         connection.replicate_to(mirror, mode=self.mode, over_wire=True)
         self.primary, self.mirror = connection._database, mirror._database
+        publisher: Any = system_of(self.primary).publisher
+        publisher._sends_bytes = True  # as to a secondary in another process
         self.connection = connection
         return self
 
@@ -67,6 +71,7 @@ class Mirrored:
 @pytest.mark.parametrize("mode", ["async", "sync"])
 @pytest.mark.parametrize("profile", ["changes", "mixed", "transactions", "definitions"])
 def test_the_mirror_of_a_generated_script(profile: str, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "HASH_EVERY_UPDATES", 1)
     mirrored = Mirrored(mode)
     for number in range(40):
         if number == 20:  # from here on as statements that run often do

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from tandemdb.storage import recomputed_digest, sums
+from tandemdb.storage import hash_ahead, recomputed_digest, sums
+from tandemdb.storage.changes import UPDATE, Change
 from tandemdb.storage.check import check_root
+from tandemdb.storage.transaction import Transaction
 
-from .model import make_database
+from .model import StreamingRecorder, make_database
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -94,3 +96,44 @@ def test_a_record_that_changes_again_and_again_is_noted_once() -> None:
     [block] = [block for block in database.root.tables[table_id].location.blocks() if block.number == 0]
     assert block.digest[1:] == (1, 5, (5, 0, None), (5, 49, None))
     assert database.digest() == recomputed_digest(database.root)
+
+
+class HashingAhead(StreamingRecorder):
+    """Hashes what a transaction has changed at each update that it makes, as a mirrored primary may."""
+
+    def changed(self, transaction: Transaction, change: Change) -> None:
+        """Hash."""
+        super().changed(transaction, change)
+        if change[0] == UPDATE:
+            hash_ahead(transaction.root)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_is_hashed_ahead_is_hashed_right(seed: int) -> None:
+    random = Random(seed)
+    database, table_id = fill(1000)
+    database.observe(HashingAhead())
+    for _ in range(12):
+        transaction = database.begin()
+        for _ in range(random.choice((1, 30))):
+            table = transaction.table(table_id)
+            keys = sorted(random.sample(range(1000), random.choice((1, 5, 300))))
+            held = [key for key in keys if table.find(key) is not None]
+            kind = random.choice(("one", "many", "all", "new"))
+            if kind == "one":
+                for key in held:
+                    table.replace(key, (key, random.randrange(9), None))
+            elif kind == "many":
+                table.replace_many(held, [(key, random.randrange(9), None) for key in held])
+            elif kind == "all":
+                rows = [block.records for block in table.location.blocks()]
+                table.rewrite([[(r[0], 7, None) if r[0] in held else r for r in records] for records in rows], (), ())
+            else:
+                for key in keys:
+                    if table.find(key) is None:
+                        table.insert(key, (key, 0, None))
+                    elif random.random() < 0.3:
+                        table.delete(key)
+        transaction.commit() if random.random() < 0.8 else transaction.rollback()
+        check_root(database.root)
+        assert database.digest() == recomputed_digest(database.root)

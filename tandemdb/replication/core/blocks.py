@@ -16,14 +16,32 @@ from typing import TYPE_CHECKING
 
 from tandemdb import storage
 from tandemdb.replication.core.messages import LSN, BlockImage, Change, Epoch, Layout, Plan, SnapBegin
-from tandemdb.storage import LockTimeout, OutOfStep, StorageError, recomputed_digest, root_digest, table_digests
+from tandemdb.storage import (
+    LockTimeout,
+    OutOfStep,
+    StorageError,
+    hash_ahead,
+    recomputed_digest,
+    root_digest,
+    table_digests,
+)
 
 if TYPE_CHECKING:
     from tandemdb.storage import Block, Database, Root, Stamp, Transaction
 
-__all__ = ["LockTimeout", "OutOfStep", "StorageError", "recomputed_digest", "root_digest", "table_digests"]
+__all__ = [
+    "LockTimeout",
+    "OutOfStep",
+    "StorageError",
+    "hash_ahead",
+    "recomputed_digest",
+    "root_digest",
+    "table_digests",
+]
 
 APPLY_TIMEOUT_SECONDS = 5.0
+HASH_EVERY_UPDATES = 128
+"""After so many updates of a transaction that is still open, they are hashed on both sides."""
 
 
 def block_digests(root: Root, table: int) -> list[tuple[int, int]]:

@@ -72,13 +72,15 @@ State = Literal["asking", "copying", "following", "refused", "promoted", "detach
 class Overlay:
     """A transaction on its way: its changes so far, and storage marks to rewind to without doing all of it again."""
 
-    __slots__ = ("changes", "marks", "number", "transaction")
+    __slots__ = ("changes", "hashed", "marks", "number", "transaction")
 
     def __init__(self, number: int, transaction: Transaction) -> None:
         self.number = number
         self.transaction = transaction
         self.changes: list[Change] = []
         self.marks: list[tuple[int, Mark]] = []
+        # How many changes there were when they were hashed.
+        self.hashed = 0
 
 
 class Complete(NamedTuple):
@@ -126,6 +128,8 @@ class Secondary:
         self.reason = ""
         # Whether its blocks may not be what they should: then it says their digest, whatever that costs.
         self._doubts_itself = False
+        # Whether completions bring digests to compare.
+        self._compares_digests = False
         self._sequence = 0
         self._expected = 0
         self.heard_at = 0.0
@@ -381,6 +385,10 @@ class Secondary:
         self.overlay_updates += len(changes)
         if len(overlay.changes) - (overlay.marks[-1][0] if overlay.marks else 0) >= MARK_EVERY_UPDATES:
             overlay.marks.append((len(overlay.changes), overlay.transaction.mark()))
+        if self._compares_digests and len(overlay.changes) - overlay.hashed >= blocks.HASH_EVERY_UPDATES:
+            # The primary waits for an answer to the completion, not to this.
+            blocks.hash_ahead(overlay.transaction.root)
+            overlay.hashed = len(overlay.changes)
 
     def _rewind(self, message: Rewind, now: float) -> None:
         """Take updates back: to the last mark before that point, then forward again."""
@@ -398,6 +406,7 @@ class Secondary:
             overlay.transaction.rollback()
             overlay.transaction = blocks.begin_overlay(self.database)
         del overlay.changes[message.keep :]
+        overlay.hashed = min(overlay.hashed, message.keep)
         blocks.apply_all(overlay.transaction, overlay.changes[start:])
 
     def _take_commit(self, message: TxnCommit, now: float) -> None:
@@ -498,6 +507,7 @@ class Secondary:
         return True
 
     def _digest_fits(self, transaction: Transaction, root: int | None, now: float) -> bool:
+        self._compares_digests = root is not None
         if root is None:
             return True
         found = blocks.root_digest(transaction.root)
