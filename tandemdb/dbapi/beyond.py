@@ -281,8 +281,7 @@ class Beyond(ConnectionState):
     @property
     def is_lost(self) -> bool:
         """Whether the link to the node is gone, and this connection of no more use: open another."""
-        session = self._session  # None: closed
-        return session is not None and self._target.kind == "remote" and bool(session.is_lost)
+        return self._target.kind == "remote" and bool(self._session.is_lost)
 
     def commit_token(self) -> str:
         """Name the database's last commit, for `wait_for` on a mirror that is to show it.

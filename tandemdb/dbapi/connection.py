@@ -30,7 +30,7 @@ from tandemdb.dbapi.cursor import Cursor
 from tandemdb.dbapi.names import Target, close_database, open_database, read_name
 from tandemdb.dbapi.parameters import find_base_adapters, when_adapted
 from tandemdb.dbapi.rows import NO_ROWS
-from tandemdb.dbapi.state import CLOSED, UNINITIALISED, known_shapes
+from tandemdb.dbapi.state import CLOSED, CLOSED_SESSION, UNINITIALISED, known_shapes
 from tandemdb.dbapi.transactions import TransactionControl, read_autocommit, read_isolation_level
 from tandemdb.errors import ProgrammingError
 
@@ -247,7 +247,7 @@ class Connection(TransactionControl, Callbacks, Copying, Beyond):
         if self._owner in (CLOSED, UNINITIALISED):
             return
         self._owner = CLOSED
-        session, self._session = self._session, None
+        session, self._session = self._session, CLOSED_SESSION
         try:
             session.close()
         finally:

@@ -184,6 +184,22 @@ class ConnectionState:
         return session.run(session.prepare(sql), ())
 
 
+class ClosedSession:
+    """Stands for the session of a closed connection, for threads that waited for the connection meanwhile."""
+
+    __slots__ = ()
+    is_lost = False
+
+    def __getattr__(self, name: str) -> Any:
+        raise ProgrammingError("Cannot operate on a closed database.")
+
+    def end_left_open(self) -> None:
+        """Nothing is open."""
+
+
+CLOSED_SESSION = ClosedSession()
+
+
 def has_tail(session: Any, sql: str) -> bool:
     """Tell whether anything but blanks and comments follows the first statement; a second semicolon does."""
     for text, offset in session.split(sql):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import sys
 import threading
+import time
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -89,6 +90,37 @@ def test_a_shared_connection_takes_turns() -> None:
         thread.join()
     con.commit()
     assert con.execute("select count(*), count(distinct a) from t").fetchone() == (200, 200)
+
+
+def test_whoever_waits_for_a_connection_that_is_closed_is_told() -> None:
+    con = tandemdb.connect(":memory:", check_same_thread=False)
+    uses = [
+        lambda: con.execute("SELECT 1"),
+        lambda: con.executemany("INSERT INTO t VALUES (?)", [(1,)]),
+        con.commit,
+        con.rollback,
+        con.interrupt,
+    ]
+    found: list[BaseException | None] = []
+
+    def use(work: Callable[[], object]) -> None:
+        try:
+            work()
+        except BaseException as error:
+            found.append(error)
+
+    threads = [threading.Thread(target=use, args=(work,)) for work in uses]
+    with con._lock:
+        for thread in threads:
+            thread.start()
+        time.sleep(0.05)
+        con.close()
+    for thread in threads:
+        thread.join()
+    assert {(type(error), str(error)) for error in found} == {
+        (tandemdb.ProgrammingError, "Cannot operate on a closed database.")
+    }
+    assert len(found) >= 4
 
 
 def test_connections_of_many_threads_on_one_store() -> None:
