@@ -113,6 +113,10 @@ class Context:
             check(len(records))
             yield records
 
+    def watched_blocks(self, table: Table) -> Iterator[Any]:
+        """As `watched`, of a table's records; each block's are asked for when it is their turn."""
+        return self.watching(block.records for block in table.location.blocks())
+
     def watched_items(self, table: Table) -> Iterator[tuple[Any, Any]]:
         """As `watched`, of a table's pairs of unique key and record."""
         blocks = self.watched(table.record_lists())

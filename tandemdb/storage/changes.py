@@ -38,6 +38,7 @@ NEW = 5
 FREE = 6
 APPEND = 7
 
+WHOLE_BLOCK = -1
 STAMP_NONE = 1 << 62
 """Above all stamps."""
 
@@ -62,8 +63,9 @@ count before).
 In the place of the old record a list of them: as many records from there on were replaced, none of whose entries moved.
 
 Or, of an UPDATE that moves no entry of a secondary key: (the positions of the columns that were set; table id; page,
-block and place there; the old value of each). The old record, not held here, is freed while the processor has it at
-hand: at the end of a long transaction that takes twice the time.
+block and place there; the old value of each). With WHOLE_BLOCK for the place there is a list of each column's old
+values, of all records of the block. The old record, not held here, is freed while the processor has it at hand: at the
+end of a long transaction that takes twice the time.
 """
 
 

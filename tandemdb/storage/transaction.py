@@ -22,9 +22,10 @@ that stamp, and change single records without a copy; what it changes is noted, 
     mark()               how many changes there are                           [insert 5 |
     restore(mark)        those behind it are taken back, in place             [insert 5 |
 
-It leaves that state, for copies as above, before anything else: a change of many records or of the schema, a block that
-is split or emptied, an open cursor, `hold`. `changed` is then the root that was changed in place, `undo` what leads
-back from it; the database's newest root is `changed` until the end, or until somebody asks for it (`settle`).
+It leaves that state, for copies as above, before anything else: a change of many records (but for `Table.rewrite`) or
+of the schema, a block that is split or emptied, an open cursor, `hold`. `changed` is then the root that was changed in
+place, `undo` what leads back from it; the database's newest root is `changed` until the end, or until somebody asks
+for it (`settle`).
 """
 
 from __future__ import annotations

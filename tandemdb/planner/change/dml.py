@@ -60,7 +60,10 @@ SIMPLE = (ast.Literal, ast.Parameter, ast.Unary, ast.Binary, ast.Call, ast.Cast,
 class DmlPlan(Plan):
     """A compiled INSERT, UPDATE or DELETE; `run(roots, many or params, context)` returns batches of RETURNING rows."""
 
-    __slots__ = ("single", "often", "written_out", "takes_many", "atomic", "skips", "calls_own", "compares", "database")
+    __slots__ = (
+        "single", "often", "written_out", "takes_many", "atomic", "rewrites", "skips", "calls_own", "compares",
+        "database",
+    )  # fmt: skip
     takes_many: bool
     single: bool
     """It changes one record at most, so that it may be worth writing out (`often`)."""
@@ -68,6 +71,8 @@ class DmlPlan(Plan):
     written_out: int
     """How often it was."""
     atomic: bool
+    rewrites: bool
+    """It replaces whole blocks' records, which may be done, and undone, in place."""
     skips: bool
     calls_own: bool
     """Whether registered functions run, which may run statements of their own meanwhile."""
@@ -114,7 +119,7 @@ def run_statement(session: Session, statement: Statement, rows: Iterable[Sequenc
         # What it changes must be what it has read: other writers are shut out before it reads, and once more if one of
         # them was quicker. Only now, for a statement that cannot be compiled waits for nobody.
         attached.snapshot = None
-        if plan.atomic and len(session.databases) == 1:
+        if (plan.atomic or plan.rewrites) and len(session.databases) == 1:
             session.write_records()
         else:
             session.write(position)
@@ -236,7 +241,7 @@ def run_each(
                     shape.add_plan(found)
                 plan = found
         current, reading = plan, roots
-        if plan.atomic:
+        if plan.atomic or (plan.rewrites and may_undo(session)):
             batches = run_atomic(session, current, reading, row, context)
         else:
             batches = session.atomic(partial(run_checked, session, current, reading, row, context))
@@ -278,6 +283,13 @@ def run_atomic(session: Session, plan: DmlPlan, roots: Sequence[Any], row: Any, 
     if not session.in_transaction and session.depth == 0:
         session.commit_statement()
     return batches
+
+
+def may_undo(session: Session) -> bool:
+    """Whether what a statement has changed when it fails is taken back without a mark: all of it in place."""
+    transaction = session.main.transaction
+    in_place = transaction is not None and transaction.in_place and transaction.changes is None
+    return in_place and len(session.databases) == 1 and not session.depth
 
 
 def run_in_place(session: Session, plan: DmlPlan, roots: Sequence[Any], params: Any, context: Any) -> Any:
@@ -381,7 +393,7 @@ def compile_dml(
     plan.checks_all = layout is None and (many or checks_values(generator, len(params)))
     plan.explanation = emitter.queries.explanation.lines
     plan.takes_many = many
-    plan.single = generator.single
+    plan.single, plan.rewrites = generator.single, generator.rewrites
     plan.often, plan.written_out = None, 0
     plan.skips = many and may_skip(node, table)
     side_effects = has_side_effects(session, namespace, database, table)

@@ -2,11 +2,11 @@
 
     by a unique key                                       in blocks, by a scan
     item_0, page_1, block_1, index_1 = (seek)             def rewritten():
-    if item_0 is not None:                                    for records in context.watched(...record_lists()):
+    if item_0 is not None:                                    for records in context.watched_blocks(...):
         writable_1 = context.writable(0, 2)                       yield [(...) if item_0[5] < 5 else item_0
         ...                   checks                                     for item_0 in records]
         writable_1.put(key, record, (), place)            writable_1 = context.writable(0, 2)
-        context.changed(1)                                changes = writable_1.rewrite(rewritten(), (3,), ())
+        context.changed(1)                                changes = writable_1.rewrite(rewritten(), (3,), (), (3,))
         return ()
     context.changed(0)
     return ()
@@ -118,8 +118,8 @@ def update_blocks(emitter: ChangeEmitter, rows: Rows, change: UpdateRow, assigne
     variable = rows.source.variable
     pipeline = rows.pipeline
     assert pipeline is not None
-    lists = pipeline.clauses[0].text[len(SCAN_START) - len("context.watched(") : -1]
     assert pipeline.clauses[0].text.endswith(SCAN_END)
+    lists = f"context.watched_blocks({pipeline.clauses[0].text[len(SCAN_START) : -len(SCAN_END)]})"
     pipeline.clauses[0] = pipeline.clauses[0]._replace(text="records")
     function = generator.name("rewritten")
     frame.emit(f"def {function}():")
@@ -153,7 +153,9 @@ def update_blocks(emitter: ChangeEmitter, rows: Rows, change: UpdateRow, assigne
     changed = change.changed_columns(codes)
     widened = tuple(changed) if change.new_classes(changed) else ()
     row.open_table()
-    text = f"{row.writable}.rewrite({function}(), {widened}, {change.moved_keys(changed)})"
+    moved = change.moved_keys(changed)
+    generator.rewrites = not moved
+    text = f"{row.writable}.rewrite({function}(), {widened}, {moved}, {tuple(changed)})"
     frame.emit(f"context.changed({text})")
     frame.emit("return ()")
 

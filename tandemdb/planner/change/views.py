@@ -55,7 +55,8 @@ def compile_view_change(
         columns = tuple(name for name, _ in bind_returning(emitter, "new", "None", node.returning))
     plan = finish_plan(generator, binder, name, columns, DmlPlan)
     plan.explanation = emitter.queries.explanation.lines
-    plan.takes_many = plan.atomic = plan.calls_own = plan.compares = plan.single = False  # It changes no table itself.
+    # It changes no table itself.
+    plan.takes_many = plan.atomic = plan.rewrites = plan.calls_own = plan.compares = plan.single = False
     plan.often, plan.written_out = None, 0
     return plan
 

@@ -114,6 +114,8 @@ class Generator:
         self.row_bound = False
         self.single = False
         """The statement changes one record, or none."""
+        self.rewrites = False
+        """Blocks' records are made anew, and no entry of a secondary key moves."""
         self.written_out = False
         """It has run often: what storage does with a single record in place is written out, instead of called."""
         self.whole = False
