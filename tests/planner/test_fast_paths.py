@@ -126,6 +126,29 @@ def test_aggregates(name: str) -> None:
     check(COLUMNS[name], [(text, ()) for text in AGGREGATES])
 
 
+ORDERS = [
+    "SELECT id FROM t ORDER BY x, id",
+    "SELECT id, k FROM t ORDER BY x DESC, y, id",
+    "SELECT k FROM t WHERE id > 1 ORDER BY x NULLS LAST, id DESC",
+    "SELECT k, id FROM t ORDER BY k, x DESC NULLS FIRST, id",
+    "SELECT id FROM t ORDER BY x COLLATE NOCASE, y COLLATE RTRIM DESC, id",
+    "SELECT id FROM t ORDER BY x, id LIMIT 3 OFFSET 1",
+    "SELECT 1, id FROM t ORDER BY y, x, id",
+    "SELECT x + 1 FROM t ORDER BY y, id",
+    "SELECT id FROM t ORDER BY x + 1, id",
+    "SELECT a.id FROM t a JOIN t b ON b.id = a.id ORDER BY b.x, a.id",
+    "SELECT rowid FROM t ORDER BY x, rowid DESC",
+    "SELECT n FROM (SELECT id AS n, x, k FROM t ORDER BY x, id LIMIT 5) ORDER BY k, n",
+    "SELECT sum(n) FROM (SELECT DISTINCT k AS n, x FROM t) ORDER BY 1",
+    "SELECT length(x) FROM t ORDER BY y, id",
+]
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_orders(name: str) -> None:
+    check(COLUMNS[name], [(text, ()) for text in ORDERS])
+
+
 @pytest.mark.parametrize("name", COLUMNS)
 def test_constants_beside_columns(name: str) -> None:
     check(COLUMNS[name], [(text, (value,)) for text in WITH_VALUES for value in PARAMETERS])

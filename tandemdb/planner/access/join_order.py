@@ -64,7 +64,7 @@ def order_joins(core: Core, roots: Sequence[Any], outside: set[Source]) -> JoinP
     for start in first_sources(core, roots):
         plan = follow(core, start, conditions.anew(), roots, outside)
         # The order of FROM is kept unless another is clearly cheaper: results without ORDER BY come in its order.
-        weight = 1.0 if start is sources[0] else 1.25
+        weight = 1.0 if start is sources[0] else 1.2
         if best is None or plan.cost * weight < best.cost:
             best = plan._replace(cost=plan.cost * weight)
     assert best is not None

@@ -47,8 +47,11 @@ from tandemdb.planner.bind.bound import (
     sources_of,
     walk,
 )
-from tandemdb.planner.bind.traits import collation_of
+from tandemdb.planner.bind.traits import collation_of, is_constant
+from tandemdb.planner.emit.columnar import Columnar
+from tandemdb.planner.emit.function import REMEMBERED
 from tandemdb.planner.emit.group_state import GroupState, group_state
+from tandemdb.planner.emit.join import HARMLESS
 from tandemdb.planner.emit.order import PLAIN_CLASSES
 from tandemdb.planner.emit.pipeline import Pipeline
 from tandemdb.planner.emit.running import can_run, write_running
@@ -217,12 +220,33 @@ class Gatherer:
             name = self.pipeline.collect(generator, frame, texts[0], "values")
             return {texts[0]: name}, Code(f"len({name})", HOLDS_INT, True)
         names = {text: generator.name("values") for text in texts}
+        columns = self.columns_of_texts()
+        if columns:
+            kept = dict.fromkeys(found.name for found in columns.values())
+            frame.emit(f"if {' or '.join(f'{name} is None' for name in kept)}:")
+            frame.depth += 1
         for name in names.values():
             frame.emit(f"{name} = []")
         lines, shared = shared_parts(generator, texts)
         appends = [f"{name}.append({text})" for name, text in zip(names.values(), shared, strict=True)]
         self.pipeline.write(frame, [*lines, *appends])
+        if columns:
+            frame.depth -= 1
+            frame.emit("else:")
+            for text, found in columns.items():
+                frame.emit(f"    {names[text]} = [{found.written(text)} for {found.target} in {found.iterable}]")
         return names, Code(f"len({names[texts[0]]})", HOLDS_INT, True)
+
+    def columns_of_texts(self) -> dict[str, Columnar]:
+        """How a scan without conditions reads columns for each text alone; empty where it cannot, or should not.
+
+        What may fail, or has effects, is computed row by row.
+        """
+        arguments = [argument for call in self.sink.core.aggregates for argument in call.arguments]
+        if len(self.pipeline.clauses) != 1 or not all(is_apart(node) for item in arguments for node in walk(item)):
+            return {}
+        found = {text: self.pipeline.columnar(self.generator, text) for text in self.texts}
+        return {} if None in found.values() else found  # type: ignore[return-value]
 
     # ---- groups
 
@@ -497,6 +521,13 @@ class Gatherer:
             alone = self.pipeline.matches.outer and not call.arguments
             text = f"{total} + {values}.count(0)" if alone else total
             self.sink.set_aggregate(index, Code(text, HOLDS_INT, not alone))
+
+
+def is_apart(node: Expr) -> bool:
+    """Whether it makes no difference when a node is computed: of JSON functions all fail in the same words."""
+    if isinstance(node, FunctionCall):
+        return node.name in HARMLESS or (node.name in REMEMBERED and all(map(is_constant, node.arguments[1:])))
+    return isinstance(node, (Column, Rowid, ast.Literal, ast.Parameter, ast.Binary, ast.IsNull))
 
 
 KEY_LIST = re.compile(r"table_\w+\.keys\[\d+\]\.(equal|range_keys|range_entries)\([^()]*\)")

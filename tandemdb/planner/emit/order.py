@@ -37,7 +37,8 @@ from tandemdb.planner.bind.bound import (
 from tandemdb.planner.bind.traits import collation_of
 from tandemdb.planner.emit.collation import collation_function
 from tandemdb.planner.emit.explain import Explanation
-from tandemdb.planner.emit.pipeline import Pipeline
+from tandemdb.planner.emit.pipeline import COLUMN, Pipeline
+from tandemdb.planner.emit.sole_column import cannot_fail
 from tandemdb.planner.emit.writer import Code
 from tandemdb.planner.runtime import helpers as runtime
 
@@ -160,6 +161,27 @@ class OrderEmitter:
             if limit is not None:
                 frame.emit(f"{rows} = {rows}[{limit[0]}:{limit[1]}]")
         return rows
+
+    def records_in_order(self, pipeline: Pipeline) -> str | None:
+        """Sort the records themselves where results do not show what they are sorted by; the list's name.
+
+        None where that is more than columns of one record, or where results may fail, which they do before the sort.
+        """
+        if self.core.distinct or not self.hidden_expressions() or len(pipeline.variables) != 1:
+            return None
+        results = [result.expression for result in self.core.results]
+        asked = [key.expression if key.position < 0 else results[key.position] for key in self.keys]
+        codes = [self.queries.expressions.value(expression) for expression in asked]
+        found = [COLUMN.fullmatch(code.text) for code in codes]
+        variable = pipeline.variables[0]
+        places = [int(match[2]) for match in found if match is not None and match[1] == variable]
+        if len(places) < len(codes) or not all(map(cannot_fail, results)):
+            return None
+        items = pipeline.collect(self.queries.generator, self.queries.frame, variable, "items")
+        classes = {place: code.classes for place, code in zip(places, codes, strict=True)}
+        write_sort(self.queries, items, self.keys, places, classes)
+        self.sorted_by_path = True
+        return items
 
     def distinct_rows(self, pipeline: Pipeline, element: str) -> str | None:
         """Gather each row once as the loops bring it; the list's name, None where it takes more than comparing rows."""

@@ -138,6 +138,10 @@ class QueryEmitter(SubqueryEmitter):
             first = None if order.sorted_by_path else top_rows(self, order, pipeline, element, query)
             if first is not None:
                 return order.finish(first)
+        if query is not None and (items := order.records_in_order(pipeline)) is not None:
+            ordered = Pipeline()
+            ordered.loop(pipeline.variables[0], items)
+            pipeline, element = ordered, self.element(core, order)
         return order.finish(pipeline.collect(self.generator, self.frame, element))
 
     def extreme_row(self, core: Core, order: OrderEmitter) -> str | None:
