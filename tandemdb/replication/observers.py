@@ -172,6 +172,7 @@ class StreamingObserver:
         self.committing = publisher.committing
         self.installed = publisher.installed
         self.aborted = publisher.aborted
+        self.interrupted = publisher.interrupted
         self.unchanged = publisher.unchanged
 
     def changed(self, transaction: Transaction, change: Change) -> None:
@@ -189,7 +190,7 @@ class OuterObserver:
 
     def __init__(self, inner: CommitObserver | None) -> None:
         self.inner = inner
-        for name in ("changed", "rewound", "unchanged"):
+        for name in ("changed", "interrupted", "rewound", "unchanged"):
             if hasattr(inner, name):
                 setattr(self, name, getattr(inner, name))
 

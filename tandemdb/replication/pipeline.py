@@ -46,12 +46,16 @@ class Ticket:
         "pending",
         "root",
         "settled",
+        "transaction",
         "wake",
     )
 
-    def __init__(self, pending: Pending, database: Database, root: Root, goes_ahead: bool, deadline: float) -> None:
+    def __init__(
+        self, pending: Pending, transaction: Transaction, root: Root, goes_ahead: bool, deadline: float
+    ) -> None:
         self.pending = pending
-        self.database = database
+        self.transaction = transaction
+        self.database: Database = transaction.database
         self.root = root
         self.goes_ahead = goes_ahead
         self.deadline = deadline
@@ -76,7 +80,7 @@ class Pipeline:
         """Give a commit a ticket; if it goes ahead, the next transaction begins on it. The lock is held."""
         publisher = self.publisher
         deadline = now + publisher.timeout_seconds
-        ticket = Ticket(pending, transaction.database, root, goes_ahead, deadline)
+        ticket = Ticket(pending, transaction, root, goes_ahead, deadline)
         if goes_ahead:
             transaction.database.head = root
         self.tickets.append(ticket)
@@ -112,7 +116,7 @@ class Pipeline:
         except BaseException:
             with self._leading:
                 if is_own and not ticket.settled:
-                    self._abandon(ticket, in_doubt)
+                    self._end_interrupted(ticket)
             raise
         finally:
             ticket.has_left = ticket.has_left or is_own
@@ -159,6 +163,19 @@ class Pipeline:
 
     def _install(self, ticket: Ticket) -> None:
         ticket.database.install(ticket.root)
+        ticket.transaction.committed = True
+
+    def _end_interrupted(self, ticket: Ticket) -> None:
+        """Undo a commit whose thread was interrupted, unless readers have it by now; only who leads does."""
+        publisher, tickets = self.publisher, self.tickets
+        if any(pending is ticket.pending for pending in publisher.core.pending):
+            self._abandon(ticket, in_doubt)
+            return
+        with publisher.lock:
+            tickets.remove(ticket)
+            publisher.is_awaiting = bool(tickets)
+        ticket.transaction.committed = True
+        self._settle(ticket)
 
     def _wait_or_decide(self, first: Ticket) -> None:
         """Wait for an answer; if the oldest commit has none in time, let the policy for losses decide."""

@@ -209,6 +209,16 @@ class Publisher:
         if alone is not None and alone.pending.level == "visible":
             self.await_shown(LSN(root.lsn), "sync")
 
+    def interrupted(self, transaction: Transaction | None, root: Root) -> None:
+        """Let the core know of a commit that stands, unless it did before something interrupted it."""
+        with self.lock:
+            if self.gathered:
+                self.drain()
+            if self.core.log.last_lsn < root.lsn:
+                self.core.begin_anew(LSN(root.lsn), root.stamp, 1)
+                self.core.root = root
+        self.wake()
+
     def await_shown(self, lsn: LSN, mode: Mode) -> bool:
         """Wait until readers of as many secondaries as are required see a commit; it stands here, whatever comes.
 

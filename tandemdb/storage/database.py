@@ -281,7 +281,13 @@ class Database:
             if root.lsn > self.root.lsn or root.epoch > self.root.epoch:
                 self.root = root
                 if self.observer is not None:
-                    self.observer.installed(root)
+                    try:
+                        self.observer.installed(root)
+                    except BaseException:
+                        interrupted = getattr(self.observer, "interrupted", None)
+                        if interrupted is not None:
+                            interrupted(None, root)
+                        raise
 
     def abandon_pending(self, newest: Root | None = None) -> None:
         """Forget the commits that still wait to be installed, all or those after `newest`.

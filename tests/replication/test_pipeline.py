@@ -407,6 +407,34 @@ def test_a_commit_that_is_interrupted_is_rolled_back(scene: Scene) -> None:
     assert scene.secondary.digest() == scene.primary.digest()
 
 
+@pytest.mark.parametrize("place", ["shown", "told"])
+def test_a_commit_that_is_interrupted_when_it_is_visible_stands(
+    scene: Scene, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publisher = scene.publisher
+    install = publisher.pipeline._install
+
+    def interrupt(*arguments: Any, **named: Any) -> None:
+        monkeypatch.undo()
+        if place == "shown":
+            install(*arguments)
+        raise KeyboardInterrupt
+
+    target, name = (publisher.pipeline, "_install") if place == "shown" else (publisher, "take_over")
+    monkeypatch.setattr(target, name, interrupt)
+    transaction = scene.primary.begin()
+    transaction.table(scene.table).insert(101, (101, "stands", None))
+    with pytest.raises(KeyboardInterrupt):
+        transaction.commit()
+    assert transaction.committed and transaction.closed
+    assert scene.has(scene.primary, 101) and scene.primary.head is scene.primary.root
+    assert not publisher.pipeline.tickets and not publisher.core.pending
+    until(lambda: not publisher.core.missing() or bool(publisher.pump_tight()) and False)
+    put(scene.primary, scene.table, 102, "after")
+    until(lambda: scene.secondary.root.lsn == scene.primary.root.lsn)
+    assert scene.secondary.digest() == scene.primary.digest()
+
+
 def test_whoever_waits_for_what_another_has_committed_may_be_interrupted(scene: Scene) -> None:
     scene.proxy.stall()
     pause = scene.publisher.pause
