@@ -97,8 +97,8 @@ def note_pattern(template: str, pinned: dict[int, str]) -> tuple[str, ...]:
         not kinds
         or "b" in kinds
         or len(first) < HEAD
-        or not all(text[-1:] in BEFORE for text in texts[:-1])
-        or not all(text[0] in BEHIND for text in texts[1:] if text)
+        or not BEFORE.issuperset([text[-1:] for text in texts[:-1]])
+        or not BEHIND.issuperset([text[0] for text in texts[1:] if text])
     ):
         return key
     inner = tuple(zip(kinds[:-1], texts[1:-1], strict=True))

@@ -63,12 +63,10 @@ def make_ready(session: Any, statement: Any) -> None:
 
 def make_template_ready(session: Any, statement: Any, shape: Shape, template: str) -> None:
     """As `make_ready`, for all texts that differ from this one in the values of their literals only."""
-    from tandemdb.planner.statement import find_lifted
-
     if session.watched or len(session.databases) != 1 or statement.namespace is not session.namespace():
         return
-    found, pinned = find_lifted(statement.namespace, template, statement.sql)
-    if found is statement.shape and not shape.warned:
+    pinned = statement.shared_by(template)
+    if pinned is not None and not shape.warned:
         key = note_pattern(template, pinned)
         fill = partial(with_pinned, literals=statement.literals, pinned=pinned) if pinned else None
         make_run(session, statement, lambda run: keep_ready(session, key, (fill(run) if fill else run, shape)))

@@ -105,6 +105,15 @@ class Statement:
         self.column_types: tuple[str | None, ...] | None = None
         self.bulk: InsertValues | None = None
 
+    def shared_by(self, template: str) -> dict[int, str] | None:
+        """The literals in whose writing those texts of a template agree that share this shape; None if none do."""
+        found: Any = self.namespace.templates.get(template)
+        pinned: dict[int, str] = {}
+        if type(found) is Pinned:
+            pinned = dict(zip(found.slots, found.key(self.sql), strict=True))
+            found = found.find(self.sql)
+        return pinned if type(found) is tuple and found[0] is self.shape and not found[1] else None
+
 
 def prepare(sql: str, namespace: Namespace) -> Statement:
     """The statement of a text; parsed if neither it nor its template was seen with this schema.
@@ -209,16 +218,6 @@ class Pinned:
         if len(self.shapes) >= PINNED_MAX:
             del self.shapes[next(iter(self.shapes))]
         self.shapes[self.key(sql)] = found
-
-
-def find_lifted(namespace: Namespace, template: str, sql: str) -> tuple[Shape | None, dict[int, str]]:
-    """The shape that a text shares with others of its template, and the literals in whose writing they agree."""
-    found: Any = namespace.templates.get(template)
-    pinned: dict[int, str] = {}
-    if type(found) is Pinned:
-        pinned = dict(zip(found.slots, found.key(sql), strict=True))
-        found = found.find(sql)
-    return (found[0] if type(found) is tuple and not found[1] else None), pinned
 
 
 def kind_of(node: Any) -> str:
