@@ -312,7 +312,7 @@ def test_who_lacks_the_pending_commit_is_not_level() -> None:
     assert Membership.of(publisher).complete == {"s"}
     publisher.core.complete(LSN(primary.root.lsn + 1), [], None, 0.0)
     peer.state = "following"
-    publisher.core._join(peer)
+    publisher.core.join(peer)
     assert peer.state == "in step" and Membership.of(publisher).complete == set(), "released before it was waited for"
     publisher.core.abandon()
     assert Membership.of(publisher).complete == {"s"}, "it came to nothing"

@@ -25,8 +25,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tandemdb.replication.core import blocks
-from tandemdb.replication.core.catch_up import CommitMark, CommitMarks, DigestWalk, decide, images, prefer_snapshot
+from tandemdb.replication.core.catch_up import CommitMark, CommitMarks, DigestWalk
 from tandemdb.replication.core.identity import Identity
 from tandemdb.replication.core.levels import Level
 from tandemdb.replication.core.limits import (
@@ -38,7 +37,6 @@ from tandemdb.replication.core.limits import (
 )
 from tandemdb.replication.core.log import ChangeLog
 from tandemdb.replication.core.messages import (
-    KEEP_ALL,
     LSN,
     Ack,
     BackupComplete,
@@ -50,7 +48,6 @@ from tandemdb.replication.core.messages import (
     Heartbeat,
     Message,
     Nack,
-    Plan,
     Position,
     Refuse,
     SnapEnd,
@@ -61,6 +58,7 @@ from tandemdb.replication.core.messages import (
     TxnWhole,
 )
 from tandemdb.replication.core.peer import Mode, Peer, make
+from tandemdb.replication.core.positions import answer_position, take_digests
 from tandemdb.replication.errors import ReplicationError
 
 if TYPE_CHECKING:
@@ -104,7 +102,7 @@ class Primary:
         self.lists = False
         # Secondaries that have got into step, and whether they had been dismissed, until the driver has taken note.
         self.arrivals: list[tuple[str, bool]] = []
-        self._walks: dict[str, DigestWalk] = {}
+        self.walks: dict[str, DigestWalk] = {}
         self._known: list[Change] = []
 
     # Secondaries.
@@ -118,7 +116,7 @@ class Primary:
 
     def remove(self, name: str) -> None:
         del self.peers[name]
-        self._walks.pop(name, None)
+        self.walks.pop(name, None)
         self._trim()
 
     def disconnected(self, name: str) -> None:
@@ -127,7 +125,7 @@ class Primary:
         if peer.state != "refused":
             peer.state = "lost"
         peer.drop_outgoing()
-        self._walks.pop(name, None)
+        self.walks.pop(name, None)
 
     def mistrust(self, peer: Peer) -> None:
         """Count a silent secondary as out of step until it has said where it stands; the link stays."""
@@ -390,8 +388,8 @@ class Primary:
         if type(message) is Position:
             if peer.opens_session(frame.session):
                 peer.open_session(frame.session)
-                self._walks.pop(name, None)
-                self._plan(peer, message)
+                self.walks.pop(name, None)
+                answer_position(self, peer, message)
             return
         if frame.session != peer.session or frame.sequence < peer.expected:
             return
@@ -463,125 +461,11 @@ class Primary:
             peer.state = "refused"
             peer.drop_outgoing()
 
-    def _plan(self, peer: Peer, position: Position) -> None:
-        """Answer a POSITION."""
-        if peer.incarnation and peer.incarnation != position.incarnation:
-            peer.listed = not self.lists
-        peer.node, peer.incarnation, peer.address = position.node, position.incarnation, position.address
-        if self.fenced_by is not None:
-            return
-        if position.cluster and position.cluster != self.identity.cluster:
-            self._refuse(peer, "cluster", "the secondary holds another cluster's data")
-            return
-        if position.blocks and position.lsn > 0 and blocks.block_count(self.root) == 0:
-            self._refuse(peer, "amnesia", "an empty primary does not overwrite a secondary that holds data")
-            return
-        position, kept = self._settle_pending(position)
-        decision = decide(position, self.identity.history, self.log, self.marks, self.root)
-        if kept > position.lsn:
-            # Its acknowledgement was lost; that it still holds the transactions says the same.
-            self._note_acknowledged(peer, kept, self.transaction)
-            if decision.kind != "tail":
-                # Blocks would take from it what it has just vouched for. It asks again; by then the commits stand.
-                peer.state = "asking"
-                return
-        peer.reason = decision.reason
-        if decision.kind == "walk":
-            walk = self._walks[peer.name] = DigestWalk(self.root)
-            peer.state = "walking"
-            peer.queue.extend(walk.start(position.root, blocks.root_digest(self.root)))
-            self._finish_walk(peer)
-        elif decision.kind == "tail":
-            self._follow(peer, decision.lsn, kept)
-        else:
-            self._ship(peer, self.root, decision.blocks if decision.kind == "blocks" else None)
-
-    def _refuse(self, peer: Peer, code: str, reason: str) -> None:
-        peer.state = "refused"
-        peer.reason = reason
-        peer.queue.append(Refuse(code, self.identity.epoch, reason))
-
-    def _settle_pending(self, position: Position) -> tuple[Position, LSN]:
-        """Decide about the transactions that the secondary holds complete but unseen.
-
-        Returns where it stands with those installed here that are, and up to which LSN it holds those pending here.
-        """
-        held = deque(position.pending)
-        while held and self._number_at(lsn := LSN(position.lsn + 1)) == held[0]:
-            # Its digest after that commit is ours of then: both made the same changes to the same blocks.
-            entry = self.log.find(lsn)
-            root = entry.root if entry is not None else None
-            position = position._replace(lsn=lsn, transaction=held.popleft(), root=root)
-        kept = position.lsn
-        if kept == self.log.last_lsn:
-            for number, pending in zip(held, self.pending, strict=False):
-                if number != pending.transaction:
-                    break
-                kept = pending.lsn
-        return position, kept
-
-    def _number_at(self, lsn: LSN) -> int | None:
-        """The number of the transaction that was committed at this LSN, None if it is not known, or 0."""
-        if lsn > self.log.last_lsn:
-            return None
-        entry = self.log.find(lsn)
-        if entry is not None:
-            return entry.transaction
-        mark = self.marks.find(lsn)
-        return mark.transaction if mark is not None else None
-
-    def _follow(self, peer: Peer, lsn: LSN, kept: LSN) -> None:
-        peer.queue.append(self._plan_message("tail", lsn, lsn, kept, peer.reason, 0))
-        peer.note_plan("tail")
-        peer.state = "following"
-        peer.sent_lsn = peer.received_lsn = kept
-        peer.applied_lsn = lsn
-        peer.pending_lsn = kept if kept > lsn else LSN(0)
-        self._join(peer)
-
-    def _plan_message(self, kind: str, lsn: LSN, stable: LSN, kept: LSN, reason: str, count: int) -> Plan:
-        identity = self.identity
-        history = tuple(identity.history)
-        return Plan(kind, identity.cluster, history, lsn, self.log.last_lsn, stable, kept, reason, count)
-
-    def _ship(self, peer: Peer, root: Root, wanted: dict[int, list[int]] | None, compared: bool = False) -> None:
-        kind = "blocks"
-        if wanted is None or prefer_snapshot(root, wanted):
-            kind, wanted = "snapshot", None
-        count = blocks.block_count(root) if wanted is None else sum(map(len, wanted.values()))
-        # What it holds pending stays until the blocks are in: its promotion meanwhile must not lose that.
-        peer.queue.append(self._plan_message(kind, LSN(root.lsn), LSN(0), KEEP_ALL, peer.reason, count))
-        peer.note_plan(kind)
-        peer.state = "copying"
-        peer.pending_lsn = LSN(0)
-        peer.received_lsn = peer.applied_lsn = LSN(0)
-        peer.blocks_planned, peer.blocks_sent = count, 0
-        lsn = LSN(root.lsn)
-        # A secondary that is not to be checked at each commit need not make either side hash all that it holds.
-        digest = blocks.root_digest(root) if compared or self.digest_due(lsn) else blocks.known_digest(root)
-        peer.images = images(root, self._transaction_at(lsn), digest, wanted, self.identity.outcomes.up_to(lsn))
-
-    def _transaction_at(self, lsn: LSN) -> int:
-        entry = self.log.find(lsn)
-        return entry.transaction if entry is not None else 0
-
-    def _finish_walk(self, peer: Peer) -> None:
-        walk = self._walks.get(peer.name)
-        if walk is not None and walk.done:
-            del self._walks[peer.name]
-            self._ship(peer, walk.root, walk.differing, compared=True)
-
     def _dispatch(self, peer: Peer, message: Message) -> None:
         if isinstance(message, (Ack, BackupComplete)):  # Not a union: that takes three times as long.
             self._acknowledged(peer, message)
-        elif isinstance(message, TableDigests):
-            if peer.name in self._walks:
-                peer.queue.extend(self._walks[peer.name].take_tables(message))
-                self._finish_walk(peer)
-        elif isinstance(message, BlockDigests):
-            if peer.name in self._walks:
-                self._walks[peer.name].take_blocks(message)
-                self._finish_walk(peer)
+        elif isinstance(message, (TableDigests, BlockDigests)):
+            take_digests(self, peer, message)
         elif isinstance(message, Nack):
             peer.state = "asking"
             peer.reason = f"{message.code}: expected {message.expected}, found {message.found} {message.detail}".strip()
@@ -600,25 +484,25 @@ class Primary:
         else:
             number, received, _ = message
             applied = received
-        received = max(applied, self._note_acknowledged(peer, received, number))
+        received = max(applied, self.note_acknowledged(peer, received, number))
         if received > peer.received_lsn:
             peer.received_lsn = received
         if applied > peer.applied_lsn:
             peer.applied_lsn = applied
         if peer.state == "following":
-            self._join(peer)
+            self.join(peer)
         log = self.log
         if applied - log.base.lsn > lingering or log.bytes > TRIM_BYTES:
             self._trim()
 
-    def _note_acknowledged(self, peer: Peer, lsn: LSN, transaction: int) -> LSN:
+    def note_acknowledged(self, peer: Peer, lsn: LSN, transaction: int) -> LSN:
         """Note that a secondary has all up to a transaction, at this LSN. Returns up to which LSN that is so.
 
         What was abandoned meanwhile bears a lower number than what has taken its LSN.
         """
         have = self.log.last_lsn
         if lsn <= have:
-            if (self._number_at(lsn) or 0) > transaction:
+            if (self.number_at(lsn) or 0) > transaction:
                 return LSN(0)
             have = lsn
         for pending in self.pending:
@@ -628,7 +512,17 @@ class Primary:
             have = pending.lsn
         return have
 
-    def _join(self, peer: Peer) -> None:
+    def number_at(self, lsn: LSN) -> int | None:
+        """The number of the transaction that was committed at this LSN, None if it is not known, or 0."""
+        if lsn > self.log.last_lsn:
+            return None
+        entry = self.log.find(lsn)
+        if entry is not None:
+            return entry.transaction
+        mark = self.marks.find(lsn)
+        return mark.transaction if mark is not None else None
+
+    def join(self, peer: Peer) -> None:
         """Bring a synchronous secondary that has caught up into step, and send it what is pending."""
         if peer.mode != "sync" or peer.state != "following":
             return
