@@ -402,7 +402,8 @@ def compile_dml(
     plan.compares = compares(session, binder, table)
     plan.database = database
     one_by_one = isinstance(node, ast.Insert) or emitter.changes_one
-    plan.atomic = atomic and not side_effects and not replaces and (one_by_one or not plan.calls_own)
+    plain = not side_effects and (not replaces or many and emitter.replaces_only)
+    plan.atomic = atomic and plain and (one_by_one or not plan.calls_own)
     return plan
 
 

@@ -74,6 +74,13 @@ class InsertEmitter(StatementEmitter):
         self.given_classes: Sequence[int] | None = None
         """What the columns of the rows that a query gives may hold, if that is known."""
         self.chooses_rowid = False
+        triggers = triggers_on(binder.namespace, table, database)
+        self.replaces_only = not triggers and replaces_only(node, table, session)
+        """Whether rows that stand in the way are taken out, and nothing else comes of them."""
+        self.puts = self.replaces_only and not table.without_rowid and not any(index.unique for index in table.indexes)
+        """Whether a row with the same rowid, the only one that may, gives its place to the new one."""
+        self.place = ""
+        """The name of that row's place."""
         self.query: Query | None = None
         """The query that makes the rows, if one does."""
         self.writer = ""
@@ -160,7 +167,7 @@ class InsertEmitter(StatementEmitter):
 
     def is_written_out(self) -> bool:
         """Whether this is for one row, of a statement that has run often."""
-        if self.many and not (self.gathers or self.interrupted or self.table.autoincrement):
+        if self.many and not (self.gathers or self.interrupted or self.table.autoincrement or self.replaces_only):
             self.generator.single = True
         return self.generator.written_out
 
@@ -454,6 +461,10 @@ class InsertEmitter(StatementEmitter):
             if index is None:
                 if self.chooses_rowid:
                     continue  # One that no row has.
+                if self.puts:
+                    self.place = self.generator.name("place")
+                    frame.emit(f"{self.place} = {row.writable}.seek({row.key})")
+                    continue
                 test, action = f"{row.writable}.find({row.key}) is not None", row.action_of(self.table.primary_conflict)
                 self.conflict(None, test, row.key, action, row.key_error)
             else:
@@ -503,6 +514,11 @@ class InsertEmitter(StatementEmitter):
             frame.emit(f"    {self.inserting(record)}")
             frame.emit(f"except {self.generator.helper(DuplicateKey)}:")
             frame.emit(f"    raise {row.key_error(row.action_of(self.table.primary_conflict))} from None")
+        elif self.place:
+            frame.emit(f"if {self.place} is None:")
+            frame.emit(f"    {self.inserting(record)}")
+            frame.emit("else:")
+            frame.emit(f"    {row.writable}.replace({row.key}, {record}, None, {self.place})")
         else:
             frame.emit(self.inserting(record))
         frame.depth = depth
@@ -585,3 +601,13 @@ def gives_many(node: ast.Insert) -> bool:
 
 
 __all__ = ["Expr", "InsertEmitter"]
+
+
+def replaces_only(node: ast.Insert, table: Table, session: Any) -> bool:
+    """Whether an INSERT OR REPLACE, of a table without triggers, can raise no error once it has taken a row out.
+
+    What it takes out has nothing hanging on it; types, lengths and functions of the user's are not looked at behind.
+    """
+    plain = node.action == "REPLACE" and not node.upserts and not table.strict
+    plain = plain and session.limits.length == LENGTH_MAX and session.plan_settings is None
+    return plain and not session.settings.foreign_keys
