@@ -78,6 +78,26 @@ def test_rows_in_the_way_are_replaced(table: str, level: str | None) -> None:
         assert checks[0] == checks[1] == [("ok",)]
 
 
+@pytest.mark.parametrize("name", [":memory:", "file:returning?mode=memory&cache=shared"])
+@pytest.mark.parametrize("level", [None, ""])
+def test_an_error_in_returning_leaves_nothing(name: str, level: str | None) -> None:
+    for statement in (
+        "INSERT INTO t VALUES (2, -9223372036854775808) RETURNING abs(b)",
+        "REPLACE INTO t VALUES (1, -9223372036854775808) RETURNING a, abs(b)",
+        "UPDATE t SET b = -9223372036854775808 WHERE a = 1 RETURNING abs(b)",
+        "DELETE FROM t WHERE a = 1 RETURNING abs(b - 9223372036854775807 - 1)",
+        "INSERT INTO t VALUES (1, -9223372036854775808) ON CONFLICT DO UPDATE SET b = excluded.b RETURNING abs(b)",
+    ):
+        found = []
+        for module in (tandemdb, sqlite3):
+            connection = module.connect(name, uri=True, isolation_level=level)
+            connection.executescript("CREATE TABLE t (a INTEGER PRIMARY KEY, b); INSERT INTO t VALUES (1, 0)")
+            found.append(outcome(connection, module, statement, ()))
+            connection.close()
+        assert found[0] == found[1], statement
+        assert found[0][0] == "OperationalError: integer overflow"
+
+
 def test_replacing_where_blocks_fill_and_empty() -> None:
     for table in (TABLES[0], TABLES[5], TABLES[8]):
         pair = [module.connect(":memory:", isolation_level=None) for module in (tandemdb, sqlite3)]

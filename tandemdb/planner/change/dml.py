@@ -402,7 +402,7 @@ def compile_dml(
     plan.compares = compares(session, binder, table)
     plan.database = database
     one_by_one = isinstance(node, ast.Insert) or emitter.changes_one
-    plain = not side_effects and (not replaces or many and emitter.replaces_only)
+    plain = not side_effects and returns_plainly(node) and (not replaces or many and emitter.replaces_only)
     plan.atomic = atomic and plain and (one_by_one or not plan.calls_own)
     return plan
 
@@ -446,6 +446,11 @@ def compares(session: Session, binder: Binder, table: Table) -> bool:
         return True
     schemas = binder.namespace.schemas if session.settings.foreign_keys and table.foreign_keys else ()
     return any(compares_own(parent) for schema in schemas if schema is not None for parent in schema.tables.values())
+
+
+def returns_plainly(node: Any) -> bool:
+    """Whether what RETURNING computes, once the row is changed, can raise no error."""
+    return {type(column.expression) for column in node.returning} <= {ast.Name, ast.Star, ast.Literal, ast.Parameter}
 
 
 def may_skip(node: ast.Insert, table: Table) -> bool:
