@@ -8,11 +8,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tandemdb import Cursor
-from tandemdb.dbapi import ready
-from tandemdb.dbapi.ready import NOT_READY
 from tandemdb.planner.change import dml
-from tandemdb.planner.plan_settings import plan_key
 from tandemdb.storage import secondary
 
 from .choices import from_hypothesis, from_seed
@@ -23,6 +19,7 @@ from .layers.script import PROFILES, make_script
 from .reduce import reduce
 from .run import breaks_foreign_keys, has_one_answer, shrink
 from .script import Script, Statement
+from .whole import run_whole
 
 FEW = settings(
     max_examples=60,
@@ -59,40 +56,11 @@ def test_changes_written_out_are_the_same(profile, engine_name, monkeypatch):
 @pytest.mark.parametrize("profile", ["changes", "mixed", "transactions"])
 def test_changes_that_do_all_of_a_run_are_the_same(profile, engine_name, monkeypatch):
     """The functions of changes that run often, for each statement from its first run on."""
-    made = []
-    ordinary = Cursor.execute
-
-    def execute_whole(cursor, text, parameters=()):
-        if prepare_whole(cursor.connection, text, tuple(parameters)):
-            made.append(text)
-        return ordinary(cursor, text, tuple(parameters))
-
-    monkeypatch.setattr(Cursor, "execute", execute_whole)
+    made = run_whole(monkeypatch)
     monkeypatch.setattr(secondary, "CHANGES_FEW", 0)
     for number in range(75):
         check(make_script(from_seed(f"whole/{profile}/{number}"), profile), engine_name)
     assert len(made) > 20
-
-
-def prepare_whole(connection, text, parameters) -> bool:
-    """Have ready what runs a change of one record as one that runs often; False for what does not run so."""
-    session = connection._session
-    session.ready.pop(text, None)
-    try:
-        statement = session.prepare(text)
-        if not statement.is_dml or len(session.databases) > 1 or statement.bulk is not None:
-            return False
-        values = (*parameters, *statement.literals)
-        plan, _ = dml.read_and_plan(session, statement, values, plan_key(session), False)
-        if not (plan.atomic and plan.checks_all and plan.single) or plan.calls_own or connection._ready is NOT_READY:
-            return False
-        if not dml.write_out(session, statement, plan, parameters):
-            return False
-        change = ready.make_change(session, statement, plan)
-        session.ready[text] = ready.make_written_out(session, statement, plan, change)
-    except Exception:  # which running it tells of
-        return False
-    return True
 
 
 def check(script: Script, engine_name: str) -> None:

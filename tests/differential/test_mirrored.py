@@ -22,6 +22,7 @@ from .choices import from_seed
 from .compare import compare
 from .engines import ENGINES, run
 from .layers.script import make_script
+from .whole import run_whole
 
 
 class Mirrored:
@@ -77,6 +78,8 @@ def test_the_mirror_of_a_generated_script(profile: str, mode: str, monkeypatch: 
         if number == 20:  # from here on as statements that run often do
             monkeypatch.setattr(dml, "compile_dml", partial(dml.compile_dml, written_out=True))
             monkeypatch.setattr(secondary, "CHANGES_FEW", 0)
+        if number == 30:
+            run_whole(monkeypatch)
         script = make_script(from_seed(f"mirrored/{profile}/{number}"), profile)
         alone = run(ENGINES["tandemdb"], script)
         difference = compare(script, alone, run(mirrored.connect, script))

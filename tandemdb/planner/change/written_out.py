@@ -132,7 +132,7 @@ def append_in_place(emitter: Any, record: str) -> None:
     location, page, block, waiting = map(emitter.generator.name, ("location", "page", "block", "waiting"))
     writable, key = row.writable, row.key
     frame.emit(f"{location} = {writable}.location")
-    tests = [f"transaction.in_place and writer.changes is None and {location}.pages"]
+    tests = [f"transaction.in_place and {location}.pages"]
     if indexes:
         tests.append(f"{writable}.maintained is not None")
     tests.append(f"{location}.page_highs[-1] < {key}")
@@ -148,6 +148,8 @@ def append_in_place(emitter: Any, record: str) -> None:
     frame.emit(f"{block}.records.append({record})")
     frame.emit(f"{page}.highs[-1] = {location}.page_highs[-1] = {key}")
     frame.emit(f"{writable}.count += 1")
+    frame.emit("if writer.changes is not None:")
+    frame.emit(f"    writer.changes.append(({INSERT}, {table.id}, {block}.number, {key}, {record}))")
     for index in others:
         frame.emit(f"{waiting}_{index.id}.changes.extend(({key}, None, {record}))")
     for index in known:
@@ -171,7 +173,7 @@ def delete_in_place(emitter: Any, writable: str, record: str, key: str, spot: tu
     page, at, place = spot
     block, waiting = map(emitter.generator.name, ("changed", "waiting"))
     frame.emit(f"{block} = {writable}.location.pages[{page}].blocks[{at}]")
-    tests = [f"transaction.in_place and writer.changes is None and {block}.stamp >= {writable}.stamp"]
+    tests = [f"transaction.in_place and {block}.stamp >= {writable}.stamp"]
     tests.append(f"{block}.digest is None and {place} < len({block}.keys) - 1")
     for index in indexes:
         tests += waiting_tests(emitter, f"{waiting}_{index.id}", writable, index.id)
@@ -181,6 +183,8 @@ def delete_in_place(emitter: Any, writable: str, record: str, key: str, spot: tu
     frame.emit(f"writer.changing = {undo}")
     frame.emit(f"del {block}.keys[{place}], {block}.records[{place}]")
     frame.emit(f"{writable}.count -= 1")
+    frame.emit("if writer.changes is not None:")
+    frame.emit(f"    writer.changes.append(({DELETE}, {emitter.table.id}, {block}.number, {key}, None))")
     for index in indexes:
         frame.emit(f"{waiting}_{index.id}.changes.extend(({key}, {record}, None))")
     frame.emit("writer.undo.append(writer.changing)")
