@@ -54,7 +54,8 @@ from tandemdb.planner.syntax.tree import without_slots
 if TYPE_CHECKING:
     from tandemdb.planner.emit.query import QueryEmitter
 
-RANKS = frozenset({"row_number", "rank", "dense_rank"})
+PEER_RANKS = frozenset({"rank", "dense_rank"})
+RANKS = PEER_RANKS | {"row_number"}
 SUMS = frozenset({"sum", "avg", "total"})
 
 
@@ -189,6 +190,8 @@ class WindowLoop:
         """The only column that is read of the rows, if they come in the order asked for."""
         if self.core.is_aggregate or (self.order_by and (len(self.order_by) > 1 or not self.comes_in_order())):
             return None
+        if any(call.function is None and call.name in PEER_RANKS for call in self.core.windows):
+            return None  # What the rows are ordered by is looked at again.
         results = [result.expression for result in self.core.results]
         if self.order.bare is not None:
             results = results[self.order.bare :][:1] if self.order.bare >= 0 else []
