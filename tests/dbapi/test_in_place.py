@@ -293,6 +293,21 @@ def test_failures_leave_nothing() -> None:
     check_root(con._database.root)
 
 
+@pytest.mark.parametrize("ending", ["commit", "rollback"])
+def test_a_transaction_that_reads_first_leaves_the_keys_of_what_it_has_read(ending: str) -> None:
+    con = open_filled(None)
+    for number in range(30):  # so that changes of the index wait
+        con.execute("UPDATE t SET grp = ? WHERE id = ?", (number, number))
+    con.execute("BEGIN")
+    assert con.execute("SELECT count(*) FROM t").fetchone() == (1000,)
+    con.execute("DELETE FROM t WHERE id BETWEEN 700 AND 704")
+    kept = con.fork()
+    getattr(con, ending)()
+    for each, count in ((con, 995 if ending == "commit" else 1000), (kept, 1000)):
+        assert each.execute("SELECT count(*) FROM t INDEXED BY t_grp WHERE grp > -1").fetchone() == (count,)
+        check_root(each._database.root)
+
+
 def test_a_function_that_writes_does_not_disturb_the_query() -> None:
     con = open_filled(None)
     con.execute("CREATE TABLE noted (id INTEGER)")
