@@ -64,7 +64,8 @@ def read_inner(sql: str, at: int, inner: tuple[tuple[str, str], ...], literals: 
     """Add the literals from an offset on but for the last; where that begins, 0 if something differs."""
     for kind, behind in inner:
         end = sql.find("'", at + 1) + 1 if kind == "t" else sql.find(behind, at)
-        value = plain_value(kind, sql[at:end]) if end > 0 else None
+        text = sql[at:end] if end > 0 else ""
+        value = int(text) if kind == "i" and text.isdigit() and len(text) <= DIGITS_MAX else plain_value(kind, text)
         at = end + len(behind)
         if value is None or sql[end:at] != behind:
             return 0
@@ -79,8 +80,7 @@ def plain_value(kind: str, text: str) -> Literal | None:
         return value if text == f"'{value}'" and "'" not in value and "\0" not in value else None
     if kind == "i":
         return int(text) if text.isdigit() and len(text) <= DIGITS_MAX else None
-    whole, dot, fraction = text.partition(".")
-    return float(text) if dot and whole.isdigit() and (fraction.isdigit() or not fraction) else None
+    return float(text) if text.replace(".", "", 1).isdigit() and "." in text[1:] else None
 
 
 def note_pattern(template: str, pinned: dict[int, str]) -> tuple[str, ...]:
