@@ -41,6 +41,8 @@ READY_MAX = 4096
 NOT_READY: MappingProxyType[Any, Any] = MappingProxyType({})
 RUNS_OFTEN = 100
 """So often a connection runs a change of one record before its plan is written out: that takes half a millisecond."""
+ROWS_MANY = 100
+"""So many sets of values make it worth while to write the change of one record out for them."""
 TEMPLATE_CHARACTERS_MAX = 500
 """No longer text is looked at for others that differ in literals only: an INSERT of many rows has a way of its own."""
 COMMANDS = frozenset({"begin", "commit", "rollback", "savepoint", "release"})
@@ -131,6 +133,39 @@ def make_run(session: Any, statement: Any, keep: Callable[[Ready], None]) -> Non
             elif plan.single:
                 change = make_counting(session, statement, plan, change, keep)
             keep(change)
+
+
+def run_rows(cursor: Cursor, session: Any, statement: Any, rows: Sequence[Any]) -> tuple[int, int]:
+    """Run a change of one record for many sets of values, in a transaction: for those up to the first that needs more.
+
+    Returns how many sets are done, and how many records they have changed.
+    """
+    from tandemdb.planner.change.dml import write_out
+    from tandemdb.storage.collector import collector_paused
+
+    done = changes = 0
+    lastrowid = cursor._lastrowid
+    if not statement.shape.plans:
+        changes = session.run_many(statement, rows[:1])
+        done = 1
+    if session.watched or len(session.databases) != 1 or statement.namespace is not session.namespace():
+        return done, changes
+    plan = statement.shape.plans[0] if statement.shape.plans else None
+    if plan is None or not (plan.atomic and plan.checks_all and plan.single) or calls_back(plan):
+        return done, changes
+    if plan.often is None and not write_out(session, statement, plan, rows[done]):
+        return done, changes
+    change = make_written_out(session, statement, plan, make_change(session, statement, plan))
+    try:
+        with collector_paused():  # what is noted for a rollback lives until the transaction ends
+            for values in rows[done:]:
+                if type(values) is not tuple or not change(cursor, values):
+                    break
+                done += 1
+                changes += cursor._rowcount
+    finally:
+        cursor._lastrowid = lastrowid
+    return done, changes
 
 
 def calls_back(plan: Any) -> bool:

@@ -1,0 +1,126 @@
+"""executemany of changes of one record: many sets of values at once do what they do one by one, as in sqlite3."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import tandemdb
+from tandemdb.dbapi import ready
+from tandemdb.storage import check_root
+
+SCHEMA = """
+CREATE TABLE t (a INTEGER PRIMARY KEY, b INTEGER CHECK (b < 5000), c TEXT NOT NULL, d UNIQUE);
+CREATE INDEX t_b ON t (b);
+CREATE TABLE log (what TEXT, a INTEGER);
+CREATE TABLE k (x TEXT, y INTEGER, z, PRIMARY KEY (x, y)) WITHOUT ROWID;
+"""
+TRIGGERS = """
+CREATE TRIGGER tu AFTER UPDATE OF c ON t BEGIN INSERT INTO log VALUES ('u', new.a); END;
+CREATE TRIGGER td BEFORE DELETE ON t BEGIN INSERT INTO log VALUES ('d', old.a); END;
+"""
+UPDATE, DELETE = "UPDATE t SET b = ? WHERE a = ?", "DELETE FROM t WHERE a = ?"
+SPREAD = [(n * 3 % 777, n * 7 % 400) for n in range(400)]
+
+
+class Adapted:
+    def __conform__(self, protocol: Any) -> int:
+        return 77
+
+
+CASES: dict[str, tuple[str, list[Any] | Callable[[], Any]]] = {
+    "by key": (UPDATE, SPREAD),
+    "keys that are not there": (UPDATE, [(1, n) for n in range(300, 700)]),
+    "the same key again": (UPDATE, [(n, n % 3) for n in range(300)]),
+    "another class in between": (UPDATE, [*SPREAD[:150], (None, 5), (2.5, 6), ("x", 7), (b"y", 8), *SPREAD[150:]]),
+    "keys of another class": (UPDATE, [*SPREAD[:150], (1, "9"), (1, 9.0), (1, None), (1, "z"), *SPREAD[150:]]),
+    "a value that must be adapted": (UPDATE, [*SPREAD[:150], (Adapted(), 9), (True, 10), *SPREAD[150:]]),
+    "lists among tuples": (UPDATE, [*SPREAD[:150], [4, 9], *SPREAD[150:]]),
+    "lists": (UPDATE, [list(row) for row in SPREAD]),
+    "one too short": (UPDATE, [*SPREAD[:150], (4,), *SPREAD[150:]]),
+    "one too long": (UPDATE, [*SPREAD[:150], (4, 5, 6), *SPREAD[150:]]),
+    "one that is no sequence": (UPDATE, [*SPREAD[:150], 4, *SPREAD[150:]]),
+    "a value that no record may have": (UPDATE, [*SPREAD[:150], ({}, 5), *SPREAD[150:]]),
+    "an integer too large": (UPDATE, [*SPREAD[:150], (1 << 70, 5), *SPREAD[150:]]),
+    "a check fails": (UPDATE, [*SPREAD[:150], (6000, 9), *SPREAD[150:]]),
+    "a check fails at once": (UPDATE, [(6000, 9), *SPREAD]),
+    "NOT NULL fails": ("UPDATE t SET c = ? WHERE a = ?", [*[(str(n), n) for n in range(200)], (None, 9), ("z", 8)]),
+    "UNIQUE fails": ("UPDATE t SET d = ? WHERE a = ?", [*[(n + 9000, n) for n in range(200)], (9001, 9), (1, 8)]),
+    "OR IGNORE": ("UPDATE OR IGNORE t SET d = ? WHERE a = ?", [*[(n % 90, n) for n in range(200)]]),
+    "OR REPLACE": ("UPDATE OR REPLACE t SET d = ? WHERE a = ?", [*[(n % 90, n) for n in range(200)]]),
+    "OR ROLLBACK": ("UPDATE OR ROLLBACK t SET d = ? WHERE a = ?", [*[(n + 900, n) for n in range(200)], (901, 9)]),
+    "the key itself": ("UPDATE t SET a = ? WHERE a = ?", [(n + 1000, n) for n in range(200)]),
+    "by a unique column": ("UPDATE t SET b = b + 1 WHERE d = ?", [(n,) for n in range(250)]),
+    "by a column that is no key": ("UPDATE t SET c = ? WHERE b = ?", [(str(n), n % 50) for n in range(150)]),
+    "expressions and literals": ("UPDATE t SET b = b * 2 % 100 + ?, c = c || 'x' WHERE a = ? AND b > 3", SPREAD),
+    "a subquery": ("UPDATE t SET b = (SELECT count(*) FROM t WHERE b < ?) WHERE a = ?", SPREAD[:150]),
+    "numbered": ("UPDATE t SET b = ?2 WHERE a = ?1", [(n, n + 1) for n in range(200)]),
+    "deleted": (DELETE, [(n * 7 % 400,) for n in range(400)]),
+    "deleted in order": (DELETE, [(n,) for n in range(400)]),
+    "deleted twice": (DELETE, [(n % 120,) for n in range(300)]),
+    "deleted, another class": (DELETE, [*[(n,) for n in range(150)], ("200",), (None,), (201.0,), (202,)]),
+    "of two columns": ("UPDATE k SET z = ? WHERE x = ? AND y = ?", [(n, "ab"[n % 2], n % 60) for n in range(300)]),
+    "deleted by two columns": ("DELETE FROM k WHERE x = ? AND y = ?", [("ab"[n % 2], n % 60) for n in range(300)]),
+    "from a generator": (UPDATE, lambda: ((n, n % 400) for n in range(500))),
+    "with named values": ("UPDATE t SET b = :b WHERE a = :a", [{"a": n, "b": n} for n in range(200)]),
+    "no table": ("UPDATE nothing SET b = ? WHERE a = ?", SPREAD),
+    "an ambiguous change of the schema": ("UPDATE t SET e = ? WHERE a = ?", SPREAD),
+}
+
+
+def fill(db: ModuleType, isolation: str | None, triggers: bool) -> Any:
+    con = db.connect(":memory:", isolation_level=isolation)
+    con.executescript(SCHEMA + TRIGGERS * triggers)
+    con.executemany("INSERT INTO t VALUES (?, ?, ?, ?)", [(n, n % 50, f"c{n}", n) for n in range(400)])
+    con.executemany("INSERT INTO k VALUES (?, ?, ?)", [(x, n, None) for x in "ab" for n in range(60)])
+    con.commit()
+    return con
+
+
+def outcome(con: Any, text: str, rows: Any) -> list[Any]:
+    cursor = con.cursor()
+    told: list[Any] = []
+    try:
+        cursor.executemany(text, rows() if callable(rows) else rows)
+    except Exception as error:
+        told.append((type(error).__name__, str(error)))
+    told += [cursor.rowcount, cursor.lastrowid, cursor.description, con.in_transaction, con.total_changes]
+    if con.in_transaction:  # else what of an autocommit statement's rows is counted is told in docs/differences.md
+        told.append(con.execute("SELECT changes()").fetchall())
+    told += [con.execute(f"SELECT * FROM {table}").fetchall() for table in ("t", "log", "k")]
+    told.append(con.execute("SELECT a FROM t INDEXED BY t_b WHERE b >= 0 ORDER BY b, a").fetchall())
+    return told
+
+
+@pytest.mark.parametrize("triggers", [False, True], ids=["plain", "triggers"])
+@pytest.mark.parametrize("isolation", ["", None], ids=["implicit", "begun"])
+@pytest.mark.parametrize("name", CASES)
+def test_many_sets_of_values(name: str, isolation: str | None, triggers: bool) -> None:
+    text, rows = CASES[name]
+    mine, real = (fill(db, isolation, triggers) for db in (tandemdb, sqlite3))
+    for each in (mine, real) if isolation is None else ():
+        each.execute("BEGIN")
+    assert outcome(mine, text, rows) == outcome(real, text, rows)
+    assert outcome(mine, text, rows) == outcome(real, text, rows)  # with all that is ready by now
+    for end in ("rollback", "commit"):
+        getattr(mine, end)()
+        getattr(real, end)()
+        assert mine.execute("SELECT * FROM t").fetchall() == real.execute("SELECT * FROM t").fetchall()
+    check_root(mine._database.root)
+
+
+def test_many_are_run_by_what_is_written_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[tuple[int, int]] = []
+    run_rows = ready.run_rows
+    monkeypatch.setattr(
+        tandemdb.dbapi.cursor, "run_rows", lambda *given: done.append(run_rows(*given)) or done[-1]
+    )
+    con = fill(tandemdb, "", triggers=False)
+    for text, rows in (CASES["by key"], CASES["deleted"], CASES["deleted in order"], CASES["keys of another class"]):
+        con.executemany(text, rows)
+        con.rollback()
+    assert done == [(400, 400), (400, 400), (400, 400), (150, 150)]
