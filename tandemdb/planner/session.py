@@ -173,6 +173,14 @@ class Session(Hooks):
             if attached.transaction is None and attached.snapshot is None:
                 attached.snapshot = roots[place]
 
+    def interrupt(self) -> None:
+        """Ask the running statement to stop, also where it is a commit that waits to be acknowledged."""
+        super().interrupt()
+        for attached in self.databases:
+            transaction = attached.transaction
+            if transaction is not None:
+                transaction.interrupt_wait()
+
     def functions_changed(self) -> None:
         """Forget plans that rest on what is registered; what is open is not changed in place while functions run."""
         super().functions_changed()

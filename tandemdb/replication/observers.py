@@ -173,6 +173,7 @@ class StreamingObserver:
         self.installed = publisher.installed
         self.aborted = publisher.aborted
         self.interrupted = publisher.interrupted
+        self.interrupt_wait = publisher.interrupt_wait
         self.unchanged = publisher.unchanged
 
     def changed(self, transaction: Transaction, change: Change) -> None:
@@ -190,7 +191,7 @@ class OuterObserver:
 
     def __init__(self, inner: CommitObserver | None) -> None:
         self.inner = inner
-        for name in ("changed", "interrupted", "rewound", "unchanged"):
+        for name in ("changed", "interrupt_wait", "interrupted", "rewound", "unchanged"):
             if hasattr(inner, name):
                 setattr(self, name, getattr(inner, name))
 

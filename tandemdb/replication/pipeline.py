@@ -43,6 +43,7 @@ class Ticket:
         "goes_ahead",
         "has_left",
         "is_slept_for",
+        "is_stopped",
         "pending",
         "root",
         "settled",
@@ -62,6 +63,8 @@ class Ticket:
         self.settled = False
         self.error: ReplicationError | None = None
         self.is_slept_for = False
+        # Whether its committer was interrupted by another thread.
+        self.is_stopped = False
         self.has_left = False
         self.wake: queue.SimpleQueue[None] = queue.SimpleQueue()
 
@@ -75,6 +78,7 @@ class Pipeline:
         # Settled ones whose threads sleep. They are woken one by the other: all at a time would wait for each other.
         self._to_wake: deque[Ticket] = deque()
         self._leading = threading.Lock()
+        self._has_stopped = False
 
     def enter(self, pending: Pending, transaction: Transaction, root: Root, goes_ahead: bool, now: float) -> Ticket:
         """Give a commit a ticket; if it goes ahead, the next transaction begins on it. The lock is held."""
@@ -90,6 +94,12 @@ class Pipeline:
     def find(self, root: Root) -> Ticket | None:
         """Find the ticket of a root, or of what a key derived meanwhile has made of it. The lock is held."""
         return next((ticket for ticket in self.tickets if ticket.root.lsn == root.lsn), None)
+
+    def stop(self, transaction: Transaction) -> None:
+        """Let a commit wait no longer, if it does: who leads gives it up. The lock is held."""
+        for ticket in self.tickets:
+            if ticket.transaction is transaction:
+                ticket.is_stopped = self._has_stopped = True
 
     def await_settled(self, ticket: Ticket, is_own: bool = True) -> None:
         """Wait until a commit is released and, if it goes ahead, visible; `is_own`: the commit is this thread's.
@@ -139,6 +149,9 @@ class Pipeline:
             if publisher.core.fenced_by is not None:
                 self._abandon(self.tickets[0], fenced_in_doubt)
                 return
+            if self._has_stopped:
+                self._abandon_stopped()
+                continue
             if not moved:
                 self._wait_or_decide(self.tickets[0])
             moved = publisher.pump_tight()
@@ -176,6 +189,12 @@ class Pipeline:
             publisher.is_awaiting = bool(tickets)
         ticket.transaction.committed = True
         self._settle(ticket)
+
+    def _abandon_stopped(self) -> None:
+        self._has_stopped = False
+        stopped = next((ticket for ticket in self.tickets if ticket.is_stopped), None)
+        if stopped is not None:
+            self._abandon(stopped, stopped_in_doubt)
 
     def _wait_or_decide(self, first: Ticket) -> None:
         """Wait for an answer; if the oldest commit has none in time, let the policy for losses decide."""
@@ -253,6 +272,16 @@ def in_doubt(transaction: int) -> CommitInDoubt:
         transaction,
         detail=f"Transaction {transaction} is rolled back here. A secondary that holds it undoes it when it"
         " returns to this primary, and keeps it if it is promoted instead.",
+        hint="Ask whichever system leads later before repeating the transaction.",
+    )
+
+
+def stopped_in_doubt(transaction: int) -> CommitInDoubt:
+    return CommitInDoubt(
+        "commit in doubt: it was interrupted while it waited to be acknowledged",
+        transaction,
+        detail=f"Transaction {transaction} is rolled back here, and with it what was built on it."
+        " A secondary that holds it keeps it if it is promoted.",
         hint="Ask whichever system leads later before repeating the transaction.",
     )
 

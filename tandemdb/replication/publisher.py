@@ -25,7 +25,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from tandemdb.errors import undecodable_seen
+from tandemdb.errors import OperationalError, undecodable_seen
 from tandemdb.replication import lag, loss
 from tandemdb.replication.acknowledging import chosen_level
 from tandemdb.replication.background import Background
@@ -108,6 +108,8 @@ class Publisher:
         self._digest: int | None = None
         # How many changes the open transaction had made when they were hashed.
         self._hashed = 0
+        # The transaction whose commit waits until enough secondaries are in step, unless it was interrupted.
+        self._held_up: Transaction | None = None
         # The ticket of the thread that holds the writer's place while it waits.
         self._alone: Ticket | None = None
         # Moves the asynchronous links, if time passes by itself.
@@ -154,7 +156,7 @@ class Publisher:
         level = chosen_level() or self.core.limits.acknowledge
         if not self.core.is_steady():
             if level != "none" and self.core.missing():
-                self._check_secondaries()
+                self._check_secondaries(transaction)
             if self.core.is_joining():
                 self._let_join()
         # One that was prepared before is of a secondary, which shows its commits one by one.
@@ -251,6 +253,13 @@ class Publisher:
                 self.core.abandon_open()
         if self._tight:
             self._pump(self._tight_links)
+
+    def interrupt_wait(self, transaction: Transaction) -> None:
+        """Let a commit fail that waits for secondaries: for enough of them, or for their acknowledgements."""
+        with self.lock:
+            if self._held_up is transaction:
+                self._held_up = None
+            self.pipeline.stop(transaction)
 
     def stream(self, transaction: Transaction, changes: Sequence[Change]) -> None:
         """Send what an open transaction has changed, or taken back, since the last call.
@@ -503,15 +512,21 @@ class Publisher:
         if self.arbiter is not None:
             self.arbiter.wake()
 
-    def _check_secondaries(self) -> None:
+    def _check_secondaries(self, transaction: Transaction) -> None:
         """Refuse the commit at once when too few synchronous secondaries are in step; nothing was sent yet."""
         with self.lock:
             missing = self.core.missing()
-        while missing and (self._pump(self._tight_links) or self.settle_loss()):
-            if self.core.fenced_by is not None:
-                break
-            with self.lock:
-                missing = self.core.missing()
+            self._held_up = transaction
+        try:
+            while missing and (self._pump(self._tight_links) or self.settle_loss()):
+                if self.core.fenced_by is not None:
+                    break
+                if self._held_up is None:
+                    raise OperationalError("interrupted", code="SQLITE_INTERRUPT")
+                with self.lock:
+                    missing = self.core.missing()
+        finally:
+            self._held_up = None
         if self.core.fenced_by is not None:
             raise fenced(self.core)
         if missing:

@@ -539,6 +539,12 @@ class Transaction:
         if interrupted is not None:
             interrupted(self, root)
 
+    def interrupt_wait(self) -> None:
+        """Let the commit fail if it waits in its observer; any thread may call this."""
+        interrupt = getattr(self.database.observer, "interrupt_wait", None)
+        if interrupt is not None:
+            interrupt(self)
+
     def abort(self) -> None:
         """End the transaction, telling the observer that nothing came of it."""
         observer = self.database.observer if self.changes is not None else None
