@@ -155,7 +155,8 @@ def reach_it(point: str) -> None:
 
     from .workload import make_table, put
 
-    node = Node(Database("shop"))
+    standby = Database("shop")
+    node = Node(standby)
     node.start()
     primary = Database("p")
     table = make_table(primary, 1000)
@@ -163,6 +164,7 @@ def reach_it(point: str) -> None:
         replica = replicate_to(primary, node.address, "sync")
         for key in range(3):
             put(primary, table, key, "x")
+        until(lambda: standby.root.lsn == primary.root.lsn, "all is shown")  # the node's own thread does that
         replica.detach()
     finally:
         node.stop()
