@@ -46,7 +46,8 @@ class LooseObserver:
         self.lets_change_in_place = publisher.is_loose
         self._in_place_until = 0
         self._writer = publisher.writer
-        self._gathered = publisher.gathered
+        self._gathering = publisher.gathering
+        self._commits = publisher.gathering.commits
         self._core = publisher.core
         self._changes: list[Change] | None = None
 
@@ -76,18 +77,17 @@ class LooseObserver:
             self._refuse(transaction)
         changes: list[Change] = transaction.changes  # type: ignore[assignment]
         transaction.committed = True
-        publisher, gathered = self.publisher, self._gathered
+        gathering, commits = self._gathering, self._commits
+        gathering.newest = root
         if root.lsn >= self._in_place_until:
-            publisher.take_over(root, changes, None, stamp=self._stamp_below_changes(root))
-            publisher.newest = root
-            publisher.wake()
+            self.publisher.take_over(root, changes, None, stamp=self._stamp_below_changes(root))
+            self.publisher.wake()
             return self._wait_for_readers(root) if levels_seen else None
-        publisher.newest = root
         # `_gather`, written out.
-        if not gathered:
-            publisher.gathered_stamp = self._writer.own - 1
-        gathered.append(changes[0] if len(changes) == 1 else changes)
-        if not 1 < len(gathered) < TOGETHER_MAX or len(changes) > CHANGES_MANY:
+        if not commits:
+            gathering.stamp = self._writer.own - 1
+        commits.append(changes[0] if len(changes) == 1 else changes)
+        if not 1 < len(commits) < TOGETHER_MAX or len(changes) > CHANGES_MANY:
             self._move_on()
         return self._wait_for_readers(root) if levels_seen else None
 
@@ -108,28 +108,27 @@ class LooseObserver:
         if changes and (len(changes) > CHANGES_MANY or changes[0][0] == APPEND):
             self._writer.own = 0  # What it wrote is older than what will be changed, as a secondary away should know.
         stamp = root.stamp if not self._writer.own else self._stamp_below_changes(root)
-        publisher = self.publisher
-        newest, publisher.newest = publisher.newest, root
+        gathering = self._gathering
+        newest, gathering.newest = gathering.newest, root
         if not changes or changes[0][0] == APPEND or newest is None or root.lsn != newest.lsn + 1:
-            publisher.take_over(root, changes, None, stamp=stamp)
-            publisher.wake()
+            self.publisher.take_over(root, changes, None, stamp=stamp)
+            self.publisher.wake()
         else:
             self._gather(changes, stamp)
         return self._wait_for_readers(root) if levels_seen and changes else None
 
     def _gather(self, changes: list[Change], stamp: int) -> None:
         """Leave a commit to the background thread, or many at once to the log."""
-        gathered = self._gathered
-        if not gathered:
-            self.publisher.gathered_stamp = stamp
-        # The change by itself where there is one: lists by the hundred take longer to make than those that go at once.
-        gathered.append(changes[0] if len(changes) == 1 else changes)
-        if not 1 < len(gathered) < TOGETHER_MAX or len(changes) > CHANGES_MANY:
+        commits = self._commits
+        if not commits:
+            self._gathering.stamp = stamp
+        commits.append(changes[0] if len(changes) == 1 else changes)
+        if not 1 < len(commits) < TOGETHER_MAX or len(changes) > CHANGES_MANY:
             self._move_on()
 
     def _move_on(self) -> None:
         """Wake the background thread for the first commit gathered, or hand many to the log."""
-        if len(self._gathered) == 1:
+        if len(self._commits) == 1:
             self.publisher.wake()
         else:
             self.publisher.relieve()

@@ -11,8 +11,9 @@
                                           wake ---------------------------------->
     aborted(transaction)          ---->   Primary.abandon
 
-The Primary has no lock, clock or thread; they are here. `pause(seconds)` is how a waiting commit lets time pass: a
-condition's wait in production, an advance of the virtual clock in a simulation.
+What a synchronous commit waits for before any of it is sent is told in `admission`; where asynchronous ones are until
+the core hears of them, in `gathering`. The Primary has no lock, clock or thread; they are here. `pause(seconds)` is how
+a waiting commit lets time pass: a condition's wait in production, an advance of the virtual clock in a simulation.
 """
 
 from __future__ import annotations
@@ -25,16 +26,18 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from tandemdb.errors import OperationalError, undecodable_seen
+from tandemdb.errors import undecodable_seen
 from tandemdb.replication import lag, loss
 from tandemdb.replication.acknowledging import chosen_level
+from tandemdb.replication.admission import Admission
 from tandemdb.replication.background import Background
 from tandemdb.replication.core import blocks
 from tandemdb.replication.core.messages import LSN, Change, Epoch, Frame, Position
 from tandemdb.replication.core.peer import Mode, Peer
 from tandemdb.replication.core.primary import Pending, Primary
-from tandemdb.replication.errors import ReplicationError, SecondaryLost
+from tandemdb.replication.errors import ReplicationError
 from tandemdb.replication.events import emit
+from tandemdb.replication.gathering import Gathering
 from tandemdb.replication.link import AnyLink
 from tandemdb.replication.network import wire
 from tandemdb.replication.network.waiting import Waiting
@@ -51,7 +54,6 @@ log = logging.getLogger("tandemdb.replication")
 READ_ONLY = "attempt to write a readonly database"
 IDLE_SECONDS = 0.05
 POLLED_SECONDS = 0.001
-JOIN_SECONDS = 0.1
 HOLD_SECONDS = 0.02
 
 
@@ -82,6 +84,7 @@ class Publisher:
         self.arbiter: loss.Arbiter | None = None
         # Whether commits may be acknowledged now, as far as that is not the secondaries' to say.
         self.may_acknowledge: Callable[[], bool] = always
+        self.admission = Admission(self)
         self.pipeline = Pipeline(self)
         # Whether a commit may leave the writer's place before it is acknowledged.
         self.goes_ahead = True
@@ -92,12 +95,7 @@ class Publisher:
         # Whoever lets time pass moves the asynchronous links, too: nothing happens by itself.
         self.is_driven = pause is not None
         self.pause = pause if pause is not None else self._wait_for_arrival
-        # Commits that the core has not heard of yet: it does before it is asked anything. Of each its one change, or
-        # the list of its changes. The writer only appends, so that it can go on while they are taken.
-        self.gathered: list[Change | list[Change]] = []
-        # A stamp that blocks changed after the first of them will exceed.
-        self.gathered_stamp = 0
-        self.newest: Root | None = None
+        self.gathering = Gathering(core, clock)
         # Whether roots may change in place: what has a POSITION answered needs one that stays.
         self.is_loose = False
         # POSITIONs that wait for it.
@@ -108,8 +106,6 @@ class Publisher:
         self._digest: int | None = None
         # How many changes the open transaction had made when they were hashed.
         self._hashed = 0
-        # The transaction whose commit waits until enough secondaries are in step, unless it was interrupted.
-        self._held_up: Transaction | None = None
         # The ticket of the thread that holds the writer's place while it waits.
         self._alone: Ticket | None = None
         # Moves the asynchronous links, if time passes by itself.
@@ -117,13 +113,10 @@ class Publisher:
         self.wake = self._background.wake
         # Whether committing threads wait for acknowledgements.
         self.is_awaiting = False
-        self._hold_again_at = float("-inf")
         # Kept up by `_refresh`, for the hot path to look at plain attributes.
         self._tight = False
         self._tight_links: list[AnyLink] = []
         self._loose_links: list[AnyLink] = []
-        # Whether asynchronous secondaries are in other processes: then the log holds what is sent to them.
-        self._sends_bytes = False
         # Links to other processes: what a committing thread waits for, if there are any.
         self._files: list[int] = []
         self.has_files = False
@@ -156,9 +149,9 @@ class Publisher:
         level = chosen_level() or self.core.limits.acknowledge
         if not self.core.is_steady():
             if level != "none" and self.core.missing():
-                self._check_secondaries(transaction)
+                self.admission.check(transaction)
             if self.core.is_joining():
-                self._let_join()
+                self.admission.let_join()
         # One that was prepared before is of a secondary, which shows its commits one by one.
         goes_ahead = self.goes_ahead and not transaction.closed
         now = self.clock()
@@ -214,8 +207,7 @@ class Publisher:
     def interrupted(self, transaction: Transaction | None, root: Root) -> None:
         """Let the core know of a commit that stands, unless it did before something interrupted it."""
         with self.lock:
-            if self.gathered:
-                self.drain()
+            self.drain()
             if self.core.log.last_lsn < root.lsn:
                 self.core.begin_anew(LSN(root.lsn), root.stamp, 1)
                 self.core.root = root
@@ -257,8 +249,7 @@ class Publisher:
     def interrupt_wait(self, transaction: Transaction) -> None:
         """Let a commit fail that waits for secondaries: for enough of them, or for their acknowledgements."""
         with self.lock:
-            if self._held_up is transaction:
-                self._held_up = None
+            self.admission.interrupt(transaction)
             self.pipeline.stop(transaction)
 
     def stream(self, transaction: Transaction, changes: Sequence[Change]) -> None:
@@ -374,7 +365,7 @@ class Publisher:
         with self.lock:
             if held is not None:
                 self.core.root = held
-            elif self.gathered:
+            else:
                 self.drain()
             core = self.core
             core.receive(name, frame, self.clock())
@@ -397,8 +388,7 @@ class Publisher:
 
     def next_frame(self, name: str) -> Frame | None:
         with self.lock:
-            if self.gathered:
-                self.drain()
+            self.drain()
             return self.core.next_frame(name, self.clock())
 
     def disconnected(self, name: str, link: AnyLink | None = None) -> None:
@@ -443,28 +433,8 @@ class Publisher:
 
     def drain(self) -> None:
         """Let the core hear of the commits that have happened; the lock is held."""
-        gathered, stamp = self.gathered, self.gathered_stamp
-        if not gathered:
-            return
-        commits = gathered.copy()
-        changes, counts = flatten(commits)
-        if self._sends_bytes:
-            changes = packed = wire.PackedChanges(changes)
-            size_bytes = packed.size_bytes
-        else:
-            size_bytes = wire.changes_bytes(changes)
-        last = LSN(self.core.log.last_lsn + len(commits))
-        try:
-            self.core.installed_many(changes, counts, stamp, size_bytes, self.clock())
-            del gathered[: len(commits)]
-        except BaseException:
-            # Interrupted when some of it was done.
-            self.core.begin_anew(last, stamp, len(commits))
-            del gathered[: len(commits)]
-            raise
-        newest = self.newest
-        if newest is not None and newest.lsn == last:
-            self.core.root = newest
+        if self.gathering.commits:
+            self.gathering.drain()
 
     def take_over(
         self,
@@ -478,8 +448,7 @@ class Publisher:
         whole = pending.whole if pending is not None else None
         size_bytes = wire.message_bytes(whole) if whole is not None else wire.changes_bytes(changes)
         with self.lock:
-            if self.gathered:
-                self.drain()
+            self.drain()
             try:
                 self.core.installed(root, changes, digest, size_bytes, self.clock(), stamp)
             except BaseException:
@@ -511,48 +480,6 @@ class Publisher:
         core.arrivals.clear()
         if self.arbiter is not None:
             self.arbiter.wake()
-
-    def _check_secondaries(self, transaction: Transaction) -> None:
-        """Refuse the commit at once when too few synchronous secondaries are in step; nothing was sent yet."""
-        with self.lock:
-            missing = self.core.missing()
-            self._held_up = transaction
-        try:
-            while missing and (self._pump(self._tight_links) or self.settle_loss()):
-                if self.core.fenced_by is not None:
-                    break
-                if self._held_up is None:
-                    raise OperationalError("interrupted", code="SQLITE_INTERRUPT")
-                with self.lock:
-                    missing = self.core.missing()
-        finally:
-            self._held_up = None
-        if self.core.fenced_by is not None:
-            raise fenced(self.core)
-        if missing:
-            names = ", ".join(f"{peer.name} is {peer.state}" for peer in self.core.synchronous())
-            raise SecondaryLost(
-                "a synchronous secondary is lost and commits are refused",
-                detail=f"{self.core.required()} must acknowledge each commit, {missing} too few are in step: {names}.",
-                hint="Reconnect it, detach it, or call continue_alone() to go on without.",
-            )
-
-    def _let_join(self) -> None:
-        """Hold a commit until a secondary that is nearly level is in step: under steady commits it never would be.
-
-        At most JOIN_SECONDS, and not again for ten times as long, so that one that does not get there costs little.
-        """
-        now = self.clock()
-        if now < self._hold_again_at:
-            return
-        deadline = now + JOIN_SECONDS
-        self._hold_again_at = now + 10 * JOIN_SECONDS
-        while self.core.is_joining() and self.core.fenced_by is None:
-            remaining = deadline - self.clock()
-            if remaining <= 0:
-                return
-            if not self._pump(self._tight_links):
-                self.pause(min(remaining, self.until_due()))
 
     def _send_at_once(self, pending: Pending) -> None:
         try:
@@ -659,7 +586,7 @@ class Publisher:
         self._tight_links = [link for name, link in self.links.items() if peers[name].mode == "sync"]
         self._loose_links = [link for name, link in self.links.items() if peers[name].mode == "async"]
         self._tight = bool(self._tight_links)
-        self._sends_bytes = any(isinstance(link, HasFile) for link in self._loose_links)
+        self.gathering.packs = any(isinstance(link, HasFile) for link in self._loose_links)
         files = [link.fileno() for link in self._tight_links if isinstance(link, HasFile) and not link.is_cut]
         self._files = [file for file in files if file >= 0]  # A socket that another thread has closed has none.
         self.has_files = bool(self._files)
@@ -681,19 +608,6 @@ class Publisher:
                 and peer.state != "refused"
             ]
         return self.until_due() if behind else None
-
-
-def flatten(commits: list[Change | list[Change]]) -> tuple[Sequence[Change], list[int]]:
-    """Return the changes of all these commits, and how many each made."""
-    if list not in set(map(type, commits)):
-        return commits, [1] * len(commits)  # type: ignore[return-value]
-    changes: list[Change] = []
-    for commit in commits:
-        if type(commit) is list:
-            changes += commit
-        else:
-            changes.append(commit)  # type: ignore[arg-type]
-    return changes, [len(commit) if type(commit) is list else 1 for commit in commits]
 
 
 def always() -> bool:

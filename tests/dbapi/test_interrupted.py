@@ -169,7 +169,7 @@ class Twins:
             self.mirror = tandemdb.connect(":memory:")
             self.con.replicate_to(self.mirror, mode=kind, over_wire=seed % 2 == 1)
             publisher: Any = system_of(self.con._database).publisher
-            publisher._sends_bytes = seed % 2 == 1
+            publisher.gathering.packs = seed % 2 == 1
         self.committed = look(self.real)
 
     def run(self, text: str, values: Any) -> None:

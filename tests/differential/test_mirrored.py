@@ -39,7 +39,7 @@ class Mirrored:
         connection.replicate_to(mirror, mode=self.mode, over_wire=True)
         self.primary, self.mirror = connection._database, mirror._database
         publisher: Any = system_of(self.primary).publisher
-        publisher._sends_bytes = True  # as to a secondary in another process
+        publisher.gathering.packs = True  # as to a secondary in another process
         self.connection = connection
         return self
 

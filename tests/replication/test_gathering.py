@@ -35,7 +35,7 @@ def test_commits_by_the_thousand_arrive_once_each(over_wire: bool, monkeypatch: 
     primary.executemany("INSERT INTO t VALUES (?, 0)", [(row,) for row in range(300)])
     primary.replicate_to(secondary, mode="async", over_wire=over_wire)
     publisher: Any = system_of(primary._database).publisher
-    publisher._sends_bytes = over_wire
+    publisher.gathering.packs = over_wire
     for number in range(3000):
         primary.execute("UPDATE t SET b = b + 1 WHERE a = ?", (number * 7 % 300,))
         if number % 100 == 0:

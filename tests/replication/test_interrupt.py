@@ -72,7 +72,7 @@ def test_one_that_waits_for_a_lost_secondary_fails_undone() -> None:
     shop = Shop("held up")
     shop.replica.cut()
     thread = shop.run(0, "INSERT INTO t VALUES (1)")
-    until(lambda: shop.publisher._held_up is not None, "it waits")
+    until(lambda: shop.publisher.admission.held_up is not None, "it waits")
     shop.connections[0].interrupt()
     assert joined(thread)
     error = shop.told[0]
@@ -86,7 +86,7 @@ def test_a_transaction_stays_open_when_its_commit_was_not_sent() -> None:
     shop = Shop("stays open")
     shop.replica.cut()
     thread = shop.run(0, "BEGIN", "INSERT INTO t VALUES (1)", "COMMIT")
-    until(lambda: shop.publisher._held_up is not None, "it waits")
+    until(lambda: shop.publisher.admission.held_up is not None, "it waits")
     shop.connections[0].interrupt()
     assert joined(thread)
     assert str(shop.told[0]) == "interrupted" and shop.connections[0].in_transaction
