@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from tandemdb.replication.core.limits import BATCH_BYTES_MAX
 from tandemdb.replication.core.messages import LSN, Change
 from tandemdb.replication.core.primary import Primary
 from tandemdb.replication.network import wire
@@ -37,15 +38,9 @@ class Gathering:
     def drain(self) -> None:
         """Let the core take over the commits that are there; the publisher's lock is held, the writer goes on."""
         commits, stamp = self.commits.copy(), self.stamp
-        changes, counts = flatten(commits)
-        if self.packs:
-            changes = packed = wire.PackedChanges(changes)
-            size_bytes = packed.size_bytes
-        else:
-            size_bytes = wire.changes_bytes(changes)
         last = LSN(self._core.log.last_lsn + len(commits))
         try:
-            self._core.installed_many(changes, counts, stamp, size_bytes, self._clock())
+            self._log(*flatten(commits), stamp)
             del self.commits[: len(commits)]
         except BaseException:
             # Interrupted when some of it was done.
@@ -55,6 +50,22 @@ class Gathering:
         newest = self.newest
         if newest is not None and newest.lsn == last:
             self._core.root = newest
+
+    def _log(self, changes: Sequence[Change], counts: Sequence[int], stamp: int) -> None:
+        """Let the core take commits over as one run, or as several: one is sent whole, and must not be too large."""
+        form: Sequence[Change] = changes
+        if self.packs:
+            form = packed = wire.PackedChanges(changes)
+            size_bytes = packed.size_bytes
+        else:
+            size_bytes = wire.changes_bytes(changes)
+        if size_bytes > BATCH_BYTES_MAX and len(counts) > 1:
+            half = len(counts) // 2
+            first = sum(counts[:half])
+            self._log(changes[:first], counts[:half], stamp)
+            self._log(changes[first:], counts[half:], stamp)
+        else:
+            self._core.installed_many(form, counts, stamp, size_bytes, self._clock())
 
 
 def flatten(commits: list[Change | list[Change]]) -> tuple[Sequence[Change], list[int]]:

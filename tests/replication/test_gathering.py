@@ -10,9 +10,9 @@ import pytest
 
 import tandemdb
 from tandemdb import replication
-from tandemdb.replication import observers
+from tandemdb.replication import gathering, observers
 from tandemdb.replication.core.log import ChangeLog
-from tandemdb.replication.core.messages import LSN
+from tandemdb.replication.core.messages import LSN, Epoch, Frame, TxnLog
 from tandemdb.replication.network import wire
 from tandemdb.replication.system import system_of
 
@@ -30,6 +30,7 @@ def hurried() -> Iterator[None]:
 @pytest.mark.parametrize("over_wire", [False, True])
 def test_commits_by_the_thousand_arrive_once_each(over_wire: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(observers, "TOGETHER_MAX", 7)
+    monkeypatch.setattr(gathering, "BATCH_BYTES_MAX", 80)  # about three changes
     primary, secondary = tandemdb.connect(":memory:", isolation_level=None), tandemdb.connect(":memory:")
     primary.execute("CREATE TABLE t (a INTEGER PRIMARY KEY, b INTEGER)")
     primary.executemany("INSERT INTO t VALUES (?, 0)", [(row,) for row in range(300)])
@@ -48,6 +49,33 @@ def test_commits_by_the_thousand_arrive_once_each(over_wire: bool, monkeypatch: 
     assert publisher.core.log.last_lsn == primary.lsn
     primary.close()
     secondary.close()
+
+
+@pytest.mark.parametrize("packs", [False, True])
+def test_commits_that_are_large_make_runs_of_their_own(packs: bool) -> None:
+    primary = tandemdb.connect(":memory:", isolation_level=None)
+    secondary = tandemdb.connect(":memory:")
+    primary.execute("CREATE TABLE t (a INTEGER PRIMARY KEY, b)")
+    primary.execute("INSERT INTO t VALUES (1, NULL)")
+    replica = primary.replicate_to(secondary, mode="async", over_wire=True)
+    replication.wait_for(secondary._database, primary.lsn, 30)
+    publisher: Any = system_of(primary._database).publisher
+    publisher.gathering.packs = packs
+    replica.cut()
+    blob = bytes(100_000)
+    for number in range(40):
+        primary.execute("UPDATE t SET b = ? WHERE a = 1", (blob if number % 4 else number,))
+    publisher.status()
+    core = publisher.core
+    lsn, sizes = LSN(core.log.last_lsn - 40), []
+    while lsn < core.log.last_lsn:
+        runs = core.log.runs_after(lsn, 1024, gathering.BATCH_BYTES_MAX)
+        sizes.append(len(wire.encode(Frame(1, Epoch(1), 0, TxnLog(runs, lsn)))))
+        lsn = runs[-1].last_lsn
+    assert sum(sizes) > 30 * len(blob) and max(sizes) < 2 * gathering.BATCH_BYTES_MAX
+    replica.heal()
+    replication.wait_for(secondary._database, primary.lsn, 30)
+    assert primary.digest() == secondary.digest()
 
 
 def test_a_log_of_packed_changes_tells_each_commit() -> None:
