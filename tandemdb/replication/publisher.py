@@ -365,7 +365,7 @@ class Publisher:
         with self.lock:
             if held is not None:
                 self.core.root = held
-            else:
+            elif self.gathering.commits:
                 self.drain()
             core = self.core
             core.receive(name, frame, self.clock())
@@ -388,7 +388,8 @@ class Publisher:
 
     def next_frame(self, name: str) -> Frame | None:
         with self.lock:
-            self.drain()
+            if self.gathering.commits:
+                self.drain()
             return self.core.next_frame(name, self.clock())
 
     def disconnected(self, name: str, link: AnyLink | None = None) -> None:
