@@ -143,11 +143,9 @@ def run_rows(cursor: Cursor, session: Any, statement: Any, rows: Sequence[Any]) 
     from tandemdb.planner.change.dml import write_out
     from tandemdb.storage.collector import collector_paused
 
-    done = changes = 0
     lastrowid = cursor._lastrowid
-    if not statement.shape.plans:
-        changes = session.run_many(statement, rows[:1])
-        done = 1
+    # The ordinary way finds, or makes, the plan for the settings of now, and puts it in front.
+    changes, done = session.run_many(statement, rows[:1]), 1
     if session.watched or len(session.databases) != 1 or statement.namespace is not session.namespace():
         return done, changes
     plan = statement.shape.plans[0] if statement.shape.plans else None

@@ -113,6 +113,33 @@ def test_many_sets_of_values(name: str, isolation: str | None, triggers: bool) -
     check_root(mine._database.root)
 
 
+@pytest.mark.parametrize("pragma", ["foreign_keys", "ignore_check_constraints", "recursive_triggers"])
+@pytest.mark.parametrize("first", ["ON", "OFF"])
+def test_settings_that_change_in_between(pragma: str, first: str) -> None:
+    told = []
+    for db in (tandemdb, sqlite3):
+        con = fill(db, None, triggers=False)
+        con.executescript("CREATE TABLE child (d REFERENCES t (d)); INSERT INTO child VALUES (5);")
+        if pragma == "recursive_triggers":
+            con.execute(
+                "CREATE TRIGGER again AFTER UPDATE OF b ON t WHEN new.b < 3"
+                " BEGIN UPDATE t SET b = b + 1 WHERE a = new.a; END"
+            )
+        for setting in (first, "OFF" if first == "ON" else "ON", first):
+            con.execute(f"PRAGMA {pragma} = {setting}")
+            for text, rows in (
+                ("UPDATE t SET d = ? WHERE a = ?", [(n + 9000, n) for n in range(200)]),
+                (UPDATE, [(n if n != 150 else 6000, n) for n in range(200)]),
+                (DELETE, [(n,) for n in range(200)]),
+            ):
+                con.execute("BEGIN")
+                told.append((db, outcome(con, text, rows)))
+                con.execute("ROLLBACK") if con.in_transaction else None
+        con.close()
+    half = len(told) // 2
+    assert [what for _, what in told[:half]] == [what for _, what in told[half:]]
+
+
 def test_many_are_run_by_what_is_written_out(monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[tuple[int, int]] = []
     run_rows = ready.run_rows
