@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 from collections.abc import Callable
 from types import ModuleType
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 import tandemdb
+from tandemdb import replication
 from tandemdb.dbapi import ready
 from tandemdb.storage import check_root
 
@@ -151,3 +153,91 @@ def test_many_are_run_by_what_is_written_out(monkeypatch: pytest.MonkeyPatch) ->
         con.executemany(text, rows)
         con.rollback()
     assert done == [(400, 400), (400, 400), (400, 400), (150, 150)]
+
+
+TABLES = """
+CREATE TABLE t (a INTEGER PRIMARY KEY, b INTEGER, c TEXT, d UNIQUE, e REAL CHECK (e IS NULL OR e < 90));
+CREATE INDEX t_b ON t (b);
+CREATE INDEX t_c ON t (c, b);
+CREATE TABLE child (x INTEGER REFERENCES t (a) ON DELETE CASCADE ON UPDATE CASCADE);
+CREATE TABLE k (x TEXT, y INTEGER, z, PRIMARY KEY (x, y)) WITHOUT ROWID;
+CREATE TABLE log (what, n);
+"""
+A_TRIGGER = (
+    "CREATE TRIGGER one AFTER UPDATE OF b ON t BEGIN INSERT INTO log VALUES ('u', new.a); END",
+    "CREATE TRIGGER one BEFORE DELETE ON t WHEN old.b > 5 BEGIN INSERT INTO log VALUES ('d', old.a); END",
+    "CREATE TRIGGER one AFTER UPDATE OF c ON t WHEN new.c = 'boom' BEGIN SELECT RAISE(ABORT, 'boom'); END",
+)
+CHANGES = (
+    *[f"UPDATE t SET {column} = ? WHERE a = ?" for column in "abde"],
+    "UPDATE t SET c = ?, b = b + 1 WHERE a = ?",
+    "UPDATE t SET b = ? WHERE d = ?",
+    "UPDATE OR IGNORE t SET d = ? WHERE a = ?",
+    "UPDATE OR REPLACE t SET d = ? WHERE a = ?",
+    "UPDATE t SET b = ?1 WHERE c = ?2",
+    "UPDATE k SET z = ?1 WHERE x = 'a' AND y = ?2",
+    "DELETE FROM t WHERE a = ?2 AND ?1 IS NOT 3",
+    "DELETE FROM t WHERE d = ?2 AND b <> ?1",
+    "DELETE FROM k WHERE y = ?2 AND x = CASE ?1 WHEN 1 THEN 'a' ELSE 'b' END",
+)
+OTHERS = (
+    *[f"PRAGMA {name} = {how}" for name in ("foreign_keys", "ignore_check_constraints") for how in ("on", "off")],
+    *["COMMIT", "ROLLBACK", "BEGIN", "SAVEPOINT s", "ROLLBACK TO s", "RELEASE s"],
+    *["CREATE INDEX IF NOT EXISTS t_e ON t (e)", "DROP INDEX IF EXISTS t_e", "ALTER TABLE k ADD COLUMN v"],
+)
+
+
+def draw_value(draw: random.Random) -> Any:
+    number = draw.randrange(40)
+    return draw.choice([number, number, number, number, None, draw.random() * 100, str(number), "boom", b"x", 3.0])
+
+
+def draw_rows(draw: random.Random) -> list[tuple[Any, Any]]:
+    """Sets of values, most of the same classes."""
+    first, rows = draw_value(draw), []
+    for _ in range(draw.choice([1, 2, 5, 30])):
+        value = first if draw.random() < 0.8 else draw_value(draw)
+        rows.append((value, draw.randrange(45) if draw.random() < 0.9 else draw_value(draw)))
+    return rows
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_generated_scripts(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tandemdb.dbapi.cursor, "ROWS_MANY", 2)
+    draw = random.Random(seed)
+    isolation, trigger = draw.choice(["", None, "IMMEDIATE"]), draw.choice([*A_TRIGGER, "", "", ""])
+    both = [db.connect(":memory:", isolation_level=isolation) for db in (sqlite3, tandemdb)]
+    for con in both:
+        con.executescript(f"{TABLES}{trigger};")
+        con.executemany("INSERT INTO t VALUES (?, ?, ?, ?, ?)", [(n, n % 10, f"c{n % 7}", n, n / 2) for n in range(40)])
+        con.executemany("INSERT INTO child VALUES (?)", [(n,) for n in range(0, 40, 3)])
+        con.executemany("INSERT INTO k VALUES (?, ?, ?)", [(x, n, n) for x in "ab" for n in range(20)])
+        con.commit()
+    mirror: Any = None
+    if seed % 3 == 0:
+        mirror = tandemdb.connect(":memory:")
+        both[1].replicate_to(mirror, mode=draw.choice(["sync", "async"]), over_wire=True)
+    for _ in range(25):
+        text = draw.choice(CHANGES if draw.random() < 0.7 else OTHERS)
+        rows = draw_rows(draw) if text in CHANGES else None
+        expected, found = (step(con, text, rows) for con in both)
+        assert found == expected, (text, rows)
+    if mirror is not None:
+        both[1].commit()
+        replication.wait_for(mirror._database, both[1].lsn, 10)
+        assert mirror.digest() == both[1].digest()
+    check_root(both[1]._database.root)
+
+
+def step(con: Any, text: str, rows: list[tuple[Any, Any]] | None) -> list[Any]:
+    """Run one statement, or one for many sets of values, and tell all that can be seen of it."""
+    told: list[Any] = []
+    try:
+        told.append((con.execute(text) if rows is None else con.executemany(text, rows)).rowcount)
+    except Exception as error:
+        told.append((type(error).__name__, str(error)))
+    told += [con.in_transaction, con.total_changes]
+    told += [con.execute(f"SELECT * FROM {table} ORDER BY 1, rowid").fetchall() for table in ("t", "child", "log")]
+    told.append(con.execute("SELECT x, y, z FROM k ORDER BY x, y").fetchall())
+    told.append(con.execute("SELECT a FROM t INDEXED BY t_b WHERE b IS NOT 77 ORDER BY b, a").fetchall())
+    return told
