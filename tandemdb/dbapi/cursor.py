@@ -28,7 +28,7 @@ from tandemdb.dbapi import parameters as binding
 from tandemdb.dbapi.constants import SQLITE_LIMIT_LENGTH
 from tandemdb.dbapi.limits import check_lengths, measured
 from tandemdb.dbapi.parameters import Shape, bind, is_plain
-from tandemdb.dbapi.ready import NOT_READY, ROWS_MANY, make_ready, make_template_ready, run_rows, run_template
+from tandemdb.dbapi.ready import NOT_READY, make_ready, make_template_ready, may_run_rows, run_rows, run_template
 from tandemdb.dbapi.rows import (
     NO_ROWS,
     Columns,
@@ -356,9 +356,9 @@ class Cursor:
                 connection._begin_implicitly()
                 begun = True
             rest, ahead = rows, 0
-            if type(rows) is list and len(rows) >= ROWS_MANY and self._may_run_rows(shape, statement, rows[0]):
-                done, ahead = run_rows(self, session, statement, rows)
-                self._rows, rest = NO_ROWS, rows[done:]
+            if may_run_rows(connection, shape, statement, rows):
+                done, ahead = run_rows(self, session, statement, rows)  # type: ignore[arg-type]
+                self._rows, rest = NO_ROWS, rows[done:]  # type: ignore[index]
             failures: list[BaseException] = []
             bound = binding.until_failure(binding.bind_rows(shape, rest), failures)
             if connection._limits:
@@ -382,22 +382,6 @@ class Cursor:
         finally:
             self._connection = connection
         return self
-
-    def _may_run_rows(self, shape: Shape, statement: Any, values: Any) -> bool:
-        """Whether a change is one that `run_rows` may take, with values like these."""
-        connection = self._connection.connection
-        return (
-            statement.kind in ("update", "delete")
-            and connection._ready is not NOT_READY
-            and connection._session.in_transaction
-            and connection._tracer is None
-            and not connection._limits
-            and not shape.warned
-            and not statement.shape.node.returning
-            and type(values) is tuple
-            and len(values) == len(shape.names)
-            and is_plain(values)
-        )
 
     def executescript(self, sql_script: str, /) -> Self:
         """Commit an open transaction, then run the statements of a script one after another."""

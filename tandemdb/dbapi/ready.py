@@ -54,7 +54,7 @@ from_iterable = chain.from_iterable
 
 def make_ready(session: Any, statement: Any) -> None:
     """Let the next run of a statement, which has just run, do without preparing and checking it again."""
-    if session.watched or len(session.databases) != 1 or statement.namespace is not session.namespace():
+    if not may_keep(session, statement):
         return
     keep = partial(keep_ready, session, statement.sql)
     if statement.kind in COMMANDS:
@@ -65,7 +65,7 @@ def make_ready(session: Any, statement: Any) -> None:
 
 def make_template_ready(session: Any, statement: Any, shape: Shape, template: str) -> None:
     """As `make_ready`, for all texts that differ from this one in the values of their literals only."""
-    if session.watched or len(session.databases) != 1 or statement.namespace is not session.namespace():
+    if not may_keep(session, statement):
         return
     pinned = statement.shared_by(template)
     if pinned is not None and not shape.warned:
@@ -125,7 +125,7 @@ def make_run(session: Any, statement: Any, keep: Callable[[Ready], None]) -> Non
         keep(make_select(session, statement, statement.shape.plans[0]))
     elif statement.is_dml:
         plans = statement.shape.plans
-        if plans and plans[0].atomic and plans[0].checks_all and not calls_back(plans[0]) and statement.bulk is None:
+        if plans and does_all_first(plans[0]) and statement.bulk is None:
             plan = plans[0]
             change = make_change(session, statement, plan)
             if plan.often is not None:
@@ -133,6 +133,24 @@ def make_run(session: Any, statement: Any, keep: Callable[[Ready], None]) -> Non
             elif plan.single:
                 change = make_counting(session, statement, plan, change, keep)
             keep(change)
+
+
+def may_run_rows(connection: Connection, shape: Any, statement: Any, rows: Any) -> bool:
+    """Whether `run_rows` may take these sets of values, as far as the first of them shows."""
+    return (
+        type(rows) is list
+        and len(rows) >= ROWS_MANY
+        and statement.kind in ("update", "delete")
+        and connection._ready is not NOT_READY
+        and connection._session.in_transaction
+        and connection._tracer is None
+        and not connection._limits
+        and not shape.warned
+        and not statement.shape.node.returning
+        and type(rows[0]) is tuple
+        and len(rows[0]) == len(shape.names)
+        and is_plain(rows[0])
+    )
 
 
 def run_rows(cursor: Cursor, session: Any, statement: Any, rows: Sequence[Any]) -> tuple[int, int]:
@@ -146,10 +164,10 @@ def run_rows(cursor: Cursor, session: Any, statement: Any, rows: Sequence[Any]) 
     lastrowid = cursor._lastrowid
     # The ordinary way finds, or makes, the plan for the settings of now, and puts it in front.
     changes, done = session.run_many(statement, rows[:1]), 1
-    if session.watched or len(session.databases) != 1 or statement.namespace is not session.namespace():
+    if not may_keep(session, statement):
         return done, changes
     plan = statement.shape.plans[0] if statement.shape.plans else None
-    if plan is None or not (plan.atomic and plan.checks_all and plan.single) or calls_back(plan):
+    if plan is None or not (does_all_first(plan) and plan.single):
         return done, changes
     if plan.often is None and not write_out(session, statement, plan, rows[done]):
         return done, changes
@@ -166,9 +184,14 @@ def run_rows(cursor: Cursor, session: Any, statement: Any, rows: Sequence[Any]) 
     return done, changes
 
 
-def calls_back(plan: Any) -> bool:
-    """Whether a change calls what the user registered, which may run statements of its own meanwhile."""
-    return bool(plan.calls_own or plan.compares)
+def may_keep(session: Any, statement: Any) -> bool:
+    """Whether what is made ready for a statement now is good for its next runs."""
+    return not session.watched and len(session.databases) == 1 and statement.namespace is session.namespace()
+
+
+def does_all_first(plan: Any) -> bool:
+    """Whether a change checks all before it changes a row, and calls nothing registered, which may run statements."""
+    return bool(plan.atomic and plan.checks_all and not plan.calls_own and not plan.compares)
 
 
 def make_select(session: Any, statement: Any, plan: Any) -> Ready:

@@ -72,7 +72,7 @@ class LooseObserver:
         return self._put_down(transaction.changes or [], root)
 
     def committed_in_place(self, transaction: Transaction, root: Root) -> Callable[[], object] | None:
-        """Refuse a commit, or put it down: `committing` and `installed` in one, for each call takes a tenth of it."""
+        """As `committed`, with what that calls written out: each call takes a fiftieth of such a commit."""
         if undecodable_seen or self._core.fenced_by is not None:
             self._refuse(transaction)
         changes: list[Change] = transaction.changes  # type: ignore[assignment]

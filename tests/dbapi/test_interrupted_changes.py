@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -11,6 +9,7 @@ import pytest
 import tandemdb
 from tandemdb.dbapi import ready
 from tandemdb.storage import check_root
+from tests.stopping import stopped_at
 
 CHANGES: dict[str, tuple[str, Any]] = {
     "insert": ("INSERT INTO t (code, grp, amount) VALUES (?1, ?2, 1.5)", lambda n: (f"new {n}", n)),
@@ -24,33 +23,8 @@ CHANGES: dict[str, tuple[str, Any]] = {
 }
 
 
-class Stop(BaseException):
-    """What interrupts a change, as KeyboardInterrupt would."""
-
-
-def stop_at(line: int, connection: Any, text: str, values: Any) -> bool:
-    """Run a statement, stopped before so many lines of generated code have run; tell whether it was."""
-    count = 0
-
-    def trace(frame: FrameType, event: str, argument: Any) -> Any:
-        nonlocal count
-        if not frame.f_code.co_filename.endswith("(often)>"):
-            return None
-        if event == "line":
-            count += 1
-            if count > line:
-                raise Stop
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        connection.execute(text, values)
-    except Stop:
-        return True
-    finally:
-        sys.settrace(before)
-    return False
+def is_written_out(file: str) -> bool:
+    return file.endswith("(often)>")
 
 
 @pytest.mark.parametrize("waiting", [False, True])
@@ -66,7 +40,7 @@ def test_stopped_before_each_line(name: str, waiting: bool, monkeypatch: pytest.
     while stopped:
         connection = prepared(text, values_of, waiting)
         before = content(connection, waiting)
-        stopped = stop_at(line, connection, text, values_of(40))
+        stopped = stopped_at(line, is_written_out, lambda: connection.execute(text, values_of(40)))  # noqa: B023
         assert not connection.in_transaction
         found = content(connection, waiting)
         assert found == made or (stopped and found == before)

@@ -203,7 +203,7 @@ def draw_rows(draw: random.Random) -> list[tuple[Any, Any]]:
 
 @pytest.mark.parametrize("seed", range(60))
 def test_generated_scripts(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tandemdb.dbapi.cursor, "ROWS_MANY", 2)
+    monkeypatch.setattr(ready, "ROWS_MANY", 2)
     draw = random.Random(seed)
     isolation, trigger = draw.choice(["", None, "IMMEDIATE"]), draw.choice([*A_TRIGGER, "", "", ""])
     both = [db.connect(":memory:", isolation_level=isolation) for db in (sqlite3, tandemdb)]

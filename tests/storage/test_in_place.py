@@ -6,10 +6,8 @@ when it need not be, what is when it must be, and that an error in the midst of 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -17,6 +15,7 @@ import pytest
 import tandemdb.storage
 from tandemdb.storage import Database, Root, check_root, root_digest
 from tandemdb.storage.errors import NeedsCopies
+from tests.stopping import stopped_at
 from tests.storage.model import Recorder, change_records, freeze, make_database
 
 pytestmark = pytest.mark.usefixtures("small_blocks")
@@ -282,33 +281,9 @@ def test_a_failed_statement_is_taken_back_alone() -> None:
     check_root(database.root)
 
 
-class Stop(BaseException):
-    """What interrupts a change, as KeyboardInterrupt would."""
-
-
 def interrupt_at(line: int, work: Callable[[], Any]) -> bool:
     """Do `work`, stopped before so many lines of storage's code have run; tell whether it was."""
-    count = 0
-
-    def trace(frame: FrameType, event: str, argument: Any) -> Any:
-        nonlocal count
-        if not frame.f_code.co_filename.startswith(STORAGE):
-            return None
-        if event == "line":
-            count += 1
-            if count > line:
-                raise Stop
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        work()
-    except Stop:
-        return True
-    finally:
-        sys.settrace(before)
-    return False
+    return stopped_at(line, lambda file: file.startswith(STORAGE), work)
 
 
 @pytest.mark.parametrize("name", CHANGES)

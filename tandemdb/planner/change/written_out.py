@@ -140,10 +140,8 @@ def append_in_place(emitter: Any, record: str) -> None:
     tests.append(f"len({block}.keys) < {BLOCK_RECORDS_MAX} and {block}.digest is None")
     for index in others:
         tests += waiting_tests(emitter, f"{waiting}_{index.id}", writable, index.id)
-    frame.emit(f"if {' and '.join(tests)}:")
-    frame.depth += 1
     place = f"len({location}.pages) - 1, len({page}.blocks) - 1, len({block}.keys)"
-    frame.emit(f"writer.changing = ({INSERT}, {table.id}, {place}, {key}, {record}, {writable}.count)")
+    begin_noted(frame, tests, f"({INSERT}, {table.id}, {place}, {key}, {record}, {writable}.count)")
     frame.emit(f"{block}.keys.append({key})")
     frame.emit(f"{block}.records.append({record})")
     frame.emit(f"{page}.highs[-1] = {location}.page_highs[-1] = {key}")
@@ -155,11 +153,7 @@ def append_in_place(emitter: Any, record: str) -> None:
     for index in known:
         rank, stored = row.entries[index.id]
         frame.emit(f"{writable}.keys[{index.id}].add({rank}, {stored}, {key})")
-    frame.emit("writer.undo.append(writer.changing)")
-    frame.emit("writer.changing = None")
-    frame.depth -= 1
-    frame.emit("else:")
-    frame.depth += 1
+    end_noted(frame)
 
 
 def delete_in_place(emitter: Any, writable: str, record: str, key: str, spot: tuple[str, ...]) -> None:
@@ -177,16 +171,25 @@ def delete_in_place(emitter: Any, writable: str, record: str, key: str, spot: tu
     tests.append(f"{block}.digest is None and {place} < len({block}.keys) - 1")
     for index in indexes:
         tests += waiting_tests(emitter, f"{waiting}_{index.id}", writable, index.id)
-    frame.emit(f"if {' and '.join(tests)}:")
-    frame.depth += 1
-    undo = f"({DELETE}, {emitter.table.id}, {page}, {at}, {place}, {key}, {record}, {writable}.count)"
-    frame.emit(f"writer.changing = {undo}")
+    begin_noted(frame, tests, f"({DELETE}, {emitter.table.id}, {', '.join(spot)}, {key}, {record}, {writable}.count)")
     frame.emit(f"del {block}.keys[{place}], {block}.records[{place}]")
     frame.emit(f"{writable}.count -= 1")
     frame.emit("if writer.changes is not None:")
     frame.emit(f"    writer.changes.append(({DELETE}, {emitter.table.id}, {block}.number, {key}, None))")
     for index in indexes:
         frame.emit(f"{waiting}_{index.id}.changes.extend(({key}, {record}, None))")
+    end_noted(frame)
+
+
+def begin_noted(frame: Any, tests: list[str], change: str) -> None:
+    """Begin a change where these tests hold: first it is noted as half done."""
+    frame.emit(f"if {' and '.join(tests)}:")
+    frame.depth += 1
+    frame.emit(f"writer.changing = {change}")
+
+
+def end_noted(frame: Any) -> None:
+    """Note it as done, and begin what is done where the tests do not hold."""
     frame.emit("writer.undo.append(writer.changing)")
     frame.emit("writer.changing = None")
     frame.depth -= 1
