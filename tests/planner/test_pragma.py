@@ -167,3 +167,21 @@ def test_table_valued_functions() -> None:
     assert pragma_table_rows(session, "pragma_table_info", ["t"]) == driver.execute("PRAGMA table_info(t)")
     assert pragma_table_rows(session, "pragma_index_list", ["t", "main"]) == driver.execute("PRAGMA index_list(t)")
     assert pragma_table_rows(session, "pragma_user_version", []) == [(0,)]
+
+
+BROKEN = [
+    "CREATE TABLE t (a INTEGER PRIMARY KEY, b CHECK (b > 0), c CHECK (c IS NULL OR c <> b), CHECK (length(b) < a + 3))",
+    "CREATE TABLE u (x TEXT CHECK (x LIKE 'a%'), y AS (x || 'z') CHECK (y <> 'az'), PRIMARY KEY (x)) WITHOUT ROWID",
+    "CREATE TABLE v (x CHECK (rowid < 3 AND x))",
+    "PRAGMA ignore_check_constraints = ON",
+    "INSERT INTO t VALUES (1, 0, 0), (2, 5, 5), (3, NULL, 1), (4, -1, -1), (5, 12345678, 1), (6, 1, 2)",
+    "INSERT INTO u VALUES ('b'), ('a'), ('ab'), ('A')",
+    "INSERT INTO v VALUES (1), (NULL), (0), (1)",
+]
+
+
+@pytest.mark.parametrize("pragma", ["integrity_check", "quick_check"])
+@pytest.mark.parametrize("argument", ["", "(t)", "(u)", "(V)", "(2)", "(nope)"])
+def test_integrity_check_tells_of_rows_that_break_a_check(pragma: str, argument: str) -> None:
+    ask = f"PRAGMA {pragma}{argument}"
+    compare_statements([*BROKEN, ask, "PRAGMA ignore_check_constraints = OFF", ask, "DELETE FROM t", ask])

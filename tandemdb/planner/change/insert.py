@@ -349,7 +349,7 @@ class InsertEmitter(StatementEmitter):
                 codes[table.rowid_position] = Code(row.key, HOLDS_INT, True)
             row.assign(codes)
         row.check_nulls()
-        row.check_conditions()
+        row.check_conditions(table.checks)
         if table.without_rowid:
             row.check_types()
             row.take_unique_key()

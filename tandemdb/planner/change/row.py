@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from tandemdb.planner.bind.query import Binder
     from tandemdb.planner.emit.query import QueryEmitter
     from tandemdb.planner.schema.schema import Column, Index, Table
+    from tandemdb.planner.syntax import ddl
 
 FLOAT = 4
 SETTLED = re.compile(r"None|[a-z_]\w*(?:\[\d+\])?")
@@ -254,11 +255,12 @@ class RowEmitter:
             action = "ABORT" if action == "REPLACE" else action
             self.frame.emit(f"    raise {self.use(not_null_error)}({label!r}, {action!r})")
 
-    def check_conditions(self) -> None:
-        if self.settings.ignore_check_constraints or not self.table.checks:
+    def check_conditions(self, checks: Sequence[ddl.Check]) -> None:
+        """CHECK: those of the table that read what the statement gives."""
+        if self.settings.ignore_check_constraints or not checks:
             return
         self.check_types()
-        for check in self.table.checks:
+        for check in checks:
             test = self.queries.expressions.false(self.bind(check.expression))
             self.frame.emit(f"if {test}:")
             if self.action == "IGNORE":

@@ -37,7 +37,7 @@ from tandemdb.planner.bind.bound import (
 from tandemdb.planner.bind.expression import ExpressionBinder, row_items
 from tandemdb.planner.bind.query import Binder, column_name
 from tandemdb.planner.bind.scope import ROWID_NAMES, Entry, EntryColumn, Scope
-from tandemdb.planner.change.row import RowEmitter, unique_keys
+from tandemdb.planner.change.row import RowEmitter, names_read, unique_keys
 from tandemdb.planner.change.triggers import Target, triggers_for
 from tandemdb.planner.change.written_out import waiting_tests
 from tandemdb.planner.emit.query import QueryEmitter
@@ -109,7 +109,23 @@ class UpdateRow:
         """NOT NULL and CHECK."""
         columns = self.table.columns
         self.row.check_nulls([c for c in columns if c.position in assigned or c.generated is not None])
-        self.row.check_conditions()
+        changed = self.changed_names(assigned)
+        self.row.check_conditions([c for c in self.table.checks if names_read(c.expression) & changed])
+
+    def changed_names(self, assigned: dict[int, Code]) -> set[str]:
+        """The names, in lower case, by which a CHECK reads what the statement sets, generated columns included.
+
+        SQLite leaves out a CHECK that reads none of them, as shows where a row breaks it already.
+        """
+        table = self.table
+        changed = {table.columns[position].name.lower() for position in assigned if position >= 0}
+        if -1 in assigned or table.rowid_position in assigned:
+            changed |= ROWID_NAMES - table.by_name.keys()
+        pending = [column for column in table.columns if column.generated is not None]
+        while reached := [c for c in pending if c.generated and names_read(c.generated.expression) & changed]:
+            changed |= {column.name.lower() for column in reached}
+            pending = [column for column in pending if column not in reached]
+        return changed
 
     def take_values(self, key: str, old: str, assigned: dict[int, Code], *, fires: bool = False) -> bool:
         """Give each column's value a name; whether the unique key may change."""

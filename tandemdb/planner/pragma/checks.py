@@ -1,19 +1,22 @@
 """The PRAGMAs that read data to find faults: foreign_key_check, integrity_check, quick_check.
 
 foreign_key_check   for each foreign key: the parent's key values in a set, each child's row looked up in it
-integrity_check     storage's own invariants; NOT NULL; uniqueness of every unique index
+integrity_check     storage's own invariants; NOT NULL and CHECK of every row; uniqueness of every unique index
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from tandemdb.errors import OperationalError
 from tandemdb.planner.change.parent_key import ParentKey, find_parent_key
+from tandemdb.planner.change.row_functions import compile_row_functions
 from tandemdb.planner.pragma.tables import ALL_DATABASES, TEMP_UNUSED, all_positions, search_order
 from tandemdb.planner.runtime.values import AFFINITY_FUNCTIONS
 from tandemdb.planner.schema.schema import CATALOG_NAMES, ForeignKey, Schema, Table, load_schema
+from tandemdb.planner.syntax import ast
 from tandemdb.storage import Root, StorageError, collation_key
 from tandemdb.storage.check import check_layout, check_table
 
@@ -126,7 +129,7 @@ def show_integrity(call: Call) -> Rows:
         root = call.root_read(position)
         schema = load_schema(root)
         known = known or wanted in schema.tables or wanted in schema.views or wanted in CATALOG_NAMES
-        for fault in faults_of(root, schema, wanted):
+        for fault in faults_of(call, root, schema, wanted):
             faults.append((fault,))
             if len(faults) >= limit:
                 return faults
@@ -135,15 +138,15 @@ def show_integrity(call: Call) -> Rows:
     return faults or [("ok",)]
 
 
-def faults_of(root: Root, schema: Schema, wanted: str | None) -> Iterator[str]:
+def faults_of(call: Call, root: Root, schema: Schema, wanted: str | None) -> Iterator[str]:
     if wanted is None:
         yield from storage_faults(lambda: check_layout(root))
         for table_id in (0, 1):
             yield from storage_faults(lambda table_id=table_id: check_table(root.tables[table_id]))  # type: ignore[misc]
-    for name, table in schema.tables.items():
+    for name, table in reversed(schema.tables.items()):  # As in SQLite's hash table, while it has few entries.
         if wanted is None or name == wanted:
             yield from storage_faults(lambda table=table: check_table(root.tables[table.id]))  # type: ignore[misc]
-            yield from null_faults(root, table)
+            yield from row_faults(call, root, schema, table)
             yield from unique_faults(root, table)
 
 
@@ -154,14 +157,22 @@ def storage_faults(check: Callable[[], None]) -> Iterator[str]:
         yield str(error)
 
 
-def null_faults(root: Root, table: Table) -> Iterator[str]:
-    strictly = [column for column in table.columns if column.not_null]
-    for column in strictly:
-        if root.tables[table.id].classes[column.position] & 1:
-            for records in root.tables[table.id].record_lists():
-                for record in records:
-                    if record[column.position] is None:
-                        yield f"NULL value in {table.name}.{column.name}"
+def row_faults(call: Call, root: Root, schema: Schema, table: Table) -> Iterator[str]:
+    """Each NULL in a NOT NULL column, each row that breaks a CHECK, in the order of the unique key."""
+    stored = root.tables[table.id]
+    nulls = [column for column in table.columns if column.not_null and stored.classes[column.position] & 1]
+    breaks = None
+    if table.checks and not call.session.settings.ignore_check_constraints:
+        held = reduce(lambda one, other: ast.Binary("AND", one, other), [check.expression for check in table.checks])
+        broken = ast.Unary("NOT", held)
+        breaks = compile_row_functions(table, [ast.Literal(1)], broken, schema, table.name, call.session.users)
+    if nulls or breaks is not None:
+        for key, record in stored.items():
+            for column in nulls:
+                if record[column.position] is None:
+                    yield f"NULL value in {table.name}.{column.name}"
+            if breaks is not None and breaks(key, record) is not None:
+                yield f"CHECK constraint failed in {table.name}"
 
 
 def unique_faults(root: Root, table: Table) -> Iterator[str]:
