@@ -15,12 +15,12 @@ from tandemdb.planner.access import paths as access
 from tandemdb.planner.access.computed import is_usable
 from tandemdb.planner.bind.bound import HOLDS_NULL, HOLDS_TEXT, Column, Expr, QueryIn, Rowid, Source, sources_of
 from tandemdb.planner.bind.traits import (
-    affinity_of,
     canonical_collation,
     collation_of,
     compared_result,
     comparison_collation,
     is_constant,
+    membership_affinity,
 )
 from tandemdb.planner.syntax import ast
 
@@ -96,9 +96,7 @@ def member_paths(
 
 def takes_plain_members(conjunct: QueryIn) -> bool:
     """Whether the column is compared as it is stored."""
-    from tandemdb.planner.runtime.helpers import operand_conversion
-
-    return operand_conversion(affinity_of(conjunct.operands[0]), affinity_of(compared_result(conjunct.query))) is None
+    return membership_affinity(conjunct.operands[0], conjunct.query)[0] is None
 
 
 def is_rowid(source: Source, operand: Expr) -> bool:

@@ -130,6 +130,24 @@ def comparison_affinity(left: Expr, right: Expr) -> tuple[str | None, str | None
     return affinity_applied(affinity, one, left), affinity_applied(affinity, other, right)
 
 
+def membership_affinity(operand: Expr, query: Query, place: int = 0) -> tuple[str | None, str | None]:
+    """The affinity to apply to what stands left of IN and to the query's column before they are compared."""
+    result = compared_result(query, place)
+    one, other = affinity_of(operand), affinity_of(result)
+    if one is not None and other is not None:
+        affinity = "NUMERIC" if one in NUMERIC or other in NUMERIC else None
+    else:
+        affinity = one or other
+        affinity = None if affinity == "BLOB" else "NUMERIC" if affinity == "INTEGER" else affinity
+    if affinity is None:
+        return None, None
+    # The last SELECT decides for values of all of them.
+    given = [item for core in query.cores for item in (
+        [core.results[place].expression] if core.values is None else [row[place] for row in core.values])]  # fmt: skip
+    conforms = all(affinity_applied(affinity, affinity_of(item), item) is None for item in given)
+    return affinity_applied(affinity, one, operand), None if conforms else affinity
+
+
 def affinity_applied(affinity: str | None, own: str | None, operand: Expr) -> str | None:
     """The comparison's affinity, or None where the operand's own has already made its values such."""
     conforms = own in NUMERIC if affinity == "NUMERIC" else own == affinity

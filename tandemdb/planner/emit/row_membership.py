@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tandemdb.planner.bind.bound import HOLDS_ANY, HOLDS_INT, HOLDS_NULL, Expr, QueryIn
-from tandemdb.planner.bind.traits import affinity_of, compared_result, comparison_collation
+from tandemdb.planner.bind.traits import compared_result, comparison_collation, membership_affinity
 from tandemdb.planner.emit.collation import collation_function
 from tandemdb.planner.emit.writer import Code
 from tandemdb.planner.runtime import helpers as runtime
@@ -46,14 +46,12 @@ def column_compared(
 ) -> tuple[Code, list[str]]:
     """One value of the row on the left, and the functions that the subquery's column goes through."""
     result = compared_result(node.query, place)
-    own, other = affinity_of(operand), affinity_of(result)
+    own, other = membership_affinity(operand, node.query, place)
     code = expressions.value(operand)
-    conversion = runtime.operand_conversion(own, other)
-    if conversion is not None:
-        code = Code(f"{queries.generator.helper(conversion)}({code.text})", HOLDS_ANY)
+    if own is not None:
+        code = Code(f"{queries.generator.helper(runtime.CONVERSIONS[own])}({code.text})", HOLDS_ANY)
     collation = comparison_collation(operand, result)
-    conversion = runtime.operand_conversion(other, own)
-    functions = [] if conversion is None else [queries.generator.helper(conversion)]
+    functions = [] if other is None else [queries.generator.helper(runtime.CONVERSIONS[other])]
     key = collation_function(queries.generator, collation)
     if key is not None:
         functions.append(key)

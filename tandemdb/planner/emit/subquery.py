@@ -27,7 +27,7 @@ from tandemdb.planner.bind.bound import (
     queries_in,
     walk,
 )
-from tandemdb.planner.bind.traits import affinity_of, compared_result, comparison_collation
+from tandemdb.planner.bind.traits import compared_result, comparison_collation, membership_affinity
 from tandemdb.planner.emit.collation import collation_function
 from tandemdb.planner.emit.explain import Explanation
 from tandemdb.planner.emit.remembered import remembered_by
@@ -199,23 +199,18 @@ class SubqueryEmitter:
         return operand.grouped, found.text, f"{found.text}_null"
 
     def in_operand(self, node: QueryIn, expressions: ExpressionEmitter) -> Code:
-        left = affinity_of(node.operands[0])
-        right = affinity_of(compared_result(node.query))
         code = expressions.value(node.operands[0])
-        conversion = runtime.operand_conversion(left, right)
-        if conversion is not None:
-            code = Code(f"{self.generator.helper(conversion)}({code.text})", HOLDS_ANY)
+        affinity, _ = membership_affinity(node.operands[0], node.query)
+        if affinity is not None:
+            code = Code(f"{self.generator.helper(runtime.CONVERSIONS[affinity])}({code.text})", HOLDS_ANY)
         return expressions.collated(code, comparison_collation(node.operands[0], compared_result(node.query)))
 
     def in_conversion(self, node: QueryIn) -> tuple[str, str]:
         """The key function of the comparison's collation and the conversion of the subquery's values, as text."""
         collation = comparison_collation(node.operands[0], compared_result(node.query))
         key = collation_function(self.generator, collation)
-        conversion = runtime.operand_conversion(affinity_of(compared_result(node.query)), affinity_of(node.operands[0]))
-        return (
-            str(key),
-            "None" if conversion is None else self.generator.helper(conversion),
-        )
+        _, affinity = membership_affinity(node.operands[0], node.query)
+        return str(key), "None" if affinity is None else self.generator.helper(runtime.CONVERSIONS[affinity])
 
 
 def define(home: Frame, frame: Frame) -> None:

@@ -14,7 +14,6 @@ from typing import Any
 from tandemdb.planner.runtime import values
 
 Row = tuple[Any, ...]
-NUMERIC = ("INTEGER", "REAL", "NUMERIC")
 ROWS_MAX = sys.maxsize // 2
 """More rows than there can be: what a slice takes is no greater."""
 
@@ -84,15 +83,10 @@ def without_null(members: frozenset[Any]) -> frozenset[Any]:
     return members - {None} if None in members else members
 
 
-def operand_conversion(own: str | None, other: str | None) -> Callable[[Any], Any] | None:
-    """The affinity function for one side of IN (SELECT ...), by both sides' affinities."""
-    if other == "REAL" and own is None:
-        return values.affinity_real
-    if other in NUMERIC and own not in NUMERIC:
-        return values.affinity_numeric
-    if other == "TEXT" and own is None:
-        return values.affinity_text
-    return None
+CONVERSIONS: dict[str, Callable[[Any], Any]] = {
+    "NUMERIC": values.affinity_numeric, "REAL": values.affinity_real, "TEXT": values.affinity_text,
+}  # fmt: skip
+"""What gives either side of IN (SELECT ...) the affinity of their comparison."""
 
 
 def member_set_of_rows(
