@@ -28,6 +28,7 @@ from tandemdb.dbapi import parameters as binding
 from tandemdb.dbapi.constants import SQLITE_LIMIT_LENGTH
 from tandemdb.dbapi.limits import check_lengths, measured
 from tandemdb.dbapi.parameters import Shape, bind, is_plain
+from tandemdb.dbapi.read_only import only_reads
 from tandemdb.dbapi.ready import NOT_READY, make_ready, make_template_ready, may_run_rows, run_rows, run_template
 from tandemdb.dbapi.rows import (
     NO_ROWS,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 
 STREAM_ROWS = 256
 ARRAYSIZE = type("int", (int,), {})(1)  # fetchmany()'s default, to be told from a 1 that was passed
+COUNTS_RETURNING = sys.version_info >= (3, 12)  # executemany: 3.11's rowcount is 0 with RETURNING, whose rows go
 REFUSED = -1  # the owner of what may not be used: no thread has this number
 
 
@@ -350,7 +352,7 @@ class Cursor:
             shapes = connection._shapes
             statement = session.prepare(sql) if sql in shapes else connection._prepare_new(sql)
             shape = shapes[sql]
-            if statement.is_read_only:
+            if statement.is_read_only or only_reads(statement.kind, sql):
                 raise ProgrammingError("executemany() can only execute DML statements.")
             if shape.is_dml and connection._begin and not session.in_transaction:
                 connection._begin_implicitly()
@@ -370,8 +372,12 @@ class Cursor:
                 tell_faults(session, sql, len(shape.names))
             if failures:
                 raise failures[0]
-            self._rowcount = changes if shape.is_dml else -1
-            self._columns = statement.columns
+            columns = self._columns = None if rows in ([], ()) else statement.columns
+            if not shape.is_dml:
+                changes = -1
+            elif columns is not None and not COUNTS_RETURNING:
+                changes = 0
+            self._rowcount = changes
         except BaseException as error:
             self._columns = None
             self._rowcount = -1
