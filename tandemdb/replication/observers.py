@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from tandemdb.storage import CommitObserver, Root, Transaction
 
 TOGETHER_MAX = 256
-"""So many commits are gathered before their writer hands them to the log."""
+"""So many commits, or changes of commits that made several, are gathered before their writer hands them to the log."""
 CHANGES_MANY = 256
+"""A commit with more changes is one after which the next one copies what it changes."""
 IN_PLACE_COMMITS = 1 << 16
 """After so many commits the next one copies what it changes, and begins with new stamps."""
 
@@ -50,6 +51,8 @@ class LooseObserver:
         self._commits = publisher.gathering.commits
         self._core = publisher.core
         self._changes: list[Change] | None = None
+        # Changes gathered of commits that made several, since some were handed to the log.
+        self._several = 0
 
     def started(self, transaction: Transaction) -> None:
         """Nothing is noted of a transaction that may yet change nothing."""
@@ -68,8 +71,21 @@ class LooseObserver:
         """Refuse a commit, or put it down."""
         if undecodable_seen or self._core.fenced_by is not None:
             self._refuse(transaction)
+        changes: list[Change] = transaction.changes or []
         transaction.committed = True
-        return self._put_down(transaction.changes or [], root)
+        gathering = self._gathering
+        newest = gathering.newest
+        if len(changes) != 1 or changes[0][0] == APPEND or self._writer.own or newest is None or root.lsn != newest.lsn + 1:
+            return self._put_down(changes, root)
+        # `_put_down` and `_gather`, written out for one change.
+        gathering.newest = root
+        commits = self._commits
+        if not commits:
+            gathering.stamp = root.stamp
+        commits.append(changes[0])
+        if not 1 < len(commits) < TOGETHER_MAX:
+            self._move_on()
+        return self._wait_for_readers(root) if levels_seen else None
 
     def committed_in_place(self, transaction: Transaction, root: Root) -> Callable[[], object] | None:
         """As `committed`, with what that calls written out: each call takes a fiftieth of such a commit."""
@@ -83,12 +99,15 @@ class LooseObserver:
             self.publisher.take_over(root, changes, None, stamp=self._stamp_below_changes(root))
             self.publisher.wake()
             return self._wait_for_readers(root) if levels_seen else None
-        # `_gather`, written out.
+        # `_gather`, written out for one change.
         if not commits:
             gathering.stamp = self._writer.own - 1
-        commits.append(changes[0] if len(changes) == 1 else changes)
-        if not 1 < len(commits) < TOGETHER_MAX or len(changes) > CHANGES_MANY:
-            self._move_on()
+        if len(changes) == 1:
+            commits.append(changes[0])
+            if not 1 < len(commits) < TOGETHER_MAX:
+                self._move_on()
+        else:
+            self._gather_several(changes)
         return self._wait_for_readers(root) if levels_seen else None
 
     def interrupted(self, transaction: Transaction, root: Root) -> None:
@@ -122,9 +141,21 @@ class LooseObserver:
         commits = self._commits
         if not commits:
             self._gathering.stamp = stamp
-        commits.append(changes[0] if len(changes) == 1 else changes)
-        if not 1 < len(commits) < TOGETHER_MAX or len(changes) > CHANGES_MANY:
-            self._move_on()
+        if len(changes) == 1:
+            commits.append(changes[0])
+            if not 1 < len(commits) < TOGETHER_MAX:
+                self._move_on()
+        else:
+            self._gather_several(changes)
+
+    def _gather_several(self, changes: list[Change]) -> None:
+        """Leave a commit of several changes to the background thread, or what is there to the log."""
+        self._commits.append(changes)
+        self._several += len(changes)
+        if self._several >= TOGETHER_MAX:
+            self._several = 0
+            self.publisher.relieve()
+        self.publisher.wake()
 
     def _move_on(self) -> None:
         """Wake the background thread for the first commit gathered, or hand many to the log."""

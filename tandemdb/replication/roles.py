@@ -102,7 +102,7 @@ def observe(database: Database, system: System) -> None:
         observer = wrap(observer)
     if system.store is not None:
         observer = system.store.wrap(observer)
-    database.observer = observer
+    database.set_observer(observer)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from threading import Lock, RLock
 from time import monotonic, sleep
+from typing import Any
 
 from tandemdb.storage.catalog import empty_root
 from tandemdb.storage.changes import CommitObserver, Writer
@@ -39,8 +40,9 @@ WAIT_SLICE_SECONDS = 0.1
 class Database:
     """A database in RAM.
 
-    `root` is what readers get. `observer` is told of commits; set it by `observe`, or while no transaction is open, for
-    one that began before has no log (`changes` None). `read_only` is the reason why only a mirror's applying may begin
+    `root` is what readers get. `observer` is told of commits; set it by `observe`, or by `set_observer` while no
+    transaction is open, for one that began before has no log (`changes` None). `quiet_observer` is the same one if it
+    hears of commits only, else None: looked up here, for each commit would look it up. `read_only` is the reason why only a mirror's applying may begin
     transactions, None if anyone may.
     """
 
@@ -54,10 +56,12 @@ class Database:
         "history",
         "history_commits",
         "install_lock",
+        "lets_change_in_place",
         "lock",
         "name",
         "observer",
         "open",
+        "quiet_observer",
         "read_only",
         "root",
         "vacated",
@@ -73,7 +77,7 @@ class Database:
         # An entry for each thread that waits for the lock, and what one of them is woken by.
         self.waiting: list[None] = []
         self.vacated: SimpleQueue[None] = SimpleQueue()
-        self.observer: CommitObserver | None = None
+        self.set_observer(None)
         self.read_only: str | None = None
         self.history: OrderedDict[LSN, Root] | None = None
         self.history_commits = 0
@@ -114,12 +118,7 @@ class Database:
             if expected is not None and head is not expected:
                 raise SnapshotTooOld(expected.lsn, head.lsn)
             if in_place:
-                observer = self.observer
-                in_place = (
-                    self.writer.own != 0
-                    and self.history is None
-                    and (observer is None or getattr(observer, "lets_change_in_place", False))
-                )
+                in_place = self.writer.own != 0 and self.lets_change_in_place and self.history is None
             transaction = Transaction(self, head, in_place, observed)
             transaction.closed = False
         except BaseException:
@@ -319,11 +318,17 @@ class Database:
         """
         transaction = self.begin(timeout, applying=True)
         try:
-            self.observer = observer
+            self.set_observer(observer)
             self.writer.own = 0
             return transaction.base
         finally:
             transaction.rollback()
+
+    def set_observer(self, observer: CommitObserver | None) -> None:
+        """Set the observer; no transaction is open."""
+        self.observer = observer
+        self.quiet_observer: Any = observer if getattr(observer, "hears_commits_only", False) else None
+        self.lets_change_in_place: bool = observer is None or getattr(observer, "lets_change_in_place", False)
 
     def remember(self, history: OrderedDict[LSN, Root], root: Root) -> None:
         """Keep a root, and forget the oldest beyond the number to keep."""

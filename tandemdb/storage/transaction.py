@@ -98,9 +98,8 @@ class Transaction:
         if writer.outstanding:
             writer.catch_up()  # before there is a stamp: what it makes is of the root that this transaction begins with
         self.stamp = writer.stamp = next_stamp()
-        observer = database.observer
-        if observer is not None and observed:
-            if getattr(observer, "hears_commits_only", False):
+        if database.observer is not None and observed:
+            if database.quiet_observer is not None:
                 self.changes = writer.changes = []
             else:
                 self.start_log()
@@ -355,13 +354,15 @@ class Transaction:
         root.lsn = base.lsn + 1 if lsn is None else lsn
         if epoch is not None:
             root.epoch = epoch
-        if database.observer is not None or database.history is not None:
-            self.commit_observed(root)
-        else:
+        if database.observer is None and database.history is None:
             database.head = database.root = root
             self.committed = True
             self.note_own()
             self.close()
+        elif database.quiet_observer is not None and database.history is None:
+            self.commit_told(root)
+        else:
+            self.commit_observed(root)
         return root
 
     def prepare(self, lsn: LSN, epoch: Epoch) -> Root:
@@ -478,9 +479,6 @@ class Transaction:
         """Publish a root under the eyes of an observer, or with a history to keep."""
         database = self.database
         observer: Any = database.observer
-        if database.history is None and getattr(observer, "hears_commits_only", False):
-            self.commit_told(root)
-            return
         wait: Callable[[], object] | None = None
         if observer is not None:
             try:
@@ -512,10 +510,9 @@ class Transaction:
     def commit_told(self, root: Root) -> None:
         """Publish a root, and tell an observer that keeps neither it nor anybody waiting."""
         database = self.database
-        observer: Any = database.observer
         self.note_own()
         try:
-            wait = observer.committed(self, root)
+            wait = database.quiet_observer.committed(self, root)
         except BaseException:
             if not self.committed:
                 self.renew_stamp()

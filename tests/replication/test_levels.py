@@ -58,7 +58,7 @@ def test_a_commit_is_acknowledged_before_the_one_before_is_shown(observed: bool)
     core = replica.link.secondary
     replica.link.stop()
     if observed:
-        secondary.observer = LooseObserver(Publisher(secondary, Primary(core.identity, secondary.root, Limits(), 1)))
+        secondary.set_observer(LooseObserver(Publisher(secondary, Primary(core.identity, secondary.root, Limits(), 1))))
     lsn, number = secondary.root.lsn, core.last_transaction
     [block] = [block for block in secondary.root.tables[table].location.blocks() if 1 in block.keys]
 

@@ -42,7 +42,7 @@ def commit_one(database: Database, table_id: int, key: int) -> Root:
 @pytest.mark.parametrize("seed", range(6))
 def test_committed_roots_never_change(seed: int, alone: bool) -> None:
     database, table_id, _ = make_database()
-    database.observer = Recorder() if seed % 2 and not alone else None
+    database.set_observer(Recorder() if seed % 2 and not alone else None)
     database.alone = alone
     workload = Workload(seed, database, table_id)
     kept = []
@@ -144,7 +144,7 @@ def test_one_writer_at_a_time() -> None:
 
 def test_a_dropped_transaction_lets_go() -> None:
     database, table_id, _ = make_database()
-    database.observer = Recorder()
+    database.set_observer(Recorder())
     transaction = database.begin()
     transaction.table(table_id).insert(1, (1, 2, 3))
     del transaction

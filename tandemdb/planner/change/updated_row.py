@@ -277,8 +277,8 @@ class UpdateRow:
             values = "".join([f", {old}[{position}]" for position in changed])
             frame.emit(f"    {writer}.undo.append((({', '.join(map(str, changed))},), {spot}{values}))")
         frame.emit(f"    {name}.records[{index}] = {record}")
-        frame.emit(f"    if {writer}.changes is not None:")
-        frame.emit(f"        {writer}.changes.append(({UPDATE}, {self.table.id}, {name}.number, {key}, {record}))")
+        frame.emit(f"    if (log := {writer}.changes) is not None:")
+        frame.emit(f"        log.append(({UPDATE}, {self.table.id}, {name}.number, {key}, {record}))")
         for changes in waiting:
             frame.emit(f"    {changes}.changes.extend(({key}, {old}, {record}))")
         if waiting:

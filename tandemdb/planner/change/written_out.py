@@ -146,8 +146,8 @@ def append_in_place(emitter: Any, record: str) -> None:
     frame.emit(f"{block}.records.append({record})")
     frame.emit(f"{page}.highs[-1] = {location}.page_highs[-1] = {key}")
     frame.emit(f"{writable}.count += 1")
-    frame.emit("if writer.changes is not None:")
-    frame.emit(f"    writer.changes.append(({INSERT}, {table.id}, {block}.number, {key}, {record}))")
+    frame.emit("if (log := writer.changes) is not None:")
+    frame.emit(f"    log.append(({INSERT}, {table.id}, {block}.number, {key}, {record}))")
     for index in others:
         frame.emit(f"{waiting}_{index.id}.changes.extend(({key}, None, {record}))")
     for index in known:
@@ -174,8 +174,8 @@ def delete_in_place(emitter: Any, writable: str, record: str, key: str, spot: tu
     begin_noted(frame, tests, f"({DELETE}, {emitter.table.id}, {', '.join(spot)}, {key}, {record}, {writable}.count)")
     frame.emit(f"del {block}.keys[{place}], {block}.records[{place}]")
     frame.emit(f"{writable}.count -= 1")
-    frame.emit("if writer.changes is not None:")
-    frame.emit(f"    writer.changes.append(({DELETE}, {emitter.table.id}, {block}.number, {key}, None))")
+    frame.emit("if (log := writer.changes) is not None:")
+    frame.emit(f"    log.append(({DELETE}, {emitter.table.id}, {block}.number, {key}, None))")
     for index in indexes:
         frame.emit(f"{waiting}_{index.id}.changes.extend(({key}, {record}, None))")
     end_noted(frame)
