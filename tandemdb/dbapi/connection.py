@@ -139,6 +139,7 @@ class Connection(TransactionControl, Callbacks, Copying, Beyond):
         find_base_adapters()
         self._target, self._database, self._session = target, store, session
         self._shapes = known_shapes
+        self._template_tried = set()
         self._limits, self._config, self._tracer, self._hooked = {}, {}, None, False
         self._lock = threading.RLock()
         self.row_factory = None

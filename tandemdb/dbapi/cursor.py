@@ -245,8 +245,13 @@ class Cursor:
         try:
             shape = connection._shapes.get(sql)
             seen, template = shape is not None, ""
-            if shape is None and connection._ready is not NOT_READY and type(parameters) is tuple and type(sql) is str:
-                template, done = run_template(self, connection, sql, parameters)
+            if (
+                (shape is None or (shape.has_literals and sql not in connection._template_tried))
+                and connection._ready is not NOT_READY
+                and type(parameters) is tuple
+                and type(sql) is str
+            ):
+                template, done = run_template(self, connection, sql, parameters, seen)
                 if done:
                     return self
             if shape is None:
@@ -287,10 +292,9 @@ class Cursor:
                 self._convert_rows(connection, statement, columns)
             self._lastrowid = session.last_insert_rowid
             if connection._ready is not NOT_READY:
-                if seen:
+                shared = template and statement.literals and make_template_ready(session, statement, shape, template)
+                if seen and not shared:
                     make_ready(session, statement)  # not the first time: many texts are run but once
-                elif template and statement.literals:
-                    make_template_ready(session, statement, shape, template)
         except BaseException as error:
             self._forget()
             if begun:

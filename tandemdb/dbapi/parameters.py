@@ -45,16 +45,17 @@ class Shape(NamedTuple):
     names: tuple[str | None, ...]  # as written, with the prefix: ":a", "?2"; None for a bare "?"
     is_dml: bool
     warned: tuple[int, ...]  # positions of named parameters, which a sequence should not supply
+    has_literals: bool  # there may be others that differ in these only
 
 
 # What sqlite3 takes for a change of rows: the first word decides, so that WITH ... INSERT is none.
 DML = re.compile(r"(?:[ \t\f\r\n]+|--[^\n]*\n|/\*.*?\*/)*(?:insert|update|delete|replace)", re.I | re.S)
 
 
-def make_shape(sql: str, names: Sequence[str | None]) -> Shape:
+def make_shape(sql: str, names: Sequence[str | None], has_literals: bool) -> Shape:
     """Return the shape of a statement with these parameters."""
     warned = tuple(at for at, name in enumerate(names) if name and is_named(name))
-    return Shape(tuple(names), DML.match(sql) is not None, warned)
+    return Shape(tuple(names), DML.match(sql) is not None, warned, has_literals)
 
 
 def is_named(name: str) -> bool:

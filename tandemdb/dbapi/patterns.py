@@ -91,6 +91,8 @@ def note_pattern(template: str, pinned: dict[int, str]) -> tuple[str, ...]:
     Returns: what `read_by_pattern` gives with the literals.
     """
     key = (template, *pinned.values())
+    if any(pattern.key == key for pattern in _patterns.get(template[:HEAD], ())):
+        return key
     texts, kinds = cut_template(template, pinned)
     first = texts[0]
     if (

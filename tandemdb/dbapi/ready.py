@@ -63,15 +63,17 @@ def make_ready(session: Any, statement: Any) -> None:
         make_run(session, statement, keep)
 
 
-def make_template_ready(session: Any, statement: Any, shape: Shape, template: str) -> None:
-    """As `make_ready`, for all texts that differ from this one in the values of their literals only."""
+def make_template_ready(session: Any, statement: Any, shape: Shape, template: str) -> bool:
+    """As `make_ready`, for all texts that differ from this one in the values of their literals only, if that can be."""
     if not may_keep(session, statement):
-        return
+        return False
     pinned = statement.shared_by(template)
-    if pinned is not None and not shape.warned:
-        key = note_pattern(template, pinned)
-        fill = partial(with_pinned, literals=statement.literals, pinned=pinned) if pinned else None
-        make_run(session, statement, lambda run: keep_ready(session, key, (fill(run) if fill else run, shape)))
+    if pinned is None or shape.warned:
+        return False
+    key = note_pattern(template, pinned)
+    fill = partial(with_pinned, literals=statement.literals, pinned=pinned) if pinned else None
+    make_run(session, statement, lambda run: keep_ready(session, key, (fill(run) if fill else run, shape)))
+    return True
 
 
 def with_pinned(run: Ready, literals: Sequence[Any], pinned: Mapping[int, str]) -> Ready:
@@ -87,25 +89,35 @@ def with_pinned(run: Ready, literals: Sequence[Any], pinned: Mapping[int, str]) 
     return fill
 
 
-def run_template(cursor: Cursor, connection: Connection, sql: str, values: tuple[Any, ...]) -> tuple[str, bool]:
-    """Run a text that was not seen before as another one of its template; the template, and whether that was done."""
+def run_template(
+    cursor: Cursor, connection: Connection, sql: str, values: tuple[Any, ...], known: bool
+) -> tuple[str, bool]:
+    """Run a text as another one of its template; the template, and whether that was done.
+
+    Args:
+        known: it has run before, perhaps on another database. What takes longer than the ordinary way is left.
+    """
     if len(sql) > TEMPLATE_CHARACTERS_MAX or connection._limits or not sql.isascii():
         return "", False
+    tried = connection._template_tried
+    if len(tried) >= READY_MAX:
+        tried.clear()
+    tried.add(sql)
     literals: Sequence[Any]
     found = read_by_pattern(sql)
     if found is not None:
         key, literals = found
-    elif ";" in sql:
+    elif known or ";" in sql:
         return "", False
     else:
         from tandemdb.planner.syntax.lexer import lift_literals
 
         template, literals = lift_literals(sql)
         key = (template,)
-    known = connection._ready.get(key)
-    if known is None:
-        return key[0], False
-    run, shape = known
+    made = connection._ready.get(key)
+    if made is None:
+        return "" if known and len(key) > 1 else key[0], False
+    run, shape = made
     if not run(cursor, values, literals):
         return key[0], False
     connection._note_shape(sql, shape)

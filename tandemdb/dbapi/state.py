@@ -57,6 +57,7 @@ class ConnectionState:
         "_ready",
         "_session",
         "_shapes",
+        "_template_tried",
         "_target",
         "_text_factory",
         "_thread",
@@ -78,6 +79,7 @@ class ConnectionState:
     _text_factory: Any
     _ready: Mapping[Any, Any]  # session.ready, or NOT_READY: see ready.py
     _shapes: dict[str, Shape]
+    _template_tried: set[str]  # texts looked at as others of their template: the next time they run by themselves
     _tracer: Tracer | None
     _hooked: bool  # a trace callback or an authorizer must see the driver's own statements too
     _limits: dict[int, int]
@@ -158,7 +160,7 @@ class ConnectionState:
                 "You can only execute one statement at a time.",
                 hint="executescript() runs several, without parameters.",
             )
-        self._note_shape(sql, make_shape(sql, statement.parameters))
+        self._note_shape(sql, make_shape(sql, statement.parameters, bool(getattr(statement, "literals", ()))))
         return statement
 
     def _note_shape(self, sql: str, shape: Shape) -> None:

@@ -75,7 +75,9 @@ class LooseObserver:
         transaction.committed = True
         gathering = self._gathering
         newest = gathering.newest
-        if len(changes) != 1 or changes[0][0] == APPEND or self._writer.own or newest is None or root.lsn != newest.lsn + 1:
+        if len(changes) != 1 or changes[0][0] == APPEND or self._writer.own:
+            return self._put_down(changes, root)
+        if newest is None or root.lsn != newest.lsn + 1:
             return self._put_down(changes, root)
         # `_put_down` and `_gather`, written out for one change.
         gathering.newest = root

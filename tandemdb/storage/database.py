@@ -42,8 +42,8 @@ class Database:
 
     `root` is what readers get. `observer` is told of commits; set it by `observe`, or by `set_observer` while no
     transaction is open, for one that began before has no log (`changes` None). `quiet_observer` is the same one if it
-    hears of commits only, else None: looked up here, for each commit would look it up. `read_only` is the reason why only a mirror's applying may begin
-    transactions, None if anyone may.
+    hears of commits only, else None: looked up once, for each commit would look it up. `read_only` is the reason why
+    only a mirror's applying may begin transactions, None if anyone may.
     """
 
     # Whether commits may wait for their acknowledgements, several at a time, while later ones are made.

@@ -117,3 +117,51 @@ def test_other_literals_give_the_rows_that_sqlite_gives() -> None:
             assert mine.description == other.description
             assert (mine.rowcount, mine.lastrowid) == (other.rowcount, other.lastrowid)
     assert ours.execute("SELECT * FROM t").fetchall() == theirs.execute("SELECT * FROM t").fetchall()
+
+
+TEXTS = [
+    "INSERT INTO t VALUES ({n}, {n}5, 'x {n}')",
+    "UPDATE t SET b = {n}7, c = 'y' WHERE a = {n}",
+    "DELETE FROM t WHERE a = {n} AND c <> 'z'",
+    "SELECT b, c FROM t WHERE a = {n}",
+    "SELECT a + {n}, c FROM t WHERE b > 20 ORDER BY 1 LIMIT 3",
+    "SELECT a, 'n' || c AS d FROM t WHERE a BETWEEN {n} AND 90 ORDER BY a DESC, 2 LIMIT {n}",
+]
+
+
+@pytest.mark.parametrize("form", TEXTS)
+def test_texts_that_another_database_has_run_go_the_short_way(form: str) -> None:
+    """As in a test suite, whose every test runs the same statements on a database of its own."""
+    for repetition in range(3):
+        oracle, connection = sqlite3.connect(":memory:"), tandemdb.connect(":memory:")
+        for engine in (oracle, connection):
+            engine.execute("CREATE TABLE t (a INTEGER PRIMARY KEY, b INTEGER, c TEXT)")
+            engine.executemany("INSERT INTO t VALUES (?, ?, ?)", [(n, n * 2, f"x{n}") for n in range(100, 140)])
+            engine.executemany("INSERT INTO t VALUES (?, ?, ?)", [(n, n, f"x{n}") for n in range(10, 20)])
+        for n in [*range(20, 30), *range(20, 30), 30, 31]:
+            text = form.format(n=n)
+            answers = []
+            for engine in (oracle, connection):
+                if form.startswith("INSERT"):
+                    engine.execute("DELETE FROM t WHERE a = ?", (n,))
+                cursor = engine.execute(text)
+                answers.append((cursor.fetchall(), cursor.rowcount, cursor.lastrowid, cursor.description))
+            assert answers[0] == answers[1], (repetition, text)
+        rows = "SELECT * FROM t ORDER BY a"
+        assert connection.execute(rows).fetchall() == oracle.execute(rows).fetchall()
+
+
+def test_a_known_text_is_run_by_its_template_first_and_then_by_itself() -> None:
+    known = "SELECT b FROM short WHERE a = 5"
+    for repetition in range(2):
+        connection = tandemdb.connect(":memory:")
+        connection.execute("CREATE TABLE short (a INTEGER PRIMARY KEY, b TEXT)")
+        connection.execute("INSERT INTO short VALUES (5, 'five')")
+        assert connection.execute("SELECT b FROM short WHERE a = 4").fetchall() == []
+        ready = connection._session.ready
+        [template] = [key for key in ready if isinstance(key, tuple) and "SELECT" in key[0]]
+        assert connection.execute(known).fetchall() == [("five",)]
+        assert known not in ready and template in ready, repetition
+        assert connection.execute(known).fetchall() == [("five",)]
+        assert known in ready
+        assert connection.execute(known).fetchall() == [("five",)]
