@@ -24,6 +24,9 @@ from tandemdb.storage.table import Table
 from tandemdb.storage.transaction import Transaction
 from tandemdb.storage.values import Key, Record, widen_classes_by_records
 
+WRITTEN_MANY = 8
+"""Of so many records it pays to look at whole columns."""
+
 
 def apply_all(transaction: Transaction, changes: Iterable[Change]) -> None:
     """Apply changes one after the other, as `apply` does; updates of records, most of what comes, without its detours.
@@ -35,17 +38,24 @@ def apply_all(transaction: Transaction, changes: Iterable[Change]) -> None:
     table: Table | None = None
     # Blocks of the table that are copies already, by number.
     own: dict[int, Block] = {}
+    # What was put into it since its classes were last made to cover all.
+    written: list[Record] = []
     for change in changes:
         op, table_id, number, key, record = change
         if op != UPDATE or table_id == catalog.LAYOUT_ID or type(key) is not int or transaction.expecting is not None:
+            if table is not None and written:
+                cover(table, written)
             apply(transaction, change)
             table = None
             continue
         if table is None or table.id != table_id:
+            if table is not None and written:
+                cover(table, written)
             table = table_to_change(transaction, table_id, number)
-            pages, seek, stamp, known = table.location.pages, table.seek, table.stamp, table.signatures
+            pages, seek, stamp = table.location.pages, table.seek, table.stamp
             own.clear()
-        record = tuple(record)
+        if type(record) is not tuple:
+            record = tuple(record)
         # `apply_update`, written out for the block where it is to be, a copy already: a fifth of what it takes.
         block = own.get(number)
         index = -1 if block is None else position_in(block.keys, key)
@@ -61,13 +71,24 @@ def apply_all(transaction: Transaction, changes: Iterable[Change]) -> None:
             index = place[3]
         records = block.records
         old, records[index] = records[index], record
-        if tuple(map(type, record)) not in known:
-            table.widen(record)
-            known = table.signatures
+        written.append(record)
         if block.digest is not None:
             block.digest = follow(block.digest, key, old, record)
         if log is not None:
             log.append((op, table_id, number, key, record))
+    if table is not None and written:
+        cover(table, written)
+
+
+def cover(table: Table, written: list[Record]) -> None:
+    """Let a table's classes cover records put into it, and forget these."""
+    if len(written) < WRITTEN_MANY:
+        for record in written:
+            if tuple(map(type, record)) not in table.signatures:
+                table.widen(record)
+    else:
+        table.grow_classes(widen_classes_by_records(table.classes, written))
+    written.clear()
 
 
 def position_in(keys: list[int], key: int) -> int:
