@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
+import sqlite3
 import sys
 from collections.abc import Sequence
 
+from tandemdb.cli import engine
 from tandemdb.cli.node_arguments import add_node_commands
+from tandemdb.cli.telling import FAILED, fail
 
 FORMATS = ("table", "csv", "json", "jsonl", "line", "markdown", "insert")
 INTERRUPTED = 130  # what shells report for a program ended by Ctrl-C
@@ -15,26 +19,50 @@ INTERRUPTED = 130  # what shells report for a program ended by Ctrl-C
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with these arguments (those of the process if None) and return its exit status."""
+    set_encodings()
     options = build_parser().parse_args(arguments)
     try:
         status: int = options.command(options)
         sys.stdout.flush()
         return status
+    except sqlite3.Error as error:  # The database could not be opened: what fails later is told where it fails.
+        return fail(error)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
         # The reader (head, less) has gone: nothing to say, and nobody to flush the rest to at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return FAILED
+
+
+def set_encodings() -> None:
+    """Let files and pipes be UTF-8 on every platform, and show at a terminal what it has no character for escaped."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and not is_utf8(stream):
+            told = stream.isatty() or "PYTHONIOENCODING" in os.environ
+            stream.reconfigure(encoding=None if told else "utf-8", errors="backslashreplace")
+    if isinstance(sys.stdin, io.TextIOWrapper) and not sys.stdin.isatty():
+        # What is no UTF-8 gets through to where it can be said in which line it stands.
+        sys.stdin.reconfigure(encoding="utf-8-sig", errors="surrogateescape")
+
+
+def is_utf8(stream: io.TextIOWrapper) -> bool:
+    return stream.encoding.lower().replace("_", "-") in ("utf-8", "utf8")
 
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tandemdb", description="An SQL database in RAM with live standbys.")
     parser.add_argument("--version", action=PrintVersion, nargs=0, help="print the version and leave")
+    parser.epilog = 'What a command takes: "tandemdb COMMAND --help".'
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     add_run(commands)
     add_shell(commands)
-    demo = commands.add_parser("demo", help="see a database lose its primary and nothing else")
+    demo = commands.add_parser(
+        "demo",
+        help="see a database lose its primary and nothing else",
+        description="Load a script into a database with a live standby, let the primary die, promote the standby, and "
+        "compare. Exit status 1 if anything was lost.",
+    )
     demo.set_defaults(command=demonstrate)
     add_node_commands(commands)
     return parser
@@ -48,7 +76,7 @@ def add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     )
     run.add_argument("scripts", nargs="+", metavar="SCRIPT.sql", help='a script, or "-" for standard input')
     add_database(run)
-    run.add_argument("--mirror", action="store_true", help="attach a backup, and compare digests at the end")
+    run.add_argument("--mirror", action="store_true", help="attach a standby, and compare digests at the end")
     run.add_argument(
         "--bail", action=argparse.BooleanOptionalAction, default=True, help="stop at the first error (the default)"
     )
@@ -59,7 +87,10 @@ def add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 def add_shell(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     shell = commands.add_parser(
-        "shell", help="type SQL", description="Read SQL and dot commands from the terminal or standard input."
+        "shell",
+        help="type SQL",
+        description="Read SQL and dot commands from the terminal or standard input.",
+        epilog='Inside, ".help" lists the dot commands.',
     )
     shell.add_argument("scripts", nargs="*", metavar="SCRIPT.sql", help="scripts to run first")
     add_database(shell)
@@ -68,7 +99,10 @@ def add_shell(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 def add_database(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--database", default=":memory:", metavar="NAME", help="name of the database (default: a private one)"
+        "--database",
+        default=engine.IN_MEMORY,
+        metavar="DATABASE",
+        help="path of an SQLite file, tandemdb://HOST:PORT/NAME, or a name (default: one in memory, gone at the end)",
     )
 
 

@@ -42,7 +42,7 @@ class DotCommand:
 
 
 def run_dot_command(shell: Shell, line: str) -> None:
-    """Run one line that begins with a dot.
+    """Run one line that begins with a dot; the first letters of a command stand for it.
 
     Raises:
         UsageError: there is no such command, or it takes other arguments.
@@ -52,12 +52,27 @@ def run_dot_command(shell: Shell, line: str) -> None:
         name, *arguments = split_line(line)
     except ValueError as error:  # A quotation mark without its partner.
         raise UsageError(f"{str(error).lower()}: {line}") from None
-    command = COMMANDS.get(name)
-    if command is None:
-        raise UsageError(f'unknown command "{name}"; ".help" lists those there are')
+    command = find_command(name)
     if not command.least <= len(arguments) <= command.most:
         raise UsageError(f"usage: {command.usage}")
     command.run(shell, arguments)
+
+
+def find_command(name: str) -> DotCommand:
+    """Return the command of that name, or the only one that begins so.
+
+    Raises:
+        UsageError: there is none, or several.
+    """
+    command = COMMANDS.get(name)
+    if command is not None:
+        return command
+    candidates = [known for known in COMMANDS if known.startswith(name) and name != "."]
+    if not candidates:
+        raise UsageError(f'unknown command "{name}"; ".help" lists those there are')
+    if len(candidates) > 1:
+        raise UsageError(f'"{name}" may be {", ".join(candidates)}')
+    return COMMANDS[candidates[0]]
 
 
 def split_line(line: str) -> list[str]:
@@ -116,12 +131,13 @@ def dump(shell: Shell, arguments: Arguments) -> None:
 
 def read_script_file(shell: Shell, arguments: Arguments) -> None:
     tally = Tally()
-    run_script(shell.connection, arguments[0], RunOptions(form=shell.form), tally)
+    options = RunOptions(form=shell.form, style=shell.style, timing=shell.timer, out=shell.out)
+    run_script(shell.connection, arguments[0], options, tally)
     shell.failures += tally.failures
 
 
 def open_database(shell: Shell, arguments: Arguments) -> None:
-    opened = engine.connect_file(arguments[0]) if arguments else engine.connect(":memory:")
+    opened = engine.connect_file(arguments[0]) if arguments else engine.connect(engine.IN_MEMORY)
     shell.connection.close()
     shell.connection = opened
 

@@ -7,6 +7,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+IN_MEMORY = ":memory:"
+BARE_NAME = re.compile(r"[^:./\\]+")
 INSERT = re.compile(r"(?:INSERT|REPLACE)\b", re.IGNORECASE)
 BULK_CHARACTERS_MIN = 1000
 
@@ -16,11 +18,14 @@ def connect(name: str) -> Any:
 
     Args:
         name: ":memory:" for a private one; a bare NAME for one that connections of this process share; anything that
-            `tandemdb.connect` takes, such as "file:NAME?mode=memory&cache=shared".
+            `tandemdb.connect` takes, such as "tandemdb://HOST:PORT/NAME" or "shop.db": the path of a file has a dot, a
+            slash or a backslash in it.
+    Raises:
+        sqlite3.Error: the file cannot be opened, the node not reached.
     """
     import tandemdb
 
-    bare = name and ":" not in name
+    bare = BARE_NAME.fullmatch(name)
     # Not isolation_level=None: there, executescript() would commit a script's open transaction. Here, rollback() does
     # nothing, as in sqlite3: execute("ROLLBACK") does.
     return tandemdb.connect(f":memory:{name}" if bare else name, autocommit=True, uri=True)

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
+MODES = ("sync", "async")
 Commands = Any  # argparse's _SubParsersAction[ArgumentParser], which has no public name
 
 
@@ -20,21 +21,24 @@ def add_node_commands(commands: Commands) -> None:
     add_operator(commands, "resume", "let a suspended secondary follow its primary again")
     hand_over = add_operator(commands, "switchover", "hand a primary's place over to one of its secondaries")
     hand_over.add_argument("secondary", metavar="SECONDARY_URL", help="who is to lead")
-    hand_over.add_argument("--mode", choices=("sync", "async"), default="sync", help="of the former primary")
+    hand_over.add_argument("--mode", choices=MODES, default="sync", help="of the former primary (default: sync)")
     status = add_operator(commands, "status", "print what a node is and how far its secondaries are")
     status.add_argument("--json", action="store_true", help="print all there is, as JSON")
-    relay = commands.add_parser("relay", help="forward links between nodes that cannot reach each other")
+    text = "forward links between nodes that cannot reach each other"
+    relay = commands.add_parser("relay", help=text, description=sentence(text))
     relay.add_argument("--listen", required=True, metavar="HOST:PORT", help="where to listen")
     relay.add_argument("--to", required=True, metavar="HOST:PORT", help="where the node listens")
     relay.set_defaults(command=call("relay"))
-    store = commands.add_parser("store", help="hold the blocks of a database that a node elsewhere controls")
+    text = "hold the blocks of a database that a node or program attached to it controls"
+    store = commands.add_parser("store", help=text, description=sentence(text))
     store.add_argument("--listen", required=True, metavar="unix:PATH", help="where to listen, or 127.0.0.1:PORT")
     store.add_argument("--name", required=True, help="name of the database")
-    store.add_argument("--secret-file", default="", metavar="FILE", help="holds what who attaches must know")
+    store.add_argument("--secret-file", default="", metavar="FILE", help="holds what whoever attaches must know")
     store.set_defaults(command=call("store"))
-    verify = commands.add_parser("verify", help="compare two nodes, down to blocks and rows")
-    verify.add_argument("first", metavar="URL")
-    verify.add_argument("second", metavar="URL")
+    text = "compare two nodes, down to blocks and rows"
+    verify = commands.add_parser("verify", help=text, description=f"{sentence(text)} Exit status 1 if they differ.")
+    verify.add_argument("first", metavar="URL", help="one node's, tandemdb://HOST:PORT/NAME")
+    verify.add_argument("second", metavar="URL", help="the other's")
     verify.add_argument(
         "--wait", type=float, default=5.0, metavar="SECONDS", help="for both to be at one LSN (default: 5)"
     )
@@ -53,20 +57,26 @@ def add_serve(commands: Commands) -> None:
     serve.add_argument("--node", default="", help="name of this node (default: the address it listens on)")
     serve.add_argument("--secondary-of", default="", metavar="URL", help="follow this primary, tandemdb://HOST:PORT/NAME")
     add_secondary(serve)
-    serve.add_argument("--load", default="", metavar="SCRIPT.sql", help="run a script before listening")
+    serve.add_argument(
+        "--load", default="", metavar="FILE", help="begin with what a script makes, or an SQLite file holds"
+    )
     serve.add_argument(
         "--restore-from", default="", metavar="TARGET", help="start from this backup target: sqlite:///PATH, or a URL"
     )
     serve.add_argument(
         "--backup-to", default="", metavar="TARGET", help="write every commit, while a primary, to a backup target"
     )
-    serve.add_argument("--backup-mode", choices=("sync", "async"), default="async", help="whether commits wait for it")
+    serve.add_argument("--backup-mode", choices=MODES, default="async", help="whether commits wait (default: async)")
     serve.add_argument(
         "--store", default="", metavar="unix:PATH", help="keep the blocks in this `tandemdb store`, and go on from it"
     )
     serve.add_argument("--storage-only", action="store_true", help="mirror and be promoted, but run no SQL")
     serve.add_argument(
-        "--required", type=int, default=1, metavar="K", help="synchronous secondaries that must have a commit: 1"
+        "--required",
+        type=int,
+        default=1,
+        metavar="K",
+        help="synchronous secondaries that must have a commit (default: 1)",
     )
     serve.add_argument(
         "--on-loss",
@@ -74,7 +84,7 @@ def add_serve(commands: Commands) -> None:
         help="what becomes of commits when too few of them are there (default: shrink with a coordinator, else refuse)",
     )
     serve.add_argument(
-        "--min-sync", type=int, default=0, metavar="K", help="how many must remain to go on without one: 0"
+        "--min-sync", type=int, default=0, metavar="K", help="how many must remain to go on without one (default: 0)"
     )
     serve.add_argument(
         "--on-lag",
@@ -99,7 +109,7 @@ def add_coordination(serve: argparse.ArgumentParser) -> None:
         "--coordinator", default="", metavar="URL", help="what says who leads: etcd://HOST:PORT/PREFIX or file:PATH"
     )
     serve.add_argument(
-        "--lease", type=float, default=3.0, metavar="SECONDS", help="until a silent primary is succeeded: 3"
+        "--lease", type=float, default=3.0, metavar="SECONDS", help="until a silent primary is succeeded (default: 3)"
     )
     serve.add_argument(
         "--bootstrap", action="store_true", help="begin a new cluster, whatever the coordinator's record says"
@@ -110,16 +120,23 @@ def add_coordination(serve: argparse.ArgumentParser) -> None:
 
 
 def add_operator(commands: Commands, name: str, text: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(name, help=text)
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=sentence(text))
     parser.add_argument("url", metavar="URL", help="the node's, tandemdb://HOST:PORT/NAME")
     add_security(parser)
     parser.set_defaults(command=call(name))
     return parser
 
 
+def sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
 def add_secondary(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--mode", choices=("sync", "async"), default="sync", help="of a secondary: commits wait for it, or do not"
+        "--mode",
+        choices=MODES,
+        default="sync",
+        help="of a secondary: commits wait for it, or do not (default: sync)",
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="let a secondary lose data of its own that is of another origin"

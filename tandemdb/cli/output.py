@@ -38,12 +38,19 @@ class Style:
     table: str = "table"
 
 
-def write_result(
-    cursor: Any, out: TextIO, form: str = "table", headers: bool = True, null: str = "NULL", table: str = "table"
-) -> None:
+def write_answer(cursor: Any, sql: str, out: TextIO, form: str = "table", style: Style = Style()) -> None:
+    """Write what a statement returned, at once: a query plan as a tree, where tables are asked for."""
+    if form == "table" and is_plan(cursor.description, sql):
+        draw_plan(cursor.fetchall(), out)
+    else:
+        write_result(cursor, out, form, style)
+    out.flush()
+
+
+def write_result(cursor: Any, out: TextIO, form: str = "table", style: Style = Style()) -> None:
     """Write what the cursor returns, in one of FORMATS."""
     names = [column[0] for column in cursor.description]
-    WRITERS[form](names, fetch(cursor), out, Style(headers, null, table))
+    WRITERS[form](names, fetch(cursor), out, style)
 
 
 def fetch(cursor: Any) -> Iterator[Row]:

@@ -5,7 +5,7 @@
       +--> statements --> connection      exit status       0, or 1 when a statement failed or the digests differ
                               | every commit (--mirror)
                               v
-                           backup
+                           standby
 
 All scripts run on one connection, in order. Without --mirror nothing else is attached to it.
 """
@@ -17,23 +17,26 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TextIO
 
 from tandemdb.cli import engine
-from tandemdb.cli.output import draw_plan, is_plan, write_result
+from tandemdb.cli.output import Style, write_answer
 from tandemdb.cli.progress import ProgressBar
-from tandemdb.cli.script import Statement, read_script, statements
+from tandemdb.cli.script import NotAScript, Statement, read_script, statements
+from tandemdb.cli.telling import message_of, place_of, tell
 
 
 @dataclass(slots=True)
 class RunOptions:
     """What the command line asks for."""
 
-    database: str = ":memory:"
+    database: str = engine.IN_MEMORY
     mirror: bool = False
     bail: bool = True
     timing: bool = False
     form: str = "table"
+    style: Style = Style()
+    out: TextIO | None = None  # None: standard output.
 
 
 @dataclass(slots=True)
@@ -48,7 +51,7 @@ class Tally:
 def run_scripts(paths: Sequence[str], options: RunOptions) -> int:
     """Run scripts on one database and return the exit status."""
     connection = engine.connect(options.database)
-    backup = mirror(connection) if options.mirror else None
+    standby = mirror(connection) if options.mirror else None
     tally = Tally()
     for path in paths:
         if tally.failures and options.bail:
@@ -58,25 +61,25 @@ def run_scripts(paths: Sequence[str], options: RunOptions) -> int:
     if options.timing:
         changes = f"{connection.total_changes:,} rows changed"
         tell(f"{tally.statements:,} statements, {changes}, {tally.seconds:.3f} s in the database")
-    same = compare_digests(connection, backup) if backup is not None else True
-    for opened in filter(None, (backup, connection)):
+    same = compare_digests(connection, standby) if standby is not None else True
+    for opened in filter(None, (standby, connection)):
         opened.close()
     return 0 if same and not tally.failures else 1
 
 
 def mirror(connection: Any) -> Any:
-    """Attach a backup in this process to the database and return its connection."""
-    backup = engine.connect(":memory:")
-    connection.replicate_to(backup, mode="sync")
-    return backup
+    """Attach a standby in this process to the database and return its connection."""
+    standby = engine.connect(engine.IN_MEMORY)
+    connection.replicate_to(standby, mode="sync")
+    return standby
 
 
 def run_script(connection: Any, path: str, options: RunOptions, tally: Tally) -> None:
     """Run one script up to its first failure, or all of it if options.bail is off."""
     try:
         text = read_script(path)
-    except (OSError, UnicodeDecodeError) as error:
-        tell(f"{path}: {error.strerror or error if isinstance(error, OSError) else f'not UTF-8 text: {error}'}")
+    except (OSError, NotAScript) as error:
+        tell(f"{path}: {error.strerror or error if isinstance(error, OSError) else message_of(error)}")
         tally.failures += 1
         return
     with ProgressBar(path, len(text)) as bar:
@@ -98,11 +101,7 @@ def run_statement(
         if cursor.description:
             if bar is not None:
                 bar.hide()
-            if is_plan(cursor.description, statement.sql) and options.form == "table":
-                draw_plan(cursor.fetchall(), sys.stdout)
-            else:
-                write_result(cursor, sys.stdout, options.form)
-            sys.stdout.flush()
+            write_answer(cursor, statement.sql, options.out or sys.stdout, options.form, options.style)
             if options.timing:
                 tell(f"{statement.path}:{statement.line}: {1000 * (time.perf_counter() - start):.2f} ms")
     except sqlite3.Error as error:
@@ -110,23 +109,13 @@ def run_statement(
             bar.hide()
         tally.failures += 1
         tell(statement.describe(message_of(error), place_of(error)))
+        if statement.sql.startswith("."):
+            tell("  Hint: Commands that begin with a dot are the shell's: tandemdb shell < SCRIPT")
         return False
     except Exception as error:  # Not the script's fault: keep the traceback, but say where it came from.
         error.add_note(f"while running {statement.describe('')}")
         raise
     return True
-
-
-def place_of(error: BaseException) -> int | None:
-    """Return where in its statement a syntax error is."""
-    return getattr(error, "sql_offset", None)
-
-
-def message_of(error: BaseException) -> str:
-    """Return an error's text, and below it the detail and hint that travel with it; a place is shown, not told."""
-    if place_of(error) is not None:
-        return str(error)
-    return "\n".join([str(error), *(f"  {note}" for note in getattr(error, "__notes__", ()))])
 
 
 def end_transaction(connection: Any, path: str) -> None:
@@ -136,21 +125,15 @@ def end_transaction(connection: Any, path: str) -> None:
         tell(f"{path}: the script ended inside a transaction, which was rolled back")
 
 
-def compare_digests(connection: Any, backup: Any) -> bool:
-    """Print the digests of a database and its backup, and return whether they are equal."""
-    primary_digest, backup_digest = connection.digest(), backup.digest()
-    equal = bool(primary_digest == backup_digest)
-    print(f"primary digest {as_hexadecimal(primary_digest)}")
-    print(f"backup digest  {as_hexadecimal(backup_digest)}")
-    print("equal" if equal else "DIFFERENT: the backup does not hold what the primary holds")
+def compare_digests(connection: Any, standby: Any) -> bool:
+    """Print the digests of a database and its standby, and return whether they are equal."""
+    digests = connection.digest(), standby.digest()
+    equal = bool(digests[0] == digests[1])
+    print(f"primary digest {as_hexadecimal(digests[0])}")
+    print(f"standby digest {as_hexadecimal(digests[1])}")
+    print("equal" if equal else "DIFFERENT: the standby does not hold what the primary holds")
     return equal
 
 
 def as_hexadecimal(digest: Any) -> str:
     return f"{digest:016x}" if isinstance(digest, int) else str(digest)
-
-
-def tell(text: str) -> None:
-    """Print to standard error, after what was printed to standard output."""
-    sys.stdout.flush()
-    print(text, file=sys.stderr, flush=True)

@@ -1,8 +1,8 @@
 """A script's statements, each with the place where it begins.
 
-    path, text  --split-->  Statement(path, line 7, "INSERT INTO t VALUES (1);", end 112 of 480 characters)
+    path, text  --split-->  Statement(path, line 7, column 1, "INSERT INTO t VALUES (1);", end 112 of 480 characters)
 
-The line is that of the statement's first word, not of the blank lines and comments before it.
+Line and column are those of the statement's first word, not of the blanks and comments before it.
 """
 
 from __future__ import annotations
@@ -16,15 +16,17 @@ from pathlib import Path
 STANDARD_INPUT = "-"
 SHOWN_LINES_MAX = 6
 SHOWN_COLUMNS_MAX = 160
+SQLITE_MARK = b"SQLite format 3\0"
 LEADING_BLANKS = re.compile(r"(?:\s+|--[^\n]*(?:\n|\Z)|/\*.*?(?:\*/|\Z)|;)*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement: its text from the first word on, its line (from 1), and where it ends in the script."""
+    """One statement: its text from the first word on, where that is (from 1), and where it ends in the script."""
 
     path: str
     line: int
+    column: int
     sql: str
     end: int
 
@@ -36,18 +38,52 @@ class Statement:
         if offset is None:
             return f"{self.path}:{self.line}: {message}\n{shorten(self.sql)}"
         line, column = self.line + self.sql.count("\n", 0, offset), offset - self.sql.rfind("\n", 0, offset)
+        if line == self.line:
+            column += self.column - 1
         return f"{self.path}:{line}:{column}: {message}\n{mark(self.sql, offset)}"
+
+
+class NotAScript(Exception):
+    """Raised when a file holds something else than text; says what."""
 
 
 def read_script(path: str) -> str:
     """Return the text of a script, "-" being standard input.
 
     Raises:
-        OSError: the file cannot be read. UnicodeDecodeError: it is not UTF-8.
+        OSError: the file cannot be read. NotAScript: it holds no text in UTF-8.
     """
-    if path == STANDARD_INPUT:
-        return sys.stdin.read()
-    return Path(path).read_text(encoding="utf-8-sig")
+    content = read_standard_input() if path == STANDARD_INPUT else Path(path).read_bytes()
+    if content.startswith(SQLITE_MARK):
+        raise not_a_script("an SQLite database, not a script", f"Open it: tandemdb shell --database {path}")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise not_a_script(f"not UTF-8 text: byte 0x{content[error.start]:02x} in line {line}") from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def is_sqlite_file(path: str) -> bool:
+    """Tell whether a file is an SQLite database; what cannot be read is none."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(SQLITE_MARK)) == SQLITE_MARK
+    except OSError:
+        return False
+
+
+def read_standard_input() -> bytes:
+    """Return all of it; what stands in for it may have no bytes beneath."""
+    below = getattr(sys.stdin, "buffer", None)
+    return sys.stdin.read().encode() if below is None else bytes(below.read())
+
+
+def not_a_script(message: str, hint: str = "") -> NotAScript:
+    error = NotAScript(message)
+    if hint:
+        error.add_note(f"Hint: {hint}")
+    return error
 
 
 def statements(path: str, text: str) -> Iterator[Statement]:
@@ -55,14 +91,15 @@ def statements(path: str, text: str) -> Iterator[Statement]:
     from tandemdb.planner.syntax.lexer import split_script
 
     name = "<stdin>" if path == STANDARD_INPUT else path
-    line, counted = 1, 0
+    line, begins, counted = 1, 0, 0
     for sql, offset in split_script(text):
         blanks = LEADING_BLANKS.match(sql)
         start = offset + (blanks.end() if blanks else 0)
         line += text.count("\n", counted, start)
+        begins = max(begins, text.rfind("\n", counted, start) + 1)
         counted = start
         end = offset + len(sql)
-        yield Statement(name, line, text[start:end], end)
+        yield Statement(name, line, start - begins + 1, text[start:end], end)
 
 
 def mark(sql: str, offset: int) -> str:

@@ -4,7 +4,8 @@
     promote   states what may be lost, and does it               follow   makes a running node a secondary
     status    what a node is and how far its secondaries are     verify   0: equal at one LSN, 1: the differences
 
-Exit status: 0 done, 1 not done or not equal, 2 the command line is wrong.
+Exit status: 0 done, 1 not done or not equal, 2 the command line is wrong; 130 when Ctrl-C or SIGTERM came before a node
+was ready.
 """
 
 from __future__ import annotations
@@ -16,32 +17,35 @@ import signal
 import sqlite3
 import sys
 import threading
+import time
 from typing import Any
 
 from tandemdb.cli.output import Style, write_table
+from tandemdb.cli.telling import complain, fail
+
+# On Windows a wait ends before a signal is heard.
+SIGNAL_SECONDS = 1.0
+FOLLOW_SECONDS = 2.0
 
 
 def serve(options: argparse.Namespace) -> int:
     """Run a node until SIGTERM or Ctrl-C."""
     from tandemdb.dbapi import nodes
 
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     if options.load and (options.secondary_of or options.storage_only):
-        tell("--load needs a primary that runs SQL: its secondaries get the data from it")
+        complain("--load needs a primary that runs SQL: its secondaries get the data from it")
         return 2
     if options.restore_from and (options.secondary_of or options.storage_only or options.load):
-        tell("--restore-from needs a primary that runs SQL, and no --load")
+        complain("--restore-from needs a primary that runs SQL, and no --load")
         return 2
     if options.backup_to and options.storage_only:
-        tell("--backup-to needs a node that runs SQL")
+        complain("--backup-to needs a node that runs SQL")
         return 2
     if options.coordinator and options.secondary_of:
-        tell("with --coordinator a node finds out itself whom to follow: leave --secondary-of out")
+        complain("with --coordinator a node finds out itself whom to follow: leave --secondary-of out")
         return 2
-    stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
-    store = None
+    begin()
+    store = metrics = None
     try:
         # Who comes later to a cluster with a coordinator gets the data from its primary.
         begins = options.load or options.restore_from
@@ -73,20 +77,20 @@ def serve(options: argparse.Namespace) -> int:
         )
     except sqlite3.Error as error:
         return fail(error)
-    found = node.status()
-    role = found["role"]
-    if role == "secondary":
-        role = f"secondary of {found['following']['primary']}"
-    print(f"listening on {node.address} as {role}", flush=True)
-    metrics = None
     if options.metrics:
         try:
             metrics = nodes.serve_metrics(node, options.metrics)
         except sqlite3.Error as error:
             node.stop()
             return fail(error)
-        print(f"metrics on http://{metrics.host}:{metrics.port}/metrics", flush=True)
-    stopped.wait()
+    found = node.status()
+    role = found["role"]
+    if role == "secondary":
+        role = f"secondary of {found['following']['primary']}"
+    ready = [f"listening on {node.address} as {role}"]
+    if metrics is not None:
+        ready.append(f"metrics on http://{metrics.host}:{metrics.port}/metrics")
+    run_until_signal("\n".join(ready))
     if metrics is not None:
         metrics.stop()
     node.stop()
@@ -99,16 +103,12 @@ def relay(options: argparse.Namespace) -> int:
     """Forward links until SIGTERM or Ctrl-C."""
     from tandemdb.dbapi import nodes
 
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
+    begin()
     try:
         forwarding = nodes.relay(options.listen, options.to)
     except sqlite3.Error as error:
         return fail(error)
-    print(f"relaying {forwarding.host}:{forwarding.port} to {options.to}", flush=True)
-    stopped.wait()
+    run_until_signal(f"relaying {forwarding.host}:{forwarding.port} to {options.to}")
     forwarding.stop()
     return 0
 
@@ -117,26 +117,49 @@ def store(options: argparse.Namespace) -> int:
     """Hold a database's blocks until SIGTERM or Ctrl-C."""
     from tandemdb.dbapi import stores
 
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
+    begin()
     try:
         kept = stores.keep(options.name, options.listen, options.secret_file)
     except sqlite3.Error as error:
         return fail(error)
-    print(f"listening on {kept.address} as store", flush=True)
-    stopped.wait()
+    run_until_signal(f"listening on {kept.address} as store")
     kept.stop()
     return 0
 
 
+def begin() -> None:
+    """Let events go to standard error, and SIGTERM end what a node does before it is ready, as Ctrl-C does.
+
+    A container's first process would not hear SIGTERM otherwise.
+    """
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def run_until_signal(ready: str) -> None:
+    """Print that all is ready, and wait for SIGTERM or Ctrl-C."""
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    print(ready, flush=True)
+    while not stopped.wait(SIGNAL_SECONDS):
+        pass
+
+
 def load(name: str, path: str) -> Any:
-    """Run a script on the store that will be served; returns the connection that holds it, None if it failed."""
+    """Fill the store that will be served; returns the connection that holds it, None if the script failed.
+
+    Raises:
+        sqlite3.Error: it is an SQLite file, and cannot be read.
+    """
     from tandemdb.cli import engine
     from tandemdb.cli.run import RunOptions, Tally, run_script
+    from tandemdb.cli.script import is_sqlite_file
 
-    connection = engine.connect(name)
+    connection = engine.connect(f":memory:{name}")
+    if is_sqlite_file(path):
+        engine.restore_from_file(connection, path)
+        return connection
     tally = Tally()
     run_script(connection, path, RunOptions(name), tally)
     if tally.failures:
@@ -183,12 +206,32 @@ def follow(options: argparse.Namespace) -> int:
     """Make a running node a secondary of another."""
     from tandemdb.dbapi import nodes
 
+    security = security_of(options)
     try:
-        nodes.ask(options.url, security_of(options), "follow", options.primary, options.mode, options.overwrite)
+        nodes.ask(options.url, security, "follow", options.primary, options.mode, options.overwrite)
+        reason = await_link(options.url, security)
     except sqlite3.Error as error:
         return fail(error)
-    print(f"{options.url.partition('?')[0]} follows {options.primary.partition('?')[0]}")
+    follows = f"{options.url.partition('?')[0]} follows {options.primary.partition('?')[0]}"
+    if reason:
+        complain(f"{follows}, but is not linked to it, and goes on trying: {reason}")
+        return 1
+    print(follows)
     return 0
+
+
+def await_link(url: str, security: Any) -> str:
+    """Wait a little for a secondary to be linked to its primary; returns why it is not, "" if it is."""
+    from tandemdb.dbapi import nodes
+
+    deadline = time.monotonic() + FOLLOW_SECONDS
+    while True:
+        following = nodes.ask(url, security, "status").get("following")
+        if following is None or following["linked"]:
+            return ""
+        if time.monotonic() >= deadline:
+            return str(following["reason"] or "no answer")
+        time.sleep(0.02)
 
 
 def suspend(options: argparse.Namespace) -> int:
@@ -283,15 +326,3 @@ def limits_of(options: argparse.Namespace) -> dict[str, Any]:
         "on_lag": options.on_lag,
         "acknowledge": options.acknowledge,
     }
-
-
-def fail(error: Exception) -> int:
-    """Print an error and its notes; returns the exit status."""
-    tell(str(error))
-    for note in getattr(error, "__notes__", ()):
-        tell(f"  {note}")
-    return 1
-
-
-def tell(text: str) -> None:
-    print(f"tandemdb: {text}", file=sys.stderr, flush=True)

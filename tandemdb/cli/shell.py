@@ -4,7 +4,8 @@
          --> else part of a statement, run once `complete_statement` says that it is whole
 
 At a terminal, prompt_toolkit edits lines if it is installed, else readline; neither is loaded for piped input, which
-gets no prompts either. An error is printed and the shell goes on.
+gets no prompts either; its errors tell the line instead. An error is printed and the shell goes on; so it does after
+Ctrl-C, which drops the statement begun, or stops the one that runs.
 """
 
 from __future__ import annotations
@@ -19,20 +20,22 @@ from typing import Any, TextIO
 
 from tandemdb.cli import engine
 from tandemdb.cli.dot_commands import COMMANDS, UsageError, run_dot_command
-from tandemdb.cli.output import draw_plan, is_plan, write_result
-from tandemdb.cli.run import message_of, place_of, tell
-from tandemdb.cli.script import Statement, mark, statements
+from tandemdb.cli.output import Style, draw_plan, write_answer
+from tandemdb.cli.script import NotAScript, Statement, mark, statements
+from tandemdb.cli.telling import message_of, place_of, tell
 
 PROMPT, CONTINUATION = "tandemdb> ", "     ...> "
-GREETING = 'A database in RAM; it ends with this shell. ".help" lists commands, ".quit" leaves.'
+GREETING = '{}. ".help" lists commands, ".quit" leaves.'
+IN_MEMORY = "A database in RAM; it ends with this shell"
 
 
 class Shell:
     """One connection and how its results are printed."""
 
-    def __init__(self, connection: Any) -> None:
-        """Start with tables, headers on, timer off."""
+    def __init__(self, connection: Any, tells_lines: bool = False) -> None:
+        """Start with tables, headers on, timer off; `tells_lines`: errors say in which line of the input they are."""
         self.connection = connection
+        self.tells_lines = tells_lines
         self.form = "table"
         self.table_name = "table"
         self.null = "NULL"
@@ -44,6 +47,7 @@ class Shell:
         self.failures = 0
         self.leaving = False
         self._pending = ""
+        self._line = 0
         self._file: TextIO | None = None
         self._once = False
 
@@ -54,6 +58,11 @@ class Shell:
 
     def take(self, line: str) -> None:
         """Take one line: run a dot command, or the statement that it completes."""
+        self._line += 1
+        if not is_text(line):
+            self.forget()
+            self._fail("not UTF-8 text", self._line)
+            return
         if not self._pending and line.lstrip().startswith("."):
             self._command(line.strip())
             return
@@ -61,24 +70,33 @@ class Shell:
         if not self._pending.strip():
             self._pending = ""
         elif sqlite3.complete_statement(self._pending):
-            self._run(self._pending)
-            self._pending = ""
+            text, self._pending = self._pending, ""
+            self._run(text)
 
     def finish(self) -> None:
         """Run what the end of the input left without a semicolon, and close the files that were written."""
-        if self._pending.strip() and not self.leaving:
-            self._run(self._pending)
-        self._pending = ""
+        text, self._pending = self._pending, ""
+        if text.strip() and not self.leaving:
+            self._run(text)
         self.redirect(None, once=False)
 
     def forget(self) -> None:
         """Drop a statement that was begun, as Ctrl-C does."""
         self._pending = ""
 
+    def stop(self) -> None:
+        """Say that Ctrl-C has stopped what was running: the statement has done nothing, a transaction stays open."""
+        self._fail("interrupted")
+
     @property
     def out(self) -> TextIO:
         """Where results go."""
         return self._file or sys.stdout
+
+    @property
+    def style(self) -> Style:
+        """How results look, besides their format."""
+        return Style(self.headers, self.null, self.table_name)
 
     def write(self, line: str) -> None:
         """Print one line where results go."""
@@ -110,13 +128,14 @@ class Shell:
         self.connection.execute("COMMIT")
 
     def _run(self, text: str) -> None:
+        before = self._line - text.count("\n")
         for statement in statements("-", text):
-            if not self._run_statement(statement):
+            if not self._run_statement(statement, before + statement.line):
                 break
         if self._once:
             self.redirect(None, once=False)
 
-    def _run_statement(self, statement: Statement) -> bool:
+    def _run_statement(self, statement: Statement, line: int) -> bool:
         if self.echo:
             self.write(statement.sql)
         start = time.perf_counter()
@@ -124,14 +143,11 @@ class Shell:
             if self.plans:
                 self._show_plan(statement.sql)
             cursor = engine.execute(self.connection, statement.sql)
-            if cursor.description and self.form == "table" and is_plan(cursor.description, statement.sql):
-                draw_plan(cursor.fetchall(), self.out)
-            elif cursor.description:
-                write_result(cursor, self.out, self.form, self.headers, null=self.null, table=self.table_name)
-            self.out.flush()
+            if cursor.description:
+                write_answer(cursor, statement.sql, self.out, self.form, self.style)
         except sqlite3.Error as error:
             place = place_of(error)
-            self._fail(message_of(error) + ("" if place is None else "\n" + mark(statement.sql, place)))
+            self._fail(message_of(error) + ("" if place is None else "\n" + mark(statement.sql, place)), line)
             return False
         if self.timer:
             tell(f"{1000 * (time.perf_counter() - start):.2f} ms")
@@ -141,20 +157,27 @@ class Shell:
         if sql.split(None, 1)[0].upper() in PLANNED:
             draw_plan(self.connection.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall(), self.out)
 
-    def _fail(self, message: str) -> None:
+    def _fail(self, message: str, line: int | None = None) -> None:
         self.failures += 1
         self.leaving = self.leaving or self.bail
-        tell(f"Error: {message}")
+        tell(f"Error in line {line}: {message}" if self.tells_lines and line is not None else f"Error: {message}")
 
     def _command(self, line: str) -> None:
         try:
             run_dot_command(self, line)
-        except (sqlite3.Error, UsageError) as error:
-            self._fail(message_of(error))
+        except (sqlite3.Error, UsageError, NotAScript) as error:
+            self._fail(message_of(error), self._line)
         except UnicodeDecodeError as error:
-            self._fail(f"not UTF-8 text: {error}")
+            self._fail(f"not UTF-8 text: {error}", self._line)
+        except BrokenPipeError:
+            raise  # Who reads the results has gone.
         except OSError as error:
-            self._fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+            self._fail(f"{error.filename}: {error.strerror}" if error.filename else str(error), self._line)
+
+
+def is_text(line: str) -> bool:
+    """Tell whether all of a line could be read as UTF-8; a byte that could not is a lone surrogate in it."""
+    return line.isascii() or not any("\udc80" <= character <= "\udcff" for character in line)
 
 
 PLANNED = {"SELECT", "WITH", "VALUES", "INSERT", "REPLACE", "UPDATE", "DELETE"}
@@ -162,14 +185,19 @@ PLANNED = {"SELECT", "WITH", "VALUES", "INSERT", "REPLACE", "UPDATE", "DELETE"}
 
 def run_shell(scripts: Sequence[str], database: str) -> int:
     """Run scripts, then what is typed or piped in; exit status 1 when something in a pipe or a script failed."""
-    shell = Shell(engine.connect(database))
+    interactive = sys.stdin.isatty()
+    shell = Shell(engine.connect(database), tells_lines=not interactive)
     for path in scripts:
         COMMANDS[".read"].run(shell, [path])
-    interactive = sys.stdin.isatty()
     if interactive:
-        print(GREETING)
+        print(GREETING.format(IN_MEMORY if database == engine.IN_MEMORY else f"The database {database}"))
     for line in typed_lines(shell) if interactive else (text.rstrip("\n") for text in sys.stdin):
-        shell.take(line)
+        try:
+            shell.take(line)
+        except KeyboardInterrupt:
+            if not interactive:
+                raise
+            shell.stop()
         if shell.leaving:
             break
     shell.finish()

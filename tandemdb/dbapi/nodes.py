@@ -95,6 +95,10 @@ def serve(
         OperationalError: the address is taken; a file is missing; the store holds data that would be lost.
     """
     follow_mode, feed_mode = read_mode(mode), read_mode(backup_mode)
+    if not name or "/" in name:
+        raise ProgrammingError(f"not a name for a database: {name!r}", detail="It ends the node's URL: one word, no /.")
+    if lease_seconds <= 0:
+        raise ProgrammingError(f"a lease lasts for more than {lease_seconds:g} seconds")
     security = security or Security()
     host, port = read_listener(listen)
     primary = read_address(secondary_of, security) if secondary_of else None

@@ -85,7 +85,10 @@ class Operator:
         security = self.node.address.security
         if secret_file:
             security = Security(secret_file, security.tls_ca, security.tls_cert, security.tls_key)
-        self.node.follow(read_address(url, security), "sync" if mode == "sync" else "async", bool(overwrite))
+        address = read_address(url, security)
+        if str(address) in (str(self.node.address), self.node.system.identity.address):
+            raise ReplicationError("a node cannot follow itself")
+        self.node.follow(address, "sync" if mode == "sync" else "async", bool(overwrite))
         return None, ()
 
     def suspend(self) -> Answer:

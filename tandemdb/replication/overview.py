@@ -145,7 +145,8 @@ def draw_following(following: dict[str, Any]) -> list[str]:
     lines = ["follows {primary}: {mode}, {state}, {link}, {lag_commits} commits behind".format_map(shown)]
     if following["state"] == "copying":
         lines.append(draw_bar(following["blocks_received"], following["blocks_planned"]))
-    if following["reason"]:
+    # Of one that follows it is why the last catch-up went as it did: no news.
+    if following["reason"] and not (following["linked"] and following["state"] == "following"):
         lines.append(f"  {following['reason']}")
     return lines
 

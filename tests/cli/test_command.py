@@ -57,6 +57,32 @@ def test_a_reader_that_leaves_ends_the_command_quietly(tmp_path: Path) -> None:
     assert (result.stdout, result.stderr) == ("i\n1\n", "")
 
 
+def test_so_it_does_in_the_midst_of_a_dot_command(tmp_path: Path) -> None:
+    script = tmp_path / "s.sql"
+    script.write_text("CREATE TABLE t(a);\n" + "INSERT INTO t VALUES ('much too long for a pipe to hold');\n" * 5000)
+    program = f'echo .dump | "{sys.executable}" -m tandemdb.cli shell "{script}" | head -n 1'
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    result = subprocess.run(program, shell=True, env=environment, capture_output=True, text=True)
+    assert (result.stdout, result.stderr) == ("BEGIN TRANSACTION;\n", "")
+
+
+@pytest.mark.parametrize("variable", ["", "ascii"])
+def test_results_are_utf8_where_the_platform_has_another_encoding(variable: str) -> None:
+    """As on Windows; PYTHONIOENCODING is an order, though."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    environment.pop("PYTHONIOENCODING", None)
+    if variable:
+        environment["PYTHONIOENCODING"] = variable
+    result = subprocess.run(
+        [sys.executable, "-m", "tandemdb.cli", "shell"],
+        env=environment,
+        input=".headers off\nSELECT 'Malmö 東京';\n".encode(),
+        capture_output=True,
+    )
+    shown = b"Malm\\xf6 \\u6771\\u4eac\n" if variable else "Malmö 東京\n".encode()
+    assert (result.returncode, result.stdout, result.stderr) == (0, shown, b"")
+
+
 def test_the_demonstration_loses_nothing(tandem_command: Command) -> None:
     try:
         from sqlalchemy.dialects import registry

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from tandemdb.cli.output import FORMATS, draw_plan, write_result
+from tandemdb.cli.output import FORMATS, Style, draw_plan, write_result
 from tandemdb.cli.progress import ProgressBar
 
 
@@ -23,7 +23,7 @@ class Terminal(io.StringIO):
 
 def written(query: str, form: str, headers: bool = True, out: io.StringIO | None = None) -> str:
     out = out or io.StringIO()
-    write_result(sqlite3.connect(":memory:").execute(query), out, form, headers)
+    write_result(sqlite3.connect(":memory:").execute(query), out, form, Style(headers))
     return out.getvalue()
 
 

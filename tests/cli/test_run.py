@@ -99,7 +99,22 @@ def test_reads_standard_input(command: Command, monkeypatch: pytest.MonkeyPatch)
 def test_a_missing_file_and_one_that_is_not_text(command: Command, script: Path) -> None:
     script.write_bytes(b"SELECT '\xff';")
     assert command("run", "absent.sql") == (1, "", "absent.sql: No such file or directory\n")
-    assert command("run", script).err.startswith("s.sql: not UTF-8 text")
+    assert command("run", script).err == "s.sql: not UTF-8 text: byte 0xff in line 1\n"
+
+
+def test_a_syntax_error_tells_the_column_in_the_file(tandem_command: Command, script: Path) -> None:
+    script.write_text("SELECT 1; -- one\n  SELECT 2; SELEC\n 3; SELECT\n  4 x y;")
+    err = tandem_command("run", "--no-bail", "--format", "csv", script).err
+    assert [line for line in err.splitlines() if line.startswith("s.sql")] == [
+        's.sql:2:13: near "SELEC": syntax error',
+        's.sql:4:7: near "y": syntax error',
+    ]
+
+
+def test_a_dot_command_in_a_script_is_explained(command: Command, script: Path) -> None:
+    script.write_text(".mode csv\nSELECT 1;")
+    err = command("run", script).err
+    assert err.endswith("  Hint: Commands that begin with a dot are the shell's: tandemdb shell < SCRIPT\n")
 
 
 def test_a_byte_order_mark_and_windows_line_ends(command: Command, script: Path) -> None:
@@ -163,9 +178,9 @@ def test_mirror_prints_equal_digests(tandem_command: Command, script: Path) -> N
     script.write_text(TABLE + "CREATE INDEX i ON t(b); UPDATE t SET b = 'two' WHERE a = 2; SELECT b FROM t;")
     status, out, err = tandem_command("run", "--mirror", script)
     assert (status, err) == (0, "")
-    *_, primary, backup, verdict = out.splitlines()
+    *_, primary, standby, verdict = out.splitlines()
     assert primary.startswith("primary digest ") and verdict == "equal"
-    assert primary.split()[-1] == backup.split()[-1]
+    assert primary.split()[-1] == standby.split()[-1]
     assert len(primary.split()[-1]) == 16
 
 
@@ -184,7 +199,7 @@ def test_a_difference_is_reported(
     monkeypatch.setattr("tandemdb.cli.run.mirror", lambda connection: tandemdb.connect(":memory:"))
     script.write_text(TABLE)
     status, out, _ = tandem_command("run", "--mirror", script)
-    assert (status, out.splitlines()[-1]) == (1, "DIFFERENT: the backup does not hold what the primary holds")
+    assert (status, out.splitlines()[-1]) == (1, "DIFFERENT: the standby does not hold what the primary holds")
 
 
 def test_named_databases(tandem_command: Command, script: Path) -> None:

@@ -43,7 +43,14 @@ def test_the_last_statement_needs_no_semicolon(piped) -> None:
 def test_an_error_is_printed_and_the_shell_goes_on(piped) -> None:
     status, out, err = piped("SELECT nowhere;\nSELECT 1 AS one;\n")
     assert (status, out) == (1, "one\n---\n  1\n")
-    assert err.startswith("Error: no such column: nowhere\n")
+    assert err.startswith("Error in line 1: no such column: nowhere\n")
+
+
+def test_an_error_in_a_pipe_tells_the_line(piped) -> None:
+    """It is that of the statement's first word, whatever stands before it and in its line."""
+    text = ".print begin\n\n-- a comment\nSELECT 1 AS a; SELECT\n  nowhere; SELECT 2 AS b;\n.nonsense\nSELECT\nnowhere"
+    lines = [line for line in piped(text).err.splitlines() if line.startswith("Error")]
+    assert [line.split(":")[0] for line in lines] == ["Error in line 4", "Error in line 6", "Error in line 7"]
 
 
 def test_names_and_schema(piped) -> None:
@@ -91,6 +98,8 @@ def test_quit_and_help(piped) -> None:
     ("line", "message"),
     [
         (".nonsense", 'unknown command ".nonsense"; ".help" lists those there are'),
+        (".", 'unknown command "."; ".help" lists those there are'),
+        (".t", '".t" may be .tables, .timer'),
         (".mode pie", "usage: .mode table|csv|json|jsonl|line|markdown|insert [TABLE]"),
         (".headers maybe", "usage: .headers on|off"),
         (".read", "usage: .read FILE"),
@@ -102,7 +111,7 @@ def test_quit_and_help(piped) -> None:
     ],
 )
 def test_wrong_commands(piped, line: str, message: str) -> None:
-    assert piped(line + "\n") == (1, "", f"Error: {message}\n")
+    assert piped(line + "\n") == (1, "", f"Error in line 1: {message}\n")
 
 
 def test_results_go_into_files(piped, tmp_path: Path) -> None:
@@ -126,7 +135,7 @@ SELECT 3 AS c;
 def test_a_file_that_cannot_be_written_leaves_results_where_they_were(piped, tmp_path: Path) -> None:
     status, out, err = piped(f".output '{tmp_path}'\nSELECT 1 AS a;\n")
     assert (status, out) == (1, "a\n-\n1\n")
-    assert err.startswith(f"Error: {tmp_path}: ")
+    assert err.startswith(f"Error in line 1: {tmp_path}: ")
 
 
 def test_null_echo_and_inserts(piped) -> None:
@@ -146,7 +155,7 @@ def test_plans(piped) -> None:
 def test_bail_leaves_at_the_first_error(piped) -> None:
     status, out, err = piped(".bail on\nSELECT 1 AS a;\nSELECT nowhere;\nSELECT 2 AS b;\n")
     assert (status, out) == (1, "a\n-\n1\n")
-    assert err.startswith("Error: no such column: nowhere\n")
+    assert err.startswith("Error in line 3: no such column: nowhere\n")
 
 
 def test_csv_files_are_imported(piped, tmp_path: Path) -> None:
@@ -171,13 +180,13 @@ def test_an_import_that_fails_leaves_nothing(piped, tmp_path: Path, content: str
     path.write_text(content)
     status, out, err = piped(TABLE + f".import {path} t\nSELECT count(*) AS n FROM t;\n")
     assert (status, out) == (1, "n\n-\n2\n")
-    assert err.splitlines()[0] == "Error: " + message.format(path=path)
+    assert err.splitlines()[0] == "Error in line 3: " + message.format(path=path)
 
 
 def test_an_empty_import_says_what_was_expected(piped, tmp_path: Path) -> None:
     path = tmp_path / "empty.csv"
     path.write_text("")
-    expected = f"Error: {path} is empty: expected a first row with the names of the columns of new\n"
+    expected = f"Error in line 1: {path} is empty: expected a first row with the names of the columns of new\n"
     assert piped(f".import {path} new\n").err == expected
 
 
@@ -195,6 +204,43 @@ def test_sqlite_files_are_written_read_and_opened(tandem_command, monkeypatch, t
     with closing(sqlite3.connect(path)) as file:
         assert file.execute("SELECT b FROM t").fetchall() == [("one",), ("two",), ("three",)]
     assert run(f".open {path}\n.open\n.tables\n.databases\n").out == "main: in memory\n"
+
+
+def test_the_first_letters_of_a_command_are_enough(piped) -> None:
+    assert piped(TABLE + ".ta\n.q\n.print no\n") == (0, "t\n", "")
+
+
+def test_a_script_writes_as_the_shell_does(piped, tmp_path: Path) -> None:
+    path, result = tmp_path / "s.sql", tmp_path / "s.out"
+    path.write_text("SELECT NULL AS a;\n")
+    text = f".mode insert t\n.headers off\n.read {path}\n.mode table\n.nullvalue -\n.output {result}\n.read {path}\n"
+    assert piped(text) == (0, 'INSERT INTO "t" VALUES (NULL);\n', "")
+    assert result.read_text() == "-\n"
+
+
+def test_what_is_no_text_is_told_by_its_line(piped) -> None:
+    status, out, err = piped("SELECT\n'\udcff';\nSELECT 2 AS a;\n")
+    assert (status, out, err) == (1, "a\n-\n2\n", "Error in line 2: not UTF-8 text\n")
+
+
+def test_a_file_or_another_database_is_opened(tandem_command, monkeypatch, tmp_path: Path) -> None:
+    path = tmp_path / "kept.db"
+
+    def run(text: str, *arguments: str) -> Outcome:
+        monkeypatch.setattr("sys.stdin", io.StringIO(text))
+        return tandem_command("shell", *arguments)
+
+    assert run(TABLE, "--database", str(path)) == (0, "", "")
+    with closing(sqlite3.connect(path)) as file:
+        assert file.execute("SELECT b FROM t").fetchall() == [("one",), ("two",)]
+    hint = f"{path}: an SQLite database, not a script\nHint: Open it: tandemdb shell --database {path}\n"
+    assert run("", str(path)) == (1, "", hint.replace("\nH", "\n  H"))
+    assert run("", "--database", str(tmp_path / "no" / "where.db")) == (
+        1, "", "tandemdb: unable to open database file\n",
+    )  # fmt: skip
+    status, out, err = run("", "--database", "tandemdb://127.0.0.1:1/shop")
+    assert (status, out) == (1, "")
+    assert err.startswith("tandemdb: unable to connect to tandemdb://127.0.0.1:1/shop: ")
 
 
 def test_a_failing_script_is_reported_with_its_line(piped, tmp_path: Path) -> None:
@@ -222,8 +268,25 @@ def test_at_a_terminal(command: Command, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr(shell, "line_reader", lambda: ask)
     status, out, _ = command("shell")
-    assert (status, out) == (0, shell.GREETING + "\n\nseven\n-----\n    7\n\n")
+    assert (status, out) == (0, shell.GREETING.format(shell.IN_MEMORY) + "\n\nseven\n-----\n    7\n\n")
     assert prompts == [shell.PROMPT, shell.CONTINUATION, shell.PROMPT, shell.PROMPT, shell.CONTINUATION, shell.PROMPT]
+
+
+def test_ctrl_c_stops_the_statement_and_not_the_shell(
+    tandem_command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(connection: object, sql: str) -> object:
+        if "t WHERE" in sql:
+            raise KeyboardInterrupt
+        return execute(connection, sql)
+
+    execute = shell.engine.execute
+    monkeypatch.setattr(shell.engine, "execute", interrupted)
+    answers = iter(["BEGIN; CREATE TABLE t(a);", "SELECT * FROM t WHERE a;", "SELECT count(*) AS n FROM t;", ".quit"])
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr(shell, "line_reader", lambda: lambda prompt: next(answers))
+    status, out, err = tandem_command("shell")
+    assert (status, out.splitlines()[1:], err) == (0, ["n", "-", "0"], "Error: interrupted\n")
 
 
 def test_line_editing_without_prompt_toolkit(monkeypatch: pytest.MonkeyPatch) -> None:

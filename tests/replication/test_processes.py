@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import random
+import signal
 import socket
+import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 
@@ -186,8 +190,12 @@ def test_commands_say_what_is_wrong(running: ExitStack, script: Path, tmp_path: 
     assert status == 0 and "primary, epoch 1" in text
     status, text = run("serve", "--name", "x", "--listen", "0.0.0.0:0")
     assert status == 1 and "without a secret or TLS" in text
-    status, text = run("serve", "--name", "x", "--listen", node.listen)
-    assert status == 1 and "unable to listen" in text
+    for options in (["--listen", node.listen], ["--listen", "127.0.0.1:0", "--metrics", node.listen]):
+        status, text = run("serve", "--name", "x", *options)
+        assert status == 1 and text.splitlines()[-1].startswith(f"tandemdb: unable to listen on {node.listen}: ")
+        assert "attempting" not in text and "listening on" not in text
+    status, text = run("follow", node.url, node.url)
+    assert (status, text) == (1, "tandemdb: a node cannot follow itself\n")
     bad = tmp_path / "bad.sql"
     bad.write_text("SELECT 1;\nSELEC 2;\n")
     status, text = run("serve", "--name", "x", "--listen", "127.0.0.1:0", "--load", str(bad))
@@ -195,6 +203,56 @@ def test_commands_say_what_is_wrong(running: ExitStack, script: Path, tmp_path: 
     with socket.create_connection(tuple(node.listen.split(":")), 5) as connected:  # type: ignore[arg-type]
         connected.sendall(random.Random(1).randbytes(10_000))
     assert node.status()["role"] == "primary"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--name", "a/b"], "not a name for a database: 'a/b'"),
+        (["--required", "-1"], "required is a number of secondaries, not -1"),
+        (["--min-sync", "-2"], "min_sync is a number of secondaries, not -2"),
+        (["--lease", "0", "--coordinator", "file:c.json"], "a lease lasts for more than 0 seconds"),
+        (["--coordinator", "file:{folder}/absent/c.json"], "not the address of a coordinator: "),
+        (["--tls-cert", "{folder}/absent.pem"], "unable to read the TLS file: No such file or directory: "),
+        (["--tls-cert", "{folder}/no.pem"], "unable to use the TLS certificate {folder}/no.pem: "),
+        (["--tls-cert", "{folder}/no.pem", "--tls-key", "{folder}/no"], "unable to read the TLS file: No such file"),
+        (["--backup-to", "sqlite:///{folder}/absent/b.db"], "unable to use {folder}/absent/b.db: unable to open"),
+        (["--metrics", "here"], "not a host and port: here"),
+    ],
+)
+def test_a_node_that_cannot_start_says_why(tmp_path: Path, options: list[str], message: str) -> None:
+    (tmp_path / "no.pem").write_text("no certificate")
+    options = [option.format(folder=tmp_path) for option in options]
+    status, text = run("serve", "--name", "x", "--listen", "127.0.0.1:0", *options)
+    told = [line for line in text.splitlines() if line.startswith("tandemdb: ")]
+    assert status == 1 and told[0].startswith("tandemdb: " + message.format(folder=tmp_path))
+    assert "Traceback" not in text
+
+
+def test_a_node_begins_with_an_sqlite_file(running: ExitStack, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as file:
+        file.executescript("CREATE TABLE t (a INTEGER PRIMARY KEY, b); INSERT INTO t VALUES (1, 'one')")
+    node = start(running, "--load", str(tmp_path / "shop.db"), name="shop v1.2")
+    assert node.url.endswith("/shop%20v1.2")
+    with closing(node.connect()) as connection:
+        assert connection.execute("SELECT b FROM t").fetchall() == [("one",)]
+    assert run("status", node.url)[0] == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_node_that_loads_can_be_stopped(tmp_path: Path, number: signal.Signals) -> None:
+    begun = tmp_path / "begun.db"
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n;"
+    (tmp_path / "s.sql").write_text(f"ATTACH '{begun}' AS f; CREATE TABLE f.t(a);\n{endless}\n")
+    command = [sys.executable, "-m", "tandemdb.cli", "serve", "--name", "x", "--listen", "127.0.0.1:0"]
+    with subprocess.Popen([*command, "--load", str(tmp_path / "s.sql")], stderr=subprocess.PIPE, text=True) as process:
+        try:
+            until(begun.exists, "the script has begun")
+            process.send_signal(number)
+            assert process.communicate(timeout=20)[1] == ""
+            assert process.returncode == 130
+        finally:
+            process.kill()
 
 
 def test_with_a_secret(running: ExitStack, script: Path, tmp_path: Path) -> None:

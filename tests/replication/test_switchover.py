@@ -133,3 +133,19 @@ def test_rows_not_yet_fetched_are_those_of_the_query(two: list[Node]) -> None:
     assert list(rows) == [(number,) for number in range(1, 5000)]
     assert connection.execute("SELECT count(*) FROM t").fetchone() == (5001,)
     connection.close()
+
+
+def test_who_writes_on_a_secondary_goes_on_at_the_primary(two: list[Node]) -> None:
+    """With a transaction that has read there already it cannot: the primary may be ahead of what was read."""
+    first, second = two
+    connection = tandemdb.connect(str(second.address), isolation_level=None)
+    assert connection.execute("SELECT count(*) FROM t").fetchone() == (0,)
+    connection.execute("BEGIN")
+    connection.execute("SELECT count(*) FROM t").fetchall()
+    with pytest.raises(tandemdb.OperationalError, match="attempt to write a readonly database"):
+        connection.execute("INSERT INTO t VALUES (1, 1)")
+    connection.execute("ROLLBACK")
+    assert (first.status()["clients"], second.status()["clients"]) == (0, 1)
+    connection.execute("INSERT INTO t VALUES (1, 2)")
+    assert connection.execute("SELECT number FROM t").fetchall() == [(2,)]
+    assert first.status()["clients"] == 1

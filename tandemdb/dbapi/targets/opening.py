@@ -78,4 +78,6 @@ def make_engine(url: str) -> Any:
     except sqlalchemy.exc.ArgumentError as error:
         raise ProgrammingError(f"not a backup target: {url}", detail=str(error)) from None
     except ImportError as error:
-        raise NotSupportedError(f"the driver of this backup target is not installed: {error.name}") from None
+        raise NotSupportedError(
+            f"the driver of this backup target is not installed: {error.name}", hint="Install it beside tandemdb."
+        ) from None

@@ -49,7 +49,7 @@ class SqliteTarget:
     def open(self) -> Position | None:
         """Open the file, anew if it is open, and read the position."""
         self.close()
-        with explained():
+        with explained(self.path):
             self.real = files.connect(self.path, "rwc", TIMEOUT_SECONDS)
             known = self.real.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (POSITION_TABLE,)).fetchone()
             row = self.real.execute(f"SELECT {FIELDS} FROM {POSITION_TABLE}").fetchone() if known else None
@@ -57,14 +57,14 @@ class SqliteTarget:
 
     def is_empty(self) -> bool:
         """Tell whether nothing was created in it."""
-        with explained():
+        with explained(self.path):
             return self.file.execute("SELECT 1 FROM sqlite_master").fetchone() is None
 
     def load(self, root: Root, position: Position) -> None:
         """Drop everything and write all of the root."""
         check_names(root)
         file = self.file
-        with explained():
+        with explained(self.path):
             file.execute("BEGIN IMMEDIATE")
             for kind in KINDS:
                 found = file.execute("SELECT name FROM sqlite_master WHERE type = ? AND sql IS NOT NULL", (kind,))
@@ -81,7 +81,7 @@ class SqliteTarget:
         """Write what has changed, if the file is where it was left."""
         check_names(after)
         file = self.file
-        with explained():
+        with explained(self.path):
             file.execute("BEGIN IMMEDIATE")
             changed = file.execute(
                 f"UPDATE {POSITION_TABLE} SET ({FIELDS}) = (?, ?, ?, ?, ?) WHERE writer = ? AND sequence = ?",
@@ -93,13 +93,13 @@ class SqliteTarget:
 
     def commit(self) -> None:
         """End the transaction."""
-        with explained():
+        with explained(self.path):
             self.file.execute("COMMIT")
 
     def rollback(self) -> None:
         """Take back what was written and not committed."""
         if self.real is not None and self.real.in_transaction:
-            with explained():
+            with explained(self.path):
                 self.real.execute("ROLLBACK")
 
     def close(self) -> None:
@@ -112,7 +112,7 @@ class SqliteTarget:
         """Read all but the position."""
         from tandemdb.planner.session import Session
 
-        with explained():
+        with explained(self.path):
             loaded = Database("", files.load(self.file))
         session = Session(loaded)
         session.run(session.prepare(f"DROP TABLE {POSITION_TABLE}"), ())
@@ -137,7 +137,7 @@ def check_names(root: Root) -> None:
 
 
 @contextmanager
-def explained() -> Iterator[None]:
+def explained(path: str) -> Iterator[None]:
     """Turn the file's errors into a target's."""
     stdlib = standard_library()
     try:
@@ -147,6 +147,6 @@ def explained() -> Iterator[None]:
     except (stdlib.OperationalError, OperationalError) as error:
         if isinstance(error, TargetLost | TargetRefused | Superseded):
             raise
-        raise TargetLost(f"the file cannot be used: {error}") from error
+        raise TargetLost(f"unable to use {path}: {error}") from error
     except (stdlib.Error, Error) as error:
-        raise TargetRefused(f"the file does not take it: {error}") from error
+        raise TargetRefused(f"{path} does not take it: {error}") from error

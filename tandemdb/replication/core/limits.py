@@ -58,12 +58,15 @@ class Limits:
     loss_grace_seconds: float = 1.0
 
     def __post_init__(self) -> None:
-        """Refuse what is no policy or level.
+        """Refuse what is no policy, level or number of secondaries.
 
         Raises:
             ProgrammingError: it is none.
         """
         level_of(self.acknowledge)
+        for name in ("required", "min_sync"):
+            if getattr(self, name) < 0:
+                raise ProgrammingError(f"{name} is a number of secondaries, not {getattr(self, name)}")
         if self.on_lag not in get_args(LagPolicy):
             raise ProgrammingError(
                 f"unknown policy for a secondary that is behind: {self.on_lag!r}",

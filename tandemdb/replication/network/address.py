@@ -15,7 +15,7 @@ import ipaddress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from tandemdb.errors import OperationalError, ProgrammingError
 
@@ -99,13 +99,36 @@ class Security:
     def _load(self, context: ssl.SSLContext) -> None:
         import ssl
 
+        for path in filter(None, (self.tls_cert, self.tls_key, self.tls_ca)):
+            check_readable(path)
         try:
             if self.tls_cert:
                 context.load_cert_chain(self.tls_cert, self.tls_key or None)
+        except (OSError, ssl.SSLError) as error:
+            raise OperationalError(
+                f"unable to use the TLS certificate {self.tls_cert}: {error.strerror or error}",
+                hint="Both it and its key are PEM, and belong together.",
+            ) from error
+        try:
             if self.tls_ca:
                 context.load_verify_locations(self.tls_ca)
         except (OSError, ssl.SSLError) as error:
-            raise OperationalError(f"unable to load the TLS certificates: {error}") from error
+            raise OperationalError(
+                f"unable to use the TLS authority {self.tls_ca}: {error.strerror or error}", hint="It is a PEM file."
+            ) from error
+
+
+def check_readable(path: str) -> None:
+    """Name the file that cannot be read: `ssl` does not.
+
+    Raises:
+        OperationalError: it cannot.
+    """
+    try:
+        with open(path, "rb"):
+            pass
+    except OSError as error:
+        raise OperationalError(f"unable to read the TLS file: {error.strerror}: {path}") from error
 
 
 @dataclass(frozen=True)
@@ -132,7 +155,7 @@ class Address:
     def __str__(self) -> str:
         """Return it as a URL, without its security."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{SCHEME}://{host}:{self.port}/{self.name}"
+        return f"{SCHEME}://{host}:{self.port}/{quote(self.name, safe='')}"
 
 
 def read_address(url: str, security: Security | None = None) -> Address:
@@ -175,7 +198,7 @@ def read_addresses(url: str, security: Security | None = None) -> list[Address]:
 
 
 def read_listener(text: str) -> tuple[str, int]:
-    """Read `HOST:PORT`; port 0 lets the system choose a free one.
+    """Read `HOST:PORT`, of one's own or of another; port 0 lets the system choose a free one of its own.
 
     Raises:
         ProgrammingError: it is not that.
@@ -183,5 +206,5 @@ def read_listener(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise ProgrammingError(f"not an address to listen on: {text}", hint="It looks like 127.0.0.1:7432")
+        raise ProgrammingError(f"not a host and port: {text}", hint="It looks like 127.0.0.1:7432")
     return host, int(port)

@@ -114,7 +114,7 @@ class Channel:
                 break
             except (OSError, ValueError) as error:
                 if not arrived:
-                    raise LinkLost(f"the link is gone: {error}") from error
+                    raise self._lost(error) from error
                 break  # First what came before the end.
             if not size:
                 if not arrived:
@@ -164,7 +164,7 @@ class Channel:
         try:
             return (self._waiting.wait if looks else self._waiting.sleep)(max(0.0, seconds))
         except (OSError, ValueError) as error:
-            raise LinkLost(f"the link is gone: {error}") from error
+            raise self._lost(error) from error
 
     def exchange(self, frames: Iterable[Frame], seconds: float) -> Frame:
         """Send frames and wait for one: a request and its answer.
@@ -209,9 +209,13 @@ class Channel:
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return 0
         except (OSError, ValueError) as error:
-            raise LinkLost(f"the link is gone: {error}") from error
+            raise self._lost(error) from error
         self.bytes_sent += sent
         return sent
+
+    def _lost(self, error: Exception) -> LinkLost:
+        """Say why a call on the socket failed: it was closed here, by another thread, or broke."""
+        return LinkLost("the link is closed" if self.is_closed else f"the link is gone: {reason_of(error)}")
 
 
 def connect(address: Address, timeout_seconds: float = CONNECT_SECONDS) -> Channel:
@@ -225,7 +229,7 @@ def connect(address: Address, timeout_seconds: float = CONNECT_SECONDS) -> Chann
         connected = socket.create_connection((address.host, address.port), timeout_seconds)
     except OSError as error:
         raise LinkLost(
-            f"unable to connect to {address}: {error.strerror or error}", hint="Is the node running and reachable?"
+            f"unable to connect to {address}: {reason_of(error)}", hint="Is the node running and reachable?"
         ) from error
     try:
         set_options(connected)
@@ -285,8 +289,13 @@ def listen(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
         listener = socket.create_server((host, port), family=family, backlog=128)
     except OSError as error:
-        raise LinkLost(f"unable to listen on {host}:{port}: {error.strerror or error}") from error
+        raise LinkLost(f"unable to listen on {host}:{port}: {reason_of(error)}") from error
     return listener
+
+
+def reason_of(error: Exception) -> str:
+    """Say what went wrong in the system's words, without the number and without what Python adds of its call."""
+    return (getattr(error, "strerror", None) or str(error)).partition(" (while attempting")[0]
 
 
 def set_options(connected: socket.socket) -> None:
