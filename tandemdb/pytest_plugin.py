@@ -16,11 +16,14 @@ import itertools
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from sqlalchemy import Engine
     from sqlalchemy.ext.asyncio import AsyncEngine
     from sqlalchemy.orm import Session
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from tandemdb import Connection
 
 TRANSACTION_CONTROL = re.compile(r"\s*(BEGIN|COMMIT|END|ROLLBACK|SAVEPOINT|RELEASE)\b", re.IGNORECASE)
+PACKAGE = Path(__file__).parent
 
 _numbers = itertools.count(1)
 
@@ -71,6 +75,32 @@ def tandemdb_session(tandemdb_engine: Engine) -> Iterator[Session]:
 def tandemdb_async_engine(tandemdb: TestDatabase) -> AsyncEngine:
     """SQLAlchemy's asynchronous engine on the test's database."""
     return tandemdb.async_engine()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    """End the traceback of a database error at the line that executed the statement, unless --full-trace is given.
+
+    sqlite3's end there as well. A fault of tandemdb's own keeps all of its lines, and so do its own tests.
+    """
+    if call.excinfo is None or item.path.is_relative_to(PACKAGE.parent):
+        return
+    import sqlite3
+
+    error: BaseException | None = call.excinfo.value
+    while error is not None:
+        if isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.InternalError):
+            hide_own_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
+
+
+def hide_own_frames(traceback: TracebackType | None) -> None:
+    """Mark the package's modules, and the plans that it has generated, for pytest to leave out."""
+    while traceback is not None:
+        file = traceback.tb_frame.f_code.co_filename
+        if file.startswith(("<tandemdb plan", str(PACKAGE))):
+            traceback.tb_frame.f_globals["__tracebackhide__"] = True
+        traceback = traceback.tb_next
 
 
 @contextmanager

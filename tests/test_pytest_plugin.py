@@ -238,3 +238,19 @@ def test_loading_the_plugin_loads_no_more_than_the_package() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert run.stdout == "[]\n"
+
+
+def test_a_traceback_ends_where_the_statement_is_executed(run) -> None:
+    suite = """
+        def insert(tandemdb):
+            tandemdb.execute("INSERT INTO user VALUES (1, 'twice')")  # the last line of ours
+
+        def test_error(tandemdb):
+            insert(tandemdb)
+    """
+    result = run(suite)
+    assert result.ret == 1
+    places = [line for line in result.outlines if line.endswith(": IntegrityError") or ": in " in line]
+    assert [place.split(":")[0] for place in places] == ["test_a_traceback_ends_where_the_statement_is_executed.py"]
+    result.stdout.fnmatch_lines(["E *IntegrityError: UNIQUE constraint failed: user.id"])
+    assert "cursor.py" in run(suite, "--full-trace").stdout.str()

@@ -14,13 +14,18 @@ from tandemdb.cli.node_arguments import add_node_commands
 from tandemdb.cli.telling import FAILED, fail
 
 FORMATS = ("table", "csv", "json", "jsonl", "line", "markdown", "insert")
+MISUSED = 2  # argparse's own
 INTERRUPTED = 130  # what shells report for a program ended by Ctrl-C
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with these arguments (those of the process if None) and return its exit status."""
     set_encodings()
-    options = build_parser().parse_args(arguments)
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    if "command" not in options:
+        parser.print_help(sys.stderr)
+        return MISUSED
     try:
         status: int = options.command(options)
         sys.stdout.flush()
@@ -54,7 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tandemdb", description="An SQL database in RAM with live standbys.")
     parser.add_argument("--version", action=PrintVersion, nargs=0, help="print the version and leave")
     parser.epilog = 'What a command takes: "tandemdb COMMAND --help".'
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     add_run(commands)
     add_shell(commands)
     demo = commands.add_parser(

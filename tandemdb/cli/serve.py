@@ -193,7 +193,7 @@ def describe_risk(following: dict[str, Any]) -> str:
     known, here = following["primary_lsn"], following["received"]
     place = f"This secondary holds LSN {here}; the last it has heard of is {max(known, here)}."
     if following["linked"]:
-        place += " Its primary is still linked: it will take no more writes."
+        place += " Its primary is still linked: it would take no more writes."
     if following["mode"] == "sync":
         return (
             f"{place} It is synchronous: no commit that its primary has acknowledged can be missing, unless the "

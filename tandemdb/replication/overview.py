@@ -68,6 +68,8 @@ def describe(database: Database) -> dict[str, Any]:
         "orphans": len(orphans(database)),
         "secondaries": [entry._asdict() for entry in status(database)],
     }
+    if system is not None and system.store is not None:
+        described["store"] = {"address": str(system.store.address), "lost": system.store.lost}
     if system is not None and system.secondary is not None:
         described["following"] = describe_following(system, root.lsn)
     return described
@@ -118,6 +120,9 @@ def draw(found: dict[str, Any]) -> list[str]:
         lines.append("node {node}, process {process}, {clients} clients, cluster {cluster:.8}".format_map(found))
     if found["exposed"]:
         lines.append("EXPOSED: commits are acknowledged without the secondaries that were lost")
+    if found.get("store"):
+        address, lost = found["store"]["address"], found["store"]["lost"]
+        lines.append(f"store {address}: {f'LOST, commits are refused: {lost}' if lost else 'has every commit'}")
     if found.get("following"):
         lines += draw_following(found["following"])
     if found.get("coordination"):

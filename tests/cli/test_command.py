@@ -39,7 +39,13 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert re.fullmatch(r"tandemdb \S.* \(SQLite 3\.\d+\.\d+, Python 3\.\d+\.\d+\)\n", capsys.readouterr().out)
 
 
-@pytest.mark.parametrize("arguments", [[], ["fly"], ["run"], ["run", "s.sql", "--format", "pie"]])
+def test_no_arguments_get_help(tandem_command: Command) -> None:
+    status, out, err = tandem_command()
+    assert (status, out) == (2, "")
+    assert err.startswith("usage: tandemdb") and "run SQL scripts" in err
+
+
+@pytest.mark.parametrize("arguments", [["fly"], ["run"], ["run", "s.sql", "--format", "pie"]])
 def test_wrong_arguments_are_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as leaving:
         main(arguments)

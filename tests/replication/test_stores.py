@@ -413,11 +413,13 @@ def test_a_lost_store_refuses_commits_and_lets_read(stack: ExitStack, tmp_path: 
     connection.executescript(SCRIPT)
     put(connection, 0)
     lsn, rows, digest = connection.lsn, table(connection), connection.digest()
+    assert f"store {store.url}: has every commit" in str(connection.replication_status()).splitlines()
     store.kill()
     for _ in range(2):
         with pytest.raises(StoreLost, match="the store is lost"):
             connection.execute("INSERT INTO t VALUES (-1, 'lost', 0)")
         assert (connection.lsn, table(connection), connection.digest()) == (lsn, rows, digest)
+    assert f"store {store.url}: LOST, commits are refused: " in str(connection.replication_status())
     # A new store takes the socket file of the dead one, and all that the program holds.
     again = started(stack, tmp_path / "store")
     detach(connection)
