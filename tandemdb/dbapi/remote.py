@@ -99,12 +99,6 @@ def find_leader(addresses: list[Address], timeout: float) -> RemoteSession:
     return session
 
 
-def open_operator(url: str) -> Caller:
-    """Connect to a node as its operator: see `tandemdb.replication.operator` for what may be called."""
-    caller, _, _ = log_in(read_address(url), "operator")
-    return caller
-
-
 def log_in(address: Address, purpose: str) -> tuple[Caller, int, bytes]:
     """Connect and log in; returns the caller, and the link's number and ticket for `interrupt`."""
     channel = transport.connect(address)

@@ -33,7 +33,7 @@ ROWS_UNWATCHED = 512
 
 
 class Context:
-    """One session's side of every plan it runs; `begin_statement` resets what lasts one statement."""
+    """One session's side of every plan it runs; who begins a statement resets `_now`, which lasts for one."""
 
     __slots__ = ("session", "_now")
     in_place = False
@@ -42,9 +42,6 @@ class Context:
     def __init__(self, session: Session) -> None:
         self.session = session
         self._now: datetime.datetime | None = None
-
-    def begin_statement(self) -> None:
-        self._now = None
 
     # ---- the clock, counters, chance
 

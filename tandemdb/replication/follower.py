@@ -45,7 +45,6 @@ class Follower:
         self.is_cut = False
         self.channel: Channel | None = None
         self.reason = ""
-        self.linked_at = 0.0
         self._stopped = threading.Event()
 
     @property
@@ -100,7 +99,6 @@ class Follower:
         previous, self.channel = self.channel, channel
         if previous is not None:
             previous.close()
-        self.linked_at = time.monotonic()
         self.reason = ""
         secondary, lock = self.secondary, self.system.lock
         try:

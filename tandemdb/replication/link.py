@@ -141,8 +141,6 @@ class Link:
         self.is_cut = False
         # Frames go through their bytes, as on a socket: what arrives shares nothing with what was sent.
         self._decoders = (wire.Decoder(), wire.Decoder()) if over_wire else None
-        self.bytes_delivered = 0
-        self.frames_delivered = 0
         seed = faults.seed if faults is not None else 0
         self._down = Way(faults, f"{seed} down {secondary.name}")
         self._up = Way(faults, f"{seed} up {secondary.name}")
@@ -236,7 +234,6 @@ class Link:
         return moved
 
     def _deliver(self, frame: Frame, now: float) -> None:
-        self.frames_delivered += 1
         if self._decoders is not None:
             frame = self._through(self._decoders[0], frame)
         with self._secondary_lock:
@@ -248,7 +245,5 @@ class Link:
         self._sender.receive(self.name, frame)
 
     def _through(self, decoder: wire.Decoder, frame: Frame) -> Frame:
-        data = wire.encode(frame)
-        self.bytes_delivered += len(data)
-        [arrived] = decoder.feed(data)
+        [arrived] = decoder.feed(wire.encode(frame))
         return arrived

@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tandemdb.errors import OperationalError, ProgrammingError
+from tandemdb.errors import ProgrammingError
 from tandemdb.replication import linking
 from tandemdb.replication.coordination.coordinator import LEASE_SECONDS, Coordinator
 from tandemdb.replication.coordination.keeper import Keeper
@@ -432,14 +432,3 @@ class Node:
         with self.changing_role:
             follower = linking.accept_primary(self.database, hello)
         follower.serve(channel)
-
-
-def check_storage_only() -> None:
-    """Refuse to be storage only in a process that has SQL loaded already.
-
-    Raises:
-        OperationalError: it has.
-    """
-    loaded = [name for name in sys.modules if name.startswith("tandemdb.planner")]
-    if loaded:
-        raise OperationalError("this process has SQL loaded", detail=f"Among its modules is {loaded[0]}.")

@@ -266,13 +266,16 @@ class Pipeline:
             ticket.wake.put(None)  # Another thread may wait for what this one has made.
 
 
+ASK_LATER = "Ask whichever system leads later before repeating the transaction."
+
+
 def in_doubt(transaction: int) -> CommitInDoubt:
     return CommitInDoubt(
         "commit in doubt: it was sent and not acknowledged",
         transaction,
         detail=f"Transaction {transaction} is rolled back here. A secondary that holds it undoes it when it"
         " returns to this primary, and keeps it if it is promoted instead.",
-        hint="Ask whichever system leads later before repeating the transaction.",
+        hint=ASK_LATER,
     )
 
 
@@ -282,7 +285,7 @@ def stopped_in_doubt(transaction: int) -> CommitInDoubt:
         transaction,
         detail=f"Transaction {transaction} is rolled back here, and with it what was built on it."
         " A secondary that holds it keeps it if it is promoted.",
-        hint="Ask whichever system leads later before repeating the transaction.",
+        hint=ASK_LATER,
     )
 
 
@@ -291,7 +294,7 @@ def lapsed_in_doubt(transaction: int) -> CommitInDoubt:
         "commit in doubt: this primary could not renew its lease while it waited",
         transaction,
         detail="The transaction is rolled back here. A secondary that holds it keeps it if it is promoted.",
-        hint="Ask whichever system leads later before repeating the transaction.",
+        hint=ASK_LATER,
     )
 
 

@@ -74,7 +74,6 @@ class Site:
         self.name = name
         self.database = Database(name)
         self.replica: Replica | None = None
-        self.wiped = False
 
 
 class Simulation:

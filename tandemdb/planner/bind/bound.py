@@ -233,7 +233,6 @@ class Core:
     __slots__ = (
         "sources", "conjuncts", "results", "distinct", "group_by", "having", "aggregates", "windows", "values",
         "is_aggregate",
-        "bare_columns",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -247,7 +246,6 @@ class Core:
         self.windows: list[WindowCall] = []
         self.values: list[list[Expr]] | None = None
         self.is_aggregate = False
-        self.bare_columns = False
 
 
 class CommonRows:

@@ -21,7 +21,7 @@ from tandemdb.planner.change.parent_key import find_parent_key
 from tandemdb.planner.change.reference import Check, Reference, same_values
 from tandemdb.planner.change.row_errors import constraint_error
 from tandemdb.planner.change.trigger_program import BodyStatement, TriggerProgram, body_namespace, layout_of
-from tandemdb.planner.change.triggers import PROGRAMS_MAX, Target, triggers_on
+from tandemdb.planner.change.triggers import Target, find_program, triggers_on
 from tandemdb.planner.schema.schema import ForeignKey, Table
 from tandemdb.planner.syntax import ast
 
@@ -226,7 +226,7 @@ def child_check(reference: Reference) -> Hook:
 
 def parent_change(target: Target, reference: Reference, action: str, event: str) -> Action:
     """change(context, old, new): what happens to the children of a row that is gone or has other values now."""
-    program = None if action == "NO ACTION" else find_program(target, reference, action, event)
+    program = None if action == "NO ACTION" else action_program(target, reference, action, event)
     watched = bool(triggers_on(target.namespace, reference.child, target.database))
     parent_values = reference.parent_values
     assert reference.parent is not None
@@ -248,27 +248,17 @@ def parent_change(target: Target, reference: Reference, action: str, event: str)
     return change
 
 
-def find_program(target: Target, reference: Reference, action: str, event: str) -> TriggerProgram:
-    """The program of an action, compiled if the namespace has none yet."""
-    from tandemdb.planner.plan_settings import plan_key
+def action_program(target: Target, reference: Reference, action: str, event: str) -> TriggerProgram:
+    """The program of an action."""
 
-    programs = target.namespace.programs
-    key = (reference, event, plan_key(target.session))
-    found: TriggerProgram | None = programs.get(key)
-    if found is not None:
-        return found
-    if len(programs) > PROGRAMS_MAX:
-        programs.clear()
-    program = programs[key] = TriggerProgram(None)
-    namespace = body_namespace(target.namespace, target.database)
-    node = action_statement(reference, action, event)
-    program.steps = [BodyStatement(node, namespace, layout_of(target.table, event), f"{action} {event}")]
-    try:
-        program.compile(target.session, target.roots)
-    except BaseException:
-        del programs[key]
-        raise
-    return program
+    def write() -> TriggerProgram:
+        program = TriggerProgram(None)
+        namespace = body_namespace(target.namespace, target.database)
+        node = action_statement(reference, action, event)
+        program.steps = [BodyStatement(node, namespace, layout_of(target.table, event), f"{action} {event}")]
+        return program
+
+    return find_program(target, (reference, event), write)
 
 
 def action_statement(reference: Reference, action: str, event: str) -> Any:

@@ -64,7 +64,7 @@ def triggers_for(
             continue
         if event == "UPDATE" and node.columns and not any(name.lower() in (assigned or ()) for name in node.columns):
             continue
-        programs.append(find_program(target, home, trigger, action, layout or layout_of(target.table, event)))
+        programs.append(trigger_program(target, home, trigger, action, layout or layout_of(target.table, event)))
     return make_fire(programs, event) if programs else None
 
 
@@ -97,27 +97,40 @@ def is_on(trigger: Trigger, namespace: Namespace, database: int) -> bool:
     return found is not None and found[0] == database
 
 
-def find_program(
+def trigger_program(
     target: Target, home: int, trigger: Trigger, action: str | None, layout: RowLayout
 ) -> TriggerProgram:
-    """The program of a trigger under one OR action, compiled if the namespace has none yet."""
+    """The program of a trigger under one OR action."""
+
+    def write() -> TriggerProgram:
+        program = TriggerProgram(trigger)
+        namespace = body_namespace(target.namespace, home)
+        label = f"trigger {trigger.name}"
+        if trigger.node.when is not None:
+            program.when = BodyStatement(trigger.node.when, namespace, layout, label)
+        program.steps = [
+            BodyStatement(with_action(node, action), namespace, layout, label) for node in trigger.node.body
+        ]
+        return program
+
+    return find_program(target, (trigger, action), write)
+
+
+def find_program(target: Target, cause: tuple[Any, ...], write: Callable[[], TriggerProgram]) -> TriggerProgram:
+    """The program that the namespace keeps for a cause under the settings of now; written and compiled if it has none.
+
+    It is kept before it is compiled, for its statements may lead to it again.
+    """
     from tandemdb.planner.plan_settings import plan_key
 
     programs = target.namespace.programs
-    key = (trigger, action, plan_key(target.session))
+    key = (*cause, plan_key(target.session))
     found: TriggerProgram | None = programs.get(key)
     if found is not None:
         return found
     if len(programs) > PROGRAMS_MAX:
         programs.clear()
-    namespace = body_namespace(target.namespace, home)
-    program = programs[key] = TriggerProgram(trigger)
-    label = f"trigger {trigger.name}"
-    if trigger.node.when is not None:
-        program.when = BodyStatement(trigger.node.when, namespace, layout, label)
-    program.steps = [
-        BodyStatement(with_action(node, action), namespace, layout, label) for node in trigger.node.body
-    ]
+    program = programs[key] = write()
     try:
         program.compile(target.session, target.roots)
     except BaseException:

@@ -115,10 +115,6 @@ class SourceReader:
         assert source.table is not None
         return self.generator.table(source.database, source.table.id, source.table.name)
 
-    @property
-    def target_tuple(self) -> str:
-        return f"({self.target})" if self.source.uses_key else self.target
-
     # ---- rows that are made
 
     def rows_text(self) -> str:

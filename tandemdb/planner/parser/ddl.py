@@ -160,7 +160,6 @@ class TableParser(DmlParser):
         fields["unique_conflict"] = self.on_conflict()
 
     def column_null(self, fields: dict[str, Any], name: str) -> None:
-        fields["explicit_null"] = True
         self.on_conflict()
 
     def column_collate(self, fields: dict[str, Any], name: str) -> None:

@@ -234,10 +234,6 @@ def limit_number(value: Any, default: int | None) -> int | None:
     return default if value < 0 else min(value, ROWS_MAX)
 
 
-def first_distinct(rows: list[Row]) -> list[Row]:
-    return list(dict.fromkeys(rows))
-
-
 def extreme_item(items: Sequence[Any], column: Sequence[Any], greatest: bool, key: Callable[[Any], Any] | None) -> Any:
     """The item whose value in `column` is the greatest or least, NULLs aside; the last item if all are NULL."""
     best_place, best = len(items) - 1, None

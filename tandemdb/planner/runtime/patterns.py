@@ -99,20 +99,6 @@ def literals_of(elements: list[str] | None) -> list[str]:
 ASCII_RUN = re.compile("[\0-\x7f]+")
 
 
-def like_prefix(pattern: Value, escape: Value = NO_ESCAPE) -> str | None:
-    """Return the text that every match of a LIKE pattern begins with (in some case), None if there is none."""
-    if escape is NO_ESCAPE:
-        escape = ""
-    elif not isinstance(escape, str) or len(escape) != 1:
-        return None
-    return leading_literal(like_elements(pattern, escape)) if isinstance(pattern, str) else None
-
-
-def glob_prefix(pattern: Value) -> str | None:
-    """Return the text that every match of a GLOB pattern begins with, None if there is none."""
-    return leading_literal(glob_elements(pattern)) if isinstance(pattern, str) else None
-
-
 def is_too_long(text: str) -> bool:
     """Tell whether a pattern is beyond SQLite's limit."""
     return len(text) > PATTERN_BYTES_MAX // 4 and len(encode(text)) > PATTERN_BYTES_MAX
@@ -349,10 +335,3 @@ def add_literal(elements: list[str], character: str) -> None:
         elements[-1] += character
     else:
         elements.append(character)
-
-
-def leading_literal(elements: list[str] | None) -> str | None:
-    """Return the literal text that the elements begin with."""
-    if elements and not isinstance(elements[0], Set):
-        return elements[0]
-    return None

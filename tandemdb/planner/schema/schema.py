@@ -160,10 +160,6 @@ class Table:
     foreign_keys: tuple[ForeignKey, ...] = ()
     triggers: list[Trigger] = field(default_factory=list)
 
-    @property
-    def has_generated(self) -> bool:
-        return any(column.generated is not None for column in self.columns)
-
     def find_rowid_alias(self, name: str) -> bool:
         """Whether `name` means the rowid here: rowid, oid, _rowid_, unless a column is called so."""
         return not self.without_rowid and name.lower() in ROWID_NAMES and name.lower() not in self.by_name

@@ -73,7 +73,6 @@ class ColumnDefinition(NamedTuple):
     generated: Generated | None = None
     checks: Sequence[Check] = ()
     references: Sequence[ForeignKey] = ()
-    explicit_null: bool = False
 
 
 class CreateTable(NamedTuple):

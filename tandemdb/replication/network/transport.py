@@ -166,15 +166,6 @@ class Channel:
         except (OSError, ValueError) as error:
             raise self._lost(error) from error
 
-    def exchange(self, frames: Iterable[Frame], seconds: float) -> Frame:
-        """Send frames and wait for one: a request and its answer.
-
-        Raises:
-            LinkLost: the link is gone, or nothing came in time.
-        """
-        self.send(frames)
-        return self.next_frame(seconds)
-
     def next_frame(self, seconds: float) -> Frame:
         """Wait for the next frame, sending what is left meanwhile.
 

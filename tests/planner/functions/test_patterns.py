@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tandemdb.errors import OperationalError
-from tandemdb.planner.runtime.patterns import glob_function, glob_prefix, like_function, like_prefix
+from tandemdb.planner.runtime.patterns import glob_function, like_function
 
 GENERATED = settings(max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 TEXTS = ["", "abc", "ABC", "a", "b", "aXb", "%", "_", "a%b", "étÉ", "a\nb", "K\u212a", "abcabc", "a]", "a-b", "[", "\\"]
@@ -114,17 +114,6 @@ def test_errors_come_when_a_value_does() -> None:
         like_function("a" * 50001)("a")
     with pytest.raises(OperationalError, match="^LIKE or GLOB pattern too complex$"):
         glob_function("é" * 25001)("a")
-
-
-def test_prefixes() -> None:
-    assert like_prefix("abc%") == "abc"
-    assert like_prefix("a_c%") == "a"
-    assert like_prefix("%a") is None
-    assert like_prefix("") is None
-    assert like_prefix("a!%b%", "!") == "a%b"
-    assert like_prefix(12) is None
-    assert glob_prefix("ab*") == "ab"
-    assert glob_prefix("[a]b") is None
 
 
 def test_no_pattern_takes_forever() -> None:
