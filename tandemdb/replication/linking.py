@@ -13,7 +13,8 @@ import itertools
 import random
 import threading
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, TypeVar
 from weakref import ref
 
 from tandemdb.errors import NotSupportedError
@@ -24,6 +25,7 @@ from tandemdb.replication.core.secondary import Secondary
 from tandemdb.replication.errors import LinkLost, ProtocolError, Refused, ReplicationError
 from tandemdb.replication.events import emit
 from tandemdb.replication.follower import RETRY_SECONDS, RETRY_SECONDS_MAX, Follower
+from tandemdb.replication.link import AnyLink
 from tandemdb.replication.network import handshake, transport
 from tandemdb.replication.primary_link import PrimaryLink
 from tandemdb.replication.publisher import READ_ONLY, Publisher
@@ -34,12 +36,21 @@ from tandemdb.replication.undecodable import check_texts
 
 if TYPE_CHECKING:
     from tandemdb.replication.core.messages import Hello
-    from tandemdb.replication.core.peer import Mode
+    from tandemdb.replication.core.peer import Mode, Peer
     from tandemdb.replication.network.address import Address
     from tandemdb.replication.network.transport import Channel
     from tandemdb.storage import Database
 
 COMMIT_SECONDS = 2.0
+
+
+class Served(AnyLink, Protocol):
+    """A primary's link that knows what the core knows of the secondary at its other end."""
+
+    peer: Peer | None
+
+
+AnyServed = TypeVar("AnyServed", bound=Served)
 
 _names = itertools.count(1)
 
@@ -54,13 +65,20 @@ def follow(
     Raises:
         ReplicationError: the database is a primary in office, a secondary already, or holds data of its own.
     """
+    follower = prepare_following(database, address, mode, name=name, overwrite=overwrite)
+    follower.start()
+    return follower
+
+
+def prepare_following(
+    database: Database, address: Address, mode: Mode, *, name: str = "", overwrite: bool = False
+) -> Follower:
+    """As `follow`, but that the caller starts what follows."""
     system = system_of(database)
     # What it holds stays this cluster's; whether the primary is of the same one shows at the login.
     mirrored = bool(system.identity.cluster and blocks.block_count(database.root)) and not overwrite
     check_free(system, database, system.identity.cluster if mirrored else b"", overwrite)
-    follower = begin_following(database, name or system.identity.node, mode, address)
-    follower.start()
-    return follower
+    return begin_following(database, name or system.identity.node, mode, address)
 
 
 def check_secondary(database: Database, hello: Hello) -> None:
@@ -115,19 +133,18 @@ def begin_following(database: Database, name: str, mode: Mode, address: Address 
     return follower
 
 
-def redirect(database: Database, address: Address, mode: Mode) -> bool:
+def redirect(database: Database, address: Address, mode: Mode) -> Follower | None:
     """Let a secondary follow the node at another address, all that it holds kept, what is pending too.
 
-    Returns False if it is no secondary that follows a node in this mode.
+    Returns what follows, for the caller to start; None if this is no secondary that follows a node in this mode.
     """
     system = system_of(database)
     link, core = system.link, system.secondary
     if not isinstance(link, Follower) or core is None or core.mode != mode:
-        return False
+        return None
     link.stop()
     follower = system.link = Follower(system, core, address)
-    follower.start()
-    return True
+    return follower
 
 
 def find_epoch(system: System, address: Address) -> Epoch:
@@ -172,25 +189,50 @@ def accept_secondary(database: Database, channel: Channel, name: str, mode: Mode
     Raises:
         ReplicationError: a transaction has been open for too long.
     """
+
+    def link_over_channel(publisher: Publisher) -> PrimaryLink:
+        return PrimaryLink(publisher, name, channel, publisher.clock)
+
+    return take_in(database, name, mode, limits, link_over_channel)
+
+
+def take_in(
+    database: Database,
+    name: str,
+    mode: Mode,
+    limits: Limits,
+    make_link: Callable[[Publisher], AnyServed],
+    clock: Callable[[], float] = time.monotonic,
+    pause: Callable[[float], None] | None = None,
+) -> AnyServed:
+    """Let a link serve a secondary, in its old place if it has been here before."""
     publisher = system_of(database).publisher
     if publisher is not None and name in publisher.links and publisher.core.fenced_by is None:
         if publisher.core.peers[name].mode == mode:
-            link = PrimaryLink(publisher, name, channel, publisher.clock)
+            link = make_link(publisher)
             link.peer = publisher.replace(link)
             return link
         with between_transactions(database):
             publisher.links[name].cut()
             publisher.remove(name)
             observe(database, system_of(database))
-    return register(database, channel, name, mode, limits)
+    return register(database, name, mode, limits, make_link, clock, pause)
 
 
-def register(database: Database, channel: Channel, name: str, mode: Mode, limits: Limits) -> PrimaryLink:
+def register(
+    database: Database,
+    name: str,
+    mode: Mode,
+    limits: Limits,
+    make_link: Callable[[Publisher], AnyServed],
+    clock: Callable[[], float],
+    pause: Callable[[float], None] | None,
+) -> AnyServed:
     """Add a secondary that was not there before."""
     system = system_of(database)
     with between_transactions(database) as transaction:
-        publisher = publisher_of(database, system, limits, COMMIT_SECONDS, time.monotonic, None)
-        link = PrimaryLink(publisher, name, channel, publisher.clock)
+        publisher = publisher_of(database, system, limits, COMMIT_SECONDS, clock, pause)
+        link = make_link(publisher)
         link.peer = publisher.add(link, mode)
         observe(database, system)
         if database.root.epoch != system.identity.epoch and system.secondary is None:

@@ -98,9 +98,9 @@ def settle(publisher: Publisher) -> bool:
 
 
 def expose(publisher: Publisher, lost: list[Peer], why: str) -> None:
-    """Wait for these secondaries no longer, until they are in step again."""
+    """Wait for these secondaries no longer, until they are in step again: one that is by now was not lost."""
     with publisher.lock:
-        publisher.core.dismiss(lost)
+        publisher.core.dismiss([peer for peer in lost if peer.state != "in step"])
         lsn = publisher.core.root.lsn
         is_exposed = publisher.core.is_exposed
     if is_exposed:

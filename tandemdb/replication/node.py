@@ -20,20 +20,24 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tandemdb.errors import ProgrammingError
 from tandemdb.replication import linking
+from tandemdb.replication.coordination.asking import ask_member
 from tandemdb.replication.coordination.coordinator import LEASE_SECONDS, Coordinator
 from tandemdb.replication.coordination.keeper import Keeper
 from tandemdb.replication.coordination.record import Member
+from tandemdb.replication.coordination.rounds import Rounds
+from tandemdb.replication.coordination.standing import Place
 from tandemdb.replication.core.limits import GATHER_SECONDS, Limits
 from tandemdb.replication.core.messages import Epoch
 from tandemdb.replication.errors import LinkLost, ProtocolError, Refused, ReplicationError
 from tandemdb.replication.events import emit
 from tandemdb.replication.follower import Follower
 from tandemdb.replication.network import calls, handshake, transport
-from tandemdb.replication.network.address import Address, Security
+from tandemdb.replication.network.address import Address, Security, read_address
 from tandemdb.replication.network.calls import Caller, Handler
 from tandemdb.replication.operator import Operator
 from tandemdb.replication.overview import describe
@@ -87,6 +91,7 @@ class Node:
         self.started_at = time.time()
         self.guests: dict[int, Guest] = {}
         self.keeper: Keeper | None = None
+        self._rounds: Rounds | None = None
         self._node_name = node
         self._advertise = advertise
         self._channels: dict[int, transport.Channel] = {}
@@ -96,11 +101,12 @@ class Node:
         self._listener: socket.socket | None = None
         self._context: ssl.SSLContext | None = None
         self.is_running = False
-        self.changing_role = threading.Lock()
+        self.changing_role: AbstractContextManager[object] = threading.Lock()
 
     def coordinate(self, coordinator: Coordinator, lease_seconds: float = LEASE_SECONDS, **options: Any) -> None:
         """Before `start`: let a coordinator say who leads; see `Keeper` for the options."""
         self.keeper = Keeper(self, coordinator, lease_seconds, **options)
+        self._rounds = Rounds(self.keeper)
 
     def start(self) -> Address:
         """Listen; returns the address, with the port that the system chose if it was to.
@@ -129,15 +135,15 @@ class Node:
         self.is_running = True
         threading.Thread(target=self._accept, name=f"tandemdb node {self.address}", daemon=True).start()
         emit("listening", node=self.system.identity.node, address=str(self.address))
-        if self.keeper is not None:
-            self.keeper.start()
+        if self._rounds is not None:
+            self._rounds.start()
         return self.address
 
     def stop(self) -> None:
         """Close the port and all links."""
         self.is_running = False
-        if self.keeper is not None:
-            self.keeper.stop()
+        if self._rounds is not None:
+            self._rounds.stop()
         listener, self._listener = self._listener, None
         if listener is not None:
             try:
@@ -168,10 +174,11 @@ class Node:
 
     def follow_now(self, address: Address, mode: Mode, overwrite: bool = False) -> None:
         """Follow, for a caller who holds `changing_role`."""
-        successor = linking.find_epoch(self.system, address)
+        successor = self._find_epoch(address)
         if self.system.publisher is not None and successor > self.system.identity.epoch:
             self.system.publisher.fence(successor)
-        if not overwrite and linking.redirect(self.database, address, mode):
+        if not overwrite and (follower := linking.redirect(self.database, address, mode)) is not None:
+            self._start_following(follower)
             return
         link, core = self.system.link, self.system.secondary
         if isinstance(link, Follower):
@@ -180,7 +187,13 @@ class Node:
                 with self.system.lock:
                     core.close()
             self.system.link = self.system.secondary = None
-        linking.follow(self.database, address, mode, overwrite=overwrite)
+        self._start_following(linking.prepare_following(self.database, address, mode, overwrite=overwrite))
+
+    def follow_member(self, member: Member, mode: Mode, overwrite: bool, anew: bool) -> None:
+        """Follow a primary, unless this node does already or is to do so anew; the caller holds `changing_role`."""
+        address = read_address(member.address, self.address.security)
+        if anew or not self.follows(address):
+            self.follow_now(address, mode, overwrite)
 
     def suspend(self) -> int:
         """Stay at the commit that readers see now, for reading at leisure; returns its LSN.
@@ -219,7 +232,9 @@ class Node:
             link, core = self.system.link, self.system.secondary
             if not isinstance(link, Follower) or core is None or link.address is None or core.state != "detached":
                 raise ReplicationError("this node was not suspended")
-            linking.redirect(self.database, link.address, core.mode)
+            follower = linking.redirect(self.database, link.address, core.mode)
+            if follower is not None:
+                self._start_following(follower)
 
     def follows(self, address: Address) -> bool:
         """Tell whether this node follows the one at that address already, linked or trying to be."""
@@ -258,6 +273,10 @@ class Node:
         with self.system.lock:
             identity = self.system.identity
             return identity.incarnation.hex(), identity.epoch, core.received_transaction, core.received_lsn
+
+    def ask_aside(self, member: Member, seconds: float) -> Place | None:
+        """Make a member let go of the former primary and tell its place; None: it is gone, restarted, or silent."""
+        return ask_member(member, self.system.identity, self.address.security, seconds)
 
     def hand_over(self, address: Address, mode: Mode) -> dict[str, Any]:
         """Make the secondary at `address` the primary and follow it; nothing is lost, and nothing copied.
@@ -328,6 +347,12 @@ class Node:
                 f"{what}: this node's part is its coordinator's to say",
                 hint="switchover and promote change the record.",
             )
+
+    def _find_epoch(self, address: Address) -> Epoch:
+        return linking.find_epoch(self.system, address)
+
+    def _start_following(self, follower: Follower) -> None:
+        follower.start()
 
     def _hand_over_by_record(self, keeper: Keeper, operator: Caller, found: dict[str, Any]) -> dict[str, Any]:
         """Name the successor on the coordinator's record, and wait until it leads."""

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -79,7 +78,7 @@ def publisher_of(
         return publisher
     policy_of(limits, system.arbiter)
     system.found_cluster()
-    first_transaction = int.from_bytes(os.urandom(4), "big") << 31 | 1
+    first_transaction = int.from_bytes(system.draw(4), "big") << 31 | 1
     if publisher is not None:
         first_transaction = publisher.core.transaction + 1  # In one epoch, what is later has the higher number.
     core = Primary(system.identity, primary.root, limits, first_transaction)

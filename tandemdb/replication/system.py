@@ -42,8 +42,10 @@ class Orphan(NamedTuple):
 class System:
     """One database's part in replication. `lock` guards its secondary's state."""
 
-    def __init__(self, name: str) -> None:
-        self.identity = Identity(b"", name, os.urandom(16))
+    def __init__(self, name: str, draw: Callable[[int], bytes] = os.urandom) -> None:
+        # Draws so many random bytes.
+        self.draw = draw
+        self.identity = Identity(b"", name, draw(16))
         self.lock = threading.RLock()
         self.publisher: Publisher | None = None
         self.secondary: Secondary | None = None
@@ -72,7 +74,7 @@ class System:
     def found_cluster(self) -> None:
         """Begin a cluster with this database as its first primary, unless it belongs to one."""
         if not self.identity.cluster:
-            self.identity.cluster = os.urandom(16)
+            self.identity.cluster = self.draw(16)
             self.identity.history = [Term(Epoch(1), LSN(0), 0)]
 
     def set_aside(self, history: Sequence[Term], lsn: LSN) -> None:
@@ -94,11 +96,11 @@ class System:
 _systems: WeakKeyDictionary[Database, System] = WeakKeyDictionary()
 
 
-def system_of(database: Database) -> System:
-    """Find a database's system, or make it."""
+def system_of(database: Database, draw: Callable[[int], bytes] = os.urandom) -> System:
+    """Find a database's system, or make it; what it draws by chance it draws from `draw`."""
     system = _systems.get(database)
     if system is None:
-        system = _systems.setdefault(database, System(database.name))
+        system = _systems.setdefault(database, System(database.name, draw))
     return system
 
 

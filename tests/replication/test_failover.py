@@ -457,6 +457,81 @@ def test_a_planned_switchover(cluster: Cluster) -> None:
         second.follow(first.address)
 
 
+class UnansweredChanges:
+    """Stands in for a line's `cas`: changes do not arrive, until they are let arrive late."""
+
+    def __init__(self, line: Line) -> None:
+        self.line = line
+        self.asked: list[tuple[int, Record, Lease]] = []
+        line.cas = self.cas  # type: ignore[method-assign]
+
+    def cas(self, revision: int, record: Record, lease: Lease) -> int | None:
+        self.asked.append((revision, record, lease))
+        raise CoordinatorLost("no answer in time")
+
+    def arrive(self) -> int | None:
+        return self.line.reach().cas(*self.asked[0])
+
+    def end(self) -> None:
+        del self.line.cas  # type: ignore[method-assign]
+
+
+def test_a_successor_that_may_yet_be_named(cluster: Cluster) -> None:
+    """Nobody knows whether the change will be done: until then nothing is acknowledged that the successor may lack."""
+    first = cluster.start()
+    table = make_table(first.database, 10)
+    second = cluster.start_in_step(first)
+    third = cluster.start_in_step(first)
+    changes = UnansweredChanges(cluster.lines[first])
+    with pytest.raises(ReplicationError, match="could not be changed"):
+        first.hand_over(second.address, "sync")
+    with pytest.raises(LeaseLost):
+        put(first.database, table, 100, "refused")
+    assert changes.arrive() is not None
+    cluster.await_leader(second)
+    changes.end()
+    until(lambda: len(cluster.named()) == 2, "both others are in step")
+    put(second.database, table, 101, "goes on")
+    assert cluster.leader() is second and not has(third, table, 100)
+
+
+def test_a_successor_that_is_not_named_after_all(cluster: Cluster) -> None:
+    first = cluster.start()
+    table = make_table(first.database, 10)
+    second = cluster.start_in_step(first)
+    changes = UnansweredChanges(cluster.lines[first])
+    with pytest.raises(ReplicationError, match="could not be changed"):
+        first.hand_over(second.address, "sync")
+    changes.end()
+    cluster.await_leader(first)
+    assert changes.arrive() is None, "its revision has been replaced"
+    put(first.database, table, 100, "goes on")
+
+
+def test_a_candidate_that_is_not_answered_goes_on(cluster: Cluster) -> None:
+    """The lease was given to it, and what it read then was not: it must not sit on the lease."""
+    first = cluster.start()
+    table = make_table(first.database, 10)
+    second = cluster.start_in_step(first)
+    line = cluster.lines[second]
+    lost: list[int] = []
+
+    def lease(holder: str, seconds: float) -> Lease | None:
+        given = line.reach().lease(holder, seconds)
+        if given is not None and not lost:
+            line.is_cut = True
+            lost.append(given.number)
+        return given
+
+    line.lease = lease  # type: ignore[method-assign]
+    cluster.kill(first)
+    cluster.let_lapse()
+    until(lambda: bool(lost) and reason(second) == "the line is cut", "it has the lease and no answer")
+    line.is_cut = False
+    cluster.await_leader(second)
+    assert has(second, table, 5)
+
+
 def test_an_operator_cannot_depose_a_living_primary(cluster: Cluster) -> None:
     first = cluster.start()
     make_table(first.database, 10)

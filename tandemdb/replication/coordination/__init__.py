@@ -5,8 +5,8 @@
     record.py        what it keeps: epoch, primary, who may be promoted
     decision.py      what a node is to do, from what it has read (no I/O)
     authority.py     how long a primary may acknowledge commits, asked at each of them
-    keeper.py        the thread of a node that does it
-    standing.py      a promotion: who is heard, who is ahead
+    keeper.py        what does it          rounds.py   the two threads that drive it
+    standing.py      a promotion: who is heard, who is ahead          asking.py   how one is heard
 
 A primary holds a lease that it renews. One that dies, or cannot reach the coordinator, lets it lapse and stops
 acknowledging before that; then a synchronous secondary that the record names takes the lease, hears enough of the

@@ -5,8 +5,8 @@
     other's  its primary's                   not the one                          follow it
     mine     of an earlier start of mine     that node, restarted                 wait
     mine     -                               the primary of the record            lead: renew, or take the lease again
-    any      nobody's                        in its sync_set, this incarnation    stand for promotion
-    any      nobody's                        not in it                            wait
+    any      nobody's, or mine               in its sync_set, this incarnation    stand for promotion
+    any      nobody's, or mine               not in it                            wait
     any      a candidate's                   not the one                          wait
 
 An empty node founds only where there is no record (the amnesia rule), or is told to by --bootstrap: then whatever the
@@ -41,7 +41,7 @@ def decide(state: State, me: Member, bootstrap: bool = False) -> Decision:
         if record.primary.node == me.node:
             return Decision("wait", "the lease that this node had before it was restarted has not lapsed")
         return Decision("follow", f"{record.primary.node} leads epoch {record.epoch}")
-    if state.leader:
+    if state.leader and state.leader != me.holder:
         return Decision("wait", f"{state.leader.partition(' ')[0]} stands for promotion")
     if record.names(me):
         return Decision("stand", f"{record.primary.node} has let its lease lapse")

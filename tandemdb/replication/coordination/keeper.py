@@ -1,24 +1,27 @@
-"""The keeper: the thread of a node that keeps its part as the coordinator's record has it.
+"""The keeper: keeps a node's part as the coordinator's record has it. No thread, socket or clock of its own.
 
-    watch --> decide --> found    take the lease, write the first record, lead
-      ^                  lead     hold the lease; keep the sync_set; take office if the place was handed over
-      |                  follow   the record's primary
-      |                  stand    lease, hear the others, recompute the digest, change the record, promote
-      '---- 0.1 s <----- wait
+    step    read --> decide --> found    take the lease, write the first record, lead
+                                lead     hold the lease; keep the sync_set; take office if the place was handed over
+                                follow   the record's primary
+                                stand    lease, hear the others, recompute the digest, change the record, promote
+                                wait
+    renew   hold the lease for as long again: `Authority` counts on it
 
-    a second thread renews the lease, whatever the first is busy with; what it renews, `Authority` counts on
+Whoever drives it (`rounds`: two threads; `testing.failover`: a simulation) calls both again and again, the one whatever
+the other is busy with. What it asks of its node is a `Host`; coordinator, clocks and locks are passed in.
 
 Each change of the record is a compare-and-swap that also checks the lease, so a keeper that was stopped for a while
-changes nothing when it wakes. When it is unsure whether one was done, it reads.
+changes nothing when it wakes. One that was not answered may have been done, or be done yet, whatever is read meanwhile:
+until another change of that revision has succeeded, both records count as in force (`_is_sure`).
 """
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tandemdb.replication.coordination.authority import Authority, AuthorityObserver
 from tandemdb.replication.coordination.coordinator import (
@@ -30,35 +33,68 @@ from tandemdb.replication.coordination.coordinator import (
     boot_clock,
 )
 from tandemdb.replication.coordination.decision import Decision, decide
-from tandemdb.replication.coordination.membership import Membership, enlist, members_after_loss, members_now, unlist
+from tandemdb.replication.coordination.membership import (
+    Membership,
+    dismiss_unlisted,
+    enlist,
+    is_enough_meanwhile,
+    is_enough_without,
+    members_after_loss,
+    members_now,
+    unlist,
+)
 from tandemdb.replication.coordination.record import Member, Record
-from tandemdb.replication.coordination.standing import ask_member, count
+from tandemdb.replication.coordination.standing import Place, count
 from tandemdb.replication.core import blocks
 from tandemdb.replication.core.messages import LSN, Epoch, Term
 from tandemdb.replication.errors import ReplicationError
 from tandemdb.replication.events import emit
-from tandemdb.replication.network.address import read_address
 from tandemdb.replication.roles import between_transactions, observe
 
 if TYPE_CHECKING:
+    from tandemdb.replication.core.limits import Limits
     from tandemdb.replication.core.peer import Mode, Peer
-    from tandemdb.replication.node import Node
     from tandemdb.replication.publisher import Publisher
     from tandemdb.replication.replica import PromotionReport
-    from tandemdb.storage import CommitObserver
+    from tandemdb.replication.system import System
+    from tandemdb.storage import CommitObserver, Database
 
-log = logging.getLogger("tandemdb.replication")
-
-STEP_SECONDS = 0.1
 WAITING = "this node waits until it is known who leads"
 
 
+class Host(Protocol):
+    """What a keeper needs of the node whose part it keeps, and of those that the node can reach."""
+
+    database: Database
+    system: System
+    limits: Limits
+
+    @property
+    def changing_role(self) -> AbstractContextManager[object]:
+        """Held by whoever changes the node's role."""
+
+    def follow_member(self, member: Member, mode: Mode, overwrite: bool, anew: bool) -> None:
+        """Follow a primary, unless this node does already or is to do so anew; the caller holds `changing_role`."""
+
+    def stand_aside(self) -> tuple[str, int, int, int]:
+        """Let go of the primary; returns incarnation, epoch, transaction and LSN received."""
+
+    def ask_aside(self, member: Member, seconds: float) -> Place | None:
+        """Make a member let go of the former primary and tell its place; None: it is gone, restarted, or silent."""
+
+    def promote_to(self, epoch: Epoch | None) -> PromotionReport:
+        """Promote, for a caller who holds `changing_role`."""
+
+
 class Keeper:
-    """Keeps one node's part; `prepare` before the node listens, `start` after, `stop` at the end."""
+    """Keeps one node's part: `prepare` before the node listens, `step` and `renew` from then on, `resign` at the end.
+
+    `clock` is the one that leases are counted on, `retry_clock` tells when to stand again after that has failed.
+    """
 
     def __init__(
         self,
-        node: Node,
+        node: Host,
         coordinator: Coordinator,
         lease_seconds: float = LEASE_SECONDS,
         *,
@@ -66,6 +102,8 @@ class Keeper:
         bootstrap: bool = False,
         overwrite: bool = False,
         clock: Callable[[], float] = boot_clock,
+        retry_clock: Callable[[], float] = time.monotonic,
+        make_lock: Callable[[], AbstractContextManager[object]] = threading.RLock,
     ) -> None:
         self.node = node
         self.coordinator = coordinator
@@ -77,15 +115,22 @@ class Keeper:
         self.state = State(None, 0, "", 0)
         self.decision = Decision("wait", "not begun")
         self.reason = ""
+        # Whoever drives this keeper: to be called when the next step should not be waited for.
+        self.woken: Callable[[], object] = nothing
         self._lease: Lease | None = None
         self._asked_at = 0.0
-        self._not_before = 0.0
-        self._changing = threading.RLock()
+        # The change of the record that was not answered: of which revision, with which lease.
+        self._unanswered: tuple[int, Lease] | None = None
+        # Whether the record may name a successor, though nobody has said so yet.
+        self._may_be_succeeded = False
+        # The epoch of the primary that this node was told to follow, None if it was not, or has led since.
+        self._followed_epoch: int | None = None
+        self._not_before = float("-inf")
+        self._retry_clock = retry_clock
+        # Reentrant: held while the coordinator is asked, by whoever changes the record.
+        self._changing = make_lock()
         # Held only to tell whether the lease is still the one that was renewed.
         self._renewing = threading.Lock()
-        self._stopped = threading.Event()
-        self._woken = threading.Event()
-        self._threads: list[threading.Thread] = []
 
     @property
     def in_office(self) -> bool:
@@ -107,35 +152,14 @@ class Keeper:
         with between_transactions(database):
             observe(database, system)
 
-    def start(self) -> None:
-        """Take the first step here, and go on in threads."""
-        self.step()
-        for target, what in ((self._run, "keeper"), (self._renew_on, "lease")):
-            thread = threading.Thread(target=target, name=f"tandemdb {what} of {self.node.address}", daemon=True)
-            thread.start()
-            self._threads.append(thread)
-
-    def stop(self) -> None:
-        """Keep nothing any more; a lease is given back, so that another may lead at once."""
-        self._stopped.set()
-        self._woken.set()
-        for thread in self._threads:
-            thread.join(self.lease_seconds)
-        self.authority.end()
-        lease, self._lease = self._lease, None
-        if lease is not None:
-            self._give_back(lease)
-        self.coordinator.close()
-
     def wake(self) -> None:
         """Take the next step now."""
-        self._woken.set()
+        self.woken()
 
     def step(self) -> None:
         """Read, decide, do; what goes wrong is told and tried again."""
         try:
-            self.state = self.coordinator.read()
-            self.decision = decide(self.state, self.me, self.bootstrap)
+            self.decision = decide(self._read(), self.me, self.bootstrap)
             with self.node.changing_role:
                 self._go(self.decision)
         except CoordinatorLost as error:
@@ -143,13 +167,53 @@ class Keeper:
         except (ReplicationError, blocks.StorageError) as error:
             self._tell("keeper_failed", str(error))
 
+    def renew(self) -> None:
+        """Hold the lease, if there is one, for as long again."""
+        lease = self._lease
+        if lease is None:
+            return
+        asked_at = self.authority.clock()
+        try:
+            renewed = self.coordinator.renew(lease)
+        except CoordinatorLost as error:
+            self._tell("coordinator_lost", str(error))
+            return
+        with self._renewing:
+            if self._lease is not lease:
+                return  # Given back meanwhile: what it allowed is over.
+            if renewed and self.in_office and not self._may_be_succeeded:
+                self.authority.extend(asked_at, lease)
+            elif not renewed:
+                self._lease = None
+                self.authority.end()
+        if not renewed:
+            self._tell("lease_lost", "the lease has lapsed")
+            self.wake()
+
+    def resign(self) -> None:
+        """Keep nothing any more; a lease is given back, so that another may lead at once."""
+        self._give_back(self._lease)
+
+    @property
+    def looks_often(self) -> bool:
+        """Whether there is more to look after than what the coordinator keeps."""
+        return self.in_office or self.decision.course == "lead"
+
+    def await_change(self) -> bool:
+        """Wait until the coordinator keeps something else, half a lease at most. False: it cannot be reached."""
+        try:
+            self.coordinator.watch(self.state, self.lease_seconds / 2)
+        except CoordinatorLost as error:
+            self._tell("coordinator_lost", str(error))
+            return False
+        return True
+
     def strike_off(self, publisher: Publisher, lost: list[Peer]) -> bool:
         """Take secondaries off the record, if those who stay hold every commit that is acknowledged."""
         names = [peer.name for peer in lost]
         try:
             with self._changing:
-                self.state = self.coordinator.read()
-                record = self.state.record
+                record = self._read().record
                 if record is None or not record.primary.is_same(self.me):
                     return False
                 with publisher.lock:
@@ -157,7 +221,7 @@ class Keeper:
                     if members is None:
                         return False
                     unlist(publisher, members)
-                if members == record.sync_set:
+                if members == record.sync_set and self._is_sure:
                     return self.authority.holds
                 return self._change(record._replace(sync_set=members))
         except CoordinatorLost as error:
@@ -195,8 +259,8 @@ class Keeper:
                     "the lease is held: a primary is in office, or another node stands",
                     hint="Use switchover to hand a living primary's place over.",
                 )
-            self.state = self.coordinator.read()
-            report = self._succeed(self.state.record) if self.state.record is not None else None
+            record = self._read().record
+            report = self._succeed(record) if record is not None else None
             if report is None:
                 self._give_back(lease)
                 raise ReplicationError("the coordinator's record could not be changed")
@@ -213,58 +277,18 @@ class Keeper:
             if record is None or not self.in_office:
                 raise ReplicationError("this node does not lead")
             epoch = Epoch(record.epoch + 1)
+            until = self.authority.until
+            self._may_be_succeeded = True
+            self.authority.end()
             if not self._change(record._replace(epoch=epoch, primary=successor, sync_set=())):
+                if self._is_sure:
+                    self._may_be_succeeded = False
+                    self.authority.until = until
                 raise ReplicationError("the coordinator's record could not be changed")
             self._leave_office()
             return epoch
 
     # The steps, in call order.
-
-    def _run(self) -> None:
-        while not self._stopped.is_set():
-            if self.in_office or self.decision.course == "lead":
-                self._woken.wait(STEP_SECONDS)
-            else:
-                self._await_change()
-            self._woken.clear()
-            if not self._stopped.is_set():
-                try:
-                    self.step()
-                except Exception:
-                    # Not one that is foreseen. Whoever leads must not stop looking after it for that.
-                    log.exception("%s is unable to do its part; it is tried again", self.me.node)
-                    self._stopped.wait(STEP_SECONDS)
-
-    def _await_change(self) -> None:
-        """Wait until the coordinator keeps something else."""
-        try:
-            self.coordinator.watch(self.state, self.lease_seconds / 2)
-        except CoordinatorLost as error:
-            self._tell("coordinator_lost", str(error))
-            self._woken.wait(STEP_SECONDS)
-
-    def _renew_on(self) -> None:
-        while not self._stopped.wait(self.lease_seconds / 4):
-            lease = self._lease
-            if lease is None:
-                continue
-            asked_at = self.authority.clock()
-            try:
-                renewed = self.coordinator.renew(lease)
-            except CoordinatorLost as error:
-                self._tell("coordinator_lost", str(error))
-                continue
-            with self._renewing:
-                if self._lease is not lease:
-                    continue  # Given back meanwhile: what it allowed is over.
-                if renewed and self.in_office:
-                    self.authority.extend(asked_at, lease)
-                elif not renewed:
-                    self._lease = None
-                    self.authority.end()
-            if not renewed:
-                self._tell("lease_lost", "the lease has lapsed")
-                self.wake()
 
     def _go(self, decision: Decision) -> None:
         """Do what was decided; the node's role does not change otherwise meanwhile."""
@@ -275,6 +299,8 @@ class Keeper:
             self._found()
         elif self.in_office:
             self._leave_office()
+        elif self._lease is not None and decision.course != "stand":
+            self._give_back(self._lease)  # What it was taken for was broken off.
         if decision.course == "follow" and record is not None:
             self._follow(record)
         elif decision.course == "stand" and record is not None:
@@ -287,9 +313,8 @@ class Keeper:
         lease = self._take_lease()
         if lease is None:
             return
-        self.state = self.coordinator.read()
         system = self.node.system
-        before = self.state.record
+        before = self._read().record
         if before is not None and not self.bootstrap:
             self._give_back(lease)
             return
@@ -313,13 +338,16 @@ class Keeper:
             if lease is None:
                 return
             # Since it is held, nobody else can change the record; before, somebody may have.
-            self.state = self.coordinator.read()
-            if self.state.record is None or not self.state.record.primary.is_same(self.me):
+            found = self._read().record
+            if found is None or not found.primary.is_same(self.me):
                 self._give_back(self._lease)
                 return
-            record = self.state.record
-            if self.in_office:
+            record = found
+            if self.in_office and not self._may_be_succeeded:
                 self.authority.extend(self._asked_at, lease)
+        if not self._make_sure():
+            return
+        self._may_be_succeeded = False
         if not self.in_office:
             if self.node.system.secondary is not None:
                 self.node.promote_to(Epoch(record.epoch))
@@ -336,46 +364,49 @@ class Keeper:
             if self.state.record != record:
                 return  # Somebody was struck off meanwhile.
             with publisher.lock:
-                members = members_now(record, Membership.of(publisher))
-                if members == record.sync_set:
+                found = Membership.of(publisher)
+                members = members_now(record, found)
+                if members == record.sync_set and self._is_sure:
+                    enlist(publisher, members)
+                    if is_enough_without(record, found):
+                        dismiss_unlisted(publisher)
                     return
                 unlist(publisher, members)
-                publisher.core.dismiss([peer for peer in publisher.core.lost() if not peer.listed])
-            if not self._change(record._replace(sync_set=members)) and self.state.record is not None:
-                enlist(publisher, self.state.record.sync_set)
+                if self._is_sure and is_enough_meanwhile(record, members, found):
+                    dismiss_unlisted(publisher)
+            if self._change(record._replace(sync_set=members)):
+                with publisher.lock:
+                    dismiss_unlisted(publisher)
 
     def _follow(self, record: Record) -> None:
         """Follow the record's primary, unless this node does already."""
         self._tell("", "")
-        address = read_address(record.primary.address, self.node.address.security)
-        if self.node.follows(address):
-            return
         same = record.cluster == self.node.system.identity.cluster.hex()
-        self.node.follow_now(address, self.mode, overwrite=self.overwrite and not same)
+        # A link from before it led this epoch is one to what it was: it may stand for ever, and nothing come over it.
+        anew = self._followed_epoch is not None and self._followed_epoch != record.epoch
+        self.node.follow_member(record.primary, self.mode, overwrite=self.overwrite and not same, anew=anew)
+        self._followed_epoch = record.epoch
 
     def _stand(self, record: Record) -> None:
         """Stand for promotion."""
-        if time.monotonic() < self._not_before:
+        if self._retry_clock() < self._not_before:
             return
         lease = self._take_lease()
         if lease is None:
             return
-        self.state = self.coordinator.read()
-        if self.state.record != record:
+        if self._read().record != record:
             self._give_back(lease)
             return
-        node = self.node
-        identity, security = node.system.identity, node.address.security
-        seconds = self.lease_seconds / 3
+        node, seconds = self.node, self.lease_seconds / 3
         _, *place = node.stand_aside()
-        found = count(record, self.me, tuple(place), lambda member: ask_member(member, identity, security, seconds))
+        found = count(record, self.me, tuple(place), lambda member: node.ask_aside(member, seconds))
         reason = found.reason
         root = node.database.root
         if not reason and blocks.recomputed_digest(root) != blocks.root_digest(root):
             reason = "its blocks are not what they were: their digest differs from the one kept up"
         if reason or self._succeed(record) is None:
             self._give_back(lease)
-            self._not_before = time.monotonic() + self.lease_seconds
+            self._not_before = self._retry_clock() + self.lease_seconds
             self._tell("promotion_failed", reason or "the record was changed meanwhile")
 
     def _succeed(self, record: Record) -> PromotionReport | None:
@@ -390,6 +421,12 @@ class Keeper:
         return report
 
     # Lease, record and office.
+
+    def _read(self) -> State:
+        """Read the record. Not while it is changed: what was read before must not be taken for what is now."""
+        with self._changing:
+            self.state = self.coordinator.read()
+            return self.state
 
     def _take_lease(self) -> Lease | None:
         """Take the lease, or go on with it."""
@@ -411,20 +448,30 @@ class Keeper:
             self._tell("coordinator_lost", str(error))  # It lapses by itself.
 
     def _change(self, record: Record) -> bool:
-        """Swap the record for this one, if it is as it was read."""
-        lease = self._lease
-        if lease is None:
-            return False
+        """Swap the record for this one, if it is as it was read. False: it was not done, and may yet be.
+
+        Raises:
+            CoordinatorLost: it is not known.
+        """
         with self._changing:
+            lease = self._lease
+            if lease is None:
+                return False
+            before = self.state.revision
+            unanswered = self._unanswered
+            self._unanswered = before, lease
             try:
-                revision = self.coordinator.cas(self.state.revision, record, lease)
+                revision = self.coordinator.cas(before, record, lease)
             except CoordinatorLost:
-                self.state = self.coordinator.read()
-                return self.state.record == record
-            if revision is None:
-                self.state = self.coordinator.read()
-                return self.state.record == record
-            self.state = self.state._replace(record=record, revision=revision)
+                self._read()
+            else:
+                if revision is None:
+                    self._unanswered = unanswered
+                    self._read()
+                else:
+                    self.state = self.state._replace(record=record, revision=revision)
+            if self.state.revision == before or self.state.record != record:
+                return False
             publisher = self.node.system.publisher
             if publisher is not None:
                 enlist(publisher, record.sync_set)
@@ -437,11 +484,26 @@ class Keeper:
             )
             return True
 
+    def _make_sure(self) -> bool:
+        """See to it that an unanswered change cannot be done any more: let the record be replaced as it is."""
+        with self._changing:
+            record = self.state.record
+            return self._is_sure or (record is not None and record.primary.is_same(self.me) and self._change(record))
+
+    @property
+    def _is_sure(self) -> bool:
+        """Whether the record stays as it was read as long as this keeper does not change it.
+
+        An unanswered change cannot be done any more once its revision has been replaced, or its lease by another.
+        """
+        return self._unanswered is None or self._unanswered != (self.state.revision, self._lease)
+
     def _take_office(self) -> None:
         lease = self._lease
         if lease is None:
             return
         self.authority.extend(self._asked_at, lease)
+        self._followed_epoch = None
         self.node.system.in_office = True
         self.node.database.read_only = None
         self._tell("", "")
@@ -462,3 +524,7 @@ class Keeper:
         if reason and reason != self.reason:
             emit(event, node=self.me.node, reason=reason)
         self.reason = reason
+
+
+def nothing() -> None:
+    """Nobody is to be woken."""

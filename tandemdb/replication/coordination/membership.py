@@ -69,6 +69,22 @@ def can_do_without(record: Record, found: Membership) -> bool:
     return bool(members) and members <= found.level and len(members) >= min(record.required, len(record.sync_set))
 
 
+def is_enough_meanwhile(record: Record, members: tuple[Member, ...], found: Membership) -> bool:
+    """Tell whether commits may go on without those who leave before the record is changed.
+
+    They may if enough of those that it names now stay and are in step: whichever of both records is in force when this
+    primary dies, it names who has them.
+    """
+    in_step = {member.node for member in found.in_step}
+    stay = sum(member.node in in_step and record.names(member) for member in members)
+    return stay >= min(record.required, len(record.sync_set))
+
+
+def is_enough_without(record: Record, found: Membership) -> bool:
+    """Tell whether those named and in step are as many as commits want, so that none else need be waited for."""
+    return sum(record.names(member) for member in found.in_step) >= record.required
+
+
 def members_after_loss(record: Record, found: Membership, lost: list[str]) -> tuple[Member, ...] | None:
     """Return the sync_set without those lost (names of secondaries); None if the others do not hold everything."""
     gone = {found.names.get(name, name) for name in lost}
@@ -90,6 +106,12 @@ def enlist(publisher: Publisher, members: tuple[Member, ...]) -> None:
     with publisher.lock:
         for peer in publisher.core.peers.values():
             peer.listed = is_named(peer, members)
+
+
+def dismiss_unlisted(publisher: Publisher) -> None:
+    """Let commits wait no longer for those who are away and not named; the publisher's lock is held."""
+    core = publisher.core
+    core.dismiss([peer for peer in core.lost() if not peer.listed])
 
 
 def is_named(peer: Peer, members: tuple[Member, ...]) -> bool:

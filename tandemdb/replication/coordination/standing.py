@@ -1,4 +1,4 @@
-"""Standing for promotion: hear the others, see who is ahead.
+"""Standing for promotion: hear the others, see who is ahead. No I/O: `asking` is how one is heard.
 
     record   sync_set {b, c, d}, required 1    any acknowledged commit is on one of the three: all must be heard
              sync_set {b, c, d}, required 2    on two of them: hearing two is enough, for one of those has it
@@ -16,17 +16,10 @@ candidate's back. It follows again as soon as the lease is held by whom the reco
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import NamedTuple
 
 from tandemdb.replication.coordination.record import Member, Record
-from tandemdb.replication.core.identity import Identity
-from tandemdb.replication.errors import LinkLost, ProtocolError, ReplicationError
-from tandemdb.replication.network import calls, handshake, transport
-from tandemdb.replication.network.address import Security, read_address
-
-log = logging.getLogger("tandemdb.replication")
 
 Place = tuple[int, ...]  # epoch, transaction and LSN received
 
@@ -51,20 +44,3 @@ def count(record: Record, me: Member, place: Place, ask: Callable[[Member], Plac
     if heard[ahead] > place:
         return Count(heard, f"{ahead} is ahead, at LSN {heard[ahead][2]}, not {place[2]}")
     return Count(heard, "")
-
-
-def ask_member(member: Member, identity: Identity, security: Security, seconds: float) -> Place | None:
-    """Make a member let go of the former primary and tell its place; None: it is gone, restarted, or silent."""
-    try:
-        address = read_address(member.address, security)
-        channel = transport.connect(address, seconds)
-        try:
-            handshake.log_in(channel, identity, address.security.secret, address.name, "operator")
-            handshake.open_up(channel, calls.ANSWERS)
-            incarnation, epoch, transaction, lsn = calls.Caller(channel).call("stand_aside", seconds=seconds).value
-        finally:
-            channel.close()
-    except (LinkLost, ProtocolError, ReplicationError) as error:
-        log.info("%s does not answer: %s", member.node, error)
-        return None
-    return (epoch, transaction, lsn) if incarnation == member.incarnation else None

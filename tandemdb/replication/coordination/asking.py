@@ -1,0 +1,34 @@
+"""Asking a member of the record, over the network, to let go of the former primary: what a candidate does.
+
+    candidate --operator's link--> stand_aside() --> incarnation, epoch, transaction, LSN received
+"""
+
+from __future__ import annotations
+
+import logging
+
+from tandemdb.replication.coordination.record import Member
+from tandemdb.replication.coordination.standing import Place
+from tandemdb.replication.core.identity import Identity
+from tandemdb.replication.errors import LinkLost, ProtocolError, ReplicationError
+from tandemdb.replication.network import calls, handshake, transport
+from tandemdb.replication.network.address import Security, read_address
+
+log = logging.getLogger("tandemdb.replication")
+
+
+def ask_member(member: Member, identity: Identity, security: Security, seconds: float) -> Place | None:
+    """Make a member let go of the former primary and tell its place; None: it is gone, restarted, or silent."""
+    try:
+        address = read_address(member.address, security)
+        channel = transport.connect(address, seconds)
+        try:
+            handshake.log_in(channel, identity, address.security.secret, address.name, "operator")
+            handshake.open_up(channel, calls.ANSWERS)
+            incarnation, epoch, transaction, lsn = calls.Caller(channel).call("stand_aside", seconds=seconds).value
+        finally:
+            channel.close()
+    except (LinkLost, ProtocolError, ReplicationError) as error:
+        log.info("%s does not answer: %s", member.node, error)
+        return None
+    return (epoch, transaction, lsn) if incarnation == member.incarnation else None
