@@ -4,16 +4,18 @@
       .cut() .heal() .set_faults() .promote() .settle() .assert_identical()
     simulate(seed)            three systems, a workload, an adversary that drops, delays, doubles, reorders, cuts,
                               restarts and promotes; every promise of mirroring checked after every step
+    simulate_failover(seed)   nodes whose coordinator says who leads, processes that stand still, clocks that differ
     assert_identical(a, b)    the same LSN and the same blocks, or an AssertionError that lists rows
 
-The protocol that runs here is the one that runs in production, primary, secondary and link; only clock and cable are
-the test's own. Nothing here sleeps, and no thread is started.
+The protocol that runs here is the one that runs in production, primary, secondary, link and keeper; only clock, cable
+and coordinator are the test's own. Nothing here sleeps, and of the threads there are one runs at a time.
 """
 
 from __future__ import annotations
 
 from tandemdb.replication import Faults
 from tandemdb.testing.clock import VirtualClock
+from tandemdb.testing.failover import simulate_failover
 from tandemdb.testing.identical import assert_identical
 from tandemdb.testing.invariants import InvariantBroken
 from tandemdb.testing.pairs import Pair, pair
@@ -28,4 +30,5 @@ __all__ = [
     "assert_identical",
     "pair",
     "simulate",
+    "simulate_failover",
 ]

@@ -1,6 +1,7 @@
-"""`python -m tandemdb.testing --seed 17 | --seeds 0:10000 [--steps N] [--history]`: run simulated clusters.
+"""`python -m tandemdb.testing --seed 17 | --seeds 0:10000 [--failover] [--steps N] [--history]`: simulate clusters.
 
-Exit status 0 when every promise held, 1 with the first seed that broke one.
+With `--failover` a coordinator says who leads, and nobody else. Exit status 0 when every promise held, 1 with the first
+seed that broke one.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ import argparse
 import sys
 from collections import Counter
 
+from tandemdb.testing import failover, simulation
 from tandemdb.testing.invariants import InvariantBroken
-from tandemdb.testing.simulation import STEPS, simulate
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -18,15 +19,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tandemdb.testing", description="Run simulated clusters.")
     parser.add_argument("--seed", type=int, help="one seed")
     parser.add_argument("--seeds", default="0:100", help="a range, first:behind the last")
-    parser.add_argument("--steps", type=int, default=STEPS, help="steps a cluster")
+    parser.add_argument("--failover", action="store_true", help="clusters whose primary a coordinator chooses")
+    parser.add_argument("--steps", type=int, help="steps a cluster")
     parser.add_argument("--history", action="store_true", help="show what happened")
     given = parser.parse_args(arguments)
     first, behind = (int(part) for part in given.seeds.split(":"))
     seeds = range(first, behind) if given.seed is None else [given.seed]
+    simulate, steps = simulation.simulate, simulation.STEPS
+    if given.failover:
+        simulate, steps = failover.simulate_failover, failover.STEPS
     events: Counter[str] = Counter()
     for seed in seeds:
         try:
-            report = simulate(seed, given.steps)
+            report = simulate(seed, steps if given.steps is None else given.steps)
         except InvariantBroken as error:
             sys.stdout.write(f"seed {seed}: {error}\n")
             return 1

@@ -48,7 +48,7 @@ class Observations:
         place = (root.epoch, root.lsn)
         require(place >= self.newest.get(name, (0, 0)), "I6", f"{name} went from {self.newest.get(name)} to {place}")
         self.newest[name] = place
-        if self.workload.tables[0] not in root.tables:
+        if not self.workload.is_loaded or self.workload.tables[0] not in root.tables:
             return set()  # Empty: its first blocks have not come yet.
         digest = database.digest()
         known, first = self.digests.setdefault(place, (digest, name))

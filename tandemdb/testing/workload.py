@@ -32,6 +32,11 @@ class Workload:
         self.tables: tuple[int, int, int, int] = (0, 0, 0, 0)
         self.drawn = 0
 
+    @property
+    def is_loaded(self) -> bool:
+        """Whether there are tables."""
+        return self.tables != (0, 0, 0, 0)
+
     def load(self, database: Database) -> None:
         """Make the tables and the accounts."""
         transaction = database.begin()
