@@ -17,31 +17,30 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from itertools import pairwise, repeat
+from itertools import pairwise
 from operator import gt, is_, itemgetter, lt, or_
 
 from tandemdb.storage.block import BLOCK_RECORDS_MAX, Stamp
-from tandemdb.storage.changes import DELETE, FREE, INSERT, NEW, UPDATE, WHOLE_BLOCK, Undo, Writer
+from tandemdb.storage.changes import DELETE, FREE, INSERT, NEW, UPDATE, WHOLE_BLOCK, Writer
 from tandemdb.storage.definition import TableDefinition
 from tandemdb.storage.errors import DuplicateKey, NeedsCopies, NoSuchKey, StaleTable
 from tandemdb.storage.location import LocationTable
 from tandemdb.storage.reading import Place
 from tandemdb.storage.sums import NOTED_MIN, follow
+from tandemdb.storage.undoing import TableUndoing
 from tandemdb.storage.values import (
     Key,
     Record,
-    Value,
     widen_classes_by_records,
     widen_classes_of_columns,
 )
-from tandemdb.storage.writing import TableWriting
 
 IN_PLACE_MAX = 32
 """So many records at most are replaced or deleted in place at a time; for more, copying blocks costs less."""
 
 
-class Table(TableWriting):
-    """One table of a root; see `TableReading` for its reading methods, `TableWriting` for the steps of its changes."""
+class Table(TableUndoing):
+    """One table of a root; see its bases for reading, for the steps of changes, and for taking changes back."""
 
     __slots__ = ()
 
@@ -505,85 +504,6 @@ class Table(TableWriting):
         self.empty_keys()
         return count
 
-    # In place --------------------------------------------------------------------------------------------------
-
-    def take_back(self, change: Undo, *, half_done: bool = False) -> None:
-        """Undo a change that was made in place, on a copy or in place again: later ones have been taken back before.
-
-        No block was split or freed since, and one that was opened is the last, so each record is where it was.
-        `half_done`: an error came in between, so that it is looked at how far it came, and the secondary keys are
-        built anew.
-        """
-        if type(change[0]) is tuple:
-            self.set_back(*change)
-            return
-        op, _, page_index, block_index, index, key, record, self.count = change
-        if half_done:
-            self.summed = None
-        if op == NEW:
-            self.close_block(key)
-            if self.keys and half_done:
-                self.rebuild_keys()
-            elif self.keys:
-                self.remove_from_keys(key, record)
-            return
-        block = self.own_block(page_index, block_index)
-        keys, records = block.keys, block.records
-        there = index < len(keys) and keys[index] == key
-        if type(record) is list:
-            records[index : index + len(record)] = record
-            block.digest = None
-            self.writer.dirty = True
-            return
-        if op == UPDATE:
-            record, records[index] = records[index], record
-        elif op == INSERT:
-            if there:
-                del keys[index]
-            if len(records) > len(keys):
-                del records[index]
-        else:
-            if not there:
-                keys.insert(index, key)
-            if len(records) < len(keys):
-                records.insert(index, record)
-        self.location.note_last(page_index, block_index)
-        block.digest = None
-        self.writer.dirty = True
-        if not self.keys:
-            return
-        if half_done:
-            self.rebuild_keys()
-        elif op == UPDATE:
-            self.change_keys(key, record, records[index])
-        elif op == INSERT:
-            self.remove_from_keys(key, record)
-        else:
-            self.add_to_keys(key, record)
-
-    def set_back(
-        self, positions: Sequence[int], table_id: int, page_index: int, block_index: int, index: int, *values: Value
-    ) -> None:
-        """Give some columns of a record, or of all records of a block, their values back."""
-        block = self.own_block(page_index, block_index)
-        if index == WHOLE_BLOCK:
-            rows = zip(*values, strict=True)
-            block.records = [with_values(*row) for row in zip(block.records, repeat(positions), rows)]
-        else:
-            block.records[index] = with_values(block.records[index], positions, values)
-        block.digest = None
-        self.writer.dirty = True
-
-    def close_block(self, key: Key) -> None:
-        """Take out the block that was opened for this key, if it was: one that holds nothing else by now."""
-        pages = self.location.pages
-        if not pages or pages[-1].blocks[-1].keys != [key]:
-            return
-        block = self.own_block(len(pages) - 1, len(pages[-1].blocks) - 1)
-        self.location = self.location.without_last_block()
-        self.writer.dirty = True
-        self.note_block(block.number, block.digest, None)
-
     # Its next version -----------------------------------------------------------------------------------------
 
     def relabel(self, stamp: Stamp) -> None:
@@ -617,13 +537,3 @@ def count_alike(here: list[Key], index: int, keys: list[Key], start: int) -> int
     if here[index : index + count] == keys[start : start + count]:
         return count
     return next(number for number in range(1, count) if here[index + number] != keys[start + number])
-
-
-def with_values(record: Record, positions: Sequence[int], values: Sequence[Value]) -> Record:
-    """The record with these values at some positions: itself if they are there."""
-    if all(record[position] is value for position, value in zip(positions, values, strict=True)):
-        return record
-    changed = [*record]
-    for position, value in zip(positions, values, strict=True):
-        changed[position] = value
-    return tuple(changed)
