@@ -29,6 +29,7 @@ from tandemdb.planner.bind.bound import (
     sources_of,
     walk,
 )
+from tandemdb.planner.emit.hash_join import hash_key, kept_positions, probe_text
 from tandemdb.planner.emit.pipeline import Pipeline
 from tandemdb.planner.runtime.kept import counts_by
 
@@ -94,7 +95,7 @@ def count_matches(reader: SourceReader, pipeline: Pipeline) -> None:
     generator = reader.generator
     outer = reader.source.join == "LEFT"
     name = generator.name("matching")
-    pipeline.let(name, f"{counts(reader)}.get({reader.probe_text()}, 0)")
+    pipeline.let(name, f"{counts(reader)}.get({probe_text(reader)}, 0)")
     if not outer:
         pipeline.test(name)
     pipeline.matches = Matches(name, outer)
@@ -103,11 +104,11 @@ def count_matches(reader: SourceReader, pipeline: Pipeline) -> None:
 def counts(reader: SourceReader) -> str:
     """The name of the dictionary: one that the table keeps, or of the rows that pass the conditions."""
     generator, table = reader.generator, reader.table
-    positions = reader.kept_positions()
+    positions = kept_positions(reader)
     if positions is not None and not reader.own_tests:
         places = f"({', '.join(map(str, positions))},)"
         return reader.made_once(f"{generator.helper(counts_by)}(context, {table}, {places})", "counts")
-    codes = [reader.hash_key(term, of_source=True) for term in reader.path.terms]
+    codes = [hash_key(reader, term, of_source=True) for term in reader.path.terms]
     key = codes[0].text if len(codes) == 1 else f"({', '.join(code.text for code in codes)})"
     inner = Pipeline()
     inner.loop(reader.target, reader.scan_text())

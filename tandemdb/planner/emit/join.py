@@ -30,6 +30,7 @@ from tandemdb.planner.bind.bound import (
 from tandemdb.planner.bind.traits import is_constant
 from tandemdb.planner.emit.condition import PYTHON_COMPARISON
 from tandemdb.planner.emit.counted_join import count_matches
+from tandemdb.planner.emit.hash_join import hash_key
 from tandemdb.planner.emit.pipeline import Pipeline
 from tandemdb.planner.emit.source import SourceReader
 from tandemdb.planner.emit.subquery import runs_once
@@ -266,8 +267,8 @@ def write_lookup(queries: QueryEmitter, step: Step, right_rows: str) -> tuple[st
     """Gather the right rows by what equalities compare; what lists those that may match, and what it looks for."""
     source, frame = step.source, queries.frame
     reader = SourceReader(queries, source, step.path, Pipeline())
-    own = [reader.hash_key(term, of_source=True).text for term in step.path.terms]
-    sought = [reader.hash_key(term, of_source=False).text for term in step.path.terms]
+    own = [hash_key(reader, term, of_source=True).text for term in step.path.terms]
+    sought = [hash_key(reader, term, of_source=False).text for term in step.path.terms]
     name = queries.generator.name("right_by_key")
     frame.emit(f"{name} = {{}}")
     frame.emit(f"for place, {target_of(source)} in enumerate({right_rows}):")

@@ -5,7 +5,7 @@
     key      for city_0 in table_city_1.find_many(table_city_1.keys[7].equal(2, p0))
              for city_0 in under_1[k_1[2]]               under_1 = rows_under(table_city_1, 7, 1, 'records')
     range    for city_0 in chain(table_city_1.range_record_lists(p0, False, p1, True))
-    hash     for city_0 in hash_1.get(k_1[2], ())        hash_1 = records_by(context, table_city_1, (3,), False, False)
+    hash     for city_0 in hash_1.get(k_1[2], ())        see hash_join.py
     scan     for city_0 in chain(context.watched(table_city_1.record_lists()))
 
 Where the unique key is needed beside the record, the loops bring both: `for city_0_key, city_0 in ...items()`.
@@ -13,39 +13,35 @@ Where the unique key is needed beside the record, the loops bring both: `for cit
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from tandemdb.planner.access.covering import columns_read, places_in
-from tandemdb.planner.access.paths import Path, Term, row_count, unique_on
+from tandemdb.planner.access.covering import places_in
+from tandemdb.planner.access.paths import Path, Term
 from tandemdb.planner.bind.bound import (
     HOLDS_BLOB,
     HOLDS_INT,
     HOLDS_NULL,
     HOLDS_NUMBER,
     HOLDS_TEXT,
-    Column,
     CommonRows,
     Expr,
-    Rowid,
     Source,
 )
 from tandemdb.planner.bind.traits import comparison_affinity, comparison_collation, is_constant
-from tandemdb.planner.emit.exists_extreme import read_extreme_by, read_extreme_under
+from tandemdb.planner.emit.exists_extreme import read_extreme_under
+from tandemdb.planner.emit.hash_join import read_hash
 from tandemdb.planner.emit.lookup import READERS
 from tandemdb.planner.emit.narrowing import narrowed_lists
-from tandemdb.planner.emit.pipeline import Clause, Lookup, Pipeline
+from tandemdb.planner.emit.pipeline import Pipeline
 from tandemdb.planner.emit.writer import Code
 from tandemdb.planner.runtime import values
-from tandemdb.planner.runtime.kept import finder, records_by, records_under, rows_under, values_by
+from tandemdb.planner.runtime.kept import finder, records_under, rows_under
 
 if TYPE_CHECKING:
     from tandemdb.planner.emit.query import QueryEmitter
 
-JOINED_MIN = 2
-"""So many look-ups for each entry of a dictionary pay for joining it to another first."""
 REPEATED_MIN = 16
 """Fewer look-ups are made in the table itself."""
 RANK_OF_CLASSES = {HOLDS_TEXT: 2, HOLDS_BLOB: 3, HOLDS_NULL: 0}
@@ -82,7 +78,7 @@ class SourceReader:
         source = self.source
         if source.table is None:
             if self.path.kind == "hash":
-                self.read_hash(self.rows_text)
+                read_hash(self, self.rows_text)
             else:
                 self.pipeline.loop(source.variable, self.rows_text())
             return
@@ -100,7 +96,7 @@ class SourceReader:
             "unique": self.read_unique,
             "key": self.read_key,
             "key_reversed": self.read_key,
-            "hash": lambda: self.read_hash(self.scan_text),
+            "hash": lambda: read_hash(self, self.scan_text),
         }
         readers[self.path.kind]()
 
@@ -409,171 +405,6 @@ class SourceReader:
             rank = f"{self.generator.helper(values.RANKS, 'class_rank')}[type({text})]"
         return rank, text, code
 
-    # ---- by a dictionary made for the join
-
-    def read_hash(self, rows: Callable[[], str]) -> None:
-        path = self.path
-        single = unique_on(self.source, path.terms) and len(path.terms) >= 1 and self.source.table is not None
-        if not single and self.read_extreme():
-            return
-        column = self.sole_column() if single else None
-        name = self.kept_hash(single, column)
-        if name is None:
-            home = self.queries.build_frame(self.source)
-            name = self.generator.name("hash")
-            self.build_hash(home, name, rows(), single, column)
-        probe = self.probe_text()
-        if column is not None:
-            self.source.places = {column: ""}
-            self.queries.expressions.forget()
-        if single and not self.source.uses_key:
-            if not self.join_dictionaries(name, probe):
-                self.look_up(name, probe)
-        else:
-            self.pipeline.loop(f"({self.target})" if self.source.uses_key else self.target, f"{name}.get({probe}, ())")
-
-    def read_extreme(self) -> bool:
-        """Read no row where the least or greatest value of a column tells all that is asked."""
-        positions = self.kept_positions()
-        if positions is None or self.own_tests or self.generator.live or self.source.uses_key or -1 in positions:
-            return False
-        return read_extreme_by(self, positions, self.probe_text())
-
-    def look_up(self, name: str, probe: str) -> None:
-        variable, pipeline, path = self.source.variable, self.pipeline, self.path
-        entries = row_count(self.source, self.generator.roots)
-        used = [*path.used, *self.conjuncts]
-        if self.is_unread():
-            pipeline.test(f"{probe} in {name}")
-            pipeline.unread.add(variable)
-            return
-        pipeline.lookups[variable] = Lookup(
-            len(pipeline.clauses), name, probe, self.source, used, path.repeated, entries
-        )
-        pipeline.let(variable, f"{name}.get({probe})")
-        pipeline.test(f"{variable} is not None")
-
-    def is_unread(self) -> bool:
-        """Whether nothing of the row found is read, so that it is enough that there is one."""
-        source, order = self.source, self.queries.order
-        if order is None or source.uses_key or source.join != "INNER" or self.generator.live:
-            return False
-        if any(other.join in ("RIGHT", "FULL") for other in order.core.sources):
-            return False
-        used = [*self.path.used, *self.conjuncts]
-        return not order.core.windows and columns_read(order.core, order.keys, source, used) == set()
-
-    def join_dictionaries(self, name: str, probe: str) -> bool:
-        """Join the dictionary to that of the source whose column it is asked for, if that is read for nothing else.
-
-        So one look-up does for both, where there are more of them than entries.
-        """
-        pipeline, order, variable = self.pipeline, self.queries.order, self.source.variable
-        before = pipeline.lookups.get(probe)
-        if before is None or order is None or before.repeated < JOINED_MIN * before.entries:
-            return False
-        if columns_read(order.core, order.keys, before.source, [*before.used, *self.path.used]) != set():
-            return False
-        joined, place = self.generator.name("hash"), before.place
-        self.generator.main.emit_setup(
-            f"{joined} = {{key: value for key, {probe} in {before.dictionary}.items() "
-            f"for value in [{name}.get({probe})] if value is not None}}"
-        )
-        del pipeline.lookups[probe]
-        pipeline.variables.remove(probe)
-        if self.is_unread():
-            pipeline.clauses[place : place + 2] = [Clause("if", f"{before.probe} in {joined}")]
-            pipeline.unread.add(variable)
-            return True
-        pipeline.clauses[place : place + 2] = [
-            Clause("let", variable, f"{joined}.get({before.probe})"),
-            Clause("if", f"{variable} is not None"),
-        ]
-        used = [*self.path.used, *self.conjuncts]
-        pipeline.lookups[variable] = before._replace(dictionary=joined, source=self.source, used=used)
-        return True
-
-    def sole_column(self) -> int | None:
-        """The one column, never NULL, that is read of the rows found: a dictionary may hold that in their place."""
-        source, order = self.source, self.queries.order
-        if order is None or source.uses_key or source.join != "INNER" or self.generator.live:
-            return None
-        core = order.core
-        if source.places is not None or any(other.join in ("RIGHT", "FULL") for other in core.sources):
-            return None
-        read = columns_read(core, order.keys, source, [*self.path.used, *self.conjuncts])
-        if read is None or len(read) != 1:
-            return None
-        column: int = read.pop()
-        return None if source.columns[column].classes & HOLDS_NULL else column
-
-    def kept_hash(self, single: bool, column: int | None) -> str | None:
-        """The name of the dictionary that the table keeps; None where it is particular to this execution."""
-        positions = self.kept_positions()
-        if positions is None or self.own_tests or self.generator.live:
-            return None
-        single = single and not self.source.uses_key
-        places = f"({', '.join(map(str, positions))},)"
-        if column is not None:
-            maker = self.generator.helper(values_by)
-            return self.made_once(f"{maker}(context, {self.table}, {places}, {column})", "hash")
-        maker = self.generator.helper(records_by)
-        return self.made_once(f"{maker}(context, {self.table}, {places}, {single}, {self.source.uses_key})", "hash")
-
-    def kept_positions(self) -> list[int] | None:
-        """The columns by whose stored values the equalities find rows; None where they compare something else."""
-        source = self.source
-        if source.table is None:
-            return None
-        positions = []
-        for term in self.path.terms:
-            text = self.hash_key(term, of_source=True).text
-            if isinstance(term.key, Column) and text == f"{source.variable}[{term.key.position}]":
-                positions.append(term.key.position)
-            elif isinstance(term.key, Rowid) and text == source.key_variable:
-                positions.append(-1)
-            else:
-                return None
-        return positions
-
-    def probe_text(self) -> str:
-        texts = [self.hash_key(term, of_source=False).text for term in self.path.terms]
-        return texts[0] if len(texts) == 1 else f"({', '.join(texts)})"
-
-    def build_hash(self, home: Any, name: str, rows: str, single: bool, column: int | None) -> None:
-        """Write the dictionary's making into the function where it is made once."""
-        codes = [self.hash_key(term, of_source=True) for term in self.path.terms]
-        key = codes[0].text if len(codes) == 1 else f"({', '.join(code.text for code in codes)})"
-        element = f"({self.target})" if self.source.uses_key else self.source.variable
-        if column is not None:
-            element = f"{element}[{column}]"
-        nullable = any(code.nullable for code in codes)
-        tests = [test for test in self.own_tests if test != "True"]
-        single = single and not self.source.uses_key
-        if single and len(codes) == 1 and not nullable and ":=" not in "".join([key, rows, *tests]):
-            kept = "".join(f" if {test}" for test in tests)
-            home.emit_setup(f"{name} = {{{key}: {element} for {self.source.variable} in {rows}{kept}}}")
-            return
-        home.emit_setup(f"{name} = {{}}" if single else f"{name} = {self.generator.helper(defaultdict)}(list)")
-        home.emit_setup(f"for {self.target} in {rows}:")
-        indent = "    "
-        if tests:
-            home.emit_setup(f"{indent}if {' and '.join(f'({test})' for test in tests)}:")
-            indent += "    "
-        if nullable:
-            home.emit_setup(f"{indent}key_of_{name} = {key}")
-            key = f"key_of_{name}"
-            home.emit_setup(f"{indent}if {f'{key} is not None' if len(codes) == 1 else f'None not in {key}'}:")
-            indent += "    "
-        home.emit_setup(f"{indent}{name}[{key}] = {element}" if single else f"{indent}{name}[{key}].append({element})")
-
-    def hash_key(self, term: Term, *, of_source: bool) -> Code:
-        expressions = self.queries.expressions
-        left, right = expressions.operands(term.conjunct)
-        on_left = term.conjunct.left is term.key
-        code = (left if on_left else right) if of_source else (right if on_left else left)
-        return expressions.settled(code)
-
     # ---- operands
 
     def operand(self, term: Term) -> Code:
@@ -624,5 +455,3 @@ def below_texts(value: Any) -> bool:
     """Whether `number > value` can hold for some number: only for a number."""
     return type(value) in NUMBER_TYPES
 
-
-__all__ = ["Column", "Expr", "SourceReader", "values"]
