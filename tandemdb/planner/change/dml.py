@@ -408,9 +408,9 @@ def compile_dml(
         columns = tuple(name for name, _ in bind_returning(emitter, "record", "key", node.returning))
     if not many and layout is None:
         guard_here(generator, binder, ())
-        if isinstance(node, ast.Insert) and emitter.query is not None:
+        if isinstance(node, ast.Insert) and emitter.given.query is not None:
             nothing = "return ([],)" if node.returning else "return ()"
-            leave_at_once(emitter.queries, emitter.query, "context.changed(0)", nothing)
+            leave_at_once(emitter.queries, emitter.given.query, "context.changed(0)", nothing)
     plan = finish_plan(generator, binder, name, columns, DmlPlan)
     plan.checks_all = layout is None and (many or checks_values(generator, len(params)))
     plan.explanation = emitter.queries.explanation.lines

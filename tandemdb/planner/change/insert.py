@@ -16,21 +16,13 @@ in whole blocks: keys_1, records_1 and one `append_many` at the end.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from tandemdb.errors import OperationalError
-from tandemdb.planner.bind.bound import (
-    HOLDS_ANY,
-    HOLDS_INT,
-    HOLDS_NULL,
-    Core,
-    Expr,
-    Query,
-)
-from tandemdb.planner.bind.expression import ExpressionBinder
+from tandemdb.planner.bind.bound import HOLDS_ANY, HOLDS_INT, HOLDS_NULL
 from tandemdb.planner.bind.query import Binder
-from tandemdb.planner.bind.scope import ROWID_NAMES, Scope
+from tandemdb.planner.change.given_rows import GivenRows
 from tandemdb.planner.change.insert_batch import write_batch
 from tandemdb.planner.change.row import RowEmitter
 from tandemdb.planner.change.row_batch import BATCH_MIN, append_batch
@@ -64,15 +56,12 @@ class InsertEmitter(StatementEmitter):
         self.otherwise = otherwise
         """What takes an executemany's rows that do not fit, so that no loop is written for them."""
         self.row = RowEmitter(queries, binder, table, database, node.action, session.settings)
-        self.targets, self.rowid_at = self.find_targets()
+        self.given = GivenRows(self)
         self.appends = False
         self.batches = False
         """Whether rows that fit are taken together before the loop, with `masks` of what their columns hold."""
         self.interrupted = False
         """Whether functions of the user's run between one change and the next."""
-        self.rows_name = "many"
-        self.given_classes: Sequence[int] | None = None
-        """What the columns of the rows that a query gives may hold, if that is known."""
         self.chooses_rowid = False
         triggers = triggers_on(binder.namespace, table, database)
         self.replaces_only = not triggers and replaces_only(node, table, session)
@@ -81,49 +70,17 @@ class InsertEmitter(StatementEmitter):
         """Whether a row with the same rowid, the only one that may, gives its place to the new one."""
         self.place = ""
         """The name of that row's place."""
-        self.query: Query | None = None
-        """The query that makes the rows, if one does."""
         self.writer = ""
         """The name of the table's writer, if changes of it are written out."""
         self.upserts: Upserts
-
-    # ---- the columns named
-
-    def find_targets(self) -> tuple[list[int], int]:
-        """The positions of the columns that the statement gives values for, and the place of an explicit rowid (-1)."""
-        table, node = self.table, self.node
-        if node.columns is None:
-            return [column.position for column in table.columns if column.generated is None], -1
-        targets, rowid_at = [], -1
-        for place, name in enumerate(node.columns):
-            column = table.by_name.get(name.lower())
-            if column is None and name.lower() in ROWID_NAMES and not table.without_rowid:
-                rowid_at = place
-                targets.append(table.rowid_position)
-                continue
-            if column is None:
-                raise OperationalError(f"table {table.name} has no column named {name}", code="SQLITE_ERROR")
-            if column.generated is not None:
-                raise OperationalError(f'cannot INSERT into generated column "{column.name}"', code="SQLITE_ERROR")
-            targets.append(column.position)
-        return targets, rowid_at
-
-    def check_width(self, found: int) -> None:
-        expected = len(self.targets)
-        if found == expected:
-            return
-        if self.node.columns is None:
-            raise OperationalError(
-                f"table {self.table.name} has {expected} columns but {found} values were supplied", code="SQLITE_ERROR"
-            )
-        raise OperationalError(f"{found} values for {expected} columns", code="SQLITE_ERROR")
 
     # ---- the whole statement
 
     def write(self) -> None:
         frame, node = self.frame, self.node
-        items = self.source_items()
-        self.interrupted = self.is_interrupted(items)
+        given = self.given
+        given.bind()
+        self.interrupted = self.is_interrupted()
         if self.interrupted:
             self.row.ask_anew()
         self.appends = not self.interrupted and self.may_append()
@@ -142,23 +99,23 @@ class InsertEmitter(StatementEmitter):
             frame.emit("if high is None:")
             frame.emit("    high = 0")
             self.row.high = "high"
-        self.name_rows(items)
-        if self.appends and self.otherwise is not None and self.write_batch(items, self.otherwise):
+        given.name_rows()
+        if self.appends and self.otherwise is not None and self.write_batch(self.otherwise):
             frame.emit("try:")
             frame.emit("    pass")
             self.write_end()
             return
         if self.generator.whole:
-            self.write_whole(items)
+            self.write_whole()
             return
         frame.emit("try:")
         frame.depth += 1
-        if self.appends and self.rows_name:
-            self.write_batch(items, None)
-        self.open_rows(items)
+        if self.appends and given.name:
+            self.write_batch(None)
+        given.open_loop()
         if self.many and self.table.autoincrement:
             frame.emit(f"{self.row.sequence}.begin_row()")
-        self.write_row(items)
+        self.write_row()
         frame.depth -= 1
         if self.table.autoincrement and not self.many:
             frame.emit(f"{self.row.sequence}.store()")
@@ -171,13 +128,13 @@ class InsertEmitter(StatementEmitter):
             self.generator.single = True
         return self.generator.written_out
 
-    def write_whole(self, items: Any) -> None:
+    def write_whole(self) -> None:
         """Write the one row where lines go into a function that does all of a run: no loop, nothing to count."""
         self.generator.single = True
         self.frame.emit("while True:")
         self.frame.depth += 1
         self.row.skip = "break"
-        self.write_row(items)
+        self.write_row()
         self.frame.emit("break")
         self.frame.depth -= 1
 
@@ -227,12 +184,12 @@ class InsertEmitter(StatementEmitter):
         masks = ", masks" if self.batches else ""
         return f"{function}({self.row.writable}, {rows}, {self.generator.helper(uniques, 'unique_keys')}{masks})"
 
-    def is_interrupted(self, items: Any) -> bool:
+    def is_interrupted(self) -> bool:
         """Whether functions of the user's run while rows are inserted, not only before the first."""
         if self.session.plan_settings is None:
             return False
         users, node = self.binder.users, self.node
-        in_loop = not isinstance(items, str) and len(items) == 1 and self.binder.user_calls
+        in_loop = self.given.is_one_row and self.binder.user_calls
         return in_loop or calls_own(users, node.upserts, node.returning) or rules_call_own(users, self.table)
 
     def may_append(self) -> bool:
@@ -249,93 +206,25 @@ class InsertEmitter(StatementEmitter):
         schema = self.binder.namespace.schemas[self.database]
         return bool(schema is not None and schema.children_of(self.table.name))
 
-    # ---- where the rows come from
-
-    def source_items(self) -> Any:
-        """Bind the source: a list of rows of bound expressions, or the name of a list of made rows."""
-        node = self.node
-        if node.source is None:
-            return [[]]
-        core = node.source.cores[0]
-        values_only = all(isinstance(c, ast.Values) for c in node.source.cores) and node.source.with_ is None
-        if values_only and not node.source.order_by and node.source.limit is None:
-            scope = Scope(None, Core(), Query())
-            binder = ExpressionBinder(self.binder, scope)
-            rows = [row for c in node.source.cores for row in c.rows]
-            for row in rows:
-                if len(row) != len(rows[0]):
-                    raise OperationalError("all VALUES must have the same number of terms", code="SQLITE_ERROR")
-                self.check_width(len(row))
-            return [[binder.bind_scalar(item) for item in row] for row in rows]
-        del core
-        query = self.query = self.binder.bind_select(node.source, None)
-        self.check_width(len(query.columns))
-        self.frame.body.append("    # The rows are made before the first is inserted.")
-        name = self.queries.rows(query)
-        self.given_classes = self.queries.row_classes
-        return name
-
-    def name_rows(self, items: Any) -> None:
-        """Give the list of the rows a name: none for a single row of expressions."""
-        if isinstance(items, str):
-            self.rows_name = items
-        elif self.many:
-            self.rows_name = "many"
-        elif len(items) == 1:
-            self.rows_name = ""
-        else:
-            texts = [[self.queries.expressions.value(item).text for item in row] for row in items]
-            self.rows_name = self.generator.name("given_rows")
-            rows = ", ".join([f"({', '.join(row)},)" for row in texts])
-            self.frame.body.insert(0, f"    {self.rows_name} = [{rows}]")
-
-    def write_batch(self, items: Any, otherwise: Callable[..., Any] | None) -> bool:
+    def write_batch(self, otherwise: Callable[..., Any] | None) -> bool:
         """Write what takes all rows at once, if that can be."""
         if self.many:
             names = [f"p{place}" for place in range(len(self.generator.types))]
             self.generator.row_bound = True
-            given = self.row_values(items)
+            values = self.given.values()
         else:
-            names = [f"g{place}" for place in range(len(self.targets))]
-            given = [Code(name, HOLDS_ANY, True) for name in names]
-        held = self.given_classes if isinstance(items, str) else None
-        codes, rowid = self.place_values(given)
+            names = [f"g{place}" for place in range(len(self.given.targets))]
+            values = [Code(name, HOLDS_ANY, True) for name in names]
+        codes, rowid = self.given.place(values)
         if not names or any(column.generated is not None for column in self.table.columns):
             return False
-        return write_batch(self, codes, rowid, names, otherwise, held)
-
-    def open_rows(self, items: Any) -> None:
-        """Write the loop's head; afterwards `given` texts are available through `row_values`."""
-        frame = self.frame
-        if isinstance(items, str):
-            frame.emit(f"for given in {items}:")
-            frame.depth += 1
-            return
-        if self.many:
-            count = len(self.generator.types)
-            names = "".join(f"p{place}, " for place in range(count)) or "_"
-            frame.emit(f"for {names.rstrip() if count else names} in many:")
-            frame.depth += 1
-            self.generator.row_bound = True
-            return
-        if len(items) == 1:
-            frame.emit("for _ in (None,):")
-            frame.depth += 1
-            return
-        frame.emit(f"for given in {self.rows_name}:")
-        frame.depth += 1
-
-    def row_values(self, items: Any) -> list[Code]:
-        if isinstance(items, str) or len(items) > 1:
-            return [Code(f"given[{place}]", HOLDS_ANY, True) for place in range(len(self.targets))]
-        return [self.queries.expressions.value(item) for item in items[0]]
+        return write_batch(self, codes, rowid, names, otherwise, self.given.classes)
 
     # ---- one row
 
-    def write_row(self, items: Any) -> None:
+    def write_row(self) -> None:
         row, table = self.row, self.table
-        given = self.row_values(items)
-        codes, rowid = self.place_values(given)
+        codes, rowid = self.given.place(self.given.values())
         if self.interrupted:
             codes, rowid = self.evaluate(codes, rowid)
         self.chooses_rowid = rowid is None and not table.without_rowid
@@ -402,33 +291,6 @@ class InsertEmitter(StatementEmitter):
             if table.rowid_position >= 0:
                 row.names[table.rowid_position] = row.key
         row.compute_generated()
-
-    def place_values(self, given: Sequence[Code]) -> tuple[list[Code | None], Code | None]:
-        """Each column's value: the one given, else its default; None for generated ones. And the rowid's, if given."""
-        codes: list[Code | None] = [None] * len(self.table.columns)
-        rowid: Code | None = None
-        named = set()
-        for place, (position, code) in enumerate(zip(self.targets, given, strict=self.node.source is not None)):
-            if place == self.rowid_at:
-                rowid = code
-            if position >= 0 and (position not in named or position == self.table.rowid_position):
-                codes[position] = code
-                named.add(position)
-        for column in self.table.columns:
-            if column.position not in named and column.generated is None:
-                codes[column.position] = self.default_of(column)
-        if self.table.rowid_position in named:
-            rowid = codes[self.table.rowid_position]
-        elif self.table.rowid_position >= 0 and rowid is None:
-            rowid = None
-        return codes, rowid
-
-    def default_of(self, column: Any) -> Code:
-        if column.default is None:
-            return Code("None", HOLDS_NULL, True)
-        scope = Scope(None, Core(), Query())
-        bound = ExpressionBinder(self.binder, scope).bind_scalar(column.default)
-        return self.queries.expressions.value(bound)
 
     def check_unique(self) -> None:
         """Each unique key in SQLite's order; an upsert clause that matches goes before the action."""
@@ -598,9 +460,6 @@ def gives_many(node: ast.Insert) -> bool:
         elif core.source is not None:
             return True
     return rows >= BATCH_MIN
-
-
-__all__ = ["Expr", "InsertEmitter"]
 
 
 def replaces_only(node: ast.Insert, table: Table, session: Any) -> bool:

@@ -84,7 +84,7 @@ def write_batch(
     parts = [row.key if c.position == table.rowid_position else code.text  # type: ignore[union-attr]
               for c, code in zip(table.columns, codes, strict=True)]  # fmt: skip
     parts = [names[key_place] if part == row.key and key_place >= 0 else part for part in parts]
-    rows = emitter.rows_name
+    rows = emitter.given.name
     known = [mask if held and mask in CLASS_BIT.values() and not mask & ~right else 0
              for mask, right in zip(held or [0] * len(names), allowed, strict=True)]  # fmt: skip
     wanted = ", ".join(f"({', '.join(map(str, column))})" for column in zip(allowed, functions, known, strict=True))
