@@ -115,6 +115,16 @@ def test_what_it_would_change_is_refused(outer: str, index: str, inside: bool) -
         assert {*answers} <= {"OperationalError: database table is locked"}, inner
 
 
+@pytest.mark.parametrize("outer", CHANGES)
+def test_planning_a_change_is_a_part_of_it(outer: str) -> None:
+    """A plan that is not in the cache counts a key's entries, and a collation compares them."""
+    index = f"CREATE INDEX t_b ON t (b); CREATE TABLE only_for_{CHANGES.index(outer)} (x)"
+    expected, _ = outcome(sqlite3, outer, "", index, inside=False)
+    found, answers = outcome(tandemdb, outer, "INSERT INTO log VALUES (1)", index, inside=False)
+    assert found == expected
+    assert {*answers} <= {"OperationalError: database table is locked"}
+
+
 def test_reading_what_is_half_changed_leaves_nothing() -> None:
     inner = "SELECT a FROM t WHERE b = 'd'"
     for outer in CHANGES:
