@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import os
 import sqlite3
@@ -14,6 +15,7 @@ from tandemdb.cli.node_arguments import add_node_commands
 from tandemdb.cli.telling import FAILED, fail
 
 FORMATS = ("table", "csv", "json", "jsonl", "line", "markdown", "insert")
+BROKEN_PIPE = {errno.EPIPE, errno.EINVAL} if sys.platform == "win32" else {errno.EPIPE}
 MISUSED = 2  # argparse's own
 INTERRUPTED = 130  # what shells report for a program ended by Ctrl-C
 
@@ -34,7 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return fail(error)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
+    except OSError as error:
+        if error.errno not in BROKEN_PIPE:
+            raise
         # The reader (head, less) has gone: nothing to say, and nobody to flush the rest to at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED

@@ -16,6 +16,7 @@ until `drop(name)`.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -29,7 +30,10 @@ ACCESS_MODES = ("ro", "rw", "rwc", "memory")
 
 
 class Target(NamedTuple):
-    """What a name means: kind is "private", "shared", "remote" or "file". `mode` is that of a file's URI."""
+    """What a name means: kind is "private", "shared", "remote" or "file". `mode` is that of a file's URI.
+
+    A file's name is its real path when it was opened: the program may go to another folder before it closes it.
+    """
 
     kind: str
     name: str
@@ -39,7 +43,7 @@ class Target(NamedTuple):
     @property
     def store(self) -> str:
         """The name of its store in the registry: a file is known by its real path, however it was reached."""
-        return f"file {os.path.realpath(self.name)}" if self.kind == "file" else self.name
+        return f"file {os.path.normcase(self.name)}" if self.kind == "file" else self.name
 
 
 class Store:
@@ -86,7 +90,7 @@ def open_file_store(target: Target, store: Store | None, timeout: float) -> Stor
     """Return the store of a file: the one that is open, unless the path leads to another file by now."""
     from tandemdb.dbapi import files
 
-    path = os.path.realpath(target.name)
+    path = target.name
     if os.path.isdir(path):
         raise OperationalError("unable to open database file", code="SQLITE_CANTOPEN")
     if store is not None:
@@ -173,7 +177,7 @@ def read_name(database: str | bytes | os.PathLike[str], uri: bool) -> Target:
         return Target("private", "")
     if name.startswith(":memory:"):
         return Target("shared", name.removeprefix(":memory:"))
-    return Target("file", name)
+    return Target("file", os.path.realpath(name))
 
 
 def read_uri(uri: str) -> Target:
@@ -204,7 +208,9 @@ def read_uri(uri: str) -> Target:
         raise OperationalError(f"no such vfs: {vfs}", code="SQLITE_ERROR")
     if path in (":memory:", "") or mode == "memory":
         return Target("shared" if cache == "shared" and path else "private", path)
-    return Target("file", path, mode == "ro", mode or "rwc")
+    if sys.platform == "win32" and path[:1] == "/" and path[2:3] == ":":
+        path = path[1:]  # file:///C:/shop.db
+    return Target("file", os.path.realpath(path), mode == "ro", mode or "rwc")
 
 
 def check_choice(what: str, value: str, choices: tuple[str, ...]) -> str:

@@ -152,6 +152,24 @@ def test_connections_share_one_store(path: Path, tmp_path: Path) -> None:
     assert tandemdb.connect(path).execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
 
 
+def test_a_program_may_go_to_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store of a file that was named by a relative path ends with its last connection all the same."""
+    from tandemdb.dbapi import names
+
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    connection = tandemdb.connect("here.db")
+    connection.execute("CREATE TABLE t (a)")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    connection.execute("INSERT INTO t VALUES (1)")
+    connection.commit()
+    assert names._stores[f"file {(tmp_path / 'here.db').resolve()}"].connections == 1
+    connection.close()
+    assert not [name for name in names._stores if name.endswith("here.db")]
+    assert os.listdir(tmp_path / "elsewhere") == []
+    assert sqlite3.connect(tmp_path / "here.db").execute("SELECT a FROM t").fetchall() == [(1,)]
+
+
 def test_another_file_under_the_same_path(path: Path) -> None:
     forgotten = tandemdb.connect(path)
     forgotten.execute("CREATE TABLE t (a)")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -204,6 +206,21 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     path.write_text("not JSON")
     with pytest.raises(CoordinatorLost, match="no coordinator's file"):
         FileCoordinator(str(path)).read()
+
+
+def test_windows_locks_a_file_as_soon_as_it_is_free(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    refusals = iter([PermissionError(13, "Permission denied")] * 3)
+    calls = []
+
+    def locking(descriptor: int, mode: str, count: int) -> None:
+        calls.append((mode, count))
+        for error in refusals:
+            raise error
+
+    monkeypatch.setitem(sys.modules, "msvcrt", SimpleNamespace(locking=locking, LK_NBLCK="at once"))
+    monkeypatch.setattr("tandemdb.replication.coordination.file.sys", SimpleNamespace(platform="win32"))
+    assert FileCoordinator(str(tmp_path / "shop.json")).read().record is None
+    assert calls == [("at once", 1)] * 4
 
 
 @pytest.mark.parametrize("url", ["", "shop", "etcd:shop", "etcd://host:1", "etcd://host:1/", "redis://h/x", "etcd://h/x?a=1"])

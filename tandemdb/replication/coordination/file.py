@@ -22,6 +22,7 @@ from tandemdb.replication.coordination.coordinator import CoordinatorLost, Lease
 from tandemdb.replication.coordination.record import Record, decode, encode
 
 POLL_SECONDS = 0.02
+LOCK_SECONDS, LOCK_PAUSE_SECONDS = 10.0, 0.002
 
 Result = TypeVar("Result")
 
@@ -142,7 +143,15 @@ def lock(descriptor: int) -> None:
     if sys.platform == "win32":
         import msvcrt
 
-        msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
+        deadline = time.monotonic() + LOCK_SECONDS
+        while True:  # LK_LOCK would try once a second: a lease lapses meanwhile.
+            try:
+                msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+                return
+            except OSError:
+                if time.monotonic() >= deadline:
+                    raise
+            time.sleep(LOCK_PAUSE_SECONDS)
     else:
         import fcntl
 

@@ -295,6 +295,7 @@ def set_options(connected: socket.socket) -> None:
     connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in (
         ("TCP_KEEPIDLE", KEEPALIVE_SECONDS),
+        ("TCP_KEEPALIVE", KEEPALIVE_SECONDS),  # macOS
         ("TCP_KEEPINTVL", 1),
         ("TCP_KEEPCNT", 3),
         ("TCP_USER_TIMEOUT", KEEPALIVE_SECONDS * 1000),
