@@ -7,13 +7,14 @@
     step 3  a  hash on x = b.id                      100 rows
 
 Greedy: at each step the source that keeps the result smallest for its cost, tried from every first source while there
-are
-few. Outer joins and CROSS JOIN keep their place behind what they are joined to (`Source.requires`).
+are few. Where that is one that no condition links to those there, the order in which such a one waits is tried, too.
+Outer joins and CROSS JOIN keep their place behind what they are joined to (`Source.requires`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from tandemdb.planner.access.paths import (
@@ -52,6 +53,8 @@ class JoinPlan(NamedTuple):
     steps: Sequence[Step]
     cost: float
     rows: float
+    crosses: bool
+    """Whether a source was taken that no condition links to those before it, though one that is linked was left."""
 
 
 def order_joins(core: Core, roots: Sequence[Any], outside: set[Source]) -> JoinPlan:
@@ -63,6 +66,9 @@ def order_joins(core: Core, roots: Sequence[Any], outside: set[Source]) -> JoinP
     best: JoinPlan | None = None
     for start in first_sources(core, roots):
         plan = follow(core, start, conditions.anew(), roots, outside)
+        if plan.crosses:
+            linked = follow(core, start, conditions.anew(), roots, outside, may_cross=False)
+            plan = min(plan, linked, key=attrgetter("cost"))
         # The order of FROM is kept unless another is clearly cheaper: results without ORDER BY come in its order.
         weight = 1.0 if start is sources[0] else 1.2
         if best is None or plan.cost * weight < best.cost:
@@ -90,12 +96,12 @@ class Conditions:
     `linked` are the sources that one of them reads together with a source that is there.
     """
 
-    __slots__ = ("of", "checked", "linked")
+    __slots__ = ("of", "checked", "everything", "linked")
 
     def __init__(self, core: Core, outside: set[Source]) -> None:
         # WHERE looks at the rows that a RIGHT or FULL join has completed, never at what goes into it.
         last = {source for source in core.sources if source.join in ("RIGHT", "FULL")}
-        everything = set(core.sources)
+        self.everything = everything = set(core.sources)
         self.of: dict[Source, list[tuple[Expr, set[Source]]]] = {source: [] for source in core.sources}
         self.checked: set[int] = set()
         self.linked: set[Source] = set()
@@ -107,7 +113,7 @@ class Conditions:
     def anew(self) -> Conditions:
         """The same, none of them checked."""
         copied = Conditions.__new__(Conditions)
-        copied.of, copied.checked, copied.linked = self.of, set(), set()
+        copied.of, copied.everything, copied.checked, copied.linked = self.of, self.everything, set(), set()
         return copied
 
     def ready(self, source: Source, there: set[Source]) -> list[Expr]:
@@ -116,9 +122,12 @@ class Conditions:
         return [conjunct for conjunct, read in self.of[source] if id(conjunct) not in checked and read <= there]
 
     def link(self, source: Source, known: set[Source]) -> bool:
-        """Whether one reads the source and another that is there already."""
-        checked = self.checked
-        return any(id(conjunct) not in checked and not read.isdisjoint(known) for conjunct, read in self.of[source])
+        """Whether one reads the source and another that is there already, but for what is put off to the last."""
+        checked, everything = self.checked, self.everything
+        return any(
+            id(conjunct) not in checked and read is not everything and not read.isdisjoint(known)
+            for conjunct, read in self.of[source]
+        )
 
     def check(self, step: Step) -> None:
         """Note what a step checks."""
@@ -127,13 +136,18 @@ class Conditions:
 
 
 def follow(
-    core: Core, start: Source, conditions: Conditions, roots: Sequence[Any], outside: set[Source]
+    core: Core,
+    start: Source,
+    conditions: Conditions,
+    roots: Sequence[Any],
+    outside: set[Source],
+    may_cross: bool = True,
 ) -> JoinPlan:
-    """The greedy plan that begins with `start`."""
+    """The greedy plan that begins with `start`; not `may_cross`: what is linked to the sources there goes first."""
     alone: dict[Source, Path] = {}
     known: set[Source] = set()
     steps: list[Step] = []
-    rows, cost = 1.0, 0.0
+    rows, cost, crosses = 1.0, 0.0, False
     remaining = list(core.sources)
     step, kept, price = make_step(start, conditions, known, rows, roots, outside, alone)
     while True:
@@ -142,9 +156,11 @@ def follow(
         known.add(step.source)
         remaining.remove(step.source)
         if not remaining:
-            return JoinPlan(steps, cost, rows)
+            return JoinPlan(steps, cost, rows, crosses)
         conditions.check(step)
-        step, kept, price = next_step(remaining, conditions, known, rows, roots, outside, alone)
+        made, crossed = next_step(remaining, conditions, known, rows, roots, outside, alone, may_cross)
+        step, kept, price = made
+        crosses = crosses or crossed
 
 
 def next_step(
@@ -155,11 +171,13 @@ def next_step(
     roots: Sequence[Any],
     outside: set[Source],
     alone: dict[Source, Path],
-) -> tuple[Step, float, float]:
-    """The step, as `make_step` gives it, that promises most behind the sources that are known."""
+    may_cross: bool,
+) -> tuple[tuple[Step, float, float], bool]:
+    """The step, as `make_step` gives it, that promises most behind the sources that are known; whether it crosses."""
     numbers = {source.number for source in known}
     best: Source | None = None
     best_score, best_made = 0.0, None
+    best_linked = any_linked = False
     for source in remaining:
         if not source.requires <= numbers:
             continue
@@ -170,11 +188,14 @@ def next_step(
             linked = conditions.link(source, known) or bool(source.on)
             made = make_step(source, conditions, known, rows, roots, outside, alone)
             _, kept, price = made
+        any_linked = any_linked or linked
         score = price + kept * 0.05 + (0.0 if linked else kept * UNLINKED_COST)
-        if best is None or score < best_score:
-            best, best_score, best_made = source, score, made
+        better = best is None or score < best_score if may_cross or linked is best_linked else linked
+        if better:
+            best, best_score, best_made, best_linked = source, score, made, linked
     assert best is not None
-    return best_made or make_step(best, conditions, known, rows, roots, outside, alone)
+    made = best_made or make_step(best, conditions, known, rows, roots, outside, alone)
+    return made, any_linked and not best_linked
 
 
 def make_step(
