@@ -4,6 +4,7 @@ python -m benchmarks.scale [--rows 1000000]
 
 select by key, single-row commit, fork   at 1,000 rows and at --rows; the ratio should stay near 1
 ... of sqlite3, of a list of tuples      the same beside them: what it costs that a row at random is in no cache
+... by hand in tandemdb's blocks         what a commit's figure would be, were nothing but the row and its block touched
 bytes a row                              of 200,000 rows of six columns: tandemdb, sqlite3, a list of tuples
 import                                   of tandemdb and its first query, in new processes, beside a bare interpreter
 """
@@ -39,6 +40,7 @@ def main(arguments: list[str] | None = None) -> None:
     small, large = filled(tandemdb, 1_000), filled(tandemdb, options.rows)
     compare("select by key", select_by_key, small, large, options.rows)
     compare("single-row commit", single_commit, small, large, options.rows)
+    compare("  ... by hand", replace_in_blocks, small, large, options.rows)
     compare("fork", fork, small, large, options.rows)  # last: what a fork shares is copied when it is changed
     small, large = filled(sqlite3, 1_000), filled(sqlite3, options.rows)
     compare("  sqlite3's select", select_by_key, small, large, options.rows)
@@ -129,6 +131,22 @@ def replace_tuple(listed: list[Any], count: int) -> float:
         at = next(place)
         row = listed[at]
         listed[at] = (row[0], row[1], row[2], row[3] + 1, row[4], row[5])
+
+    return median_of(replace, 1000)
+
+
+def replace_in_blocks(connection: Any, count: int) -> float:
+    """What a commit cannot do without: a row is found and its block's place given to another one."""
+    tables = connection._session.main.database.root.tables.values()
+    [pages] = [table.location.pages for table in tables if table.count == count]
+    draw = random.Random(2)
+    place = iter([draw.randrange(count) for _ in range(6000)])
+
+    def replace() -> None:
+        at = next(place)
+        records = pages[at >> 13].blocks[at >> 7 & 63].records
+        row = records[at & 127]
+        records[at & 127] = (row[0], row[1], row[2], row[3] + 1, row[4], row[5])
 
     return median_of(replace, 1000)
 
