@@ -22,6 +22,7 @@ from tandemdb.storage import (
     TableDefinition,
     Transaction,
     apply,
+    apply_all,
     block_digests,
     check_root,
     describe_difference,
@@ -106,6 +107,47 @@ def test_a_backup_has_the_same_blocks(seed: int) -> None:
     assert [lsn for lsn, _ in second_log.commits] == [lsn for lsn, _ in recorder.commits]
     if seed % 2 == 0:
         assert second_log.commits == recorder.commits
+
+
+@pytest.mark.parametrize("keys", [True, False])
+@pytest.mark.parametrize("together", [1, 3, 9])
+@pytest.mark.parametrize("seed", range(4))
+def test_many_changes_at_once_give_the_same_as_one_by_one(seed: int, together: int, keys: bool) -> None:
+    """Of several commits, too; the records put into blocks widen the table's classes, one by one or by columns."""
+    recorder = Recorder()
+    database, table_id = observed_database(recorder, keys=keys)
+    workload = Workload(seed, database, table_id)
+    one_by_one, at_once = Database("one by one"), Database("at once")
+    for number in range(24):
+        if number % 2:
+            update_many(workload, number)
+        else:
+            workload.run_transaction(12)
+    commits = recorder.commits
+    assert max(len(changes) for _, changes in commits) > 20
+    for start in range(0, len(commits), together):
+        group = commits[start : start + together]
+        transaction = at_once.begin()
+        for lsn, changes in group:
+            apply_commit(one_by_one, lsn, changes)
+            apply_all(transaction, [over_the_wire(change) if seed % 2 else change for change in changes])
+        transaction.commit(group[-1][0])
+        if start % 2:
+            at_once.digest()
+        assert freeze(at_once.root) == freeze(one_by_one.root)
+    check_root(at_once.root)
+    assert at_once.digest() == database.digest()
+
+
+def update_many(workload: Workload, number: int) -> None:
+    """Replace many records by such of other classes."""
+    transaction = workload.database.begin()
+    values = (None, number / 2, f"text {number}", number, bytes(number))
+    for place, key in enumerate(sorted(workload.records)):
+        if place % (number % 3 + 1) == 0:
+            record = workload.records[key] = (key, values[number % 5], values[(number + place) % 5])
+            transaction.table(workload.table_id).replace(key, record)
+    transaction.commit()
 
 
 @pytest.mark.parametrize("seed", range(20))
