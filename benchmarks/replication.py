@@ -250,10 +250,10 @@ def measure_synchronous(rounds: int) -> dict[str, float]:
         without, with_reader = [], []
         reader = tandemdb.connect(standby.url)
         for _ in range(rounds):
-            without.append(latencies(on, 200)[-2])
+            without.append(latencies(on, 1000)[-10])
             rows = iter(reader.execute("SELECT * FROM t"))
             next(rows)
-            with_reader.append(latencies(on, 200)[-2])
+            with_reader.append(latencies(on, 1000)[-10])
             list(rows)
         reader.close()
         replica.detach()
