@@ -12,14 +12,13 @@
 from __future__ import annotations
 
 import datetime
-import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from tandemdb.errors import OperationalError
 from tandemdb.planner.nested import changed_error
-from tandemdb.planner.runtime import patterns, values
+from tandemdb.planner.randomness import generator
+from tandemdb.planner.runtime import patterns
 from tandemdb.planner.user_functions import UserRegistry, checked_result
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ class Context:
         return self.session.last_insert_rowid
 
     def random(self) -> int:
-        return random.getrandbits(64) - 2**63
+        return generator.getrandbits(64) - 2**63
 
     # ---- functions and collations of the connection
 
@@ -73,13 +72,7 @@ class Context:
 
     def collation_key_function(self, name: str) -> Callable[[Any], Any]:
         """A key function for sorting and comparing by a collation; values other than text compare as they are."""
-        built_in = values.COLLATION_KEYS.get(name)
-        if built_in is not None:
-            return built_in
-        collation = self.session.users.collations.get(name.upper())
-        if collation is None:
-            raise OperationalError(f"no such collation sequence: {name}", code="SQLITE_ERROR_MISSING_COLLSEQ")
-        return collation.key
+        return self.session.users.collation_key(name)
 
     def collation_key(self, name: str, value: Any) -> Any:
         return self.collation_key_function(name)(value) if isinstance(value, str) else value

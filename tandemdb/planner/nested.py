@@ -73,7 +73,12 @@ def open_statement(session: Session, work: Callable[[], Any], rows: int) -> Any:
     session.changing -= 1
     if begun and session.implicit:
         session.in_transaction = session.implicit = False
-        session.commit_statement()
+        try:
+            session.commit_statement()
+        except BaseException:
+            session.total_changes -= session.changes  # What is undone does not count.
+            session.changes = 0
+            raise
     return result
 
 

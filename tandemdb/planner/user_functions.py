@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from tandemdb.errors import OperationalError
+from tandemdb.planner.runtime.values import COLLATION_KEYS
 from tandemdb.storage import collation_keys
 
 REGISTRATIONS_MAX = 512
@@ -56,6 +57,17 @@ class UserFunctions:
         """
         raise OperationalError(f"no such function: {name}", code="SQLITE_ERROR")
 
+    def collation_key(self, name: str) -> Callable[[Any], Any]:
+        """A key function for sorting and comparing by a collation; values other than text compare as they are.
+
+        Raises:
+            OperationalError: there is none of this name, or none any more.
+        """
+        built_in = COLLATION_KEYS.get(name)
+        if built_in is None:
+            raise OperationalError(f"no such collation sequence: {name}", code="SQLITE_ERROR_MISSING_COLLSEQ")
+        return built_in
+
 
 class AssumedFunctions(UserFunctions):
     """Stands for whatever connection made an index: a name that is no built-in function was one of its own."""
@@ -64,6 +76,9 @@ class AssumedFunctions(UserFunctions):
         from tandemdb.planner.functions.registry import AGGREGATES, SCALARS
 
         return None if name.lower() in SCALARS or name.lower() in AGGREGATES else True
+
+    def has_collation(self, name: str) -> bool:
+        return True
 
 
 class Entry(NamedTuple):
@@ -221,6 +236,10 @@ class UserRegistry(UserFunctions):
             self.offer_collations()
         self.changed()
 
+    def collation_key(self, name: str) -> Callable[[Any], Any]:
+        collation = self.collations.get(name.upper())
+        return super().collation_key(name) if collation is None or name in COLLATION_KEYS else collation.key
+
     def offer_collations(self) -> None:
         """Have storage order the keys that are made next by these; it knows one of each name, keys keep theirs."""
         for name, collation in self.collations.items():
@@ -321,17 +340,19 @@ class CollatedText(str):
     def __ne__(self, other: object) -> bool:
         return not self == other
 
+    # With values of other classes they do not compare, as no text does: who sorts such orders the classes first.
+
     def __lt__(self, other: Any) -> bool:
-        return self.collation.compare(self.text, other.text) < 0
+        return self.collation.compare(self.text, other.text) < 0 if type(other) is CollatedText else NotImplemented
 
     def __gt__(self, other: Any) -> bool:
-        return self.collation.compare(self.text, other.text) > 0
+        return self.collation.compare(self.text, other.text) > 0 if type(other) is CollatedText else NotImplemented
 
     def __le__(self, other: Any) -> bool:
-        return self.collation.compare(self.text, other.text) <= 0
+        return self.collation.compare(self.text, other.text) <= 0 if type(other) is CollatedText else NotImplemented
 
     def __ge__(self, other: Any) -> bool:
-        return self.collation.compare(self.text, other.text) >= 0
+        return self.collation.compare(self.text, other.text) >= 0 if type(other) is CollatedText else NotImplemented
 
     def __hash__(self) -> int:
         return hash(self.collation.representative(self.text))

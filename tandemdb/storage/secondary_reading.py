@@ -197,11 +197,6 @@ class SecondaryReading:
         blocks = chain.from_iterable([segment.blocks() for segment in self.segments])
         return chain.from_iterable(zip(block.keys, block.records, strict=True) for block in blocks)
 
-    @property
-    def distinct_count(self) -> int:
-        """Estimate how many distinct stored values there are. See `distinct_prefix_count`."""
-        return self.distinct_prefix_count(len(self.definition.columns))
-
     def distinct_prefix_count(self, columns: int) -> int:
         """Estimate how many distinct values the first columns of the key have, from a sample of its blocks.
 

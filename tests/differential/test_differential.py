@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 
 import pytest
@@ -10,7 +11,10 @@ from hypothesis import strategies as st
 
 from tandemdb.planner.change import dml
 from tandemdb.storage import secondary
+from tandemdb.storage.values import fold_ascii
 
+from . import engines
+from . import run as run_module
 from .choices import from_hypothesis, from_seed
 from .compare import Difference, compare, same_rows
 from .engines import ENGINES, Run, execute, run, sqlite3_engine
@@ -61,6 +65,35 @@ def test_changes_that_do_all_of_a_run_are_the_same(profile, engine_name, monkeyp
     for number in range(75):
         check(make_script(from_seed(f"whole/{profile}/{number}"), profile), engine_name)
     assert len(made) > 20
+
+
+@pytest.mark.parametrize("profile", ["changes", "definitions", "mixed", "queries", "shapes", "transactions", "windows"])
+def test_collations_of_the_program_are_the_same(profile, engine_name, monkeypatch):
+    """NOCASE by a function of the program's: where a text is compared, hashed or sorted it is one of another kind."""
+    for name in ("sqlite3", "reversed", engine_name):
+        monkeypatch.setitem(ENGINES, name, with_own_collation(ENGINES[name]))
+    for module in (engines, run_module):
+        monkeypatch.setattr(module, "execute", under_own_collation)
+    for number in range(60):
+        check(make_script(from_seed(f"collation/{profile}/{number}"), profile), engine_name)
+
+
+def with_own_collation(connect):
+    def connect_and_register():
+        connection = connect()
+        connection.create_collation("OWN", compare_folded)
+        return connection
+
+    return connect_and_register
+
+
+def compare_folded(left: str, right: str) -> int:
+    left, right = fold_ascii(left), fold_ascii(right)
+    return (left > right) - (left < right)
+
+
+def under_own_collation(connection, statement):
+    return execute(connection, statement._replace(text=re.sub(r"\bNOCASE\b", "OWN", str(statement.text), flags=re.I)))
 
 
 def check(script: Script, engine_name: str) -> None:

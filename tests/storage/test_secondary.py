@@ -103,7 +103,7 @@ def test_scan_entries_and_distinct(rows: list[Any]) -> None:
     assert list(key.scan_entries()) == expected
     assert list(key.scan_entries(reverse=True)) == expected[::-1]
     # Exact: no segment has 10 distinct values.
-    assert key.distinct_count == len({(rank, stored) for rank, stored, _ in expected})
+    assert key.distinct_prefix_count(1) == len({(rank, stored) for rank, stored, _ in expected})
     composite = root.tables[table_id].keys[key_ids[2]]
     assert composite.distinct_prefix_count(1) == len({sort_value(row[2]) for row in rows})
 
@@ -114,9 +114,9 @@ def test_distinct_is_estimated_by_a_sample(distinct: int) -> None:
     transaction = database.begin()
     transaction.table(table_id).append_many(list(range(3000)), [(n, n % distinct, None) for n in range(3000)])
     root = transaction.commit()
-    estimate = root.tables[table_id].keys[key_ids[0]].distinct_count
+    estimate = root.tables[table_id].keys[key_ids[0]].distinct_prefix_count(1)
     assert distinct / 2 <= estimate <= distinct * 2
-    assert estimate == root.tables[table_id].keys[key_ids[0]].distinct_count
+    assert estimate == root.tables[table_id].keys[key_ids[0]].distinct_prefix_count(1)
 
 
 def test_stored_values_follow_their_records_between_equal_numbers() -> None:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from tandemdb.planner.access import paths as access
 from tandemdb.planner.access.computed import is_usable
+from tandemdb.planner.access.statistics import distinct_values
 from tandemdb.planner.bind.bound import HOLDS_NULL, HOLDS_TEXT, Column, Expr, QueryIn, Rowid, Source, sources_of
 from tandemdb.planner.bind.traits import (
     canonical_collation,
@@ -87,7 +88,7 @@ def member_paths(
         collation = found[0] if found else "BINARY"
     paths = []
     for index in leading_indexes(source, operand, collation, conjuncts, stored):
-        share = 1.0 / max(1.0, float(stored.keys[index.id].distinct_prefix_count(1)))
+        share = 1.0 / distinct_values(index, stored.keys[index.id], count, 1)
         rows = max(1.0, min(members * max(1.0, count * share), count * access.SELECTIVE_PART))
         cost = members * access.COST_KEY + rows * access.COST_KEY_ROW
         paths.append(access.Path("members", cost, rows, [conjunct], key=index, node=conjunct))
@@ -199,7 +200,7 @@ def best_branch(source: Source, side: Expr, count: float, stored: Any) -> tuple[
             collation = comparison_collation(part.left, part.right)
             for index in leading_indexes(source, term.key, collation, parts, stored):
                 if access.fits(term, source, index.columns[0]):
-                    share = 1.0 / max(1.0, float(stored.keys[index.id].distinct_prefix_count(1)))
+                    share = 1.0 / distinct_values(index, stored.keys[index.id], count, 1)
                     rows = max(1.0, min(count * share, count * access.SELECTIVE_PART))
                     found.append((Branch(index, term, None), access.COST_KEY, rows))
         operand = member_operand(part)

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from tandemdb.errors import OperationalError
 from tandemdb.planner.access.computed import bound_column, is_same, is_usable
+from tandemdb.planner.access.statistics import distinct_values
 from tandemdb.planner.bind.bound import (
     HOLDS_BLOB,
     HOLDS_NULL,
@@ -144,7 +145,8 @@ def matches_of(source: Source, equal: Sequence[Term], count: float, roots: Seque
     keys = roots[source.database].tables[source.table.id].keys
     for index in source.table.indexes:
         if index.where is None and index.id in keys and {column.position for column in index.columns} <= positions:
-            guess = min(guess, max(1.0, count / max(1.0, float(keys[index.id].distinct_count))))
+            distinct = distinct_values(index, keys[index.id], count, len(index.columns))
+            guess = min(guess, max(1.0, count / distinct))
     return guess
 
 
@@ -290,11 +292,7 @@ def index_path(source: Source, index: Any, terms: Sequence[Term], count: float, 
 def matching_share(equal: Sequence[Term], index: Any, key: Any, count: float) -> float:
     if not equal or not count:
         return 1.0
-    if len(equal) == len(index.columns):
-        distinct = key.distinct_count
-    else:
-        distinct = key.distinct_prefix_count(len(equal))
-    share = 1.0 / max(1.0, float(distinct))
+    share = 1.0 / distinct_values(index, key, count, len(equal))
     return min(share, SELECTIVE_PART) if all(is_constant(term.expression) for term in equal) else share
 
 

@@ -305,7 +305,8 @@ def check_statement(session: Session) -> None:
             if not (check.reference.key.deferred or session.settings.defer_foreign_keys):
                 raise violation()
             session.deferred_checks.append(check)
-    if session.deferred_checks and not session.in_transaction:
+    # Outside BEGIN the transaction ends with the statement, or with each set of values of one that may call functions.
+    if session.deferred_checks and (not session.in_transaction or (session.implicit and session.changing == 1)):
         check_deferred(session)
 
 

@@ -121,6 +121,10 @@ class SchemaContext:
         """A function of the connection that makes the index."""
         return self.users.function(name, count)
 
+    def collation_key_function(self, name: str) -> Callable[[Any], Any]:
+        """A collation of the connection that makes the index, or a built-in one."""
+        return self.users.collation_key(name)
+
     def like_function(self, pattern: Any, *escape: Any) -> Callable[[Any], bool | None]:
         """LIKE without regard to case: PRAGMA case_sensitive_like is a connection's own."""
         return patterns.like_function(pattern, *escape)

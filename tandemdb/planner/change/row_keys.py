@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING, Any
 
 from tandemdb.errors import OperationalError
+from tandemdb.planner.randomness import generator
 
 if TYPE_CHECKING:
     from tandemdb.planner.context import Context
@@ -30,7 +30,7 @@ def next_rowid(table: Any) -> int:
     if last < ROWID_MAX:
         return int(last) + 1
     for _ in range(RANDOM_TRIES):
-        candidate = random.randrange(1, ROWID_MAX)
+        candidate = generator.randrange(1, ROWID_MAX)
         if table.find(candidate) is None:
             return candidate
     raise OperationalError("database or disk is full", code="SQLITE_FULL")

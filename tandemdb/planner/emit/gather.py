@@ -33,6 +33,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from tandemdb.planner.access.computed import is_usable
+from tandemdb.planner.access.statistics import distinct_values
 from tandemdb.planner.bind.bound import (
     HOLDS_FLOAT,
     HOLDS_INT,
@@ -405,7 +406,7 @@ class Gatherer:
             if plain and is_usable(source, index, (), stored):
                 name = generator.table(source.database, table.id, table.name)
                 lists = f"context.watched({name}.keys[{index.id}].value_lists())"
-                if stored.count >= REPEATED_MIN * stored.keys[index.id].distinct_count:
+                if stored.count >= REPEATED_MIN * distinct_values(index, stored.keys[index.id], stored.count, 1):
                     return lists
                 return f"{generator.helper(chain.from_iterable, 'chain')}({lists})"
         return None

@@ -19,7 +19,6 @@ from tandemdb.planner.bind.traits import canonical_collation
 from tandemdb.planner.emit.writer import Code
 from tandemdb.planner.runtime import patterns, values
 from tandemdb.planner.syntax import ast
-from tandemdb.storage.values import CLASS_RANK
 
 if TYPE_CHECKING:
     from tandemdb.planner.emit.source import SourceReader
@@ -137,7 +136,7 @@ def keys_among(key: Any, members: Collection[Any]) -> list[Any]:
     alike = len(set(map(type, members))) == 1 and None not in members
     ordered = sorted(members) if alike else sorted((v for v in members if v is not None), key=values.sort_key)
     for value in ordered:
-        rank = CLASS_RANK[type(value)]
+        rank = values.RANKS[type(value)]
         found += key.equal(rank, value) if single else key.prefix_keys(rank, (value,))
     return found
 

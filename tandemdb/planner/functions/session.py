@@ -1,13 +1,13 @@
 """Functions that ask the session, the clock's neighbours and the library about themselves.
 
 changes() total_changes() last_insert_rowid()   of the session, through the ExecutionContext
-random() randomblob(N)                          from the session's source of randomness
+random() randomblob(N)                          from a generator of the engine's own, from the system
 sqlite_version() sqlite_source_id() ...         of the SQLite whose behaviour this is: 3.40.1
 """
 
 from __future__ import annotations
 
-from random import Random
+from os import urandom
 
 from tandemdb.errors import DataError, OperationalError
 from tandemdb.planner.functions.registry import ExecutionContext, ScalarFunction
@@ -40,12 +40,12 @@ def random(context: ExecutionContext) -> int:
     return number if number >= 0 else -(number & 0x7FFFFFFFFFFFFFFF)
 
 
-def random_blob(context: ExecutionContext, size: Value) -> bytes:
-    """randomblob(N): one byte at least."""
+def random_blob(size: Value) -> bytes:
+    """randomblob(N): one byte at least, from the system, for programs make keys of it."""
     count = max(as_integer(size), 1)
     if count > 1_000_000_000:
         raise DataError("string or blob too big", code="SQLITE_TOOBIG")
-    return Random(context.random()).randbytes(count)
+    return urandom(count)
 
 
 def load_extension(path: Value, entry: Value = None) -> Value:
@@ -111,7 +111,7 @@ SCALAR_FUNCTIONS = {
         ScalarFunction("total_changes", total_changes, 0, 0, False, result_classes=INTEGER, needs_context=True),
         ScalarFunction("last_insert_rowid", last_insert_rowid, 0, 0, False, result_classes=INTEGER, needs_context=True),
         ScalarFunction("random", random, 0, 0, False, result_classes=INTEGER, needs_context=True),
-        ScalarFunction("randomblob", random_blob, 1, 1, False, result_classes=HOLDS_BLOB, needs_context=True),
+        ScalarFunction("randomblob", random_blob, 1, 1, False, result_classes=HOLDS_BLOB),
         ScalarFunction("load_extension", load_extension, 1, 2, False),
         ScalarFunction("sqlite_log", log_message, 2, 2, result_classes=NULL),
         ScalarFunction("sqlite_version", version, 0, 0, result_classes=TEXT),

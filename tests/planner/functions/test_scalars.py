@@ -109,8 +109,8 @@ def test_session_functions(context: Any) -> None:
     numbers = [find_scalar("random", 0).call(context) for _ in range(100)]
     assert len(set(numbers)) == 100
     assert all(-(2**63) < number < 2**63 for number in numbers)
-    assert len(find_scalar("randomblob", 1).call(context, 10)) == 10
-    assert len(find_scalar("randomblob", 1).call(context, -1)) == 1
+    assert len(find_scalar("randomblob", 1).call(10)) == 10
+    assert len(find_scalar("randomblob", 1).call(-1)) == 1
     with pytest.raises(OperationalError, match="^not authorized$"):
         find_scalar("load_extension", 1).call("x")
     with pytest.raises(DataError, match="^string or blob too big$"):
