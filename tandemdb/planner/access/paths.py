@@ -177,18 +177,30 @@ def terms_of(conjunct: Expr, source: Source, known: set[Source]) -> list[Term]:
 
 
 def unique_on(source: Source, equal: Sequence[Term]) -> bool:
+    """Whether no two rows of the source are equal in these terms: by a unique key whose values they tell apart."""
     table = source.table
     if table is None:
         return False
-    positions = {term.key.position for term in equal if isinstance(term.key, Column)}
-    if table.rowid_position in positions:
-        return True
-    if table.primary_key and set(table.primary_key) <= positions:
+    terms = [term for term in equal if isinstance(term.key, Column)]
+    if any(term.key.position == table.rowid_position for term in terms):
         return True
     return any(
-        index.unique and index.where is None and {column.position for column in index.columns} <= positions
+        index.unique
+        and index.where is None
+        and all(any(tells_apart(term, source, column) for term in terms) for column in index.columns)
         for index in table.indexes
     )
+
+
+def tells_apart(term: Term, source: Source, column: Any) -> bool:
+    """Whether values that are two to a unique index are two to the comparison: not if 1 = '1' or 'a' = 'A' there."""
+    if column.position < 0 or term.key.position != column.position:
+        return False
+    collation = comparison_collation(term.conjunct.left, term.conjunct.right)
+    if collation not in ("BINARY", canonical_collation(column.collation)):
+        return False
+    own, _ = comparison_affinity(term.key, term.expression)
+    return own is None or not source.columns[column.position].classes & HOLDS_TEXT
 
 
 # ---- stored tables
