@@ -226,10 +226,20 @@ def sole_look_up(frame: Frame) -> str | None:
     if len(lines) == 3 and (loop := SOLE_LOOP.fullmatch(lines[0])):
         return loop[1]
     if len(lines) == 3 and (test := SOLE_TEST.fullmatch(lines[0])):
-        return test[1]
+        return test[1] if is_one_group(test[1]) else f"({test[1]})"
     if len(lines) == 4 and (found := SOLE_RECORD.fullmatch(lines[0])) and lines[1] == f"if ({found[1]} is not None):":
         return f"({found[2]} is not None)"
     return None
+
+
+def is_one_group(text: str) -> bool:
+    """Whether the first parenthesis is closed by the last one: not so in `(a) and (b)`."""
+    depth = 0
+    for place, character in enumerate(text):
+        depth += (character == "(") - (character == ")")
+        if not depth:
+            return place == len(text) - 1
+    return False
 
 
 SOLE_LOOP = re.compile(r"for \w+ in ((?:under_\d+\[.+\])|(?:hash_\d+\.get\(.+, \(\)\))):")
