@@ -91,6 +91,7 @@ def vacuum(session: Session, node: ast.Vacuum, values: Sequence[Any]) -> None:
     if session.in_transaction:
         raise fault("cannot VACUUM from within a transaction")
     if node.into is None:
+        session.check_writable()
         return
     name = value_of(session, node.into, values)
     if not isinstance(name, str):

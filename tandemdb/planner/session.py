@@ -334,6 +334,8 @@ class Session(Hooks):
         if self.implicit:
             self.implicit = False
             return
+        if kind != "DEFERRED":
+            self.check_writable()
         if self.in_transaction:
             raise OperationalError("cannot start a transaction within a transaction", code="SQLITE_ERROR")
         if kind != "DEFERRED":
@@ -451,10 +453,13 @@ class Session(Hooks):
             self.in_transaction = False
             self.savepoints.clear()
 
-    def write_records(self) -> Transaction:
-        """As `write`, of main, for a statement that changes single records and need not be undone."""
+    def check_writable(self) -> None:
+        """Raises: OperationalError, after PRAGMA query_only."""
         if self.settings.query_only:
             raise OperationalError("attempt to write a readonly database", code="SQLITE_READONLY")
+
+    def write_records(self) -> Transaction:
+        """As `write`, of main, for a statement that changes single records and need not be undone."""
         # A function of the user's might change, through this session, what is being read.
         return self.main.begin(self.timeout, in_place=self.plan_settings is None)
 
@@ -462,11 +467,11 @@ class Session(Hooks):
         """The write transaction of a database; marked first if the running statement may have to be undone."""
         attached = self.databases[database]
         transaction = attached.transaction
+        if self.settings.query_only:
+            self.check_writable()
         if transaction is None:
             if self.aborted:
                 raise abort_error()
-            if self.settings.query_only:
-                raise OperationalError("attempt to write a readonly database", code="SQLITE_READONLY")
             transaction = attached.begin(self.timeout)
         marks = self.marks
         if marks is not None and database not in marks:

@@ -12,6 +12,7 @@ from declared types, on its scale of logarithms (src/build.c, estimateTableWidth
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -31,6 +32,7 @@ from tandemdb.planner.bind.bound import (
     queries_in,
     walk,
 )
+from tandemdb.planner.bind.traits import canonical_collation
 from tandemdb.planner.schema.schema import Column as TableColumn
 from tandemdb.planner.schema.schema import Table
 
@@ -48,21 +50,48 @@ def narrower_index(source: Source, read: set[int], conjuncts: Sequence[Expr], st
     assert table is not None
     if source.index_hint is not None:
         return named_index(table, source.index_hint)
-    best, best_cost = None, SCAN_COST
+    best, best_cost = None, math.inf if table.without_rowid else SCAN_COST
     width = table_width(table)
-    for index in table.indexes:
-        if any(column.descending for column in index.columns) or index.id < 0:
+    for index in newest_first(table):
+        whole = table.without_rowid and index.origin == "pk"
+        if not whole and not may_replace(source, index, read, conjuncts, stored):
             continue
-        held = {column.position for column in index.columns} | {table.rowid_position, -1}
-        if not read <= held or not is_usable(source, index, conjuncts, stored):
-            continue
-        own = index_width(table, index)
-        if own >= width and index.where is None:
+        own = logarithm(4 * sum(map(column_width, table.columns))) if whole else index_width(table, index)
+        if own >= width and index.where is None and not table.without_rowid:
             continue
         cost = 1 + 15 * own // width - (PARTIAL_GAIN if index.where is not None else 0)
         if cost < best_cost:
-            best, best_cost = index, cost
+            best, best_cost = None if whole else index, cost
     return best
+
+
+def newest_first(table: Table) -> Sequence[Any]:
+    """The indexes as SQLite goes through them; that of an INTEGER PRIMARY KEY WITHOUT ROWID it makes after the UNIQUE
+    constraints'.
+    """
+    indexes = table.indexes
+    if not table.without_rowid or len(table.primary_key) > 1:
+        return indexes
+    if table.columns[table.primary_key[0]].type_name.upper() != "INTEGER":
+        return indexes
+    return sorted(indexes, key=lambda index: "c pk u".index(index.origin))
+
+
+def may_replace(source: Source, index: Any, read: set[int], conjuncts: Sequence[Expr], stored: Any) -> bool:
+    """Whether an index holds all that is read, in the order of its columns."""
+    if index.id < 0 or any(column.descending for column in index.columns):
+        return False
+    assert source.table is not None
+    return read <= columns_held(source.table, index) and is_usable(source, index, conjuncts, stored)
+
+
+def columns_held(table: Table, index: Any) -> set[int]:
+    """The columns that SQLite reads in an index."""
+    held = {column.position for column in index.columns}
+    if not table.without_rowid:
+        return held | {table.rowid_position, -1}
+    # Of a UNIQUE constraint's index, it overlooks that the primary key is in it, too.
+    return held | set(table.primary_key) if index.origin == "c" else held
 
 
 def shows_order(core: Core) -> bool:
@@ -111,10 +140,15 @@ def table_width(table: Table) -> int:
 
 
 def index_width(table: Table, index: Any) -> int:
-    width = 1  # the rowid
+    width = 0 if table.without_rowid else 1  # the rowid
     for column in index.columns:
         plain = column.position >= 0 and column.position != table.rowid_position
         width += column_width(table.columns[column.position]) if plain else 1
+    if table.without_rowid:
+        kept = {(column.position, canonical_collation(column.collation)) for column in index.columns}
+        columns = [table.columns[position] for position in table.primary_key]
+        missing = [c for c in columns if (c.position, canonical_collation(c.collation)) not in kept]
+        width += sum(map(column_width, missing))
     return logarithm(4 * width)
 
 

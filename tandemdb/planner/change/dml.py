@@ -115,6 +115,7 @@ def run_statement(session: Session, statement: Statement, rows: Iterable[Sequenc
     attached = session.databases[position]
     unread = attached.transaction is None and attached.snapshot is None
     plan, roots = read_and_plan(session, statement, rows[0], key, gathers)
+    session.check_writable()
     if unread:
         # What it changes must be what it has read: other writers are shut out before it reads, and once more if one of
         # them was quicker. Only now, for a statement that cannot be compiled waits for nobody.

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from tandemdb.planner.access.covering import covered
 from tandemdb.planner.access.join_order import JoinPlan
 from tandemdb.planner.access.lookup import is_rowid
-from tandemdb.planner.access.narrow import columns_needed, narrower_index, shows_order
+from tandemdb.planner.access.narrow import columns_held, columns_needed, narrower_index, shows_order
 from tandemdb.planner.access.order import path_in_order
 from tandemdb.planner.access.paths import Path
 from tandemdb.planner.bind.bound import (
@@ -127,7 +127,7 @@ class OrderEmitter:
         """The path, or an index that SQLite reads from end to end in its place, where the order of rows shows."""
         assert source.table is not None
         unseen = self.query is not None and self.query.unordered
-        if path.kind != "scan" or self.keys or unseen or source.table.without_rowid or not source.table.indexes:
+        if path.kind != "scan" or self.keys or unseen or not source.table.indexes:
             return path
         if self.core.is_aggregate and not shows_order(self.core):
             return path
@@ -136,8 +136,8 @@ class OrderEmitter:
         index = None if read is None else narrower_index(source, read, self.core.conjuncts, stored)
         if index is None or read is None:
             return path
-        held = {column.position for column in index.columns} | {source.table.rowid_position, -1}
-        return path._replace(kind="key_scan", key=index, cover="row" if read <= held else "")
+        cover = "row" if read <= columns_held(source.table, index) else ""
+        return path._replace(kind="key_scan", key=index, cover=cover)
 
     def explain(self, explanation: Explanation) -> None:
         if self.core.is_aggregate and self.core.group_by:
