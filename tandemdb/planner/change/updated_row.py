@@ -95,6 +95,8 @@ class UpdateRow:
         if table.without_rowid:
             row.check_types()
             row.take_unique_key()
+            if not key_changes:
+                key = row.key  # as the record has it: WHERE a = 3.0 finds 3, too
         self.check_unique(key, assigned, key_changes)
         self.store(key, old, key_changes, assigned, returning)
 
@@ -217,7 +219,10 @@ class UpdateRow:
         record = self.generator.name("record")
         frame.emit(f"{record} = {row.record}")
         row.check_length(record, self.session.limits.length)
-        if key_changes:
+        if key_changes and self.table.without_rowid:
+            frame.emit(f"{row.writable}.delete({key})")  # also where both are equal: 3.0 may come for 3
+            frame.emit(f"{row.writable}.insert({row.key}, {record})")
+        elif key_changes:
             frame.emit(f"if {row.key} == {key}:")
             frame.emit(f"    {row.writable}.replace({key}, {record})")
             frame.emit("else:")
