@@ -18,7 +18,6 @@ import csv
 import json
 import math
 import unicodedata
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
@@ -180,19 +179,9 @@ def is_plan(description: Any, sql: str) -> bool:
 
 def draw_plan(rows: Sequence[Row], out: TextIO) -> None:
     """Draw the rows of EXPLAIN QUERY PLAN (id, parent, unused, detail) as the tree that SQLite's shell draws."""
-    children: defaultdict[int, list[tuple[int, str]]] = defaultdict(list)
-    for number, parent, _, detail in rows:
-        children[parent].append((number, detail))
+    from tandemdb.dbapi.beyond import draw_tree
 
-    def draw(parent: int, indent: str) -> None:
-        below = children[parent]
-        for place, (number, detail) in enumerate(below, 1):
-            last = place == len(below)
-            out.write(f"{indent}{'`' if last else '|'}--{detail}\n")
-            draw(number, indent + ("   " if last else "|  "))
-
-    out.write("QUERY PLAN\n")
-    draw(0, "")
+    out.write("\n".join(["QUERY PLAN", *draw_tree(rows, 0, ""), ""]))
 
 
 def quote_name(name: str) -> str:

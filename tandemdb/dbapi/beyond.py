@@ -10,7 +10,7 @@ All of these speak of committed data: what an open transaction has changed is no
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +80,12 @@ class Beyond(ConnectionState):
             return self._open_root(self._database.snapshot(), name)
 
     def snapshot(self) -> Snapshot:
-        """Hold the database as it is now, for `as_of` and `restore`. Cost: O(1)."""
+        """Hold the database as it is now, for `as_of` and `restore`.
+
+        Raises:
+            NotSupportedError: the database is on a node; there, `keep_history` and LSNs serve.
+        Cost: O(1).
+        """
         with self._guard():
             return Snapshot(self._database.snapshot())
 
@@ -102,7 +107,10 @@ class Beyond(ConnectionState):
                 take_root(self, self._find_moment(moment))
 
     def keep_history(self, commits: int) -> None:
-        """Keep the states after the last `commits` commits for `as_of`; 0 forgets them."""
+        """Keep the states after the last `commits` commits for `as_of`; 0 forgets them.
+
+        Cost: what those commits replaced stays in memory.
+        """
         with self._guard():
             self._database.keep_history(commits)
 
@@ -165,13 +173,21 @@ class Beyond(ConnectionState):
     def digest(self) -> int:
         """Return a 64-bit digest of the committed content; equal digests mean equal blocks.
 
+        Raises:
+            ProgrammingError: the connection is closed. OperationalError: its node does not answer.
         Cost: O(records) the first time, then O(blocks changed since).
         """
         with self._guard():
             return self._database.digest()
 
     def explain(self, sql: str, parameters: Any = ()) -> str:
-        """Return the plan of a statement as a tree, as the SQLite shell draws EXPLAIN QUERY PLAN."""
+        """Return the plan of a statement as a tree, as the SQLite shell draws EXPLAIN QUERY PLAN.
+
+        Args:
+            parameters: the values that the plan is for; NULL for each if none are given.
+        Raises:
+            OperationalError: the statement cannot be prepared.
+        """
         with self._guard():
             statement = self._session.prepare(f"EXPLAIN QUERY PLAN {sql}")
             values = tuple(parameters) or (None,) * len(statement.parameters)
@@ -203,7 +219,8 @@ class Beyond(ConnectionState):
                 return self._feed_target(target, known_mode, **options)
         if isinstance(target, str):
             return self._replicate_to_node(target, known_mode, **options)
-        attach = find_replication("attach")
+        from tandemdb.replication import attach
+
         if not isinstance(target, ConnectionState):
             raise ProgrammingError(
                 f"replicate_to() needs a tandemdb connection, not {type(target).__name__}",
@@ -248,6 +265,9 @@ class Beyond(ConnectionState):
         """Let this connection's commits, within the `with`, wait for "none", "received", "applied" or "visible".
 
         See `tandemdb.replication.core.levels`. In this process it is the commits of this thread.
+
+        Raises:
+            ProgrammingError: there is no such level.
         """
         from tandemdb.replication.acknowledging import acknowledging
         from tandemdb.replication.core.levels import level_of
@@ -270,9 +290,12 @@ class Beyond(ConnectionState):
         Returns:
             A list of `tandemdb.replication.SecondaryStatus` that also has `role`, `epoch`, `lsn`, `is_exposed` and,
             of a mirror, `following`; as a text it is drawn for people, a catch-up with a bar.
+        Raises:
+            ProgrammingError: the connection is closed. OperationalError: its node does not answer.
         Cost: no message sent; of a remote connection, one call.
         """
-        overview = find_replication("overview")
+        from tandemdb.replication import overview
+
         with self._guard():
             if self._target.kind == "remote":
                 return self._database.overview()  # type: ignore[attr-defined]
@@ -286,7 +309,11 @@ class Beyond(ConnectionState):
     def commit_token(self) -> str:
         """Name the database's last commit, for `wait_for` on a mirror that is to show it.
 
-        Take it after `commit()`: what that committed is in it. Cost: of a remote connection, one call.
+        Take it after `commit()`: what that committed is in it.
+
+        Raises:
+            ProgrammingError: the connection is closed. OperationalError: its node does not answer.
+        Cost: of a remote connection, one call.
         """
         with self._guard():
             root = self._database.root
@@ -299,7 +326,8 @@ class Beyond(ConnectionState):
             ProgrammingError: it is no token.
             OperationalError: it does not show it in that time, or never will: another primary leads, which lacks it.
         """
-        wait_for_token = find_replication("wait_for_token")
+        from tandemdb.replication import wait_for_token
+
         with self._guard():
             if self._target.kind == "remote":
                 self._session.call("wait_for_token", token, float(timeout))
@@ -307,8 +335,16 @@ class Beyond(ConnectionState):
                 wait_for_token(self._database, token, float(timeout))
 
     def promote(self) -> Any:
-        """Make this mirror a primary: it takes writes from now on, in a new epoch."""
-        promote = find_replication("promote")
+        """Make this mirror a primary: it takes writes from now on, in a new epoch.
+
+        Returns:
+            The `tandemdb.replication.PromotionReport` (epoch, the LSN that it begins after, what is missing); of a
+            remote connection, the same as a dict.
+        Raises:
+            OperationalError: this is no mirror; with a coordinator: somebody leads.
+        """
+        from tandemdb.replication import promote
+
         with self._guard():
             if self._target.kind == "remote":
                 return self._database.promote()  # type: ignore[attr-defined]
@@ -318,8 +354,12 @@ class Beyond(ConnectionState):
         """Let this primary go on without the synchronous mirrors that it has lost, until they are back in step.
 
         One that is promoted elsewhere meanwhile has another history: see docs/replication.md.
+
+        Raises:
+            OperationalError: this is no primary with mirrors, or its node does not answer.
         """
-        continue_alone = find_replication("continue_alone")
+        from tandemdb.replication import continue_alone
+
         with self._guard():
             if self._target.kind == "remote":
                 self._database.continue_alone()  # type: ignore[attr-defined]
@@ -393,23 +433,7 @@ class Beyond(ConnectionState):
         return connection
 
 
-def find_replication(name: str) -> Any:
-    """Return a function of the replication package.
-
-    Raises:
-        NotSupportedError: it is not there.
-    """
-    try:
-        import tandemdb.replication as replication
-    except ImportError:
-        raise NotSupportedError("replication is not installed") from None
-    function = getattr(replication, name, None)
-    if function is None:
-        raise NotSupportedError(f"tandemdb.replication has no {name}() yet")
-    return function
-
-
-def draw_tree(rows: list[Any], parent: int, indent: str) -> list[str]:
+def draw_tree(rows: Sequence[Any], parent: int, indent: str) -> list[str]:
     """Draw the rows (id, parent, -, text) below a parent."""
     children = [row for row in rows if row[1] == parent]
     lines = []

@@ -104,6 +104,9 @@ class Callbacks(ConnectionState):
         """Make a Python function callable in SQL; `narg` -1 means any number of arguments.
 
         With None for a function, calls of that name and number fail, as in sqlite3.
+
+        Raises:
+            OperationalError: more arguments than 127, or too long a name. NotSupportedError: the database is on a node.
         """
         with self._guard():
             check_function("create_function", name, narg, "Error creating function")
@@ -111,7 +114,11 @@ class Callbacks(ConnectionState):
 
     @positional_soon("name", "n_arg", "aggregate_class")
     def create_aggregate(self, name: str, n_arg: int, aggregate_class: Callable[[], Any] | None) -> None:
-        """Make a class with step() and finalize() an aggregate function; with None its calls fail."""
+        """Make a class with step() and finalize() an aggregate function; with None its calls fail.
+
+        Raises:
+            OperationalError: more arguments than 127, or too long a name. NotSupportedError: the database is on a node.
+        """
         with self._guard():
             check_function("create_aggregate", name, n_arg, "Error creating aggregate")
             self._session.create_aggregate(name, n_arg, functions.wrap_aggregate(aggregate_class))
@@ -119,14 +126,22 @@ class Callbacks(ConnectionState):
     def create_window_function(
         self, name: str, num_params: int, aggregate_class: Callable[[], Any] | None, /
     ) -> None:
-        """Make a class with step(), inverse(), value() and finalize() a window function; None removes it."""
+        """Make a class with step(), inverse(), value() and finalize() a window function; None removes it.
+
+        Raises:
+            ProgrammingError: more arguments than 127, or too long a name. NotSupportedError: the database is on a node.
+        """
         with self._guard():
             check_function("create_window_function", name, num_params, "bad parameter or other API misuse")
             wrapped = None if aggregate_class is None else functions.wrap_aggregate(aggregate_class)
             self._session.create_window_function(name, num_params, wrapped)
 
     def create_collation(self, name: str, callback: Callable[[str, str], Any] | None, /) -> None:
-        """Make a comparison of two texts (negative, 0, positive) a collating sequence; None removes it."""
+        """Make a comparison of two texts (negative, 0, positive) a collating sequence; None removes it.
+
+        Raises:
+            TypeError: it cannot be called. NotSupportedError: the database is on a node.
+        """
         with self._guard():
             if not isinstance(name, str):
                 raise TypeError(f"create_collation() argument 1 must be str, not {type(name).__name__}")
@@ -138,7 +153,11 @@ class Callbacks(ConnectionState):
 
     @positional_soon("authorizer_callback")
     def set_authorizer(self, authorizer_callback: Callable[..., int] | None) -> None:
-        """Ask `authorizer_callback` about each access as a statement is prepared; None asks nobody."""
+        """Ask `authorizer_callback` about each access as a statement is prepared; None asks nobody.
+
+        Raises:
+            NotSupportedError: the database is on a node.
+        """
         with self._guard():
             wrapped = None if authorizer_callback is None else functions.wrap_authorizer(authorizer_callback)
             self._session.set_authorizer(wrapped)
@@ -146,7 +165,11 @@ class Callbacks(ConnectionState):
 
     @positional_soon("progress_handler")
     def set_progress_handler(self, progress_handler: Callable[[], Any] | None, n: int) -> None:
-        """Call `progress_handler` every so often (`n` in SQLite's steps); a true answer interrupts the statement."""
+        """Call `progress_handler` every so often (`n` in SQLite's steps); a true answer interrupts the statement.
+
+        Raises:
+            NotSupportedError: the database is on a node.
+        """
         with self._guard():
             wrapped = None if progress_handler is None else functions.wrap_progress(progress_handler)
             self._session.set_progress_handler(wrapped, n)
@@ -168,7 +191,11 @@ class Callbacks(ConnectionState):
         self._choose_road()
 
     def interrupt(self) -> None:
-        """Make the running statement fail with "interrupted"; any thread may call it."""
+        """Make the running statement fail with "interrupted"; any thread may call it.
+
+        Raises:
+            ProgrammingError: the connection is closed.
+        """
         self._check_open()
         self._session.interrupt()
 
@@ -177,7 +204,11 @@ class Callbacks(ConnectionState):
         return self.setlimit(category, -1)
 
     def setlimit(self, category: int, limit: int, /) -> int:
-        """Set a limit, no higher than its maximum, and return what it was; a negative one changes nothing."""
+        """Set a limit, no higher than its maximum, and return what it was; a negative one changes nothing.
+
+        Raises:
+            ProgrammingError: there is no such category.
+        """
         for argument in (category, limit):
             if not hasattr(type(argument), "__index__"):
                 raise TypeError(f"'{type(argument).__name__}' object cannot be interpreted as an integer")
@@ -196,7 +227,11 @@ class Callbacks(ConnectionState):
             return before
 
     def getconfig(self, op: int, /) -> bool:
-        """Return a switch: op is one of SQLITE_DBCONFIG_*."""
+        """Return a switch: op is one of SQLITE_DBCONFIG_*.
+
+        Raises:
+            ValueError: there is no such switch.
+        """
         with self._guard():
             check_config(op)
             if op in CONFIG_PRAGMAS:
@@ -204,7 +239,11 @@ class Callbacks(ConnectionState):
             return self._config.get(op, CONFIG_DEFAULTS[op])
 
     def setconfig(self, op: int, enable: bool = True, /) -> None:
-        """Set a switch: op is one of SQLITE_DBCONFIG_*."""
+        """Set a switch: op is one of SQLITE_DBCONFIG_*.
+
+        Raises:
+            ValueError: there is no such switch.
+        """
         with self._guard():
             check_config(op)
             if op in CONFIG_PRAGMAS:

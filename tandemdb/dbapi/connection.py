@@ -387,6 +387,7 @@ else:
             database: ":memory:" for a private one; ":memory:NAME" or, with uri=True,
                 "file:NAME?mode=memory&cache=shared" for one that all connections of this process share; else the path
                 of an SQLite file: it is loaded into RAM, and each commit is written into it before it returns.
+                "tandemdb://HOST:PORT/NAME" is a node's; of several, HOST:PORT,HOST:PORT, the one that leads.
             timeout: seconds that a writer waits for another before OperationalError "database is locked".
             detect_types: PARSE_DECLTYPES, PARSE_COLNAMES, or both: which converters results go through.
             isolation_level: "", "DEFERRED", "IMMEDIATE" or "EXCLUSIVE": how a transaction begins before a change;
@@ -396,6 +397,10 @@ else:
             cached_statements: accepted and not needed: plans are kept for the whole process.
             uri: read `database` as a URI if it begins with "file:".
             autocommit: True, False, or LEGACY_TRANSACTION_CONTROL, which leaves it to isolation_level.
+        Raises:
+            OperationalError: the file cannot be opened, the node not reached; none of several nodes leads in `timeout`.
+            DatabaseError: the file is no database.
+            ProgrammingError: that is no node's address.
         """
         factory = named.get("factory", arguments[5] if len(arguments) > 5 else Connection)
         warn_of_positions(arguments, "sqlite3.connect()")

@@ -127,7 +127,11 @@ class Copying(ConnectionState):
             copy_from_real(staged, self, None)
 
     def iterdump(self, *, filter: str | None = None) -> Generator[str, None, None]:
-        """Iterate over the statements that would make this database again; `filter` is a LIKE pattern for names."""
+        """Iterate over the statements that would make this database again; `filter` is a LIKE pattern for names.
+
+        Raises:
+            ProgrammingError: a filter before Python 3.13.
+        """
         with self._guard():
             from sqlite3.dump import _iterdump  # type: ignore[attr-defined]
 
@@ -142,7 +146,11 @@ class Copying(ConnectionState):
     def blobopen(
         self, table: str, column: str, row: int, /, *, readonly: bool = False, name: str = "main"
     ) -> Blob:
-        """Open one blob or text value for reading and writing in place."""
+        """Open one blob or text value for reading and writing in place.
+
+        Raises:
+            OperationalError: no such table, column or row; the value is a number, or may not be written.
+        """
         with self._guard():
             if not isinstance(row, int):
                 raise TypeError("expected 'int'")

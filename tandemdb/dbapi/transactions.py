@@ -80,7 +80,13 @@ class TransactionControl(ConnectionState):
         return int(self._session.total_changes)
 
     def commit(self) -> None:
-        """Commit the open transaction, if there is one."""
+        """Commit the open transaction, if there is one.
+
+        Raises:
+            IntegrityError: a deferred foreign key is violated; the transaction stays open.
+            OperationalError: a mirror that must have the commit is lost (nothing has happened), or it is in doubt:
+                `tandemdb.replication.CommitInDoubt`. The file of the database cannot be written.
+        """
         if self._owner == get_ident() and self._autocommit == LEGACY_TRANSACTION_CONTROL and not self._hooked:
             session = self._session
             if session.in_transaction:

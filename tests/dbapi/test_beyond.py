@@ -178,3 +178,27 @@ def test_backup_into_a_mirrored_database(con: tandemdb.Connection) -> None:
     con.backup(primary)
     assert total(mirror) == 300
     assert mirror.digest() == primary.digest()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT 1",
+        "VALUES (1)",
+        "VALUES (1), (2)",
+        "SELECT 1 UNION SELECT 2",
+        "SELECT (SELECT 1)",
+        "SELECT * FROM t UNION ALL VALUES (3)",
+        "INSERT INTO t VALUES (1)",
+        "INSERT INTO t VALUES (1), (2)",
+        "INSERT INTO t SELECT 1",
+        "UPDATE t SET a = (SELECT 1)",
+    ],
+)
+def test_the_plan_of_what_reads_no_table(sql: str) -> None:
+    found, expected = (
+        [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
+        for connection in (tandemdb.connect(":memory:"), sqlite3.connect(":memory:"))
+        if connection.execute("CREATE TABLE t (a)")
+    )
+    assert found == expected

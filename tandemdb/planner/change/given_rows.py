@@ -75,6 +75,8 @@ class GivenRows:
                     raise OperationalError("all VALUES must have the same number of terms", code="SQLITE_ERROR")
                 self.check_width(len(row))
             self.rows = [[expressions.bind_scalar(item) for item in row] for row in rows]
+            if len(rows) > 1:
+                self.emitter.queries.explanation.constant(len(rows))
             return
         self.query = binder.bind_select(node.source, None)
         self.check_width(len(self.query.columns))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tandemdb.planner.bind.bound import Core, Source
+from tandemdb.planner.bind.bound import Source
 
 if TYPE_CHECKING:
     from tandemdb.planner.access.join_order import Step
@@ -40,12 +40,9 @@ class Explanation:
     def close(self) -> None:
         self.parents.pop()
 
-    def enter(self, core: Core) -> None:
-        if not core.sources:
-            self.line("SCAN CONSTANT ROW")
-
-    def leave(self, core: Core) -> None:
-        """The end of a core's steps."""
+    def constant(self, rows: int) -> None:
+        """The line of a core without sources, or of a VALUES list."""
+        self.line("SCAN CONSTANT ROW" if rows == 1 else f"SCAN {rows} CONSTANT ROWS")
 
     def subquery_number(self) -> int:
         self.subqueries += 1

@@ -161,6 +161,7 @@ class QueryEmitter(SubqueryEmitter):
     def values_rows(self, core: Core) -> str:
         assert core.values is not None
         name = self.generator.name("rows")
+        self.explanation.constant(len(core.values))
         self.frame.emit(f"{name} = [")
         self.element_classes = [0] * len(core.results)
         for row in core.values:
@@ -174,6 +175,7 @@ class QueryEmitter(SubqueryEmitter):
         """The loops over the core's sources, with its conditions placed."""
         pipeline = Pipeline()
         if not core.sources:
+            self.explanation.constant(1)
             for conjunct in core.conjuncts:
                 pipeline.test(self.expressions.true(conjunct))
             return pipeline, None
@@ -199,7 +201,6 @@ class QueryEmitter(SubqueryEmitter):
         for conjunct in core.conjuncts:
             if not (sources_of(conjunct) - outside) and not completed:
                 pipeline.test(self.expressions.true(conjunct))
-        self.explanation.enter(core)
         self.order = order
         if order is not None and can_gather(core, order.hidden_expressions()):
             self.counted = counted_source(core, plan)
@@ -208,7 +209,6 @@ class QueryEmitter(SubqueryEmitter):
             self.generator.reads_many = True
         for number, step in enumerate(plan.steps):
             self.emit_step(pipeline, step, outside, number)
-        self.explanation.leave(core)
         if order is not None:
             order.explain(self.explanation)
         return pipeline, plan
