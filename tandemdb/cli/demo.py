@@ -76,7 +76,7 @@ def query_with_sqlalchemy() -> None:
         from sqlalchemy.ext.automap import automap_base
         from sqlalchemy.orm import Session
     except ImportError:
-        print("SQLAlchemy is not installed: pip install 'tandemdb[sqlalchemy]' shows this step.")
+        print("SQLAlchemy is not installed: pip install sqlalchemy, and it shows this step.")
         return
     alchemy = create_engine(f"sqlite+tandemdb:///:memory:{PRIMARY}")
     base = automap_base()

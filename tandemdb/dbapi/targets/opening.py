@@ -71,7 +71,7 @@ def make_engine(url: str) -> Any:
         import sqlalchemy
     except ImportError:
         raise NotSupportedError(
-            "this backup target needs SQLAlchemy", hint="Install it: pip install 'tandemdb[sqlalchemy]'"
+            "this backup target needs SQLAlchemy", hint="Install it: pip install sqlalchemy"
         ) from None
     try:
         return sqlalchemy.create_engine(url)

@@ -24,7 +24,7 @@ try:
     import requests
 except ImportError as error:
     raise NotSupportedError(
-        "etcd needs the library requests", hint="Install it: pip install 'tandemdb[etcd]'"
+        "etcd needs the library requests", hint="Install it: pip install requests"
     ) from error
 
 
