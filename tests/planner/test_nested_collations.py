@@ -117,7 +117,7 @@ def test_what_it_would_change_is_refused(outer: str, index: str, inside: bool) -
 
 @pytest.mark.parametrize("outer", CHANGES)
 def test_planning_a_change_is_a_part_of_it(outer: str) -> None:
-    """A plan that is not in the cache counts a key's entries, and a collation compares them."""
+    """A plan that is not in the cache counts a key's entries, for which no collation may do more than read."""
     index = f"CREATE INDEX t_b ON t (b); CREATE TABLE only_for_{CHANGES.index(outer)} (x)"
     expected, _ = outcome(sqlite3, outer, "", index, inside=False)
     found, answers = outcome(tandemdb, outer, "INSERT INTO log VALUES (1)", index, inside=False)

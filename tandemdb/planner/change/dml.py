@@ -28,7 +28,7 @@ from tandemdb.planner.change.written_out import Lines, lines_of
 from tandemdb.planner.emit.query import QueryEmitter
 from tandemdb.planner.emit.writer import Generator
 from tandemdb.planner.namespace import Namespace
-from tandemdb.planner.nested import breaks_off, changing, compares_own, open_statement, set_aside
+from tandemdb.planner.nested import breaks_off, compares_own, open_statement, set_aside
 from tandemdb.planner.plan import (
     Plan,
     checks_values,
@@ -157,10 +157,8 @@ def read_and_plan(session: Session, statement: Statement, row: Any, key: Any, ga
         name = statement.sql[:60]
         later = LoopLater(shape, statement.namespace, name) if gathers else None
         try:
-            # Where entries of a key are counted, a collation of the user's compares them, and may only read already.
-            with changing(session):
-                plan = compile_dml(session, shape.node, statement.namespace, roots, row, shape.literal_base, name,
-                                   gathers=gathers, later=later)  # fmt: skip
+            plan = compile_dml(session, shape.node, statement.namespace, roots, row, shape.literal_base, name,
+                               gathers=gathers, later=later)  # fmt: skip
         except Exception as error:
             error.unprepared = True  # type: ignore[attr-defined]
             raise
@@ -349,8 +347,7 @@ def write_out(session: Session, statement: Statement, plan: DmlPlan, values: Seq
     binder, generator = start_dml(session, node, namespace, roots, params, shape.literal_base)
     generator.written_out = generator.whole = True
     database, table = find_target(namespace, node.table, type(node).__name__)
-    with changing(session):
-        write_dml(session, node, binder, generator, database, table)
+    write_dml(session, node, binder, generator, database, table)
     guard = guard_of(generator, binder, ())
     plan.written_out += 1
     fits = generator.single and checks_values(generator, len(params))
