@@ -191,6 +191,7 @@ class ClosedSession:
 
     __slots__ = ()
     is_lost = False
+    changing = 0  # asked by a collation that goes on ordering the keys of a database which others use
 
     def __getattr__(self, name: str) -> Any:
         raise ProgrammingError("Cannot operate on a closed database.")

@@ -32,7 +32,7 @@ from tandemdb.replication.publisher import READ_ONLY, Publisher
 from tandemdb.replication.roles import between_transactions, check_free, observe, publisher_of, serves, step_down
 from tandemdb.replication.secondary_status import SecondaryStatus
 from tandemdb.replication.system import System, system_of
-from tandemdb.replication.undecodable import check_texts
+from tandemdb.replication.unmirrorable import check_mirrorable
 
 if TYPE_CHECKING:
     from tandemdb.replication.core.messages import Hello
@@ -178,7 +178,7 @@ def check_primary(database: Database, hello: Hello) -> None:
     if hello.node == system.identity.node:
         raise Refused("name", f"the secondary has this node's own name, {hello.node!r}")
     try:
-        check_texts(database)
+        check_mirrorable(database)
     except NotSupportedError as error:
         raise Refused("text", str(error)) from error
 
@@ -331,10 +331,12 @@ class RemoteReplica:
         while self.link is None or (self.mode == "sync" and self.status.state != "in step"):
             if time.monotonic() >= deadline:
                 self._stopped.set()
+                reason = self.reason
                 if self.link is not None:
+                    reason = self.status.reason or reason
                     self.detach()
                 raise ReplicationError(
-                    f"the secondary at {self.address} did not catch up in {seconds:g} s", detail=self.reason
+                    f"the secondary at {self.address} did not catch up in {seconds:g} s", detail=reason
                 )
             time.sleep(0.002)
 
@@ -360,12 +362,12 @@ def replicate_to(
         limits: fields of `Limits`, taken when the primary gets its first secondary.
     Raises:
         ReplicationError: the node refuses, cannot be reached, or does not catch up in time.
-        NotSupportedError: the database holds text that is no UTF-8.
+        NotSupportedError: the database holds what no message carries (`unmirrorable`).
     """
     system = system_of(database)
     if system.secondary is not None and not serves(system):
         raise ReplicationError("this database is a secondary itself", hint="Let the node follow it instead.")
-    check_texts(database)
+    check_mirrorable(database)
     bounds = Limits(**{"gather_seconds": GATHER_SECONDS, **limits})  # type: ignore[arg-type]
     replica = RemoteReplica(database, address, mode, bounds)
     threading.Thread(target=replica.run, name=f"tandemdb primary of {address}", daemon=True).start()

@@ -50,6 +50,7 @@ class LooseObserver:
         self._gathering = publisher.gathering
         self._commits = publisher.gathering.commits
         self._core = publisher.core
+        self.refuse_table = publisher.refuse_table
         self._changes: list[Change] | None = None
         # Changes gathered of commits that made several, since some were handed to the log.
         self._several = 0
@@ -207,6 +208,7 @@ class StreamingObserver:
         self.interrupted = publisher.interrupted
         self.interrupt_wait = publisher.interrupt_wait
         self.unchanged = publisher.unchanged
+        self.refuse_table = publisher.refuse_table
 
     def changed(self, transaction: Transaction, change: Change) -> None:
         changes = transaction.changes
@@ -223,7 +225,7 @@ class OuterObserver:
 
     def __init__(self, inner: CommitObserver | None) -> None:
         self.inner = inner
-        for name in ("changed", "interrupt_wait", "interrupted", "rewound", "unchanged"):
+        for name in ("changed", "interrupt_wait", "interrupted", "refuse_table", "rewound", "unchanged"):
             if hasattr(inner, name):
                 setattr(self, name, getattr(inner, name))
 

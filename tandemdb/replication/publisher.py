@@ -44,10 +44,11 @@ from tandemdb.replication.network.waiting import Waiting
 from tandemdb.replication.observers import LooseObserver, StreamingObserver, fenced, refuse_undecodable
 from tandemdb.replication.pipeline import Pipeline, Ticket, base_abandoned
 from tandemdb.replication.secondary_status import SecondaryStatus, status_of
+from tandemdb.replication.unmirrorable import refuse_table
 from tandemdb.storage.changes import UPDATE
 
 if TYPE_CHECKING:
-    from tandemdb.storage import CommitObserver, Database, Root, Transaction
+    from tandemdb.storage import CommitObserver, Database, Root, TableDefinition, Transaction
 
 log = logging.getLogger("tandemdb.replication")
 
@@ -125,6 +126,10 @@ class Publisher:
         self._deciding = threading.Lock()
 
     # Storage's observer.
+
+    def refuse_table(self, definition: TableDefinition) -> None:
+        """Refuse a table that no secondary could hold."""
+        refuse_table(definition)
 
     def started(self, transaction: Transaction) -> None:
         """Nothing is sent for a transaction that may yet change nothing."""

@@ -25,7 +25,7 @@ from tandemdb.replication.publisher import READ_ONLY, Publisher
 from tandemdb.replication.roles import between_transactions, check_free, observe, publisher_of, step_down
 from tandemdb.replication.secondary_status import SecondaryStatus
 from tandemdb.replication.system import Orphan, find_system, system_of
-from tandemdb.replication.undecodable import check_texts
+from tandemdb.replication.unmirrorable import check_mirrorable
 
 if TYPE_CHECKING:
     from tandemdb.storage import Database
@@ -116,13 +116,13 @@ def attach(
             secondaries must have a commit), `digest_every` (commits from one digest to the next), ...
     Raises:
         ReplicationError: the secondary holds other data, is a primary or secondary already, or did not catch up.
-        NotSupportedError: the primary holds text that is no UTF-8.
+        NotSupportedError: the primary holds what no message carries (`unmirrorable`).
     """
     if primary is secondary:
         raise ReplicationError("a database cannot be its own secondary")
     system, other = system_of(primary), system_of(secondary)
     check_free(other, secondary, system.identity.cluster, overwrite)
-    check_texts(primary)
+    check_mirrorable(primary)
     step_down(secondary, other)
     bounds = Limits(**limits)  # type: ignore[arg-type]
     name = name or secondary.name or f"secondary {next(_names)}"
@@ -353,7 +353,8 @@ def _await_step(replica: Replica, timeout_seconds: float, publisher: Publisher) 
         if not moved:
             if publisher.clock() >= deadline:
                 raise ReplicationError(
-                    f"the secondary did not catch up in {timeout_seconds} s", detail=f"It is {entry.state}."
+                    f"the secondary did not catch up in {timeout_seconds} s",
+                    detail=f"It is {entry.state}{f': {entry.reason}' if entry.reason else ''}.",
                 )
             publisher.pause(0.005)
 

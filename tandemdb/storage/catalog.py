@@ -55,6 +55,9 @@ def empty_root() -> Root:
 
 def create_table(transaction: Transaction, definition: TableDefinition) -> int:
     """Create a table, empty, and its layout record; return its object id."""
+    refuse = getattr(transaction.database.observer, "refuse_table", None)
+    if refuse is not None:
+        refuse(definition)
     table_id = transaction.root.next_object_id
     definition = definition._replace(id=table_id)
     record = (table_id, "table", table_id, encode_table(definition))

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple, TypeAlias
 
-from tandemdb.storage.values import CLASS_RANK, Key, Record, Value, collation_key
+from tandemdb.storage.values import BUILT_IN_COLLATIONS, CLASS_RANK, Key, Record, Value, collation_key
 
 Extract: TypeAlias = Callable[[Key, Record], "tuple[Value, ...] | None"]
 Entry: TypeAlias = "tuple[int, Any] | None"
@@ -39,6 +39,11 @@ class TableDefinition(NamedTuple):
     primary_key: tuple[KeyColumn, ...] = ()
     rowid_position: int = -1
     class_masks: tuple[int, ...] = ()
+
+    def own_collation(self) -> str | None:
+        """The first collation that orders its unique keys and is not built in: one of this process's only."""
+        names = [column.collation.upper() for column in self.primary_key]
+        return next((name for name in names if name != "BINARY" and name not in BUILT_IN_COLLATIONS), None)
 
 
 class KeyDefinition(NamedTuple):

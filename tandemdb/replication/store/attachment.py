@@ -33,7 +33,7 @@ from tandemdb.replication.observers import OuterObserver
 from tandemdb.replication.roles import between_transactions, observe
 from tandemdb.replication.store.address import StoreAddress, connect
 from tandemdb.replication.system import System, system_of
-from tandemdb.replication.undecodable import check_texts
+from tandemdb.replication.unmirrorable import check_mirrorable
 from tandemdb.storage import Database, Root, describe_layout, load_blocks, root_digest
 
 if TYPE_CHECKING:
@@ -54,12 +54,12 @@ def attach(database: Database, address: StoreAddress, secret: bytes = b"", *, le
     Raises:
         LinkLost: no store answers there. Refused: another processing node is attached, or the secret is wrong.
         ReplicationError: both hold data, or the database has a store already.
-        NotSupportedError: the database holds text that is no UTF-8.
+        NotSupportedError: the database holds what no message carries (`unmirrorable`).
     """
     system = system_of(database)
     if system.store is not None:
         raise ReplicationError("this database has a store already", detail=f"It is at {system.store.address}.")
-    check_texts(database)
+    check_mirrorable(database)
     attachment = Attachment(database, system, address, log_in(system.identity, address, secret))
     try:
         found = attachment.call("attach")
