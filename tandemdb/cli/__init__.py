@@ -2,12 +2,13 @@
 
     command.py    arguments; one function a sub-command, imported when it is called
     run.py        tandemdb run: scripts, results, errors with file and line
-    shell.py      tandemdb shell: statements and dot commands typed in
+    shell.py      tandemdb shell: statements typed in, and the commands of dot_commands.py
     demo.py       tandemdb demo: a primary, its standby, a death, a promotion
-    serve.py      tandemdb serve, promote, follow, status, verify; their arguments in node_arguments.py
+    serve.py      tandemdb serve, store, relay, promote, status ...; their arguments in node_arguments.py
     script.py     a script's statements and where each stands
-    output.py     results as table, csv, json or line
+    output.py     results as table, csv, json, line ...
     progress.py   a bar on standard error, for long scripts at a terminal
+    telling.py    what is said on standard error
     engine.py     the one place that opens databases
 """
 

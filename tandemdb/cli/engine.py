@@ -47,11 +47,11 @@ def backup_to_file(connection: Any, path: str) -> None:
 
 
 def restore_from_file(connection: Any, path: str) -> None:
-    """Make the connection's database hold what an SQLite file holds; the file stays as it is."""
-    import tandemdb
+    """Make the connection's database, here or on a node, hold what an SQLite file holds; the file stays as it is."""
+    import sqlite3
 
-    with closing(tandemdb.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True)) as file:
-        file.backup(connection)
+    with closing(sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True)) as file:
+        connection.backup_from(file)
 
 
 def execute(connection: Any, sql: str) -> Any:

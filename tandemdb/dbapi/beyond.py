@@ -227,10 +227,11 @@ class Beyond(ConnectionState):
                 hint="Open the mirror with tandemdb.connect() first.",
             )
         with self._guard(), target._guard():
-            if target._target.kind != "remote":
-                target._database.share()
-            if self._target.kind != "remote":
-                self._mirror_in_place(known_mode)
+            self._check_here()
+            if target._target.kind == "remote":
+                raise NotSupportedError("this mirror is on a node", hint="Give replicate_to() the node's URL.")
+            target._database.share()
+            self._mirror_in_place(known_mode)
             return attach(self._database, target._database, known_mode, **options)
 
     def attach_store(self, address: str, secret_file: str = "") -> Any:
@@ -385,13 +386,17 @@ class Beyond(ConnectionState):
         from tandemdb.replication.network.address import read_address
 
         with self._guard():
-            if self._target.kind == "remote":
-                raise NotSupportedError(
-                    "this connection's database is on a node itself",
-                    hint="Start the other node with --secondary-of this one's address.",
-                )
+            self._check_here()
             self._mirror_in_place(mode)
             return replicate_to(self._database, read_address(url), mode, **options)
+
+    def _check_here(self) -> None:
+        """Refuse to mirror what another process holds."""
+        if self._target.kind == "remote":
+            raise NotSupportedError(
+                "this connection's database is on a node itself",
+                hint="Start another node with --secondary-of this one's address.",
+            )
 
     def _mirror_in_place(self, mode: Mode) -> None:
         """Let a private database go on changing in place if nothing but its own log is to be read by others."""

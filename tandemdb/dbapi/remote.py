@@ -467,6 +467,10 @@ class RemoteDatabase:
         """Refuse: see `refuse_blocks`."""
         refuse_blocks()
 
+    def begin(self, timeout: float) -> NoReturn:
+        """Refuse: see `refuse_blocks`."""
+        refuse_blocks()
+
     def root_at(self, lsn: int) -> NoReturn:
         """Refuse: see `refuse_blocks`."""
         refuse_blocks()

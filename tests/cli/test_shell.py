@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+import tandemdb
 from tandemdb.cli import shell
 from tandemdb.cli.dot_commands import COMMANDS
+from tandemdb.dbapi import nodes
 from tests.cli.conftest import Command, Outcome
 
 TABLE = "CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT);\nINSERT INTO t VALUES (1, 'one'), (2, 'two');\n"
@@ -238,6 +240,15 @@ def test_a_file_or_another_database_is_opened(tandem_command, monkeypatch, tmp_p
     assert run("", "--database", str(tmp_path / "no" / "where.db")) == (
         1, "", "tandemdb: unable to open database file\n",
     )  # fmt: skip
+    node = nodes.serve("cli_shell")
+    try:
+        text = f".restore {path}\n.headers off\n.mode csv\nSELECT b FROM t;\n.backup {tmp_path / 'other.db'}\n"
+        status, out, err = run(text, "--database", str(node.address))
+    finally:
+        node.stop()
+        tandemdb.drop("cli_shell")
+    assert (status, out) == (1, "one\r\ntwo\r\n")
+    assert err.startswith("Error in line 5: this needs the database in this process, not on a node\n  Hint: ")
     status, out, err = run("", "--database", "tandemdb://127.0.0.1:1/shop")
     assert (status, out) == (1, "")
     assert err.startswith("tandemdb: unable to connect to tandemdb://127.0.0.1:1/shop: ")

@@ -160,6 +160,26 @@ def test_many_clients_at_once(node: Node) -> None:
     assert not failures
 
 
+def test_what_goes_from_database_to_database_is_refused(connection: tandemdb.Connection) -> None:
+    """Rows of a real connection can be copied there; blocks are this process's or the node's."""
+    local = tandemdb.connect(":memory:")
+    local.execute("CREATE TABLE copied (a)")
+    for copy in (
+        lambda: local.backup(connection),
+        lambda: connection.backup(local),
+        lambda: connection.backup(sqlite3.connect(":memory:")),
+        lambda: connection.restore(local.snapshot()),
+        lambda: connection.replicate_to(local),
+        lambda: local.replicate_to(connection),
+    ):
+        with pytest.raises(tandemdb.NotSupportedError, match="on a node"):
+            copy()
+    real = sqlite3.connect(":memory:")
+    real.executescript("CREATE TABLE copied (a); INSERT INTO copied VALUES (1)")
+    connection.backup_from(real)
+    assert connection.execute("SELECT a FROM copied").fetchall() == [(1,)]
+
+
 def test_what_runs_here_is_refused(connection: tandemdb.Connection) -> None:
     for register in (
         lambda: connection.create_function("f", 1, abs),

@@ -180,7 +180,7 @@ class Channel:
         while True:
             remaining = deadline - time.monotonic()
             if remaining <= 0:
-                raise LinkLost(f"no answer within {seconds:g} s")
+                raise LinkLost(f"no answer within {seconds:.2g} s")
             if self.wait(min(remaining, FRAME_SECONDS)) or self.decoder.waiting:
                 self.flush()
                 if self.receive():
