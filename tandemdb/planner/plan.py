@@ -49,7 +49,8 @@ class Plan:
 
     __slots__ = ("run", "guards", "sizes", "types", "columns", "source", "explanation", "streams", "column_types",
                  "pinned",
-                 "settings", "affinities", "questions", "suited", "checks_all", "flat", "uses_context")  # fmt: skip
+                 "settings", "affinities", "questions", "suited", "checks_all", "flat", "uses_context", "runs_programs",
+    )  # fmt: skip
 
     def __init__(self, run: Callable[..., Batches], columns: tuple[str, ...] | None) -> None:
         self.run = run
@@ -65,6 +66,8 @@ class Plan:
         self.settings: Any = None
         self.questions: dict[Any, Any] = {}
         self.suited: dict[Any, bool] = {}
+        self.runs_programs = False
+        """Whether it runs triggers or actions of foreign keys, compiled apart: its questions do not tell of those."""
         self.checks_all = False
         self.flat = False
         self.uses_context = True
@@ -78,6 +81,8 @@ class Plan:
         """Whether the plan is right for a connection's settings and registered functions."""
         if self.settings == settings:
             return True
+        if self.runs_programs:
+            return False
         found = self.suited.get(settings)
         if found is None:
             users = settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import Any
 
 import pytest
@@ -196,3 +197,58 @@ def test_results_of_each_connection() -> None:
     connections = [connect(mine=lambda x, n=n: n) for n in range(3)]
     for _ in range(2):
         assert [c.execute("SELECT mine(1)").fetchone() for c in connections] == [(0,), (1,), (2,)]
+
+
+PROGRAMS = {
+    "a trigger": (
+        "CREATE TABLE t (a, b); CREATE TABLE log (x);"
+        "CREATE TRIGGER r AFTER UPDATE ON t BEGIN INSERT INTO log VALUES (upper(new.a)); END;",
+        "INSERT INTO t VALUES ('x', 1)", "UPDATE t SET b = b + 1", "SELECT x FROM log",
+    ),
+    "a trigger's condition": (
+        "CREATE TABLE t (a, b); CREATE TABLE log (x);"
+        "CREATE TRIGGER r BEFORE DELETE ON t WHEN upper(old.a) = 'X' BEGIN INSERT INTO log VALUES (old.b); END;",
+        "INSERT INTO t VALUES ('x', 1), ('y', 2)", "DELETE FROM t WHERE a = 'x'", "SELECT x FROM log",
+    ),
+    "a trigger of a trigger": (
+        "CREATE TABLE t (a); CREATE TABLE u (a); CREATE TABLE log (x);"
+        "CREATE TRIGGER r AFTER INSERT ON t BEGIN INSERT INTO u VALUES (new.a); END;"
+        "CREATE TRIGGER s AFTER INSERT ON u BEGIN INSERT INTO log VALUES (upper(new.a)); END;",
+        "SELECT 1", "INSERT INTO t VALUES ('x')", "SELECT x FROM log",
+    ),
+    "a view": (
+        "CREATE TABLE t (a); CREATE VIEW v AS SELECT a FROM t;"
+        "CREATE TRIGGER r INSTEAD OF INSERT ON v BEGIN INSERT INTO t VALUES (upper(new.a)); END;",
+        "SELECT 1", "INSERT INTO v VALUES ('x')", "SELECT a FROM t",
+    ),
+    "an action of a foreign key": (
+        "CREATE TABLE p (a PRIMARY KEY); CREATE TABLE c (a REFERENCES p ON DELETE CASCADE); CREATE TABLE log (x);"
+        "CREATE TRIGGER r AFTER DELETE ON c BEGIN INSERT INTO log VALUES (upper(old.a)); END;",
+        "INSERT INTO p VALUES ('x')", "DELETE FROM p", "SELECT x FROM log",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_programs_call_the_functions_of_their_connection(name: str) -> None:
+    """Connections with one schema share plans, but not those whose triggers mean other functions."""
+    script, first, change, told = PROGRAMS[name]
+    found: list[list[Any]] = []
+    for module in (sqlite3, tandemdb):
+        connections = []
+        for function in (None, lambda text: f"B{text}", lambda text: f"D{text}", None):
+            connection: Any = module.connect(":memory:", isolation_level=None)
+            connection.executescript(script)
+            connection.execute("PRAGMA foreign_keys = ON")
+            if function is not None:
+                connection.create_function("upper", 1, function)
+            connections.append(connection)
+        rows = []
+        for place in (1, 0, 2, 3, 0, 1, 2, 3):
+            connections[place].execute(first)
+            if "c (a REFERENCES" in script:
+                connections[place].execute("INSERT INTO c VALUES ('x')")
+            connections[place].execute(change)
+            rows.append(connections[place].execute(told).fetchall())
+        found.append(rows)
+    assert found[1] == found[0]

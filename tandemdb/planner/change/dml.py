@@ -421,7 +421,7 @@ def compile_dml(
     plan.skips = many and may_skip(node, table)
     side_effects = has_side_effects(session, namespace, database, table)
     replaces = node_replaces(node, table)
-    plan.calls_own = binder.user_calls
+    plan.calls_own, plan.runs_programs = binder.user_calls, side_effects
     plan.compares = compares(session, binder, table)
     plan.database = database
     one_by_one = isinstance(node, ast.Insert) or emitter.changes_one

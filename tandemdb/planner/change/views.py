@@ -58,6 +58,7 @@ def compile_view_change(
     # It changes no table itself.
     plan.takes_many = plan.atomic = plan.rewrites = plan.calls_own = plan.compares = plan.single = False
     plan.often, plan.written_out = None, 0
+    plan.runs_programs = True
     return plan
 
 
