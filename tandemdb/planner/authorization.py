@@ -246,6 +246,9 @@ def ask_about_statement(session: Session, sql: str, namespace: Namespace) -> Sta
         node = ask_about(session, namespace, authority, node)
     except Ignored:
         kind, node = "empty", None
+    except Exception as error:
+        error.unprepared = True  # type: ignore[attr-defined]
+        raise
     authority.callback = None
     shape = AuthorizedShape(node, kind, parsed.parameters, None)
     shape.answers = authority

@@ -227,3 +227,16 @@ def test_strange_answers() -> None:
             connection.set_authorizer(lambda *question, answer=answer: answer)
             results.append(outcome(connection, "SELECT 1"))
         assert results[0] == results[1], answer
+
+
+def test_a_change_that_is_denied_begins_no_transaction() -> None:
+    for change in ("UPDATE t SET a = 1", "INSERT INTO t VALUES (1, 2)", "DELETE FROM t", "UPDATE t SET a = nothing(1)"):
+        for deny in (True, False):
+            told = []
+            for module in (sqlite3, tandemdb):
+                connection: Any = module.connect(":memory:")
+                connection.execute("CREATE TABLE t (a, b)")
+                denied = module.SQLITE_DENY if deny else module.SQLITE_OK
+                connection.set_authorizer(lambda action, *rest, denied=denied: denied if action in (9, 18, 23) else 0)
+                told.append([outcome(connection, change), outcome(connection, change)])
+            assert told[1] == told[0], change
