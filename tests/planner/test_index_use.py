@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -247,3 +249,17 @@ def test_both_ends_among_equal_values(declared: str) -> None:
     twins.run("delete from t where b not in (0, 1)")
     twins.same("select max(b), min(b), max(a), min(a) from t")
     twins.close()
+
+
+def test_averages_of_analyze() -> None:
+    told = []
+    for module in (sqlite3, tandemdb):
+        connection: Any = module.connect(":memory:", isolation_level=None)
+        connection.execute("CREATE TABLE t (a, b)")
+        connection.execute("CREATE INDEX i ON t (a, b)")
+        for number in range(60):
+            # More and more rows, of which more and more have the value of another one.
+            connection.execute("INSERT INTO t VALUES (?, ?)", (number - number // 9 % 5, number // 2))
+            connection.execute("ANALYZE")
+            told.append(connection.execute("SELECT * FROM sqlite_stat1").fetchall())
+    assert told[60:] == told[:60]
