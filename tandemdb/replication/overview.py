@@ -126,7 +126,7 @@ def draw(found: dict[str, Any]) -> list[str]:
     if found.get("following"):
         lines += draw_following(found["following"])
     if found.get("coordination"):
-        lines += draw_coordination(found["coordination"])
+        lines += draw_coordination(found["coordination"], found["role"])
     for entry in found["secondaries"]:
         lines.append(
             "secondary {name}: {mode}, {state}, LSN {applied}, {lag_commits} commits, {lag_bytes:,} bytes, "
@@ -156,10 +156,14 @@ def draw_following(following: dict[str, Any]) -> list[str]:
     return lines
 
 
-def draw_coordination(found: dict[str, Any]) -> list[str]:
+def draw_coordination(found: dict[str, Any], role: str) -> list[str]:
     names = ", ".join(found["sync_set"]) or "none"
-    line = f"coordinator's record: epoch {found['epoch']}, primary {found['primary']}, may be promoted: {names}"
-    return [line, f"  {found['reason']}"] if found["reason"] else [line]
+    lines = [f"coordinator's record: epoch {found['epoch']}, primary {found['primary']}, may be promoted: {names}"]
+    if found["reason"]:
+        lines.append(f"  {found['reason']}")
+    if role == "primary" and not found["may_acknowledge"]:
+        lines.append("TAKES NO WRITES: its lease could not be renewed")
+    return lines
 
 
 def draw_bar(done: int, total: int) -> str:

@@ -19,6 +19,7 @@ from tandemdb.replication.core.primary import Pending
 from tandemdb.replication.errors import LeaseLost, LinkLost, ReplicationError
 from tandemdb.replication.linking import remove_secondary
 from tandemdb.replication.node import Node
+from tandemdb.replication.overview import draw
 from tandemdb.storage import Database, StorageError
 
 from .processes import until
@@ -226,10 +227,12 @@ def test_a_primary_cut_from_the_coordinator_fences_itself(cluster: Cluster) -> N
     first = cluster.start()
     table = make_table(first.database, 10)
     second = cluster.start_in_step(first)
+    assert not [line for line in draw(first.status()) if "TAKES NO WRITES" in line]
     cluster.lines[first].is_cut = cluster.lines[second].is_cut = True
     cluster.clock.now += LEASE_SECONDS * 0.7  # two thirds: it stops before the lease lapses
     with pytest.raises(LeaseLost):
         put(first.database, table, 100, "refused")
+    assert "TAKES NO WRITES: its lease could not be renewed" in draw(first.status())
     assert cluster.coordinator.read().leader, "nobody else could lead yet"
     assert has(first, table, 5) and not has(first, table, 100)
     cluster.let_lapse()
