@@ -487,8 +487,8 @@ class Session(Hooks):
         try:
             result = work()
         except BaseException as error:
-            self.undo(self.marks, getattr(error, "conflict_action", None))
-            self.marks = outer
+            marks, self.marks = self.marks, outer
+            self.undo(marks, self.action_of(error))
             raise
         if outer is not None:
             for database, mark in self.marks.items():
@@ -504,7 +504,16 @@ class Session(Hooks):
         What interrupts Python itself may come in the midst of a change: then the whole transaction goes.
         """
         self.changes = 0
-        self.undo({}, "ROLLBACK" if breaks_off(error) else getattr(error, "conflict_action", None))
+        self.undo({}, "ROLLBACK" if breaks_off(error) else self.action_of(error))
+
+    def action_of(self, error: BaseException) -> str | None:
+        """What an error's conflict clause asks to take back.
+
+        OR ROLLBACK means the set of values that failed where each is a transaction of its own, though all are in one
+        until a statement that may call functions has ended (see nested); in a statement that a function runs, all.
+        """
+        action = getattr(error, "conflict_action", None)
+        return "ABORT" if action == "ROLLBACK" and self.implicit and self.marks is None else action
 
     def undo(self, marks: dict[int, Any], action: str | None) -> None:
         if action == "ROLLBACK" or (not self.in_transaction and action != "FAIL"):

@@ -74,8 +74,11 @@ CASES: dict[str, tuple[str, list[Any] | Callable[[], Any]]] = {
 }
 
 
-def fill(db: ModuleType, isolation: str | None, triggers: bool) -> Any:
+def fill(db: ModuleType, isolation: str | None, triggers: bool, functions: bool = False) -> Any:
     con = db.connect(":memory:", isolation_level=isolation)
+    if functions:  # that nothing here calls: a statement may call some all the same, and is run as such
+        con.create_function("own", 1, lambda value: value)
+        con.create_collation("own", lambda left, right: 0)
     con.executescript(SCHEMA + TRIGGERS * triggers)
     con.executemany("INSERT INTO t VALUES (?, ?, ?, ?)", [(n, n % 50, f"c{n}", n) for n in range(400)])
     con.executemany("INSERT INTO k VALUES (?, ?, ?)", [(x, n, None) for x in "ab" for n in range(60)])
@@ -100,10 +103,11 @@ def outcome(con: Any, text: str, rows: Any) -> list[Any]:
 
 @pytest.mark.parametrize("triggers", [False, True], ids=["plain", "triggers"])
 @pytest.mark.parametrize("isolation", ["", None], ids=["implicit", "begun"])
+@pytest.mark.parametrize("functions", [False, True], ids=["no function", "functions"])
 @pytest.mark.parametrize("name", CASES)
-def test_many_sets_of_values(name: str, isolation: str | None, triggers: bool) -> None:
+def test_many_sets_of_values(name: str, functions: bool, isolation: str | None, triggers: bool) -> None:
     text, rows = CASES[name]
-    mine, real = (fill(db, isolation, triggers) for db in (tandemdb, sqlite3))
+    mine, real = (fill(db, isolation, triggers, functions) for db in (tandemdb, sqlite3))
     for each in (mine, real) if isolation is None else ():
         each.execute("BEGIN")
     assert outcome(mine, text, rows) == outcome(real, text, rows)

@@ -171,14 +171,12 @@ def run_inserts(
     session: Session, plan: DmlPlan, roots: Sequence[Any], rows: Sequence[Any], context: Any
 ) -> tuple[Any, int]:
     """The last row's batches, and the rows changed; what triggers changed besides is not counted."""
-    alone = undoes_calls(session, plan, rows)
-    if alone or not plan.atomic:
-        run = run_alone if alone else run_checked
+    if not plan.atomic or undoes_calls(session, plan, rows):
         batches: Any = ()
         changes = 0
         try:
             for row in rows:
-                batches = session.atomic(partial(run, session, plan, roots, (row,), context))
+                batches = session.atomic(partial(run_checked, session, plan, roots, (row,), context))
                 changes += session.changes
         except Exception as error:
             error.changes_before = changes  # type: ignore[attr-defined]
@@ -245,7 +243,7 @@ def run_each(
                 plan = found
         current, reading = plan, roots
         if undoes_calls(session, plan, rows):
-            batches = session.atomic(partial(run_alone, session, current, reading, row, context))
+            batches = session.atomic(partial(run_checked, session, current, reading, row, context))
         elif plan.atomic or (plan.rewrites and may_undo(session)):
             batches = run_atomic(session, current, reading, row, context)
         else:
@@ -260,16 +258,6 @@ def undoes_calls(session: Session, plan: DmlPlan, rows: Sequence[Any]) -> bool:
     In autocommit mode each set is a transaction of its own. In an open one, SQLite sets no mark for such a plan either.
     """
     return plan.calls_own and session.implicit and session.changing == 1 and len(rows) > 1
-
-
-def run_alone(session: Session, plan: DmlPlan, roots: Sequence[Any], values: Any, context: Any) -> Any:
-    """Run a plan for a set of values that is a transaction of its own, while those before it wait to be committed."""
-    try:
-        return run_checked(session, plan, roots, values, context)
-    except Exception as error:
-        if getattr(error, "conflict_action", None) == "ROLLBACK":
-            error.conflict_action = "ABORT"  # type: ignore[attr-defined]
-        raise
 
 
 def run_checked(session: Session, plan: DmlPlan, roots: Sequence[Any], values: Any, context: Any) -> Any:
