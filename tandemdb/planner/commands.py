@@ -139,8 +139,11 @@ def run_ddl(session: Session, node: Any, values: Sequence[Any]) -> None:
     named = getattr(node, "schema", None) or ""
     if home == 1 and (getattr(node, "temporary", False) or named.lower() == "temp"):
         home = session.temp_database()
-    if session.settings.query_only and is_there(session.databases[home].root(), node):
-        return  # so that what is only read can be opened by programs that begin with CREATE TABLE IF NOT EXISTS
+    if getattr(node, "if_not_exists", False):
+        # It waits for no other writer then, and passes where nothing may be written, for programs begin so.
+        attached = session.databases[home]
+        if is_there(attached.root_in_transaction() if session.in_transaction else attached.root(), node):
+            return
     transaction = session.write(home)
     session.users.offer_collations()
     database = session.databases[home].name
@@ -155,14 +158,11 @@ def is_there(root: Any, node: Any) -> bool:
     """Whether IF NOT EXISTS leaves nothing to do."""
     from tandemdb.planner.schema.schema import load_schema
 
-    if not getattr(node, "if_not_exists", False):
-        return False
-    schema = load_schema(root)
-    if isinstance(node, ddl.CreateIndex):
-        return node.name.lower() in schema.indexes
-    if isinstance(node, ddl.CreateTrigger):
-        return node.name.lower() in schema.triggers
-    return node.name.lower() in schema.tables or node.name.lower() in schema.views
+    schema, lowered = load_schema(root), node.name.lower()
+    if isinstance(node, (ddl.CreateIndex, ddl.CreateTrigger)):
+        known = schema.indexes if isinstance(node, ddl.CreateIndex) else schema.triggers
+        return lowered in known and node.table.lower() in schema.tables
+    return lowered in schema.tables or lowered in schema.views
 
 
 def create_table(session: Session, transaction: Any, node: ddl.CreateTable, database: str, values: Any) -> None:
