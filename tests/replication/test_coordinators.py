@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -16,7 +18,13 @@ from tandemdb.errors import ProgrammingError
 from tandemdb.replication.coordination import Coordinator, CoordinatorLost, Member, Record, State, open_coordinator
 from tandemdb.replication.coordination.decision import decide
 from tandemdb.replication.coordination.file import FileCoordinator
-from tandemdb.replication.coordination.membership import Membership, members_after_loss, members_now
+from tandemdb.replication.coordination.membership import (
+    Membership,
+    is_enough_meanwhile,
+    is_enough_without,
+    members_after_loss,
+    members_now,
+)
 from tandemdb.replication.coordination.memory import MemoryCoordinator
 from tandemdb.replication.coordination.record import decode, encode
 from tandemdb.replication.coordination.standing import count
@@ -243,6 +251,24 @@ def test_how_many_must_be_heard() -> None:
         assert RECORD._replace(sync_set=members, required=required).must_be_heard == must
 
 
+def test_an_etcd_that_lets_nobody_watch_is_not_asked_at_once(etcd: EtcdServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    requests = pytest.importorskip("requests")
+    post = requests.post
+
+    def refuse_to_stream(url: str, **options: Any) -> Any:
+        if url.endswith("/watch"):
+            raise requests.ConnectionError("a proxy that does not stream")
+        return post(url, **options)
+
+    monkeypatch.setattr(requests, "post", refuse_to_stream)
+    coordinator = open_coordinator(f"etcd://{etcd.endpoint}/unwatched", 5.0)
+    state = coordinator.read()
+    begin = time.monotonic()
+    for _ in range(3):
+        assert coordinator.watch(state, 60.0)[:3] == state[:3]
+    assert 0.3 <= time.monotonic() - begin < 30
+
+
 @pytest.mark.parametrize(
     ("record", "leader", "me", "course", "reason"),
     [
@@ -254,6 +280,8 @@ def test_how_many_must_be_heard() -> None:
         (RECORD, A.holder, D, "follow", "a leads"),
         (RECORD, "", B, "stand", "let its lease lapse"),
         (RECORD, C.holder, B, "wait", "c stands"),
+        (RECORD, B.holder, B, "stand", "let its lease lapse"),
+        (RECORD, D.holder, D, "wait", "not known to hold"),
         (RECORD, "", D, "wait", "not known to hold"),
         (RECORD, "", A._replace(incarnation="a2"), "wait", "led before it was restarted"),
         (RECORD, "", B._replace(incarnation="b2"), "wait", "restarted, and is empty"),
@@ -310,6 +338,11 @@ def test_membership() -> None:
     assert members_after_loss(two, found((B,), "b", "c"), ["secondary c"]) == (B,)
     assert members_after_loss(two, found((B,), "", "c"), ["secondary c"]) is None
     assert members_after_loss(one, found((), "", "b"), ["secondary b"]) == ()
+    assert is_enough_meanwhile(two, (B,), found((B,), "b", "c")), "it is named before and after"
+    assert not is_enough_meanwhile(one, (C,), found((C,), "c", "b")), "before, the other one is an heir"
+    assert not is_enough_meanwhile(two._replace(required=2), (B, D), found((B, D), "bd", "c"))
+    assert is_enough_without(two, found((B, D), "bd", "c"))
+    assert not is_enough_without(two._replace(required=2), found((B, D), "bd", "c"))
 
 
 def test_who_lacks_the_pending_commit_is_not_level() -> None:

@@ -49,7 +49,7 @@ class SubqueryEmitter:
 
     def function_frame(self, query: Query, prefix: str, home: Frame, arguments: Sequence[str], result: str) -> Frame:
         """A function inside `home` that runs the query; `QueryEmitter` writes it."""
-        raise NotImplementedError
+        raise NotImplementedError  # Not to do: this is half a class, and queries are for the other half.
 
     def local_function(
         self, query: Query, prefix: str, home: Frame, arguments: Sequence[str], result: str = "rows"

@@ -83,7 +83,8 @@ class ExpressionParser(TokenStream):
     """Reads expressions; SELECTs inside them are read by `select`, which a subclass gives."""
 
     def select(self, depth: int) -> Select:
-        raise NotImplementedError
+        """Read a SELECT; `SelectParser` does."""
+        raise NotImplementedError  # Not to do: an expression may hold a SELECT, which is made of expressions.
 
     def expression(self, floor: int = LOOSEST, depth: int = 0) -> Expression:
         """Read an expression whose operators are of level `floor` or above."""

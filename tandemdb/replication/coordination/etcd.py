@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from typing import Any
 
 from tandemdb.errors import NotSupportedError
@@ -26,6 +27,9 @@ except ImportError as error:
     raise NotSupportedError(
         "etcd needs the library requests", hint="Install it: pip install requests"
     ) from error
+
+
+REFUSED_SECONDS = 0.1
 
 
 class EtcdCoordinator:
@@ -101,6 +105,7 @@ class EtcdCoordinator:
 
     def watch(self, state: State, seconds: float) -> State:
         """Wait for the next event under the prefix; etcd streams one JSON object a line."""
+        began = time.monotonic()
         asked = {
             "create_request": {
                 "key": self._prefix,
@@ -122,7 +127,10 @@ class EtcdCoordinator:
                         break
         except requests.RequestException:
             pass  # Nothing happened in that time, or etcd is gone: reading tells.
-        return self.read()
+        found = self.read()
+        if found.moment == state.moment and time.monotonic() - began < REFUSED_SECONDS:
+            time.sleep(REFUSED_SECONDS)  # It lets nobody watch: whoever asks again at once only burdens it.
+        return found
 
     def close(self) -> None:
         """Nothing is open between requests."""
