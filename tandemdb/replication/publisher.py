@@ -13,7 +13,7 @@
 
 What a synchronous commit waits for before any of it is sent is told in `admission`; where asynchronous ones are until
 the core hears of them, in `gathering`. The Primary has no lock, clock or thread; they are here. `pause(seconds)` is how
-a waiting commit lets time pass: a condition's wait in production, an advance of the virtual clock in a simulation.
+a waiting commit lets time pass: `Arrivals.wait` in production, an advance of the virtual clock in a simulation.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ import time
 import weakref
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 from tandemdb.errors import undecodable_seen
 from tandemdb.replication import lag, loss
 from tandemdb.replication.acknowledging import chosen_level
 from tandemdb.replication.admission import Admission
+from tandemdb.replication.arrivals import Arrivals, HasFile
 from tandemdb.replication.background import Background
 from tandemdb.replication.core import blocks
 from tandemdb.replication.core.messages import LSN, Change, Epoch, Frame, Position
@@ -40,7 +41,6 @@ from tandemdb.replication.events import emit
 from tandemdb.replication.gathering import Gathering
 from tandemdb.replication.link import AnyLink
 from tandemdb.replication.network import wire
-from tandemdb.replication.network.waiting import Waiting
 from tandemdb.replication.observers import LooseObserver, StreamingObserver, fenced, refuse_undecodable
 from tandemdb.replication.pipeline import Pipeline, Ticket, base_abandoned
 from tandemdb.replication.secondary_status import SecondaryStatus, status_of
@@ -54,15 +54,7 @@ log = logging.getLogger("tandemdb.replication")
 
 READ_ONLY = "attempt to write a readonly database"
 IDLE_SECONDS = 0.05
-POLLED_SECONDS = 0.001
 HOLD_SECONDS = 0.02
-
-
-@runtime_checkable
-class HasFile(Protocol):
-    """A link to another process: what comes over it can be waited for."""
-
-    def fileno(self) -> int: ...
 
 
 class Publisher:
@@ -92,10 +84,11 @@ class Publisher:
         self.clock = clock
         # The lock by itself where nobody is to be woken: a Condition's `with` costs three times as much.
         self.lock = threading.RLock()
-        self._arrived = threading.Condition(self.lock)
+        self.arrivals = Arrivals(self.lock)
+        self._arrived = self.arrivals.condition
         # Whoever lets time pass moves the asynchronous links, too: nothing happens by itself.
         self.is_driven = pause is not None
-        self.pause = pause if pause is not None else self._wait_for_arrival
+        self.pause = pause if pause is not None else self.arrivals.wait
         self.gathering = Gathering(core, clock)
         # Whether roots may change in place: what has a POSITION answered needs one that stays.
         self.is_loose = False
@@ -118,11 +111,8 @@ class Publisher:
         self._tight = False
         self._tight_links: list[AnyLink] = []
         self._loose_links: list[AnyLink] = []
-        # Links to other processes: what a committing thread waits for, if there are any.
-        self._files: list[int] = []
+        # Whether committing threads wait at sockets.
         self.has_files = False
-        self._waiting = Waiting()
-        self._polling = threading.Lock()
         self._deciding = threading.Lock()
 
     # Storage's observer.
@@ -168,7 +158,7 @@ class Publisher:
             if goes_ahead:
                 self._open = None
             ticket = None
-            if self.pipeline.tickets or not self._files:
+            if self.pipeline.tickets or not self.has_files:
                 ticket = self.pipeline.enter(pending, transaction, root, goes_ahead, now)
             self.is_awaiting = True
         if ticket is None:
@@ -203,7 +193,7 @@ class Publisher:
         alone, self._alone = self._alone, None
         if pending is None or alone is not None:
             self._open = None
-        if self._tight and not self._files:
+        if self._tight and not self.has_files:
             self._pump(self._tight_links)
         self.wake()
         if alone is not None and alone.pending.level == "visible":
@@ -378,7 +368,7 @@ class Publisher:
                 self._note_arrivals()
             if core.fenced_by is not None:
                 self.fence(core.fenced_by)
-            if self.is_awaiting and not self._files:
+            if self.is_awaiting and not self.has_files:
                 self._arrived.notify_all()
 
     def fence(self, epoch: Epoch) -> None:
@@ -433,7 +423,7 @@ class Publisher:
             now = self.clock()
             self.core.tick(now)
             changes = self._open
-            if changes and self._files and self._alone is None:
+            if changes and self.has_files and self._alone is None:
                 # What was gathered of a transaction that stays open after all.
                 self.core.changed(changes, now)
 
@@ -568,24 +558,10 @@ class Publisher:
 
     def until_due(self) -> float:
         """How long nothing can come but what wakes the waiting thread."""
-        if self._files:
+        if self.has_files:
             return IDLE_SECONDS  # Whatever comes wakes the waiting thread.
         dues = [due for link in list(self.links.values()) if (due := link.due_at()) is not None]
         return max(0.001, min([due - self.clock() for due in dues], default=IDLE_SECONDS))
-
-    def _wait_for_arrival(self, seconds: float) -> None:
-        """Wait in the committing thread itself: a hop to another thread costs more than the ping-pong."""
-        if self._files:
-            if self._polling.acquire(blocking=False):
-                try:
-                    self._waiting.wait(seconds)
-                finally:
-                    self._polling.release()
-            else:
-                time.sleep(min(seconds, POLLED_SECONDS))  # Another thread waits at the sockets.
-            return
-        with self._arrived:
-            self._arrived.wait(seconds)
 
     def _refresh(self) -> None:
         peers = self.core.peers
@@ -593,12 +569,7 @@ class Publisher:
         self._loose_links = [link for name, link in self.links.items() if peers[name].mode == "async"]
         self._tight = bool(self._tight_links)
         self.gathering.packs = any(isinstance(link, HasFile) for link in self._loose_links)
-        files = [link.fileno() for link in self._tight_links if isinstance(link, HasFile) and not link.is_cut]
-        self._files = [file for file in files if file >= 0]  # A socket that another thread has closed has none.
-        self.has_files = bool(self._files)
-        self._waiting = Waiting()
-        for file in self._files:
-            self._waiting.register(file)
+        self.has_files = self.arrivals.expect(self._tight_links)
 
     def follow_once(self) -> float | None:
         """Pump the asynchronous links. Returns when to try again, None when all of them are level."""
