@@ -30,7 +30,6 @@ from tandemdb.replication.core.messages import (
     BackupComplete,
     BlockDigests,
     BlockImage,
-    Change,
     CheckedImage,
     DigestRequest,
     Epoch,
@@ -55,32 +54,18 @@ from tandemdb.replication.core.messages import (
     TxnWhole,
     Updates,
 )
+from tandemdb.replication.core.overlay import Overlay
 from tandemdb.replication.core.peer import SESSION_MODULUS, Mode, make
 from tandemdb.replication.errors import ReplicationError
 
 if TYPE_CHECKING:
-    from tandemdb.storage import Database, Mark, Transaction
+    from tandemdb.storage import Database, Transaction
 
 RETRY_SECONDS = 1.0
 RETRY_SECONDS_MAX = 8.0
 SETBACKS_MAX = 3
-MARK_EVERY_UPDATES = 1024
 
 State = Literal["asking", "copying", "following", "refused", "promoted", "detached"]
-
-
-class Overlay:
-    """A transaction on its way: its changes so far, and storage marks to rewind to without doing all of it again."""
-
-    __slots__ = ("changes", "hashed", "marks", "number", "transaction")
-
-    def __init__(self, number: int, transaction: Transaction) -> None:
-        self.number = number
-        self.transaction = transaction
-        self.changes: list[Change] = []
-        self.marks: list[tuple[int, Mark]] = []
-        # How many changes there were when they were hashed.
-        self.hashed = 0
 
 
 class Complete(NamedTuple):
@@ -372,42 +357,22 @@ class Secondary:
             self._drop_pending(undone[0])
 
     def _take_updates(self, message: Updates, now: float) -> None:
-        self._update(message.transaction, message.first, message.changes, now)
-
-    def _update(self, number: int, first: int, changes: Sequence[Change], now: float) -> None:
         overlay = self.overlay
-        if overlay is None or overlay.number != number or len(overlay.changes) != first:
+        if overlay is None or overlay.number != message.transaction or len(overlay.changes) != message.first:
             found = len(overlay.changes) if overlay is not None else -1
-            self._restart("updates", first, found, "updates do not continue the transaction", now)
+            self._restart("updates", message.first, found, "updates do not continue the transaction", now)
             return
-        blocks.apply_all(overlay.transaction, changes)
-        overlay.changes.extend(changes)
-        self.overlay_updates += len(changes)
-        if len(overlay.changes) - (overlay.marks[-1][0] if overlay.marks else 0) >= MARK_EVERY_UPDATES:
-            overlay.marks.append((len(overlay.changes), overlay.transaction.mark()))
-        if self._compares_digests and len(overlay.changes) - overlay.hashed >= blocks.HASH_EVERY_UPDATES:
-            # The primary waits for an answer to the completion, not to this.
-            blocks.hash_ahead(overlay.transaction.root)
-            overlay.hashed = len(overlay.changes)
+        overlay.extend(message.changes)
+        self.overlay_updates += len(message.changes)
+        if self._compares_digests:
+            overlay.hash_ahead()
 
     def _rewind(self, message: Rewind, now: float) -> None:
-        """Take updates back: to the last mark before that point, then forward again."""
         overlay = self.overlay
         if overlay is None or overlay.number != message.transaction or len(overlay.changes) < message.keep:
             self._restart("rewind", message.keep, 0, "a rewind of a transaction that is not here", now)
             return
-        while overlay.marks and overlay.marks[-1][0] > message.keep:
-            overlay.marks.pop()
-        if overlay.marks:
-            start, mark = overlay.marks[-1]
-            overlay.transaction.restore(mark)
-        else:
-            start = 0
-            overlay.transaction.rollback()
-            overlay.transaction = blocks.begin_overlay(self.database)
-        del overlay.changes[message.keep :]
-        overlay.hashed = min(overlay.hashed, message.keep)
-        blocks.apply_all(overlay.transaction, overlay.changes[start:])
+        overlay.rewind(message.keep, self.database)
 
     def _take_commit(self, message: TxnCommit, now: float) -> None:
         if message.early:
