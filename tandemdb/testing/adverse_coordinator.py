@@ -21,6 +21,7 @@ from tandemdb.replication.coordination.memory import MemoryCoordinator
 TIMEOUT_SECONDS = 1.0
 LATE_SECONDS_MAX = 4.0
 WAY_SECONDS = 0.005
+SLOW_SECONDS = 0.5
 
 Answer = TypeVar("Answer")
 
@@ -99,16 +100,17 @@ class Line:
             self.pause(TIMEOUT_SECONDS)
             coordinator.be_late(request)
             raise CoordinatorLost("no answer in time")
-        self.pause(random.random() * 0.5)
+        way_seconds = SLOW_SECONDS if fate < 1.0 else WAY_SECONDS
+        self.pause(random.random() * way_seconds)
         if self.is_cut:
             self._give_up()
         answer = request()
         if fate < 0.7:
             self._give_up()
         if fate < 0.8:
-            self.pause(random.random() * 0.3)
+            self.pause(random.random() * way_seconds)
             answer = request()
-        self.pause(random.random() * 0.4)
+        self.pause(random.random() * way_seconds)
         return answer
 
     def _give_up(self) -> None:

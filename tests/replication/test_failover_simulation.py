@@ -74,19 +74,19 @@ SABOTAGE: dict[str, tuple[Any, str, Any, int]] = {
         Authority,
         "extend",
         lambda self, asked_at, lease: setattr(self, "until", max(self.until, self.clock() + lease.seconds)),
-        130,
+        150,
     ),
     "whoever bears a member's name may be promoted": (
         Record,
         "names",
         lambda self, member: any(each.node == member.node for each in self.sync_set),
-        0,
+        20,
     ),
-    "nobody else is heard": (Record, "must_be_heard", property(lambda self: 1), 20),
+    "nobody else is heard": (Record, "must_be_heard", property(lambda self: 1), 40),
     "whoever stands leads, however far behind": (keeper, "count", count_whoever_is_ahead, 10),
-    "who is lost is struck off for the primary alone": (Keeper, "strike_off", lambda self, publisher, lost: True, 60),
-    "who is back in step meanwhile is dismissed": (loss, "expose", expose, 130),
-    "a link from an earlier epoch is kept": (Node, "follow_member", follow_member, 150),
+    "who is lost is struck off for the primary alone": (Keeper, "strike_off", lambda self, publisher, lost: True, 70),
+    "who is back in step meanwhile is dismissed": (loss, "expose", expose, 140),
+    "a link from an earlier epoch is kept": (Node, "follow_member", follow_member, 550),
 }
 
 
