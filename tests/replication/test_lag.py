@@ -18,6 +18,7 @@ def slow_pair(on_lag: str, **limits: float) -> Pair:
         SCRIPT,
         "async",
         faults=SLOW,
+        name="standby",  # The faults are drawn by seed and name; one that is made up depends on the tests before.
         connect=lambda: tandemdb.connect(":memory:", isolation_level=None),
         on_lag=on_lag,
         **limits,
