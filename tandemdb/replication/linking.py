@@ -19,7 +19,7 @@ from weakref import ref
 
 from tandemdb.errors import NotSupportedError
 from tandemdb.replication.core import blocks
-from tandemdb.replication.core.limits import GATHER_SECONDS, Limits
+from tandemdb.replication.core.limits import GATHER_SECONDS, Limits, read_limits
 from tandemdb.replication.core.messages import Epoch
 from tandemdb.replication.core.secondary import Secondary
 from tandemdb.replication.errors import LinkLost, ProtocolError, Refused, ReplicationError
@@ -368,7 +368,7 @@ def replicate_to(
     if system.secondary is not None and not serves(system):
         raise ReplicationError("this database is a secondary itself", hint="Let the node follow it instead.")
     check_mirrorable(database)
-    bounds = Limits(**{"gather_seconds": GATHER_SECONDS, **limits})  # type: ignore[arg-type]
+    bounds = read_limits({"gather_seconds": GATHER_SECONDS, **limits})
     replica = RemoteReplica(database, address, mode, bounds)
     threading.Thread(target=replica.run, name=f"tandemdb primary of {address}", daemon=True).start()
     replica.await_link(timeout_seconds)

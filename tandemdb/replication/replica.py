@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tandemdb.errors import ProgrammingError
 from tandemdb.replication.core import blocks
-from tandemdb.replication.core.limits import Limits
+from tandemdb.replication.core.limits import read_limits
 from tandemdb.replication.core.messages import LSN, Epoch, Term
 from tandemdb.replication.core.outcomes import Outcome
 from tandemdb.replication.core.peer import Mode
@@ -120,11 +120,11 @@ def attach(
     """
     if primary is secondary:
         raise ReplicationError("a database cannot be its own secondary")
+    bounds = read_limits(limits)
     system, other = system_of(primary), system_of(secondary)
     check_free(other, secondary, system.identity.cluster, overwrite)
     check_mirrorable(primary)
     step_down(secondary, other)
-    bounds = Limits(**limits)  # type: ignore[arg-type]
     name = name or secondary.name or f"secondary {next(_names)}"
     before = secondary.read_only
     try:

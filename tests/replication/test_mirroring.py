@@ -9,10 +9,12 @@ import sys
 import threading
 import time
 import weakref
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+import tandemdb
 from tandemdb import replication
 from tandemdb.storage import Database, ReadOnly, describe_difference
 from tandemdb.testing import VirtualClock
@@ -352,3 +354,19 @@ def test_imports_point_to_storage_only() -> None:
             names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             for name in names:
                 assert not name.startswith("tandemdb.") or name.split(".")[1] in {"errors", "replication", "storage"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"requird": 1}, "unknown option of mirroring: requird"),
+        ({"required": -1}, "required is a number of secondaries, not -1"),
+    ],
+)
+def test_wrong_options_change_nothing(options: dict[str, int], message: str) -> None:
+    with closing(tandemdb.connect(":memory:")) as primary, closing(tandemdb.connect(":memory:")) as secondary:
+        for target in (secondary, "tandemdb://127.0.0.1:1/nowhere"):
+            with pytest.raises(tandemdb.ProgrammingError, match=message) as caught:
+                primary.replicate_to(target, mode="sync", **options)
+        assert "requird" not in options or "Hint: Did you mean required?" in caught.value.__notes__
+        secondary.execute("CREATE TABLE t (a)")  # It is nobody's secondary.

@@ -15,10 +15,11 @@ They are a primary's, the same for all its secondaries.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, get_args
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args
 
-from tandemdb.errors import ProgrammingError
+from tandemdb.errors import ProgrammingError, did_you_mean
 from tandemdb.replication.core.levels import Level, level_of
 
 LossPolicy = Literal["wait", "refuse", "shrink", "degrade", "stop"]
@@ -72,3 +73,20 @@ class Limits:
                 f"unknown policy for a secondary that is behind: {self.on_lag!r}",
                 hint=f"Known are {', '.join(get_args(LagPolicy))}.",
             )
+
+
+def read_limits(options: Mapping[str, Any]) -> Limits:
+    """Make limits of the options that somebody gave with a secondary.
+
+    Raises:
+        ProgrammingError: there is no such option, or one has a value that it cannot have.
+    """
+    known = [field.name for field in fields(Limits)]
+    for name in options:
+        if name not in known:
+            raise ProgrammingError(
+                f"unknown option of mirroring: {name}",
+                detail=f"There are {', '.join(known)}.",
+                hint=did_you_mean(name, known),
+            )
+    return Limits(**options)
