@@ -209,6 +209,7 @@ class StreamingObserver:
         self.interrupt_wait = publisher.interrupt_wait
         self.unchanged = publisher.unchanged
         self.refuse_table = publisher.refuse_table
+        self.withdrawn = publisher.withdrawn
 
     def changed(self, transaction: Transaction, change: Change) -> None:
         changes = transaction.changes
@@ -225,7 +226,7 @@ class OuterObserver:
 
     def __init__(self, inner: CommitObserver | None) -> None:
         self.inner = inner
-        for name in ("changed", "interrupt_wait", "interrupted", "refuse_table", "rewound", "unchanged"):
+        for name in ("changed", "interrupt_wait", "interrupted", "refuse_table", "rewound", "unchanged", "withdrawn"):
             if hasattr(inner, name):
                 setattr(self, name, getattr(inner, name))
 

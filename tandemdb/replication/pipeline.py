@@ -101,6 +101,15 @@ class Pipeline:
             if ticket.transaction is transaction:
                 ticket.is_stopped = self._has_stopped = True
 
+    def withdraw(self, transaction: Transaction) -> None:
+        """Undo the commit of a transaction that nobody waits for, if it has a ticket and is not settled."""
+        with self.publisher.lock:
+            ticket = next((ticket for ticket in self.tickets if ticket.transaction is transaction), None)
+        if ticket is not None:  # Else there is no need to wait for who leads.
+            with self._leading:
+                if not ticket.settled:
+                    self._end_interrupted(ticket)
+
     def await_settled(self, ticket: Ticket, is_own: bool = True) -> None:
         """Wait until a commit is released and, if it goes ahead, visible; `is_own`: the commit is this thread's.
 

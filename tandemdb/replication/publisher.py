@@ -163,7 +163,7 @@ class Publisher:
             self.is_awaiting = True
         if ticket is None:
             # Nobody waits, so nobody can undo it: what is yet to be done here is done while it is on its way.
-            self._send_at_once(pending)
+            self._pump(self._tight_links, tick=False)
             with self.lock:
                 ticket = self.pipeline.enter(pending, transaction, root, goes_ahead, now)
         if goes_ahead:
@@ -198,6 +198,19 @@ class Publisher:
         self.wake()
         if alone is not None and alone.pending.level == "visible":
             self.await_shown(LSN(root.lsn), "sync")
+
+    def withdrawn(self, transaction: Transaction, root: Root) -> None:
+        """Undo a commit whose sending was interrupted before anybody waited for it, unless readers have it by now."""
+        self.pipeline.withdraw(transaction)
+        with self.lock:
+            tickets = self.pipeline.tickets
+            last_lsn = tickets[-1].pending.lsn if tickets else self.core.log.last_lsn
+            unawaited = next((pending for pending in self.core.pending if pending.lsn > last_lsn), None)
+            if unawaited is not None:
+                self.abandon(unawaited)
+            self.is_awaiting = bool(tickets)
+            if transaction.database.head is root and not transaction.committed:
+                transaction.database.head = transaction.base
 
     def interrupted(self, transaction: Transaction | None, root: Root) -> None:
         """Let the core know of a commit that stands, unless it did before something interrupted it."""
@@ -476,15 +489,6 @@ class Publisher:
         core.arrivals.clear()
         if self.arbiter is not None:
             self.arbiter.wake()
-
-    def _send_at_once(self, pending: Pending) -> None:
-        try:
-            self._pump(self._tight_links, tick=False)
-        except BaseException:
-            with self.lock:
-                self.is_awaiting = False
-                self.core.abandon(pending)
-            raise
 
     def _await_base(self, ticket: Ticket) -> None:
         try:

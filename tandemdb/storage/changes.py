@@ -161,7 +161,9 @@ class CommitObserver(Protocol):
     count)` when all but the first `count` of them were undone (ROLLBACK TO, a failed statement);
     `unchanged(transaction)` when one that began on a pending root ends without a change: what it returns waits until
     that root is visible; `refuse_table(definition)`, which may raise before a table is created;
-    `interrupt_wait(transaction)`, from any thread, when its commit is to wait no longer.
+    `interrupt_wait(transaction)`, from any thread, when its commit is to wait no longer; `withdrawn(transaction, root)`
+    after `committing` has raised, or was interrupted when it was done: it sets `transaction.committed` if the commit
+    stands.
     One whose `hears_commits_only` is true is not told of beginnings, and never makes commits wait: what that saves is
     most of what observing a commit costs. Where no history is kept it is told of a commit at once, just before readers
     get the root, by `committed(transaction, root)`: it raises, or sets `transaction.committed`, and may return what is

@@ -484,6 +484,12 @@ class Transaction:
             try:
                 wait = observer.committing(self, root)
             except BaseException:
+                withdrawn = getattr(observer, "withdrawn", None)
+                if withdrawn is not None:
+                    withdrawn(self, root)
+                if self.committed:
+                    self.close()
+                    raise
                 # The observer may hold this root: go on with a copy, numbered as before.
                 self.renew_stamp()
                 self.own_root().lsn = self.base.lsn

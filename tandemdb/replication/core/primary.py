@@ -440,6 +440,8 @@ class Primary:
     def _send_pending(self, peer: Peer, pending: Pending) -> None:
         number, lsn, changes, stable = pending.transaction, pending.lsn, pending.changes, self.log.last_lsn
         base, early = LSN(lsn - 1), pending.level == "received"
+        # First, so that an interrupt in between finds something to take back: that nothing was sent does no harm.
+        peer.sent_lsn = peer.pending_lsn = lsn
         if peer.streamed is None:
             whole = pending.whole
             if whole is None:
@@ -452,7 +454,6 @@ class Primary:
         else:
             peer.stream(number, base, stable, changes)
             peer.queue.append(TxnCommit(number, lsn, len(changes), pending.root, stable, pending.time, early))
-        peer.sent_lsn = peer.pending_lsn = lsn
 
     def fence(self, epoch: Epoch) -> None:
         """End this primary's time: nothing is sent any more."""
