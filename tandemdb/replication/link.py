@@ -191,9 +191,7 @@ class Link:
                 return False
             now = self._clock()
             if tick:
-                self._sender.tick()
-                with self._secondary_lock:
-                    self.secondary.tick(now)
+                self._tick(now)
             moved = False
             while self._pump_once(now):
                 moved = True
@@ -232,6 +230,11 @@ class Link:
             with self._secondary_lock:
                 self.secondary.work(now)
         return moved
+
+    def _tick(self, now: float) -> None:
+        self._sender.tick()
+        with self._secondary_lock:
+            self.secondary.tick(now)
 
     def _deliver(self, frame: Frame, now: float) -> None:
         if self._decoders is not None:

@@ -332,20 +332,12 @@ class Tie(Link):
             self.is_cut = True
             self._sender.disconnected(self.name, self)
 
-    def pump(self, tick: bool = True) -> bool:
-        with self._lock:
-            if self.is_cut:
-                return False
-            now = self._clock()
-            if tick and self.here.runs:
-                self._sender.tick()
-            if tick and self._is_followed:
-                with self._secondary_lock:
-                    self.secondary.tick(now)
-            moved = False
-            while self._pump_once(now):
-                moved = True
-            return moved
+    def _tick(self, now: float) -> None:
+        if self.here.runs:
+            self._sender.tick()
+        if self._is_followed:
+            with self._secondary_lock:
+                self.secondary.tick(now)
 
     def due_at(self) -> float | None:
         """Tell when the next frame arrives; nobody knows while one of the processes stands still, or they are apart."""

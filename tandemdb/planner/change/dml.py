@@ -242,9 +242,7 @@ def run_each(
                     shape.add_plan(found)
                 plan = found
         current, reading = plan, roots
-        if undoes_calls(session, plan, rows):
-            batches = session.atomic(partial(run_checked, session, current, reading, row, context))
-        elif plan.atomic or (plan.rewrites and may_undo(session)):
+        if (plan.atomic or (plan.rewrites and may_undo(session))) and not undoes_calls(session, plan, rows):
             batches = run_atomic(session, current, reading, row, context)
         else:
             batches = session.atomic(partial(run_checked, session, current, reading, row, context))
