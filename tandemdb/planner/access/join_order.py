@@ -176,7 +176,7 @@ def next_step(
     """The step, as `make_step` gives it, that promises most behind the sources that are known; whether it crosses."""
     numbers = {source.number for source in known}
     best: Source | None = None
-    best_score, best_made = 0.0, None
+    best_rank, best_made = (False, 0.0), None
     best_linked = any_linked = False
     for source in remaining:
         if not source.requires <= numbers:
@@ -190,9 +190,9 @@ def next_step(
             _, kept, price = made
         any_linked = any_linked or linked
         score = price + kept * 0.05 + (0.0 if linked else kept * UNLINKED_COST)
-        better = best is None or score < best_score if may_cross or linked is best_linked else linked
-        if better:
-            best, best_score, best_made, best_linked = source, score, made, linked
+        rank = (not linked and not may_cross, score)
+        if best is None or rank < best_rank:
+            best, best_rank, best_made, best_linked = source, rank, made, linked
     assert best is not None
     made = best_made or make_step(best, conditions, known, rows, roots, outside, alone)
     return made, any_linked and not best_linked
