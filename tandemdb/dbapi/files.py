@@ -14,6 +14,7 @@ connect(): the file is loaded again.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -66,14 +67,16 @@ class FileDatabase(Database):
         if wanted in JOURNAL_MODES and self.lock.acquire(False):
             unchanged = self.file.read_version() == self.file.version
             try:
-                self.file.real.execute(f"PRAGMA journal_mode = {wanted}")
+                with self.file.committing_alone:
+                    self.file.real.execute(f"PRAGMA journal_mode = {wanted}")
                 if unchanged:
                     self.file.version = self.file.read_version()  # which counts this as a change
             except standard_library().Error as error:
                 reraise(error)
             finally:
                 self.unlock()
-        return str(self.file.real.execute("PRAGMA journal_mode").fetchone()[0])
+        with self.file.committing_alone:
+            return str(self.file.real.execute("PRAGMA journal_mode").fetchone()[0])
 
 
 class File:
@@ -94,9 +97,13 @@ class File:
         self.changed_elsewhere = False
         self.root = load(real)
         self.version = self.read_version()
+        # Held for a COMMIT, and to ask for the journal mode: SQLite counts the question as writing, and commits nothing
+        # while it is not answered.
+        self.committing_alone = threading.Lock()
         self.identity = identify(database.name)
         database.head = database.root = self.root
         database.file = self
+        database.set_observer(None)  # It is the file that is told of commits from now on.
 
     def started(self, transaction: Transaction) -> None:
         """Pass it on."""
@@ -130,8 +137,8 @@ class File:
             self.reload()
 
     def __getattr__(self, name: str) -> Any:
-        """Have the optional methods of an observer if the other one has: `changed`, `rewound`."""
-        if name in ("changed", "rewound") and self.next is not None:
+        """Have those optional methods of an observer that the other one has, and that need nothing done here."""
+        if name in ("changed", "refuse_table", "rewound", "withdrawn") and self.next is not None:
             return getattr(self.next, name)
         raise AttributeError(name)
 
@@ -160,7 +167,8 @@ class File:
     def finish(self, root: Root) -> None:
         """Commit what was written: the file holds this root."""
         try:
-            self.real.execute("COMMIT")
+            with self.committing_alone:
+                self.real.execute("COMMIT")
         except standard_library().Error as error:
             self.undo()
             reraise(error)
@@ -177,6 +185,7 @@ class File:
             _inherited.append(self.real)
             self.real = connect(self.database.name, "rw", self.timeout_seconds)
             self.process = os.getpid()
+            self.committing_alone = threading.Lock()  # In the parent, another thread may have held it.
             self.changed_elsewhere = True  # perhaps; what the parent writes can't be told from the rest
 
     def refresh(self) -> None:

@@ -327,8 +327,9 @@ class Database:
     def set_observer(self, observer: CommitObserver | None) -> None:
         """Set the observer; no transaction is open."""
         self.observer = observer
-        self.quiet_observer: Any = observer if getattr(observer, "hears_commits_only", False) else None
-        self.lets_change_in_place: bool = observer is None or getattr(observer, "lets_change_in_place", False)
+        told = self.observer  # Another one, where a database is its file's: that stands around the one that was set.
+        self.quiet_observer: Any = told if getattr(told, "hears_commits_only", False) else None
+        self.lets_change_in_place: bool = told is None or getattr(told, "lets_change_in_place", False)
 
     def remember(self, history: OrderedDict[LSN, Root], root: Root) -> None:
         """Keep a root, and forget the oldest beyond the number to keep."""

@@ -367,3 +367,56 @@ def test_a_killed_writer_leaves_every_acknowledged_commit(path: Path, acknowledg
     real.close()
     survivor = tandemdb.connect(path)
     assert survivor.execute("SELECT count(*) FROM t").fetchone() == (count,)
+
+
+@pytest.mark.parametrize("mode", ["async", "sync"])
+def test_a_mirrored_database_goes_on_writing_its_file(path: Path, mode: str) -> None:
+    connection = tandemdb.connect(path, isolation_level=None)
+    connection.execute("CREATE TABLE t (a INTEGER PRIMARY KEY, b)")
+    mirror = tandemdb.connect(":memory:")
+    replica = connection.replicate_to(mirror, mode=mode)
+    for number in range(150):  # often enough for the ways that changes go then
+        connection.execute("INSERT INTO t VALUES (?, 1)", (number,))
+        connection.execute("UPDATE t SET b = ? WHERE a = ?", (number, number // 2))
+    with connection:
+        connection.execute("BEGIN")
+        connection.executemany("INSERT INTO t VALUES (?, 2)", [(number,) for number in range(500, 900)])
+    expected = connection.execute("SELECT * FROM t").fetchall()
+    mirror.wait_for(connection.commit_token())
+    assert mirror.execute("SELECT * FROM t").fetchall() == expected
+    assert sqlite3.connect(path).execute("SELECT * FROM t").fetchall() == expected
+    connection.create_collation("own", lambda left, right: (left > right) - (left < right))
+    with pytest.raises(tandemdb.NotSupportedError, match="^table w cannot be mirrored"):
+        connection.execute("CREATE TABLE w (a TEXT COLLATE own PRIMARY KEY) WITHOUT ROWID")
+    replica.detach()
+    connection.execute("INSERT INTO t VALUES (-1, 3)")
+    assert sqlite3.connect(path).execute("SELECT min(a) FROM t").fetchall() == [(-1,)]
+    connection.close()
+
+
+def test_the_journal_mode_is_asked_for_while_others_commit(path: Path) -> None:
+    """SQLite counts the question as writing, and refuses to commit while it is not answered."""
+    connection = tandemdb.connect(path, isolation_level=None)
+    connection.execute("CREATE TABLE t (a)")
+    asked: list[Any] = []
+    done = threading.Event()
+
+    def ask() -> None:
+        other = tandemdb.connect(path)
+        while not done.is_set():
+            asked.extend(other.execute("PRAGMA journal_mode").fetchall())
+        other.close()
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        for number in range(400):
+            connection.execute("INSERT INTO t VALUES (?)", (number,))
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+    assert {*asked} == {("delete",)}
+    assert sqlite3.connect(path).execute("SELECT count(*) FROM t").fetchall() == [(400,)]
+    connection.close()
