@@ -110,7 +110,8 @@ class Follower:
                 channel.wait(WAIT_SECONDS, looks=secondary.mode == "sync")
                 self._step(channel)
         except (LinkLost, ProtocolError, ReplicationError) as error:
-            self.note(str(error))
+            if secondary.state != "promoted":  # Else the former primary has been told, and has closed it.
+                self.note(str(error))
         finally:
             channel.close()
 

@@ -25,8 +25,6 @@ from tandemdb.replication.network import wire
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tandemdb.storage import Database
-
 
 class Sender(Protocol):
     """What a link needs of the primary's driver."""
@@ -34,7 +32,7 @@ class Sender(Protocol):
     is_awaiting: bool
 
     @property
-    def database(self) -> Database | None: ...
+    def is_over(self) -> bool: ...
     def receive(self, name: str, frame: Frame) -> None: ...
     def next_frame(self, name: str) -> Frame | None: ...
     def disconnected(self, name: str, link: AnyLink | None = None) -> None: ...

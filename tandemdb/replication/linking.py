@@ -341,9 +341,10 @@ class RemoteReplica:
             time.sleep(0.002)
 
     def _note_epoch(self, refusal: Refused) -> None:
-        publisher = system_of(self.primary).publisher
-        if refusal.refusal == "epoch" and publisher is not None and refusal.epoch:
-            publisher.fence(Epoch(refusal.epoch))
+        system = system_of(self.primary)
+        # An answer that has taken its time may be of an epoch that is over, or this system's own.
+        if refusal.refusal == "epoch" and system.publisher is not None and refusal.epoch > system.identity.epoch:
+            system.publisher.fence(Epoch(refusal.epoch))
 
 
 def replicate_to(

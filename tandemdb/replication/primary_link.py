@@ -62,8 +62,9 @@ class PrimaryLink:
                 except LinkLost as error:
                     self.lose(error)
                     return
-            if self._sender.database is None:
-                self.lose(LinkLost("the mirrored database is gone"))
+            if self._sender.is_over:
+                # Who is at the other end must not wait for what will never come: it asks again, and is told.
+                self.lose(LinkLost("this system is its primary no more"))
                 return
             self._sender.tick()
             with self._lock:

@@ -68,7 +68,7 @@ class Publisher:
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], None] | None = None,
     ) -> None:
-        self._database = weakref.ref(database)
+        self._database: Callable[[], Database | None] = weakref.ref(database)
         self.writer = database.writer
         self.core = core
         self.timeout_seconds = timeout_seconds
@@ -329,6 +329,11 @@ class Publisher:
     def database(self) -> Database | None:
         return self._database()
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing comes from here any more: the database is gone, or somebody else's to lead."""
+        return self.core.fenced_by is not None or self._database() is None
+
     def relieve(self) -> None:
         """Take over commits in the writer's own thread, unless another one does.
 
@@ -345,6 +350,11 @@ class Publisher:
         with self.lock:
             self.drain()
             self._background.end()
+
+    def step_down(self) -> None:
+        """Know the database no more: others say what it may do, and a late message of this reign must not."""
+        with self.lock:
+            self._database = nothing
 
     def continue_alone(self) -> None:
         """Take writes without synchronous secondaries, until one is in step again: two histories may come of it."""
@@ -594,3 +604,7 @@ class Publisher:
 def always() -> bool:
     """Commits may be acknowledged: that is the secondaries' to say alone."""
     return True
+
+
+def nothing() -> None:
+    """There is no database."""

@@ -62,6 +62,7 @@ def step_down(database: Database, system: System) -> None:
     with between_transactions(database):
         system.former_log = publisher.core.log
         system.publisher = None
+        publisher.step_down()
         observe(database, system)
 
 

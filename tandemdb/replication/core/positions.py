@@ -103,6 +103,12 @@ def follow(primary: Primary, peer: Peer, lsn: LSN, kept: LSN) -> None:
     primary.join(peer)
 
 
+def tell_history(primary: Primary, peer: Peer) -> None:
+    """Tell a secondary that follows of an epoch that has begun meanwhile; it goes on where it is."""
+    stable = primary.log.last_lsn
+    peer.queue.append(plan_message(primary, "tail", peer.sent_lsn, stable, KEEP_ALL, "an epoch has begun", 0))
+
+
 def plan_message(primary: Primary, kind: str, lsn: LSN, stable: LSN, kept: LSN, reason: str, count: int) -> Plan:
     identity = primary.identity
     history = tuple(identity.history)

@@ -58,7 +58,7 @@ from tandemdb.replication.core.messages import (
     TxnWhole,
 )
 from tandemdb.replication.core.peer import Mode, Peer, make
-from tandemdb.replication.core.positions import answer_position, take_digests
+from tandemdb.replication.core.positions import answer_position, take_digests, tell_history
 from tandemdb.replication.errors import ReplicationError
 
 if TYPE_CHECKING:
@@ -271,7 +271,8 @@ class Primary:
         lsn = LSN(root.lsn)
         if lsn == self.log.last_lsn and not changes:
             # The same commit in another form: a key derived, an epoch begun.
-            self.root = root
+            before, self.root = self.root, root
+            self._tell_epoch(before)
             return
         if lsn != self.log.last_lsn + 1:
             self._jump(root, stamp)
@@ -284,13 +285,14 @@ class Primary:
         self.log.append(lsn, number, changes, digest, size_bytes, now)
         self.marks.note(lsn, make(CommitMark, (number, root.stamp if stamp is None else stamp)))
         self.identity.outcomes.note(lsn, number)
-        self.root = root
+        before, self.root = self.root, root
         for peer in self.peers.values():
             if peer.pending_lsn >= lsn:
                 peer.standing_lsn = lsn
             elif peer.state == "in step":
                 self._take_back_open(peer)
                 peer.state = "following"
+        self._tell_epoch(before)
 
     def installed_many(
         self, changes: Sequence[Change], counts: Sequence[int], stamp: int, size_bytes: int, now: float
@@ -319,6 +321,16 @@ class Primary:
         self.transaction += numbers
         self._begin_log(lsn, stamp)
         self._ask_all()
+
+    def _tell_epoch(self, before: Root) -> None:
+        """Let secondaries know of an epoch that has begun: one down a chain hears of it only here."""
+        if self.root.epoch == before.epoch:
+            return
+        for peer in self.peers.values():
+            if peer.attentive:
+                tell_history(self, peer)
+            elif peer.state == "copying":
+                self.mistrust(peer)  # It was told the history that was, for when it has all blocks.
 
     def _jump(self, root: Root, stamp: int | None) -> None:
         """Begin the log anew: this system, itself a secondary, was given blocks instead of commits, or was rewound."""
