@@ -1,6 +1,6 @@
 """The keeper: keeps a node's part as the coordinator's record has it. No thread, socket or clock of its own.
 
-    step    read --> decide --> found    take the lease, write the first record, lead
+    step    read --> decide --> found    take the lease, write the first record, or the one that was wiped anew; lead
                                 lead     hold the lease; keep the sync_set; take office if the place was handed over
                                 follow   the record's primary
                                 stand    lease, hear the others, recompute the digest, change the record, promote
@@ -32,7 +32,7 @@ from tandemdb.replication.coordination.coordinator import (
     State,
     boot_clock,
 )
-from tandemdb.replication.coordination.decision import Decision, decide
+from tandemdb.replication.coordination.decision import Decision, Part, decide
 from tandemdb.replication.coordination.membership import (
     Membership,
     dismiss_unlisted,
@@ -49,13 +49,13 @@ from tandemdb.replication.core import blocks
 from tandemdb.replication.core.messages import LSN, Epoch, Term
 from tandemdb.replication.errors import ReplicationError
 from tandemdb.replication.events import emit
+from tandemdb.replication.replica import PromotionReport
 from tandemdb.replication.roles import between_transactions, observe
 
 if TYPE_CHECKING:
     from tandemdb.replication.core.limits import Limits
     from tandemdb.replication.core.peer import Mode, Peer
     from tandemdb.replication.publisher import Publisher
-    from tandemdb.replication.replica import PromotionReport
     from tandemdb.replication.system import System
     from tandemdb.storage import CommitObserver, Database
 
@@ -125,6 +125,10 @@ class Keeper:
         self._may_be_succeeded = False
         # The epoch of the primary that this node was told to follow, None if it was not, or has led since.
         self._followed_epoch: int | None = None
+        # Whether this node has led or followed: then a coordinator without a record has lost it.
+        self._has_part = False
+        # Since when there is no record, by the clock of leases.
+        self._missing_since: float | None = None
         self._not_before = float("-inf")
         self._retry_clock = retry_clock
         # Reentrant: held while the coordinator is asked, by whoever changes the record.
@@ -159,7 +163,7 @@ class Keeper:
     def step(self) -> None:
         """Read, decide, do; what goes wrong is told and tried again."""
         try:
-            self.decision = decide(self._read(), self.me, self.bootstrap)
+            self.decision = decide(self._read(), self.me, self.bootstrap, self._part)
             with self.node.changing_role:
                 self._go(self.decision)
         except CoordinatorLost as error:
@@ -247,11 +251,13 @@ class Keeper:
     def promote(self) -> PromotionReport:
         """Lead because an operator says so, whatever the record says of this node; its primary must have lapsed.
 
+        A primary whose record was wiped may be told to go on, too.
+
         Raises:
-            ReplicationError: somebody holds the lease, or the record could not be changed.
+            ReplicationError: somebody holds the lease, or may yet count on one; the record could not be changed.
         """
         with self.node.changing_role:
-            if self.node.system.secondary is None:
+            if self.node.system.secondary is None and (self.state.record is not None or not self.in_office):
                 raise ReplicationError("this database is not a secondary")
             lease = self._take_lease()
             if lease is None:
@@ -260,7 +266,13 @@ class Keeper:
                     hint="Use switchover to hand a living primary's place over.",
                 )
             record = self._read().record
-            report = self._succeed(record) if record is not None else None
+            if record is None and not self._has_been_missing():
+                self._give_back(lease)
+                raise ReplicationError(
+                    "the coordinator has lost its record: the primary may count on its lease yet",
+                    hint=f"Try again in {self.lease_seconds:g} s.",
+                )
+            report = self._succeed(record)
             if report is None:
                 self._give_back(lease)
                 raise ReplicationError("the coordinator's record could not be changed")
@@ -297,7 +309,7 @@ class Keeper:
             self._lead(record)
         elif decision.course == "found":
             self._found()
-        elif self.in_office:
+        elif self.in_office and record is not None:
             self._leave_office()
         elif self._lease is not None and decision.course != "stand":
             self._give_back(self._lease)  # What it was taken for was broken off.
@@ -309,7 +321,11 @@ class Keeper:
             self._tell("waiting", decision.reason)
 
     def _found(self) -> None:
-        """Begin a cluster, if nobody else is faster."""
+        """Begin a cluster, if nobody else is faster; or write the record of this one anew, of which it was wiped."""
+        if self.in_office and not self._has_heirs():
+            self._give_back(self._lease)  # The coordinator knows nothing of it.
+            self._tell("waiting", "the coordinator has lost the record, and too few of those it named are in step")
+            return
         lease = self._take_lease()
         if lease is None:
             return
@@ -329,6 +345,16 @@ class Keeper:
             return
         self.bootstrap = False
         self._take_office()
+
+    def _has_heirs(self) -> bool:
+        """Tell whether so many of the secondaries named are in step that nobody can have been promoted without them."""
+        publisher = self.node.system.publisher
+        if publisher is None:
+            return True
+        with publisher.lock:
+            named = [peer for peer in publisher.core.synchronous() if peer.listed]
+            in_step = sum(peer.state == "in step" for peer in named)
+        return in_step >= min(self.node.limits.required, len(named))
 
     def _lead(self, record: Record) -> None:
         """Go on leading: with the lease, and with a record that names those who hold all there is."""
@@ -380,6 +406,7 @@ class Keeper:
 
     def _follow(self, record: Record) -> None:
         """Follow the record's primary, unless this node does already."""
+        self._has_part = True
         self._tell("", "")
         same = record.cluster == self.node.system.identity.cluster.hex()
         # A link from before it led this epoch is one to what it was: it may stand for ever, and nothing come over it.
@@ -409,14 +436,22 @@ class Keeper:
             self._not_before = self._retry_clock() + self.lease_seconds
             self._tell("promotion_failed", reason or "the record was changed meanwhile")
 
-    def _succeed(self, record: Record) -> PromotionReport | None:
-        """Become the record's primary, in the next epoch; None if the record is not as it was read."""
-        system = self.node.system
-        epoch = Epoch(max(record.epoch, system.identity.epoch) + 1)
+    def _succeed(self, record: Record | None) -> PromotionReport | None:
+        """Become the record's primary, in the next epoch; None if the record is not as it was read.
+
+        A primary whose record was wiped goes on in its own epoch.
+        """
+        system, root = self.node.system, self.node.database.root
+        epoch = Epoch(max(record.epoch if record is not None else 0, system.identity.epoch) + 1)
+        if system.secondary is None:
+            epoch = system.identity.epoch
         cluster = system.identity.cluster.hex()
         if not self._change(Record(cluster, epoch, self.me, (), self.node.limits.required)):
             return None
-        report = self.node.promote_to(epoch)
+        if system.secondary is None:
+            report = PromotionReport(epoch, LSN(root.lsn), blocks.root_digest(root), None, 0, "primary")
+        else:
+            report = self.node.promote_to(epoch)
         self._take_office()
         return report
 
@@ -426,7 +461,22 @@ class Keeper:
         """Read the record. Not while it is changed: what was read before must not be taken for what is now."""
         with self._changing:
             self.state = self.coordinator.read()
+            if self.state.record is not None:
+                self._missing_since = None
+            elif self._missing_since is None:
+                self._missing_since = self.authority.clock()
             return self.state
+
+    @property
+    def _part(self) -> Part:
+        if self.in_office:
+            return "in office"
+        return "other" if self._has_part else "none"
+
+    def _has_been_missing(self) -> bool:
+        """Tell whether there is no record for so long that nobody counts on a lease from when there was one."""
+        since = self._missing_since
+        return since is not None and self.authority.clock() - since > self.lease_seconds
 
     def _take_lease(self) -> Lease | None:
         """Take the lease, or go on with it."""
@@ -504,6 +554,7 @@ class Keeper:
             return
         self.authority.extend(self._asked_at, lease)
         self._followed_epoch = None
+        self._has_part = True
         self.node.system.in_office = True
         self.node.database.read_only = None
         self._tell("", "")
