@@ -29,7 +29,7 @@ from tandemdb.replication.link import AnyLink
 from tandemdb.replication.network import handshake, transport
 from tandemdb.replication.primary_link import PrimaryLink
 from tandemdb.replication.publisher import READ_ONLY, Publisher
-from tandemdb.replication.roles import between_transactions, check_free, observe, publisher_of, serves, step_down
+from tandemdb.replication.roles import between_transactions, check_free, end_publishing, observe, publisher_of, serves
 from tandemdb.replication.secondary_status import SecondaryStatus
 from tandemdb.replication.system import System, system_of
 from tandemdb.replication.unmirrorable import check_mirrorable
@@ -124,12 +124,17 @@ def takes_up_again(system: System, hello: Hello) -> bool:
 
 def begin_following(database: Database, name: str, mode: Mode, address: Address | None) -> Follower:
     """Turn a database that is free into a secondary."""
-    system = system_of(database)
-    step_down(database, system)
     with between_transactions(database):
-        database.read_only = READ_ONLY
-        system.secondary = Secondary(database, system.identity, name, mode, system.set_aside)
-        follower = system.link = Follower(system, system.secondary, address)
+        return become_secondary(database, name, mode, address)
+
+
+def become_secondary(database: Database, name: str, mode: Mode, address: Address | None) -> Follower:
+    """As `begin_following`, for a caller who holds the writer's place."""
+    system = system_of(database)
+    end_publishing(database, system)
+    database.read_only = READ_ONLY
+    system.secondary = Secondary(database, system.identity, name, mode, system.set_aside)
+    follower = system.link = Follower(system, system.secondary, address)
     return follower
 
 

@@ -195,6 +195,11 @@ class Node:
         if anew or not self.follows(address):
             self.follow_now(address, mode, overwrite)
 
+    def leave_place(self, successor: Member, mode: Mode) -> None:
+        """Be a secondary that is not linked yet, after it has led; the caller holds `changing_role`."""
+        address = read_address(successor.address, self.address.security)
+        linking.begin_following(self.database, self.system.identity.node, mode, address).stop()
+
     def suspend(self) -> int:
         """Stay at the commit that readers see now, for reading at leisure; returns its LSN.
 
@@ -294,20 +299,15 @@ class Node:
         try:
             handshake.log_in(channel, self.system.identity, address.security.secret, address.name, "operator")
             handshake.open_up(channel, calls.ANSWERS)
-            with self.changing_role, between_transactions(database):
-                deadline = time.monotonic() + HAND_OVER_SECONDS
-                while (found := operator.call("status", seconds=HAND_OVER_SECONDS).value)["lsn"] != database.root.lsn:
-                    if time.monotonic() >= deadline:
-                        raise ReplicationError(f"{address} is at LSN {found['lsn']}, not {database.root.lsn}")
-                    time.sleep(0.002)
-                if found["cluster"] != self.system.identity.cluster.hex() or found["role"] != "secondary":
-                    raise ReplicationError(f"{address} is no secondary of this primary")
+            with self.changing_role:
                 if self.keeper is None:
-                    report: dict[str, Any] = operator.call("promote", seconds=HAND_OVER_SECONDS).value
+                    with between_transactions(database):
+                        self._await_level(operator, address)
+                        report: dict[str, Any] = operator.call("promote", seconds=HAND_OVER_SECONDS).value
+                        publisher.fence(Epoch(report["epoch"]))
+                        self.system.successor = str(address)
                 else:
-                    report = self._hand_over_by_record(self.keeper, operator, found)
-                self.system.successor = str(address)
-                publisher.fence(Epoch(report["epoch"]))
+                    report = self._hand_over_by_record(self.keeper, operator, address, mode)
         finally:
             operator.close()
         with self.changing_role:
@@ -354,13 +354,50 @@ class Node:
     def _start_following(self, follower: Follower) -> None:
         follower.start()
 
-    def _hand_over_by_record(self, keeper: Keeper, operator: Caller, found: dict[str, Any]) -> dict[str, Any]:
-        """Name the successor on the coordinator's record, and wait until it leads."""
-        epoch = keeper.hand_over(Member(found["node"], found["incarnation"], found["address"]))
+    def _await_level(self, operator: Caller, address: Address) -> dict[str, Any]:
+        """Wait until a secondary has got all there is; returns its status. The writer's place is held."""
+        database = self.database
+        deadline = time.monotonic() + HAND_OVER_SECONDS
+        while (found := operator.call("status", seconds=HAND_OVER_SECONDS).value)["lsn"] != database.root.lsn:
+            if time.monotonic() >= deadline:
+                raise ReplicationError(f"{address} is at LSN {found['lsn']}, not {database.root.lsn}")
+            time.sleep(0.002)
+        if found["cluster"] != self.system.identity.cluster.hex() or found["role"] != "secondary":
+            raise ReplicationError(f"{address} is no secondary of this primary")
+        answer: dict[str, Any] = found
+        return answer
+
+    def _hand_over_by_record(
+        self, keeper: Keeper, operator: Caller, address: Address, mode: Mode
+    ) -> dict[str, Any]:
+        """Name the successor on the coordinator's record, follow it, and wait until it is in office.
+
+        Followed it must be before, for it counts on its heirs; who asks here meanwhile whom to turn to waits for that.
+        """
+        system = self.system
+        with between_transactions(self.database):
+            found = self._await_level(operator, address)
+            successor = Member(found["node"], found["incarnation"], found["address"])
+            system.is_settled.clear()
+            try:
+                epoch = keeper.hand_over(successor)
+                self._await_successor(operator, epoch, ("waiting", "primary"))
+                follower = linking.become_secondary(self.database, system.identity.node, mode, address)
+            except BaseException:
+                system.is_settled.set()
+                raise
+        try:
+            self._start_following(follower)
+            return self._await_successor(operator, epoch, ("primary",))
+        finally:
+            system.is_settled.set()
+
+    def _await_successor(self, operator: Caller, epoch: Epoch, roles: tuple[str, ...]) -> dict[str, Any]:
+        """Wait until a successor has one of these roles in its epoch."""
         deadline = time.monotonic() + HAND_OVER_SECONDS
         while True:
             found = operator.call("status", seconds=HAND_OVER_SECONDS).value
-            if found["role"] == "primary" and found["epoch"] == epoch:
+            if found["role"] in roles and found["epoch"] == epoch:
                 return {"epoch": epoch, "lsn": found["lsn"]}
             if time.monotonic() >= deadline:
                 raise ReplicationError(f"{found['node']} is named as the primary and does not lead yet")
@@ -432,7 +469,7 @@ class Node:
         if hello.purpose == "client" and self.sessions is None:
             raise Refused("purpose", "this node is storage only: it runs no SQL")
         if hello.purpose == "secondary":
-            if self.keeper is not None and not self.keeper.in_office:
+            if self.keeper is not None and not self.keeper.takes_secondaries:
                 raise Refused("role", "this node does not lead")
             linking.check_primary(self.database, hello)
         elif hello.purpose == "primary":

@@ -55,15 +55,21 @@ def serves(system: System) -> bool:
 
 def step_down(database: Database, system: System) -> None:
     """Let a former primary take no more commits of its own; its log is kept to find out which of them are lost."""
+    if system.publisher is not None:
+        with between_transactions(database):
+            end_publishing(database, system)
+
+
+def end_publishing(database: Database, system: System) -> None:
+    """As `step_down`, for a caller who holds the writer's place."""
     publisher = system.publisher
     if publisher is None:
         return
     publisher.retire()
-    with between_transactions(database):
-        system.former_log = publisher.core.log
-        system.publisher = None
-        publisher.step_down()
-        observe(database, system)
+    system.former_log = publisher.core.log
+    system.publisher = None
+    publisher.step_down()
+    observe(database, system)
 
 
 def publisher_of(

@@ -64,6 +64,9 @@ class System:
         self.orphans: list[Orphan] = []
         # The address of the system that this one has handed its place to.
         self.successor = ""
+        # Cleared while the place is handed over: whom to turn to is known afterwards.
+        self.is_settled = threading.Event()
+        self.is_settled.set()
         # Of the time when this was a primary, until it has heard what became of its last commits.
         self.former_log: ChangeLog | None = None
 
@@ -110,11 +113,15 @@ def find_system(database: Database) -> System | None:
 
 
 def leader_of(database: Database) -> str:
-    """Return the address of the system that takes writes in this one's place, "" if this one does or none is known."""
+    """Return the address of the system that takes writes in this one's place, "" if this one does or none is known.
+
+    While the place is handed over that waits until the successor has taken it.
+    """
     if database.read_only is None:
         return ""
     system = _systems.get(database)
     if system is None:
         return ""
+    system.is_settled.wait()
     address = getattr(system.link, "address", None)
     return str(address) if address is not None else system.successor

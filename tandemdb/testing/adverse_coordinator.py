@@ -11,7 +11,9 @@ That a request is late is the worst of it: whoever has read meanwhile that nothi
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from random import Random
 from typing import TypeVar
 
@@ -34,18 +36,31 @@ class AdverseCoordinator:
         self.now = now
         self.kept = MemoryCoordinator(lambda: now() * rate)
         self.trouble = 0.0
+        # What was asked for and may yet be carried out: a change and the record it is to make.
+        self._changes: dict[Callable[[], object], Record] = {}
         self._late: list[tuple[float, int, Callable[[], object]]] = []
         self._count = 0
 
-    @property
-    def has_late(self) -> bool:
-        """Whether something that was given up may yet be carried out."""
-        return bool(self._late)
+    def under_way(self) -> list[Record]:
+        """List the records that may yet be kept: of changes that were asked for, given up or not."""
+        return list(self._changes.values())
+
+    @contextmanager
+    def changing(self, request: Callable[[], object], record: Record) -> Iterator[None]:
+        """Know of a change of the record while it may be carried out."""
+        self._changes[request] = record
+        try:
+            yield
+        finally:
+            if not any(each is request for _, _, each in self._late):
+                del self._changes[request]
 
     def carry_out_late(self) -> None:
         """Carry out what arrives by now."""
         while self._late and self._late[0][0] <= self.now():
-            heapq.heappop(self._late)[2]()
+            request = heapq.heappop(self._late)[2]
+            request()
+            self._changes.pop(request, None)
 
     def be_late(self, request: Callable[[], object]) -> None:
         due = self.now() + self.random.random() * LATE_SECONDS_MAX
@@ -65,7 +80,9 @@ class Line:
         return self._ask(self.coordinator.kept.read)
 
     def cas(self, revision: int, record: Record, lease: Lease) -> int | None:
-        return self._ask(lambda: self.coordinator.kept.cas(revision, record, lease))
+        request = partial(self.coordinator.kept.cas, revision, record, lease)
+        with self.coordinator.changing(request, record):
+            return self._ask(request)
 
     def lease(self, holder: str, seconds: float) -> Lease | None:
         return self._ask(lambda: self.coordinator.kept.lease(holder, seconds))

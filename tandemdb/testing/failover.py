@@ -86,8 +86,6 @@ class Failover:
         self.machines: dict[str, Machine] = {}
         self.ended: list[Machine] = []
         self.ties: list[Tie] = []
-        # Those that a place is just being handed over to.
-        self.successors: list[Machine] = []
         self.apart: set[frozenset[str]] = set()
         self.distance = random.choice([0.0, 0.01])
         self.troubled = False
@@ -212,8 +210,7 @@ class Failover:
 
     def restart(self, machine: Machine) -> None:
         """End a process, with or without giving its lease back, and begin it again: empty, under its name."""
-        record = self.coordinator.kept.read().record
-        if record is None or self.coordinator.has_late or not self.may_end(machine, record):
+        if not self.may_end(machine):
             return
         gracefully = self.random.random() < 0.3
         self.note("restarted", f"{machine.name}{', its lease given back' if gracefully else ''}")
@@ -222,8 +219,7 @@ class Failover:
             task = machine.run_task(machine.close)
             while not task.done:
                 self.let_pass(0.05)
-            record = self.coordinator.kept.read().record
-            if record is None or self.coordinator.has_late or not self.may_end(machine, record):
+            if not self.may_end(machine):
                 machine.begin()  # Things have changed meanwhile.
                 return
         self.end(machine)
@@ -231,10 +227,13 @@ class Failover:
             self.let_pass(self.random.uniform(0.1, 1.5 * LEASE_SECONDS))
         self.start(machine.name)
 
-    def may_end(self, machine: Machine, record: Record) -> bool:
-        """Whether there would still be somebody who may lead."""
-        if machine in self.successors:
-            return False
+    def may_end(self, machine: Machine) -> bool:
+        """Whether there would still be somebody who may lead, whichever changes of the record are carried out yet."""
+        kept = self.coordinator.kept.read().record
+        return kept is not None and all(self.can_lose(machine, each) for each in (kept, *self.coordinator.under_way()))
+
+    def can_lose(self, machine: Machine, record: Record) -> bool:
+        """Whether somebody else may lead by this record."""
         alive = [each for each in self.machines.values() if each is not machine and not each.ended]
         members = [each.keeper.me for each in alive if each.keeper is not None]
         if any(record.primary.is_same(member) for member in members):
@@ -249,15 +248,12 @@ class Failover:
         leader.writers.append(leader.run_task(lambda: self.try_to_hand_over(leader, machine)))
 
     def try_to_hand_over(self, leader: Machine, successor: Machine) -> None:
-        self.successors.append(successor)
         try:
             leader.hand_to(successor)
         except ReplicationError as error:
             self.note("not handed over", f"{leader.name} to {successor.name}: {error}")
         else:
             self.note("handed over", f"{leader.name} to {successor.name}")
-        finally:
-            self.successors.remove(successor)
 
     # Time.
 

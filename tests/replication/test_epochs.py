@@ -72,6 +72,20 @@ def test_frames_of_an_older_epoch_change_nothing() -> None:
     assert third.digest() == second.digest()
 
 
+def test_whoever_is_still_linked_to_what_a_primary_was_before_it_followed_does_not_end_its_new_time() -> None:
+    first, second, third = Database("a"), Database("b"), Database("c")
+    table_id = make_table(first, 5)
+    replication.attach(first, second)
+    stale = replication.attach(first, third)
+    stale.link.is_cut = True  # Its process stands still.
+    replication.promote(second)
+    replication.attach(second, first)
+    replication.promote(first)
+    stale.link.heal()
+    put(first, table_id, 1, "of the third epoch")
+    assert first.read_only is None
+
+
 def test_promotion_twice_and_of_no_secondary() -> None:
     primary, secondary = Database("p"), Database("s")
     with pytest.raises(replication.ReplicationError, match="not a secondary"):

@@ -74,7 +74,7 @@ SABOTAGE: dict[str, tuple[Any, str, Any, int]] = {
         Authority,
         "extend",
         lambda self, asked_at, lease: setattr(self, "until", max(self.until, self.clock() + lease.seconds)),
-        150,
+        0,
     ),
     "whoever bears a member's name may be promoted": (
         Record,
@@ -85,8 +85,14 @@ SABOTAGE: dict[str, tuple[Any, str, Any, int]] = {
     "nobody else is heard": (Record, "must_be_heard", property(lambda self: 1), 40),
     "whoever stands leads, however far behind": (keeper, "count", count_whoever_is_ahead, 10),
     "who is lost is struck off for the primary alone": (Keeper, "strike_off", lambda self, publisher, lost: True, 70),
-    "who is back in step meanwhile is dismissed": (loss, "expose", expose, 140),
-    "a link from an earlier epoch is kept": (Node, "follow_member", follow_member, 550),
+    "who is back in step meanwhile is dismissed": (loss, "expose", expose, 50),
+    "whoever is named takes office without its heirs": (
+        Keeper,
+        "_enter_office",
+        lambda self, record: self._take_office(),
+        50,
+    ),
+    "a link from an earlier epoch is kept": (Node, "follow_member", follow_member, 1250),
 }
 
 

@@ -1,7 +1,7 @@
 """The keeper: keeps a node's part as the coordinator's record has it. No thread, socket or clock of its own.
 
     step    read --> decide --> found    take the lease, write the first record, or the one that was wiped anew; lead
-                                lead     hold the lease; keep the sync_set; take office if the place was handed over
+                                lead     hold the lease; keep the sync_set; take office, once enough heirs are in step
                                 follow   the record's primary
                                 stand    lease, hear the others, recompute the digest, change the record, promote
                                 wait
@@ -9,6 +9,10 @@
 
 Whoever drives it (`rounds`: two threads; `testing.failover`: a simulation) calls both again and again, the one whatever
 the other is busy with. What it asks of its node is a `Host`; coordinator, clocks and locks are passed in.
+
+Whoever is named as the next primary finds on the record its heirs: those who hold what it holds, as long as it has
+committed nothing. So it may die before it is in office, and is in office only once enough of them would hold its
+commits, too, or are struck off, for they do not come.
 
 Each change of the record is a compare-and-swap that also checks the lease, so a keeper that was stopped for a while
 changes nothing when it wakes. One that was not answered may have been done, or be done yet, whatever is read meanwhile:
@@ -37,6 +41,8 @@ from tandemdb.replication.coordination.membership import (
     Membership,
     dismiss_unlisted,
     enlist,
+    heirs_in_step,
+    heirs_of,
     is_enough_meanwhile,
     is_enough_without,
     members_after_loss,
@@ -44,7 +50,7 @@ from tandemdb.replication.coordination.membership import (
     unlist,
 )
 from tandemdb.replication.coordination.record import Member, Record
-from tandemdb.replication.coordination.standing import Place, count
+from tandemdb.replication.coordination.standing import Place, count, level_with
 from tandemdb.replication.core import blocks
 from tandemdb.replication.core.messages import LSN, Epoch, Term
 from tandemdb.replication.errors import ReplicationError
@@ -75,6 +81,9 @@ class Host(Protocol):
 
     def follow_member(self, member: Member, mode: Mode, overwrite: bool, anew: bool) -> None:
         """Follow a primary, unless this node does already or is to do so anew; the caller holds `changing_role`."""
+
+    def leave_place(self, successor: Member, mode: Mode) -> None:
+        """Be a secondary that is not linked yet, after it has led; the caller holds `changing_role`."""
 
     def stand_aside(self) -> tuple[str, int, int, int]:
         """Let go of the primary; returns incarnation, epoch, transaction and LSN received."""
@@ -130,6 +139,9 @@ class Keeper:
         # Since when there is no record, by the clock of leases.
         self._missing_since: float | None = None
         self._not_before = float("-inf")
+        # The epoch of the record that was read last, and until when its primary's heirs are waited for.
+        self._epoch_read = 0
+        self._heirs_until: float | None = None
         self._retry_clock = retry_clock
         # Reentrant: held while the coordinator is asked, by whoever changes the record.
         self._changing = make_lock()
@@ -140,6 +152,11 @@ class Keeper:
     def in_office(self) -> bool:
         """Whether the record names this node as the primary, and it has taken the place."""
         return self.node.system.in_office
+
+    @property
+    def takes_secondaries(self) -> bool:
+        """Whether this node is in office, or promoted and to be in office once it has its heirs in step."""
+        return self.in_office or (self._is_named and self.node.system.secondary is None)
 
     @property
     def me(self) -> Member:
@@ -163,7 +180,9 @@ class Keeper:
     def step(self) -> None:
         """Read, decide, do; what goes wrong is told and tried again."""
         try:
-            self.decision = decide(self._read(), self.me, self.bootstrap, self._part)
+            state = self._read()
+            self._let_successor_begin(state)
+            self.decision = decide(state, self.me, self.bootstrap, self._part)
             with self.node.changing_role:
                 self._go(self.decision)
         except CoordinatorLost as error:
@@ -185,9 +204,11 @@ class Keeper:
         with self._renewing:
             if self._lease is not lease:
                 return  # Given back meanwhile: what it allowed is over.
-            if renewed and self.in_office and not self._may_be_succeeded:
-                self.authority.extend(asked_at, lease)
-            elif not renewed:
+            if renewed:
+                self._asked_at = asked_at
+                if self.in_office and not self._may_be_succeeded:
+                    self.authority.extend(asked_at, lease)
+            else:
                 self._lease = None
                 self.authority.end()
         if not renewed:
@@ -201,7 +222,7 @@ class Keeper:
     @property
     def looks_often(self) -> bool:
         """Whether there is more to look after than what the coordinator keeps."""
-        return self.in_office or self.decision.course == "lead"
+        return self.in_office or self._is_named
 
     def await_change(self) -> bool:
         """Wait until the coordinator keeps something else, half a lease at most. False: it cannot be reached."""
@@ -272,7 +293,7 @@ class Keeper:
                     "the coordinator has lost its record: the primary may count on its lease yet",
                     hint=f"Try again in {self.lease_seconds:g} s.",
                 )
-            report = self._succeed(record)
+            report = self._succeed(record, ())
             if report is None:
                 self._give_back(lease)
                 raise ReplicationError("the coordinator's record could not be changed")
@@ -292,7 +313,8 @@ class Keeper:
             until = self.authority.until
             self._may_be_succeeded = True
             self.authority.end()
-            if not self._change(record._replace(epoch=epoch, primary=successor, sync_set=())):
+            heirs = heirs_of(record, Membership.of(self.node.system.publisher), successor, self.me)
+            if not self._change(record._replace(epoch=epoch, primary=successor, sync_set=heirs)):
                 if self._is_sure:
                     self._may_be_succeeded = False
                     self.authority.until = until
@@ -301,6 +323,15 @@ class Keeper:
             return epoch
 
     # The steps, in call order.
+
+    def _let_successor_begin(self, state: State) -> None:
+        """Do not stand at once against whoever was named meanwhile, and has not got round to taking the lease."""
+        record = state.record
+        if record is None or record.epoch == self._epoch_read:
+            return
+        self._epoch_read = record.epoch
+        if state.leader != record.primary.holder:
+            self._not_before = self._retry_clock() + self.lease_seconds
 
     def _go(self, decision: Decision) -> None:
         """Do what was decided; the node's role does not change otherwise meanwhile."""
@@ -313,6 +344,8 @@ class Keeper:
             self._leave_office()
         elif self._lease is not None and decision.course != "stand":
             self._give_back(self._lease)  # What it was taken for was broken off.
+        if record is not None and decision.course in ("stand", "wait") and self._has_led:
+            self.node.leave_place(record.primary, self.mode)
         if decision.course == "follow" and record is not None:
             self._follow(record)
         elif decision.course == "stand" and record is not None:
@@ -377,9 +410,45 @@ class Keeper:
         if not self.in_office:
             if self.node.system.secondary is not None:
                 self.node.promote_to(Epoch(record.epoch))
+            self._enter_office(record)
+        if self.in_office:
+            self._tell("", "")
+            self._keep_members(record)
+
+    @property
+    def _is_named(self) -> bool:
+        """Whether the record that was read last names this node as the primary."""
+        record = self.state.record
+        return record is not None and record.primary.is_same(self.me)
+
+    @property
+    def _has_led(self) -> bool:
+        """Whether this node has data of the cluster, and has not followed anybody since it led."""
+        system = self.node.system
+        return system.secondary is None and bool(system.identity.cluster)
+
+    def _enter_office(self, record: Record) -> None:
+        """Take office, once enough of those whom the record names are in step; those who do not come are struck off."""
+        publisher = self.node.system.publisher
+        with self._changing:
+            if self.state.record != record:
+                return
+            found = Membership.of(publisher)
+            there = heirs_in_step(record, found)
+            if len(there) < min(record.required, len(record.sync_set)):
+                now = self._retry_clock()
+                self.node.database.read_only = WAITING
+                if self._heirs_until is None:
+                    self._heirs_until = now + self.node.limits.loss_grace_seconds
+                if now < self._heirs_until:
+                    missing = ", ".join(member.node for member in record.sync_set if member not in there)
+                    self._tell("waiting", f"it is in office once it has its heirs in step: {missing}")
+                    return
+                if not self._change(record._replace(sync_set=there)):
+                    return
+            elif publisher is not None:
+                enlist(publisher, record.sync_set)
             self._take_office()
-        self._tell("", "")
-        self._keep_members(record)
 
     def _keep_members(self, record: Record) -> None:
         """Let the record name those who hold all there is."""
@@ -431,12 +500,12 @@ class Keeper:
         root = node.database.root
         if not reason and blocks.recomputed_digest(root) != blocks.root_digest(root):
             reason = "its blocks are not what they were: their digest differs from the one kept up"
-        if reason or self._succeed(record) is None:
+        if reason or self._succeed(record, level_with(record, self.me, found)) is None:
             self._give_back(lease)
             self._not_before = self._retry_clock() + self.lease_seconds
             self._tell("promotion_failed", reason or "the record was changed meanwhile")
 
-    def _succeed(self, record: Record | None) -> PromotionReport | None:
+    def _succeed(self, record: Record | None, heirs: tuple[Member, ...]) -> PromotionReport | None:
         """Become the record's primary, in the next epoch; None if the record is not as it was read.
 
         A primary whose record was wiped goes on in its own epoch.
@@ -445,14 +514,14 @@ class Keeper:
         epoch = Epoch(max(record.epoch if record is not None else 0, system.identity.epoch) + 1)
         if system.secondary is None:
             epoch = system.identity.epoch
-        cluster = system.identity.cluster.hex()
-        if not self._change(Record(cluster, epoch, self.me, (), self.node.limits.required)):
+        named = Record(system.identity.cluster.hex(), epoch, self.me, heirs, self.node.limits.required)
+        if not self._change(named):
             return None
         if system.secondary is None:
             report = PromotionReport(epoch, LSN(root.lsn), blocks.root_digest(root), None, 0, "primary")
         else:
             report = self.node.promote_to(epoch)
-        self._take_office()
+        self._enter_office(named)
         return report
 
     # Lease, record and office.
@@ -553,7 +622,7 @@ class Keeper:
         if lease is None:
             return
         self.authority.extend(self._asked_at, lease)
-        self._followed_epoch = None
+        self._followed_epoch = self._heirs_until = None
         self._has_part = True
         self.node.system.in_office = True
         self.node.database.read_only = None

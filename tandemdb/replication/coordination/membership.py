@@ -94,6 +94,18 @@ def members_after_loss(record: Record, found: Membership, lost: list[str]) -> tu
     return stay
 
 
+def heirs_of(record: Record, found: Membership, successor: Member, me: Member) -> tuple[Member, ...]:
+    """Return those who hold all that a successor holds when this primary hands its place over: itself is one."""
+    level = tuple(member for member in found.in_step if member.node in found.level)
+    return (me, *[each for each in record.sync_set if is_among(each, level) and not each.is_same(successor)])
+
+
+def heirs_in_step(record: Record, found: Membership) -> tuple[Member, ...]:
+    """Return those named who are in step with the one that is to lead, and so will hold what it commits."""
+    complete = tuple(member for member in found.in_step if member.node in found.complete)
+    return tuple(each for each in record.sync_set if is_among(each, complete))
+
+
 def unlist(publisher: Publisher, members: tuple[Member, ...]) -> None:
     """Before the record is changed: let acknowledgements of those who will not be named count no more."""
     with publisher.lock:
@@ -112,6 +124,10 @@ def dismiss_unlisted(publisher: Publisher) -> None:
     """Let commits wait no longer for those who are away and not named; the publisher's lock is held."""
     core = publisher.core
     core.dismiss([peer for peer in core.lost() if not peer.listed])
+
+
+def is_among(member: Member, members: tuple[Member, ...]) -> bool:
+    return any(member.is_same(each) for each in members)
 
 
 def is_named(peer: Peer, members: tuple[Member, ...]) -> bool:

@@ -44,3 +44,9 @@ def count(record: Record, me: Member, place: Place, ask: Callable[[Member], Plac
     if heard[ahead] > place:
         return Count(heard, f"{ahead} is ahead, at LSN {heard[ahead][2]}, not {place[2]}")
     return Count(heard, "")
+
+
+def level_with(record: Record, me: Member, found: Count) -> tuple[Member, ...]:
+    """Return the others of the sync_set who hold exactly what the candidate holds: they may lead in its place."""
+    place = found.heard[me.node]
+    return tuple(each for each in record.sync_set if not each.is_same(me) and found.heard.get(each.node) == place)
