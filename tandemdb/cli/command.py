@@ -10,7 +10,7 @@ import sqlite3
 import sys
 from collections.abc import Sequence
 
-from tandemdb.cli import engine
+from tandemdb.cli import engine, stopping
 from tandemdb.cli.node_arguments import add_node_commands
 from tandemdb.cli.telling import FAILED, fail
 
@@ -22,6 +22,20 @@ INTERRUPTED = 130  # what shells report for a program ended by Ctrl-C
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with these arguments (those of the process if None) and return its exit status."""
+    try:
+        status = run_command(arguments)
+    except BaseException as error:
+        if not (stopping.heard or isinstance(error, KeyboardInterrupt)):
+            raise
+        # Under `python -m`, Python takes an interrupt that has passed through code run from a text, as named tuples are
+        # made, for one that nobody has caught, and would end by the signal. It forgets that with the next such code.
+        exec("")
+        return INTERRUPTED
+    return INTERRUPTED if stopping.heard else status
+
+
+def run_command(arguments: Sequence[str] | None) -> int:
+    """As `main`, but that Ctrl-C is not heard."""
     set_encodings()
     parser = build_parser()
     options = parser.parse_args(arguments)
@@ -34,8 +48,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return status
     except sqlite3.Error as error:  # The database could not be opened: what fails later is told where it fails.
         return fail(error)
-    except KeyboardInterrupt:
-        return INTERRUPTED
     except OSError as error:
         if error.errno not in BROKEN_PIPE:
             raise

@@ -13,23 +13,21 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import signal
 import sqlite3
 import sys
-import threading
 import time
 from typing import Any
 
+from tandemdb.cli import stopping
 from tandemdb.cli.output import Style, write_table
 from tandemdb.cli.telling import complain, fail
 
-# On Windows a wait ends before a signal is heard.
-SIGNAL_SECONDS = 1.0
 FOLLOW_SECONDS = 2.0
 
 
 def serve(options: argparse.Namespace) -> int:
     """Run a node until SIGTERM or Ctrl-C."""
+    stopping.hear()
     from tandemdb.dbapi import nodes
 
     if options.load and (options.secondary_of or options.storage_only):
@@ -44,7 +42,7 @@ def serve(options: argparse.Namespace) -> int:
     if options.coordinator and options.secondary_of:
         complain("with --coordinator a node finds out itself whom to follow: leave --secondary-of out")
         return 2
-    begin()
+    log_events()
     store = metrics = None
     try:
         # Who comes later to a cluster with a coordinator gets the data from its primary.
@@ -90,7 +88,7 @@ def serve(options: argparse.Namespace) -> int:
     ready = [f"listening on {node.address} as {role}"]
     if metrics is not None:
         ready.append(f"metrics on http://{metrics.host}:{metrics.port}/metrics")
-    run_until_signal("\n".join(ready))
+    stopping.run_until_stopped("\n".join(ready))
     if metrics is not None:
         metrics.stop()
     node.stop()
@@ -101,49 +99,37 @@ def serve(options: argparse.Namespace) -> int:
 
 def relay(options: argparse.Namespace) -> int:
     """Forward links until SIGTERM or Ctrl-C."""
+    stopping.hear()
     from tandemdb.dbapi import nodes
 
-    begin()
+    log_events()
     try:
         forwarding = nodes.relay(options.listen, options.to)
     except sqlite3.Error as error:
         return fail(error)
-    run_until_signal(f"relaying {forwarding.host}:{forwarding.port} to {options.to}")
+    stopping.run_until_stopped(f"relaying {forwarding.host}:{forwarding.port} to {options.to}")
     forwarding.stop()
     return 0
 
 
 def store(options: argparse.Namespace) -> int:
     """Hold a database's blocks until SIGTERM or Ctrl-C."""
+    stopping.hear()
     from tandemdb.dbapi import stores
 
-    begin()
+    log_events()
     try:
         kept = stores.keep(options.name, options.listen, options.secret_file)
     except sqlite3.Error as error:
         return fail(error)
-    run_until_signal(f"listening on {kept.address} as store")
+    stopping.run_until_stopped(f"listening on {kept.address} as store")
     kept.stop()
     return 0
 
 
-def begin() -> None:
-    """Let events go to standard error, and SIGTERM end what a node does before it is ready, as Ctrl-C does.
-
-    A container's first process would not hear SIGTERM otherwise.
-    """
+def log_events() -> None:
+    """Let events go to standard error."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-
-
-def run_until_signal(ready: str) -> None:
-    """Print that all is ready, and wait for SIGTERM or Ctrl-C."""
-    stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
-    print(ready, flush=True)
-    while not stopped.wait(SIGNAL_SECONDS):
-        pass
 
 
 def load(name: str, path: str) -> Any:
