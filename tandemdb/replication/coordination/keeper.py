@@ -15,8 +15,7 @@ committed nothing. So it may die before it is in office, and is in office only o
 commits, too, or are struck off, for they do not come.
 
 Each change of the record is a compare-and-swap that also checks the lease, so a keeper that was stopped for a while
-changes nothing when it wakes. One that was not answered may have been done, or be done yet, whatever is read meanwhile:
-until another change of that revision has succeeded, both records count as in force (`_is_sure`).
+changes nothing when it wakes. What it knows of both, and what it cannot know, is its `claim`.
 """
 
 from __future__ import annotations
@@ -28,6 +27,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tandemdb.replication.coordination.authority import Authority, AuthorityObserver
+from tandemdb.replication.coordination.claim import Claim
 from tandemdb.replication.coordination.coordinator import (
     LEASE_SECONDS,
     Coordinator,
@@ -121,32 +121,22 @@ class Keeper:
         self.bootstrap = bootstrap
         self.overwrite = overwrite
         self.authority = Authority(clock)
-        self.state = State(None, 0, "", 0)
+        self.claim = Claim(coordinator, self.authority, lease_seconds, make_lock)
         self.decision = Decision("wait", "not begun")
         self.reason = ""
         # Whoever drives this keeper: to be called when the next step should not be waited for.
         self.woken: Callable[[], object] = nothing
-        self._lease: Lease | None = None
-        self._asked_at = 0.0
-        # The change of the record that was not answered: of which revision, with which lease.
-        self._unanswered: tuple[int, Lease] | None = None
         # Whether the record may name a successor, though nobody has said so yet.
         self._may_be_succeeded = False
         # The epoch of the primary that this node was told to follow, None if it was not, or has led since.
         self._followed_epoch: int | None = None
         # Whether this node has led or followed: then a coordinator without a record has lost it.
         self._has_part = False
-        # Since when there is no record, by the clock of leases.
-        self._missing_since: float | None = None
         self._not_before = float("-inf")
         # The epoch of the record that was read last, and until when its primary's heirs are waited for.
         self._epoch_read = 0
         self._heirs_until: float | None = None
         self._retry_clock = retry_clock
-        # Reentrant: held while the coordinator is asked, by whoever changes the record.
-        self._changing = make_lock()
-        # Held only to tell whether the lease is still the one that was renewed.
-        self._renewing = threading.Lock()
 
     @property
     def in_office(self) -> bool:
@@ -180,7 +170,7 @@ class Keeper:
     def step(self) -> None:
         """Read, decide, do; what goes wrong is told and tried again."""
         try:
-            state = self._read()
+            state = self.claim.read()
             self._let_successor_begin(state)
             self.decision = decide(state, self.me, self.bootstrap, self._part)
             with self.node.changing_role:
@@ -192,32 +182,18 @@ class Keeper:
 
     def renew(self) -> None:
         """Hold the lease, if there is one, for as long again."""
-        lease = self._lease
-        if lease is None:
-            return
-        asked_at = self.authority.clock()
         try:
-            renewed = self.coordinator.renew(lease)
+            renewed = self.claim.renew(lambda: self.in_office and not self._may_be_succeeded)
         except CoordinatorLost as error:
             self._tell("coordinator_lost", str(error))
             return
-        with self._renewing:
-            if self._lease is not lease:
-                return  # Given back meanwhile: what it allowed is over.
-            if renewed:
-                self._asked_at = asked_at
-                if self.in_office and not self._may_be_succeeded:
-                    self.authority.extend(asked_at, lease)
-            else:
-                self._lease = None
-                self.authority.end()
         if not renewed:
             self._tell("lease_lost", "the lease has lapsed")
             self.wake()
 
     def resign(self) -> None:
         """Keep nothing any more; a lease is given back, so that another may lead at once."""
-        self._give_back(self._lease)
+        self._give_back()
 
     @property
     def looks_often(self) -> bool:
@@ -227,7 +203,7 @@ class Keeper:
     def await_change(self) -> bool:
         """Wait until the coordinator keeps something else, half a lease at most. False: it cannot be reached."""
         try:
-            self.coordinator.watch(self.state, self.lease_seconds / 2)
+            self.coordinator.watch(self.claim.state, self.lease_seconds / 2)
         except CoordinatorLost as error:
             self._tell("coordinator_lost", str(error))
             return False
@@ -237,8 +213,8 @@ class Keeper:
         """Take secondaries off the record, if those who stay hold every commit that is acknowledged."""
         names = [peer.name for peer in lost]
         try:
-            with self._changing:
-                record = self._read().record
+            with self.claim.changing:
+                record = self.claim.read().record
                 if record is None or not record.primary.is_same(self.me):
                     return False
                 with publisher.lock:
@@ -246,7 +222,7 @@ class Keeper:
                     if members is None:
                         return False
                     unlist(publisher, members)
-                if members == record.sync_set and self._is_sure:
+                if members == record.sync_set and self.claim.is_sure:
                     return self.authority.holds
                 return self._change(record._replace(sync_set=members))
         except CoordinatorLost as error:
@@ -255,14 +231,14 @@ class Keeper:
 
     def describe(self) -> dict[str, Any]:
         """Say, for the status, what the record is and how this node stands to it."""
-        record = self.state.record
+        record = self.claim.state.record
         return {
             "course": self.decision.course,
             "reason": self.reason or self.decision.reason,
-            "holds_lease": self._lease is not None,
+            "holds_lease": self.claim.lease is not None,
             "may_acknowledge": self.in_office and self.authority.holds,
             "lease_seconds": self.lease_seconds,
-            "leader": self.state.leader.partition(" ")[0],
+            "leader": self.claim.state.leader.partition(" ")[0],
             "epoch": record.epoch if record is not None else 0,
             "primary": record.primary.address if record is not None else "",
             "sync_set": [member.node for member in record.sync_set] if record is not None else [],
@@ -278,7 +254,7 @@ class Keeper:
             ReplicationError: somebody holds the lease, or may yet count on one; the record could not be changed.
         """
         with self.node.changing_role:
-            if self.node.system.secondary is None and (self.state.record is not None or not self.in_office):
+            if self.node.system.secondary is None and (self.claim.state.record is not None or not self.in_office):
                 raise ReplicationError("this database is not a secondary")
             lease = self._take_lease()
             if lease is None:
@@ -286,16 +262,16 @@ class Keeper:
                     "the lease is held: a primary is in office, or another node stands",
                     hint="Use switchover to hand a living primary's place over.",
                 )
-            record = self._read().record
-            if record is None and not self._has_been_missing():
-                self._give_back(lease)
+            record = self.claim.read().record
+            if record is None and not self.claim.has_been_missing():
+                self._give_back()
                 raise ReplicationError(
                     "the coordinator has lost its record: the primary may count on its lease yet",
                     hint=f"Try again in {self.lease_seconds:g} s.",
                 )
             report = self._succeed(record, ())
             if report is None:
-                self._give_back(lease)
+                self._give_back()
                 raise ReplicationError("the coordinator's record could not be changed")
             return report
 
@@ -305,8 +281,8 @@ class Keeper:
         Raises:
             ReplicationError: the record could not be changed.
         """
-        with self._changing:
-            record = self.state.record
+        with self.claim.changing:
+            record = self.claim.state.record
             if record is None or not self.in_office:
                 raise ReplicationError("this node does not lead")
             epoch = Epoch(record.epoch + 1)
@@ -315,7 +291,7 @@ class Keeper:
             self.authority.end()
             heirs = heirs_of(record, Membership.of(self.node.system.publisher), successor, self.me)
             if not self._change(record._replace(epoch=epoch, primary=successor, sync_set=heirs)):
-                if self._is_sure:
+                if self.claim.is_sure:
                     self._may_be_succeeded = False
                     self.authority.until = until
                 raise ReplicationError("the coordinator's record could not be changed")
@@ -335,15 +311,15 @@ class Keeper:
 
     def _go(self, decision: Decision) -> None:
         """Do what was decided; the node's role does not change otherwise meanwhile."""
-        record = self.state.record
+        record = self.claim.state.record
         if decision.course == "lead" and record is not None:
             self._lead(record)
         elif decision.course == "found":
             self._found()
         elif self.in_office and record is not None:
             self._leave_office()
-        elif self._lease is not None and decision.course != "stand":
-            self._give_back(self._lease)  # What it was taken for was broken off.
+        elif self.claim.lease is not None and decision.course != "stand":
+            self._give_back()  # What it was taken for was broken off.
         if record is not None and decision.course in ("stand", "wait") and self._has_led:
             self.node.leave_place(record.primary, self.mode)
         if decision.course == "follow" and record is not None:
@@ -356,16 +332,16 @@ class Keeper:
     def _found(self) -> None:
         """Begin a cluster, if nobody else is faster; or write the record of this one anew, of which it was wiped."""
         if self.in_office and not self._has_heirs():
-            self._give_back(self._lease)  # The coordinator knows nothing of it.
+            self._give_back()  # The coordinator knows nothing of it.
             self._tell("waiting", "the coordinator has lost the record, and too few of those it named are in step")
             return
         lease = self._take_lease()
         if lease is None:
             return
         system = self.node.system
-        before = self._read().record
+        before = self.claim.read().record
         if before is not None and not self.bootstrap:
-            self._give_back(lease)
+            self._give_back()
             return
         if before is not None:
             system.leave_cluster()
@@ -374,7 +350,7 @@ class Keeper:
             system.identity.history = [Term(Epoch(before.epoch + 1), LSN(0), 0)]
         record = Record(system.identity.cluster.hex(), system.identity.epoch, self.me, (), self.node.limits.required)
         if not self._change(record):
-            self._give_back(lease)
+            self._give_back()
             return
         self.bootstrap = False
         self._take_office()
@@ -391,19 +367,19 @@ class Keeper:
 
     def _lead(self, record: Record) -> None:
         """Go on leading: with the lease, and with a record that names those who hold all there is."""
-        if self._lease is None:
+        if self.claim.lease is None:
             self.authority.end()
             lease = self._take_lease()
             if lease is None:
                 return
             # Since it is held, nobody else can change the record; before, somebody may have.
-            found = self._read().record
+            found = self.claim.read().record
             if found is None or not found.primary.is_same(self.me):
-                self._give_back(self._lease)
+                self._give_back()
                 return
             record = found
             if self.in_office and not self._may_be_succeeded:
-                self.authority.extend(self._asked_at, lease)
+                self.claim.count_on(lease)
         if not self._make_sure():
             return
         self._may_be_succeeded = False
@@ -418,7 +394,7 @@ class Keeper:
     @property
     def _is_named(self) -> bool:
         """Whether the record that was read last names this node as the primary."""
-        record = self.state.record
+        record = self.claim.state.record
         return record is not None and record.primary.is_same(self.me)
 
     @property
@@ -430,8 +406,8 @@ class Keeper:
     def _enter_office(self, record: Record) -> None:
         """Take office, once enough of those whom the record names are in step; those who do not come are struck off."""
         publisher = self.node.system.publisher
-        with self._changing:
-            if self.state.record != record:
+        with self.claim.changing:
+            if self.claim.state.record != record:
                 return
             found = Membership.of(publisher)
             there = heirs_in_step(record, found)
@@ -455,19 +431,19 @@ class Keeper:
         publisher = self.node.system.publisher
         if publisher is None:
             return
-        with self._changing:
-            if self.state.record != record:
+        with self.claim.changing:
+            if self.claim.state.record != record:
                 return  # Somebody was struck off meanwhile.
             with publisher.lock:
                 found = Membership.of(publisher)
                 members = members_now(record, found)
-                if members == record.sync_set and self._is_sure:
+                if members == record.sync_set and self.claim.is_sure:
                     enlist(publisher, members)
                     if is_enough_without(record, found):
                         dismiss_unlisted(publisher)
                     return
                 unlist(publisher, members)
-                if self._is_sure and is_enough_meanwhile(record, members, found):
+                if self.claim.is_sure and is_enough_meanwhile(record, members, found):
                     dismiss_unlisted(publisher)
             if self._change(record._replace(sync_set=members)):
                 with publisher.lock:
@@ -490,8 +466,8 @@ class Keeper:
         lease = self._take_lease()
         if lease is None:
             return
-        if self._read().record != record:
-            self._give_back(lease)
+        if self.claim.read().record != record:
+            self._give_back()
             return
         node, seconds = self.node, self.lease_seconds / 3
         _, *place = node.stand_aside()
@@ -501,7 +477,7 @@ class Keeper:
         if not reason and blocks.recomputed_digest(root) != blocks.root_digest(root):
             reason = "its blocks are not what they were: their digest differs from the one kept up"
         if reason or self._succeed(record, level_with(record, self.me, found)) is None:
-            self._give_back(lease)
+            self._give_back()
             self._not_before = self._retry_clock() + self.lease_seconds
             self._tell("promotion_failed", reason or "the record was changed meanwhile")
 
@@ -526,43 +502,19 @@ class Keeper:
 
     # Lease, record and office.
 
-    def _read(self) -> State:
-        """Read the record. Not while it is changed: what was read before must not be taken for what is now."""
-        with self._changing:
-            self.state = self.coordinator.read()
-            if self.state.record is not None:
-                self._missing_since = None
-            elif self._missing_since is None:
-                self._missing_since = self.authority.clock()
-            return self.state
-
     @property
     def _part(self) -> Part:
         if self.in_office:
             return "in office"
         return "other" if self._has_part else "none"
 
-    def _has_been_missing(self) -> bool:
-        """Tell whether there is no record for so long that nobody counts on a lease from when there was one."""
-        since = self._missing_since
-        return since is not None and self.authority.clock() - since > self.lease_seconds
-
     def _take_lease(self) -> Lease | None:
         """Take the lease, or go on with it."""
-        if self._lease is not None:
-            return self._lease
-        self._asked_at = self.authority.clock()
-        self._lease = self.coordinator.lease(self.me.holder, self.lease_seconds)
-        return self._lease
+        return self.claim.take(self.me.holder)
 
-    def _give_back(self, lease: Lease | None) -> None:
-        with self._renewing:
-            self._lease = None
-            self.authority.end()
-        if lease is None:
-            return
+    def _give_back(self) -> None:
         try:
-            self.coordinator.release(lease)
+            self.claim.give_back()
         except CoordinatorLost as error:
             self._tell("coordinator_lost", str(error))  # It lapses by itself.
 
@@ -572,24 +524,8 @@ class Keeper:
         Raises:
             CoordinatorLost: it is not known.
         """
-        with self._changing:
-            lease = self._lease
-            if lease is None:
-                return False
-            before = self.state.revision
-            unanswered = self._unanswered
-            self._unanswered = before, lease
-            try:
-                revision = self.coordinator.cas(before, record, lease)
-            except CoordinatorLost:
-                self._read()
-            else:
-                if revision is None:
-                    self._unanswered = unanswered
-                    self._read()
-                else:
-                    self.state = self.state._replace(record=record, revision=revision)
-            if self.state.revision == before or self.state.record != record:
+        with self.claim.changing:
+            if not self.claim.change(record):
                 return False
             publisher = self.node.system.publisher
             if publisher is not None:
@@ -605,23 +541,15 @@ class Keeper:
 
     def _make_sure(self) -> bool:
         """See to it that an unanswered change cannot be done any more: let the record be replaced as it is."""
-        with self._changing:
-            record = self.state.record
-            return self._is_sure or (record is not None and record.primary.is_same(self.me) and self._change(record))
-
-    @property
-    def _is_sure(self) -> bool:
-        """Whether the record stays as it was read as long as this keeper does not change it.
-
-        An unanswered change cannot be done any more once its revision has been replaced, or its lease by another.
-        """
-        return self._unanswered is None or self._unanswered != (self.state.revision, self._lease)
+        with self.claim.changing:
+            record = self.claim.state.record
+            return self.claim.is_sure or (record is not None and self._is_named and self._change(record))
 
     def _take_office(self) -> None:
-        lease = self._lease
+        lease = self.claim.lease
         if lease is None:
             return
-        self.authority.extend(self._asked_at, lease)
+        self.claim.count_on(lease)
         self._followed_epoch = self._heirs_until = None
         self._has_part = True
         self.node.system.in_office = True
@@ -634,7 +562,7 @@ class Keeper:
         self.node.system.in_office = False
         self.authority.end()
         self.node.database.read_only = WAITING
-        self._give_back(self._lease)
+        self._give_back()
 
     def _watch_over(self, inner: CommitObserver | None) -> AuthorityObserver:
         return AuthorityObserver(self.authority, self.node.system, inner)
