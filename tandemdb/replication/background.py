@@ -87,7 +87,7 @@ def follow(publisher: weakref.ref[Publisher], wake: queue.SimpleQueue[bool]) -> 
             return
         try:
             timeout = mirrored.follow_once()
-        except ReplicationError:
+        except (ReplicationError, MemoryError):
             log.exception("asynchronous mirroring failed; it is tried again")
             timeout = RETRY_SECONDS
         del mirrored

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 RETRY_SECONDS = 0.05
 RETRY_SECONDS_MAX = 2.0
 WAIT_SECONDS = 0.25
+NO_MEMORY = "no memory left for what the primary sends"
 
 
 class Follower:
@@ -62,11 +63,12 @@ class Follower:
             began = time.monotonic()
             try:
                 channel = self.connect()
-            except (LinkLost, ProtocolError, Refused) as error:
-                self.note(str(error))
+            except (LinkLost, ProtocolError, Refused, MemoryError) as error:
+                self.note(str(error) or NO_MEMORY)
             else:
-                self.serve(channel)
-                if self.secondary.state == "following" or time.monotonic() - began > RETRY_SECONDS_MAX:
+                had_memory = self.serve(channel)
+                went_well = self.secondary.state == "following" or time.monotonic() - began > RETRY_SECONDS_MAX
+                if went_well and had_memory:
                     pause = RETRY_SECONDS
             if self._stopped.wait(pause * (1 + random.random())):
                 return
@@ -94,8 +96,8 @@ class Follower:
             raise
         return channel
 
-    def serve(self, channel: Channel) -> None:
-        """Follow over one channel until it is lost."""
+    def serve(self, channel: Channel) -> bool:
+        """Follow over one channel until it is lost. False: there was no memory for what came."""
         previous, self.channel = self.channel, channel
         if previous is not None:
             previous.close()
@@ -112,8 +114,13 @@ class Follower:
         except (LinkLost, ProtocolError, ReplicationError) as error:
             if secondary.state != "promoted":  # Else the former primary has been told, and has closed it.
                 self.note(str(error))
+        except MemoryError:
+            # What was shown stays, and the secondary is out of step: there may be more memory later.
+            self.note(NO_MEMORY)
+            return False
         finally:
             channel.close()
+        return True
 
     def pump(self, tick: bool = True) -> bool:
         """Apply what has come already, as a promotion does first."""
@@ -122,8 +129,8 @@ class Follower:
             return False
         try:
             return self._step(channel)
-        except (LinkLost, ProtocolError, ReplicationError) as error:
-            self.note(str(error))
+        except (LinkLost, ProtocolError, ReplicationError, MemoryError) as error:
+            self.note(str(error) or NO_MEMORY)
             return False
 
     def stop(self) -> None:

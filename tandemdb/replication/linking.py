@@ -291,8 +291,8 @@ class RemoteReplica:
         while not self._stopped.is_set() and self._primary() is not None:
             try:
                 link = self.connect()
-            except (LinkLost, ProtocolError, ReplicationError) as error:
-                self.reason = str(error)
+            except (LinkLost, ProtocolError, ReplicationError, MemoryError) as error:
+                self.reason = str(error) or "no memory left"
                 if isinstance(error, Refused):
                     self._refusal = error
                     self._linked.set()

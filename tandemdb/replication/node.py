@@ -37,6 +37,7 @@ from tandemdb.replication.errors import LinkLost, ProtocolError, Refused, Replic
 from tandemdb.replication.events import emit
 from tandemdb.replication.follower import Follower
 from tandemdb.replication.network import calls, handshake, transport
+from tandemdb.replication.network.accepting import accept_connections, descriptors_free_for_connections
 from tandemdb.replication.network.address import Address, Security, read_address
 from tandemdb.replication.network.calls import Caller, Handler
 from tandemdb.replication.operator import Operator
@@ -53,7 +54,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("tandemdb.replication")
 
 CONNECTIONS_MAX = 1024
-ACCEPT_PAUSE_SECONDS = 0.1
+# Of the connections that there may be, so many are kept for others than clients: operators, secondaries, candidates.
+PEERS_RESERVED = 16
 HAND_OVER_SECONDS = 5.0
 
 SessionFactory = Callable[["Database"], Handler]
@@ -133,7 +135,9 @@ class Node:
         if self.system.secondary is None and self.keeper is None:
             self.system.found_cluster()
         self.is_running = True
-        threading.Thread(target=self._accept, name=f"tandemdb node {self.address}", daemon=True).start()
+        name = f"tandemdb node {self.address}"
+        calls_in = (self._listener, lambda: self.is_running, self._has_room, self._serve, name)
+        threading.Thread(target=accept_connections, args=calls_in, name=name, daemon=True).start()
         emit("listening", node=self.system.identity.node, address=str(self.address))
         if self._rounds is not None:
             self._rounds.start()
@@ -324,7 +328,7 @@ class Node:
             "incarnation": identity.incarnation.hex(),
             "uptime_seconds": round(time.time() - self.started_at, 3),
             "process": os.getpid(),
-            "clients": sum(guest.purpose == "client" for guest in list(self.guests.values())),
+            "clients": self._clients(),
             "storage_only": self.sessions is None,
             "modules": sorted(name for name in list(sys.modules) if name.startswith("tandemdb")),
             **describe(self.database),
@@ -347,6 +351,9 @@ class Node:
                 f"{what}: this node's part is its coordinator's to say",
                 hint="switchover and promote change the record.",
             )
+
+    def _clients(self) -> int:
+        return sum(guest.purpose == "client" for guest in list(self.guests.values()))
 
     def _find_epoch(self, address: Address) -> Epoch:
         return linking.find_epoch(self.system, address)
@@ -403,34 +410,15 @@ class Node:
                 raise ReplicationError(f"{found['node']} is named as the primary and does not lead yet")
             time.sleep(0.002)
 
-    def _accept(self) -> None:
-        """Take connections until the node stops."""
-        while self.is_running:
-            listener = self._listener
-            if listener is None:
-                return
-            try:
-                connected, origin = listener.accept()
-            except OSError as error:
-                if self.is_running:
-                    # Out of file descriptors, say: those that are there go on, and some will close.
-                    log.error("unable to accept a connection: %s", error)
-                    time.sleep(ACCEPT_PAUSE_SECONDS)
-                continue
-            if self._connections >= CONNECTIONS_MAX:
-                log.warning("connection from %s refused: there are %d already", origin[0], self._connections)
-                connected.close()
-                continue
-            with self._lock:
-                self._connections += 1
-            threading.Thread(
-                target=self._serve, args=(connected, origin), name=f"tandemdb link from {origin[0]}", daemon=True
-            ).start()
+    def _has_room(self) -> bool:
+        return self._connections < connections_max()
 
     def _serve(self, connected: socket.socket, origin: tuple[Any, ...]) -> None:
         """Serve one connection from login to end; what goes wrong with it concerns no other."""
         channel = None
         link = 0
+        with self._lock:
+            self._connections += 1
         try:
             transport.set_options(connected)
             connected.settimeout(handshake.LOGIN_SECONDS)
@@ -447,8 +435,8 @@ class Node:
             log.warning("connection from %s refused: %s", origin[0], error)
         except (LinkLost, OSError) as error:
             log.debug("connection from %s ended: %s", origin[0], error)
-        except ReplicationError as error:
-            log.warning("connection from %s failed: %s", origin[0], error)
+        except (ReplicationError, MemoryError) as error:
+            log.warning("connection from %s failed: %s", origin[0], str(error) or "no memory left")
         finally:
             guest = self.guests.pop(link, None)
             if guest is not None and guest.handler is not None:
@@ -468,6 +456,8 @@ class Node:
             raise Refused("database", f"unknown database: {hello.database}")
         if hello.purpose == "client" and self.sessions is None:
             raise Refused("purpose", "this node is storage only: it runs no SQL")
+        if hello.purpose == "client" and self._clients() >= max(1, connections_max() - PEERS_RESERVED):
+            raise Refused("full", f"this node has {self._clients()} clients already and takes no more")
         if hello.purpose == "secondary":
             if self.keeper is not None and not self.keeper.takes_secondaries:
                 raise Refused("role", "this node does not lead")
@@ -494,3 +484,8 @@ class Node:
         with self.changing_role:
             follower = linking.accept_primary(self.database, hello)
         follower.serve(channel)
+
+
+def connections_max() -> int:
+    """How many connections a node takes at a time."""
+    return min(CONNECTIONS_MAX, descriptors_free_for_connections())

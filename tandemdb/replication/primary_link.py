@@ -70,7 +70,12 @@ class PrimaryLink:
             with self._lock:
                 # A committing thread waits for its answer at the socket: taken here, it would wait on.
                 awaited = self._sender.is_awaiting and self.peer is not None and self.peer.mode == "sync"
-                self._pump(ships_blocks=True, receives=not awaited)
+                try:
+                    self._pump(ships_blocks=True, receives=not awaited)
+                except MemoryError:
+                    # A frame may be lost by now: by another link its secondary says where it stands.
+                    self.lose(LinkLost("no memory left to serve it"))
+                    return
             if self._is_due:
                 self._send_due()
 

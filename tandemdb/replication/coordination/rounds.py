@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 
 from tandemdb.replication.coordination.keeper import Keeper
 
@@ -47,17 +48,23 @@ class Rounds:
     def _keep(self) -> None:
         keeper = self.keeper
         while not self._stopped.is_set():
-            if keeper.looks_often or not keeper.await_change():
-                self._woken.wait(STEP_SECONDS)
+            self._do(self._wait)
             self._woken.clear()
             if not self._stopped.is_set():
-                try:
-                    keeper.step()
-                except Exception:
-                    # Not one that is foreseen. Whoever leads must not stop looking after it for that.
-                    log.exception("%s is unable to do its part; it is tried again", keeper.me.node)
-                    self._stopped.wait(STEP_SECONDS)
+                self._do(keeper.step)
+
+    def _wait(self) -> None:
+        if self.keeper.looks_often or not self.keeper.await_change():
+            self._woken.wait(STEP_SECONDS)
 
     def _renew(self) -> None:
         while not self._stopped.wait(self.keeper.lease_seconds / 4):
-            self.keeper.renew()
+            self._do(self.keeper.renew)
+
+    def _do(self, part: Callable[[], None]) -> None:
+        try:
+            part()
+        except Exception:
+            # Not one that is foreseen. Whoever leads must not stop looking after it, or after its lease, for that.
+            log.exception("%s is unable to do its part; it is tried again", self.keeper.me.node)
+            self._stopped.wait(STEP_SECONDS)

@@ -241,7 +241,7 @@ class Secondary:
     def _guard(self, message: Message, now: float) -> None:
         try:
             TAKES[type(message)](self, message, now)
-        except (blocks.StorageError, ReplicationError, LookupError, TypeError, ValueError) as error:
+        except (blocks.StorageError, ReplicationError, LookupError, TypeError, ValueError, MemoryError) as error:
             self._restart("blocks", 0, 0, f"{type(error).__name__}: {error}", now)
 
     def promote(self, epoch: Epoch) -> LSN | None:

@@ -12,8 +12,10 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+from typing import Any
 
 from tandemdb.replication.network import transport
+from tandemdb.replication.network.accepting import accept_connections, descriptors_free_for_connections
 
 log = logging.getLogger("tandemdb.replication")
 
@@ -43,7 +45,8 @@ class Relay:
         self._listener = transport.listen(self.host, self.port)
         self.port = int(self._listener.getsockname()[1])
         self.is_running = True
-        threading.Thread(target=self._accept, args=(self._listener,), name="tandemdb relay", daemon=True).start()
+        calls_in = (self._listener, lambda: self.is_running, self._has_room, self._join, "tandemdb relay")
+        threading.Thread(target=accept_connections, args=calls_in, name="tandemdb relay", daemon=True).start()
         return self.port
 
     def stop(self) -> None:
@@ -55,20 +58,11 @@ class Relay:
             if each is not None:
                 transport.close_socket(each)
 
-    def _accept(self, listener: socket.socket) -> None:
-        while self.is_running:
-            try:
-                near, _ = listener.accept()
-            except OSError as error:
-                if self.is_running:
-                    log.error("the relay is unable to accept a connection: %s", error)
-                return
-            if len(self._sockets) >= 2 * CONNECTIONS_MAX:
-                near.close()
-                continue
-            threading.Thread(target=self._join, args=(near,), daemon=True).start()
+    def _has_room(self) -> bool:
+        """Each connection takes two descriptors."""
+        return len(self._sockets) < min(2 * CONNECTIONS_MAX, descriptors_free_for_connections() - 1)
 
-    def _join(self, near: socket.socket) -> None:
+    def _join(self, near: socket.socket, origin: tuple[Any, ...]) -> None:
         """Connect one connection with the other side, until either ends."""
         try:
             far = socket.create_connection(self.to, transport.CONNECT_SECONDS)
@@ -81,12 +75,16 @@ class Relay:
             self._sockets |= {near, far}
         for each in (near, far):
             transport.set_options(each)
-        back = threading.Thread(target=self._forward, args=(far, near), daemon=True)
-        back.start()
-        self._forward(near, far)
-        back.join()
-        with self._lock:
-            self._sockets -= {near, far}
+        try:
+            back = threading.Thread(target=self._forward, args=(far, near), daemon=True)
+            back.start()
+            self._forward(near, far)
+            back.join()
+        finally:  # Where there is no second thread to be had, too.
+            transport.close_socket(near)
+            transport.close_socket(far)
+            with self._lock:
+                self._sockets -= {near, far}
 
     def _forward(self, source: socket.socket, target: socket.socket) -> None:
         try:

@@ -85,7 +85,7 @@ def encode(frame: Frame, part_bytes_max: int = PART_BYTES_MAX) -> bytes:
 
 def encode_body(message: Message) -> bytes:
     """Encode a message without a frame around it: what the login signs."""
-    return _codec().encode(message)
+    return bytes(_codec().encode(message))
 
 
 def message_bytes(message: Message) -> int:
@@ -265,19 +265,19 @@ def damaged() -> ProtocolError:
     return ProtocolError("frame damaged: its checksum does not match its content")
 
 
-def _encode_body(message: Message) -> bytes:
+def _encode_body(message: Message) -> bytearray:
     """Encode a message and remember what came of it; one that was encoded last is not encoded again."""
     global _last_encoded
     body = _codec().encode(message)
-    _last_encoded = (message, body) if len(body) <= REMEMBERED_BYTES_MAX else (None, b"")
+    _last_encoded = (message, body) if len(body) <= REMEMBERED_BYTES_MAX else (None, bytearray())
     return body
 
 
-def _part(frame: Frame, body: bytes, flags: int) -> bytes:
+def _part(frame: Frame, body: bytearray, flags: int) -> bytes:
     session, epoch, sequence, message = frame
     kind = KIND_NUMBERS[type(message)]
     checked = pack_checked(MAGIC, PROTOCOL, kind, flags, session % SESSION_MODULUS, len(body), epoch, sequence)
-    return b"%b%b%b" % (checked, crc32(body, crc32(checked)).to_bytes(4, "big"), body)
+    return b"".join((checked, crc32(body, crc32(checked)).to_bytes(4, "big"), body))
 
 
 def _checksum(part: bytes) -> int:
@@ -322,12 +322,18 @@ class _Codec:
     def __init__(self) -> None:
         import msgspec
 
-        self.encode = msgspec.msgpack.Encoder(enc_hook=packed_form).encode
+        self._encode_into = msgspec.msgpack.Encoder(enc_hook=packed_form).encode_into
         self.decode_changes = msgspec.msgpack.Decoder(list[Change]).decode
         self._decoders: dict[int, msgspec.msgpack.Decoder[Any]] = {}
         self._decoder_class = msgspec.msgpack.Decoder
         self._decode_plain = msgspec.msgpack.Decoder(_PlainLog).decode
         self._error = msgspec.MsgspecError
+
+    def encode(self, value: object) -> bytearray:
+        """Encode a value. Not by the encoder's own `encode`: without memory for its result that ends the process."""
+        body = bytearray()
+        self._encode_into(value, body)
+        return body
 
     def decode(self, kind: int, body: bytes) -> Message:
         if kind == LOG_KIND and (log := self._decode_log(body)) is not None:
@@ -456,7 +462,7 @@ def no_storage_class(values: Sequence[Any]) -> ProtocolError:
     return ProtocolError("a record holds values of no storage class", detail=f"Its values are of types {names}.")
 
 
-_last_encoded: tuple[Message | None, bytes] = (None, b"")
+_last_encoded: tuple[Message | None, bytearray] = (None, bytearray())
 _the_codec: _Codec | None = None
 
 

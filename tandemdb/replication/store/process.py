@@ -26,6 +26,7 @@ from tandemdb.replication.core.identity import Identity
 from tandemdb.replication.core.messages import BlockImage, Hello
 from tandemdb.replication.errors import ProtocolError, Refused, ReplicationError
 from tandemdb.replication.network import handshake, transport, wire
+from tandemdb.replication.network.accepting import accept_connections
 from tandemdb.replication.network.calls import CALLS, Row, serve_calls
 from tandemdb.replication.store.address import StoreAddress, listen
 from tandemdb.storage import BlockImage as Image
@@ -70,7 +71,8 @@ class Store:
         """
         self._listener, self.address = listen(self.address)
         self.is_running = True
-        threading.Thread(target=self._accept, args=(self._listener,), name="tandemdb store", daemon=True).start()
+        calls_in = (self._listener, lambda: self.is_running, self._has_room, self._serve, "tandemdb store")
+        threading.Thread(target=accept_connections, args=calls_in, name="tandemdb store", daemon=True).start()
         return self.address
 
     def stop(self) -> None:
@@ -106,20 +108,10 @@ class Store:
             self.attached = ""
             self._place.notify_all()
 
-    def _accept(self, listener: socket.socket) -> None:
-        while self.is_running:
-            try:
-                connected, _ = listener.accept()
-            except OSError as error:
-                if self.is_running:
-                    log.error("the store is unable to accept a link: %s", error)
-                return
-            if len(self._channels) >= CONNECTIONS_MAX:
-                connected.close()
-                continue
-            threading.Thread(target=self._serve, args=(connected,), daemon=True).start()
+    def _has_room(self) -> bool:
+        return len(self._channels) < CONNECTIONS_MAX
 
-    def _serve(self, connected: socket.socket) -> None:
+    def _serve(self, connected: socket.socket, origin: Any) -> None:
         """Serve one link until it ends."""
         channel = transport.Channel(connected)
         with self._place:
