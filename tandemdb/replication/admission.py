@@ -20,15 +20,18 @@ JOIN_SECONDS = 0.1
 
 
 class Admission:
-    """A publisher's door. One commit at a time is before it, that of the thread that holds the writer's place."""
+    """A publisher's door. One commit at a time is before it, that of the thread that holds the writer's place.
+
+    `before` is its transaction, from when it comes until others can find out that it waits for acknowledgements; None
+    where nobody is there, or who was there is to go away.
+    """
 
     def __init__(self, publisher: Publisher) -> None:
         self.publisher = publisher
-        # The transaction whose commit waits until enough secondaries are in step, unless it was interrupted.
-        self.held_up: Transaction | None = None
+        self.before: Transaction | None = None
         self._hold_again_at = float("-inf")
 
-    def check(self, transaction: Transaction) -> None:
+    def check(self) -> None:
         """Refuse a commit at once when too few synchronous secondaries are in step, or let it wait for them.
 
         Raises:
@@ -39,17 +42,12 @@ class Admission:
         publisher, core = self.publisher, self.publisher.core
         with publisher.lock:
             missing = core.missing()
-            self.held_up = transaction
-        try:
-            while missing and (publisher.pump_tight() or publisher.settle_loss()):
-                if core.fenced_by is not None:
-                    break
-                if self.held_up is None:
-                    raise OperationalError("interrupted", code="SQLITE_INTERRUPT")
-                with publisher.lock:
-                    missing = core.missing()
-        finally:
-            self.held_up = None
+        while missing and (publisher.pump_tight() or publisher.settle_loss()):
+            if core.fenced_by is not None:
+                break
+            self.go_on()
+            with publisher.lock:
+                missing = core.missing()
         if core.fenced_by is not None:
             raise fenced(core)
         if missing:
@@ -64,6 +62,9 @@ class Admission:
         """Hold a commit until a secondary that is nearly level is in step.
 
         At most JOIN_SECONDS, and not again for ten times as long, so that one that does not get there costs little.
+
+        Raises:
+            OperationalError: interrupted.
         """
         publisher, core = self.publisher, self.publisher.core
         now = publisher.clock()
@@ -75,10 +76,20 @@ class Admission:
             remaining = deadline - publisher.clock()
             if remaining <= 0:
                 return
+            self.go_on()
             if not publisher.pump_tight():
                 publisher.pause(min(remaining, publisher.until_due()))
 
+    def go_on(self) -> None:
+        """Go on, if the commit before the door is not to wait any longer?
+
+        Raises:
+            OperationalError: interrupted.
+        """
+        if self.before is None:
+            raise OperationalError("interrupted", code="SQLITE_INTERRUPT")
+
     def interrupt(self, transaction: Transaction) -> None:
         """Let a commit wait no longer, if it does; the publisher's lock is held."""
-        if self.held_up is transaction:
-            self.held_up = None
+        if self.before is transaction:
+            self.before = None

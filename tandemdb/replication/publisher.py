@@ -141,32 +141,12 @@ class Publisher:
             lag.settle(self)
         if not self._tight:
             return None
-        level = chosen_level() or self.core.limits.acknowledge
-        if not self.core.is_steady():
-            if level != "none" and self.core.missing():
-                self.admission.check(transaction)
-            if self.core.is_joining():
-                self.admission.let_join()
-        # One that was prepared before is of a secondary, which shows its commits one by one.
-        goes_ahead = self.goes_ahead and not transaction.closed
-        now = self.clock()
-        with self.lock:
-            if goes_ahead and transaction.database.head is not transaction.base:
-                raise base_abandoned()
-            pending = self.core.complete(LSN(lsn), changes, self._digest, now, level)
-            self._gather_until = now + self.core.limits.gather_seconds
-            if goes_ahead:
-                self._open = None
-            ticket = None
-            if self.pipeline.tickets or not self.has_files:
-                ticket = self.pipeline.enter(pending, transaction, root, goes_ahead, now)
-            self.is_awaiting = True
-        if ticket is None:
-            # Nobody waits, so nobody can undo it: what is yet to be done here is done while it is on its way.
-            self._pump(self._tight_links, tick=False)
-            with self.lock:
-                ticket = self.pipeline.enter(pending, transaction, root, goes_ahead, now)
-        if goes_ahead:
+        self.admission.before = transaction
+        try:
+            ticket = self._send(transaction, root, changes)
+        finally:
+            self.admission.before = None
+        if ticket.goes_ahead:
             return partial(self.pipeline.await_settled, ticket)
         self._alone = ticket
         self.pipeline.await_settled(ticket)
@@ -477,6 +457,38 @@ class Publisher:
                 raise
 
     # Helpers, in call order.
+
+    def _send(self, transaction: Transaction, root: Root, changes: Sequence[Change]) -> Ticket:
+        """Send a commit to the synchronous secondaries, when it may go; nothing was sent if this raises."""
+        level = chosen_level() or self.core.limits.acknowledge
+        if not self.core.is_steady():
+            if level != "none" and self.core.missing():
+                self.admission.check()
+            if self.core.is_joining():
+                self.admission.let_join()
+        # One that was prepared before is of a secondary, which shows its commits one by one.
+        goes_ahead = self.goes_ahead and not transaction.closed
+        now = self.clock()
+        with self.lock:
+            self.admission.go_on()
+            if goes_ahead and transaction.database.head is not transaction.base:
+                raise base_abandoned()
+            pending = self.core.complete(LSN(root.lsn), changes, self._digest, now, level)
+            self._gather_until = now + self.core.limits.gather_seconds
+            if goes_ahead:
+                self._open = None
+            ticket = None
+            if self.pipeline.tickets or not self.has_files:
+                ticket = self.pipeline.enter(pending, transaction, root, goes_ahead, now)
+            self.is_awaiting = True
+        if ticket is None:
+            # Nobody waits, so nobody can undo it: what is yet to be done here is done while it is on its way.
+            self._pump(self._tight_links, tick=False)
+            with self.lock:
+                ticket = self.pipeline.enter(pending, transaction, root, goes_ahead, now)
+                if self.admission.before is None:
+                    self.pipeline.stop(transaction)
+        return ticket
 
     def _hash_ahead(self, transaction: Transaction, changes: Sequence[Change]) -> None:
         """Hash what was changed while the secondaries are at it, too: COMMIT waits for the less."""

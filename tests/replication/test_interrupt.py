@@ -9,6 +9,7 @@ import pytest
 
 import tandemdb
 from tandemdb import replication
+from tandemdb.dbapi import nodes
 from tandemdb.replication.system import system_of
 from tandemdb.testing import Faults
 
@@ -72,7 +73,7 @@ def test_one_that_waits_for_a_lost_secondary_fails_undone() -> None:
     shop = Shop("held up")
     shop.replica.cut()
     thread = shop.run(0, "INSERT INTO t VALUES (1)")
-    until(lambda: shop.publisher.admission.held_up is not None, "it waits")
+    until(lambda: shop.publisher.admission.before is not None, "it waits")
     shop.connections[0].interrupt()
     assert joined(thread)
     error = shop.told[0]
@@ -86,7 +87,7 @@ def test_a_transaction_stays_open_when_its_commit_was_not_sent() -> None:
     shop = Shop("stays open")
     shop.replica.cut()
     thread = shop.run(0, "BEGIN", "INSERT INTO t VALUES (1)", "COMMIT")
-    until(lambda: shop.publisher.admission.held_up is not None, "it waits")
+    until(lambda: shop.publisher.admission.before is not None, "it waits")
     shop.connections[0].interrupt()
     assert joined(thread)
     assert str(shop.told[0]) == "interrupted" and shop.connections[0].in_transaction
@@ -127,6 +128,55 @@ def test_what_builds_on_it_goes_along_and_others_wait_on() -> None:
     shop.replica.heal()
     assert joined(threads[0]) and shop.told[0] is None
     shop.check_goes_on(0, 1)
+
+
+def test_one_that_lets_a_secondary_join_fails_undone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits for a tenth of a second; lost in that, the interrupt would be of no use to the wait that may follow."""
+    shop = Shop("lets join")
+    waits = threading.Event()
+    pause = shop.publisher.pause
+
+    def note(seconds: float) -> None:
+        waits.set()
+        pause(seconds)
+
+    monkeypatch.setattr(shop.publisher, "pause", note)
+    monkeypatch.setattr(shop.publisher.core, "is_steady", lambda: False)
+    monkeypatch.setattr(shop.publisher.core, "is_joining", lambda: True)
+    thread = shop.run(0, "INSERT INTO t VALUES (1)")
+    assert waits.wait(10)
+    shop.connections[0].interrupt()
+    assert joined(thread)
+    assert str(shop.told[0]) == "interrupted" and shop.rows() == [0]
+    monkeypatch.undo()
+    shop.check_goes_on(0)
+
+
+def test_one_that_is_being_sent_is_in_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To a node a commit is sent before others can see that it waits."""
+    node = nodes.serve("interrupted")
+    primary = tandemdb.connect(":memory:", isolation_level=None)
+    primary.execute("CREATE TABLE t (a INTEGER PRIMARY KEY)")
+    primary.replicate_to(str(node.address), mode="sync")
+    publisher: Any = system_of(primary._database).publisher
+    link: Any = node.system.link
+    pump = publisher._pump
+
+    def pump_and_interrupt(links: Any, tick: bool = True) -> bool:
+        monkeypatch.setattr(publisher, "_pump", pump)
+        monkeypatch.setattr(link, "_answer", lambda channel: None)
+        moved: bool = pump(links, tick)
+        primary.interrupt()
+        return moved
+
+    monkeypatch.setattr(publisher, "_pump", pump_and_interrupt)
+    with pytest.raises(replication.CommitInDoubt, match="interrupted"):
+        primary.execute("INSERT INTO t VALUES (1)")
+    monkeypatch.undo()
+    assert primary.execute("SELECT count(*) FROM t").fetchone() == (0,)
+    primary.close()
+    node.stop()
+    tandemdb.drop("interrupted")
 
 
 def test_an_interrupt_that_comes_when_nothing_waits_changes_nothing() -> None:
