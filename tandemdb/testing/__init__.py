@@ -14,12 +14,13 @@ and coordinator are the test's own. Nothing here sleeps, and of the threads ther
 from __future__ import annotations
 
 from tandemdb.replication import Faults
+from tandemdb.testing.chronicle import Report
 from tandemdb.testing.clock import VirtualClock
 from tandemdb.testing.failover import simulate_failover
 from tandemdb.testing.identical import assert_identical
 from tandemdb.testing.invariants import InvariantBroken
 from tandemdb.testing.pairs import Pair, pair
-from tandemdb.testing.simulation import Report, simulate
+from tandemdb.testing.simulation import simulate
 
 __all__ = [
     "Faults",

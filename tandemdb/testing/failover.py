@@ -16,7 +16,6 @@ older epoch than any commit before it; no two machines that run may both take th
 
 from __future__ import annotations
 
-from collections import Counter, deque
 from contextlib import suppress
 from random import Random
 from typing import Any
@@ -27,10 +26,10 @@ from tandemdb.replication.coordination import Record
 from tandemdb.replication.core.limits import Limits
 from tandemdb.storage import LockTimeout, ReadOnly, Root
 from tandemdb.testing.adverse_coordinator import AdverseCoordinator
+from tandemdb.testing.chronicle import Chronicle, Report
 from tandemdb.testing.clock import STEP_SECONDS, VirtualClock
-from tandemdb.testing.invariants import InvariantBroken, Observations, require
+from tandemdb.testing.invariants import Observations, require
 from tandemdb.testing.machines import Machine, Tie
-from tandemdb.testing.simulation import EVENTS_SHOWN, Report
 from tandemdb.testing.turns import Turns
 from tandemdb.testing.workload import Workload
 
@@ -52,12 +51,8 @@ def simulate_failover(seed: int, steps: int = STEPS) -> Report:
     """
     simulation = Failover(seed, steps)
     try:
-        return simulation.run()
-    except Exception as error:
-        told = "\n  ".join(list(simulation.history)[-EVENTS_SHOWN:])
-        raise InvariantBroken(
-            f"{error}\n  {told}\nreplay: python -m tandemdb.testing --failover --seed {seed} --steps {steps}"
-        ) from error
+        with simulation.chronicle.repeatable(f"--failover --seed {seed} --steps {steps}"):
+            return simulation.run()
     finally:
         simulation.forget()
 
@@ -66,10 +61,10 @@ class Failover:
     """One cluster with a coordinator."""
 
     def __init__(self, seed: int, steps: int) -> None:
-        self.seed = seed
         self.steps = steps
         self.random = random = Random(f"failover {seed}")
         self.clock = VirtualClock()
+        self.chronicle = Chronicle(seed, self.clock)
         self.turns = Turns()
         self.workload = Workload(random)
         self.seen = Observations(self.workload)
@@ -92,10 +87,6 @@ class Failover:
         # The newest epoch in which a commit was shown, and the LSN of the last one, by machine.
         self.epoch = 0
         self.shown: dict[Machine, int] = {}
-        self.acknowledged: set[int] = set()
-        self.doubtful: dict[int, int] = {}
-        self.events: Counter[str] = Counter()
-        self.history: deque[str] = deque(maxlen=2000)
 
     def run(self) -> Report:
         """Run all of it."""
@@ -110,15 +101,7 @@ class Failover:
             self.step()
             self.check()
         self.heal_all()
-        return Report(
-            self.seed,
-            len(self.acknowledged),
-            len(self.doubtful),
-            0,
-            dict(self.events),
-            self.clock.now,
-            tuple(self.history),
-        )
+        return self.chronicle.report()
 
     def step(self) -> None:
         """Let something happen."""
@@ -172,7 +155,7 @@ class Failover:
             )
         except CommitInDoubt as error:
             if not machine.ended:
-                self.doubtful[entry] = error.transaction
+                self.chronicle.doubtful[entry] = error.transaction
                 self.note("in doubt", f"{machine.name} {entry}, as {type(error).__name__}")
         except (ReplicationError, ReadOnly, LockTimeout) as error:
             self.seen.aborted.add(entry)
@@ -181,7 +164,7 @@ class Failover:
             if not committed:
                 self.seen.aborted.add(entry)
             elif not machine.ended:
-                self.acknowledged.add(entry)
+                self.chronicle.acknowledged.add(entry)
                 self.note("committed", f"{machine.name} {entry}, at LSN {machine.database.root.lsn}")
 
     def stop_for_a_while(self, machine: Machine) -> None:
@@ -394,7 +377,7 @@ class Failover:
         for machine in sorted(self.machines.values(), key=lambda each: not each.in_office):
             entries = self.seen.look(machine.name, machine.database, machine.in_office)
             if machine is leader and self.workload.is_loaded:
-                missing = self.acknowledged - entries
+                missing = self.chronicle.acknowledged - entries
                 require(not missing, "I1", f"{len(missing)} acknowledged commits are missing on {machine.name}")
             publisher = machine.system.publisher
             if publisher is not None:
@@ -413,14 +396,16 @@ class Failover:
             machine.stopped_until = 0.0
         self.note("healed", "all")
         self.await_whole()
-        committed = len(self.acknowledged)
+        committed = len(self.chronicle.acknowledged)
         for _ in range(5):
             self.commit()
             self.let_pass(0.5)
-        require(len(self.acknowledged) > committed, "I9", "no commit succeeds after healing")
+        require(len(self.chronicle.acknowledged) > committed, "I9", "no commit succeeds after healing")
         self.await_whole()
         self.check()
-        self.check_answers()
+        leader = self.leader()
+        assert leader is not None
+        self.chronicle.check_answers(leader.database, self.seen.look(leader.name, leader.database, leads=True))
 
     def await_whole(self) -> None:
         """I9: let time pass until one leads and all others are on the record, level, with equal digests."""
@@ -451,17 +436,6 @@ class Failover:
         follower = machine.follower
         return f"{machine.name} {machine.keeper.describe()}, {place}, {states}, {follower.reason if follower else ''}"
 
-    def check_answers(self) -> None:
-        """I8: what the leader says of each commit in doubt is what its data say."""
-        leader = self.leader()
-        assert leader is not None
-        entries = self.seen.look(leader.name, leader.database, leads=True)
-        for entry, transaction in self.doubtful.items():
-            answer = replication.outcome(leader.database, transaction).answer
-            there = entry in entries
-            told = f"a commit in doubt is {answer}, and its entry is {'there' if there else 'missing'}"
-            require(answer == "forgotten" or (answer == "committed") == there, "I8", told)
-
     def forget(self) -> None:
         """Let all tasks come to their ends, and the databases go."""
         for machine in list(self.machines.values()):
@@ -475,8 +449,7 @@ class Failover:
                 self.resume_tasks()
 
     def note(self, event: str, text: str) -> None:
-        self.events[event] += 1
-        self.history.append(f"{self.clock.now:8.3f} {event}: {text}")
+        self.chronicle.note(event, text)
 
 
 def leads(machine: Machine) -> bool:

@@ -16,18 +16,18 @@ promises to survive; what it does not (both copies lost at once), nobody could.
 
 from __future__ import annotations
 
-from collections import Counter, deque
 from collections.abc import Callable
 from random import Random
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 from weakref import WeakMethod
 
 from tandemdb import replication
 from tandemdb.replication import CommitInDoubt, Epoch, Faults, Replica, ReplicationError
 from tandemdb.replication.system import find_system
 from tandemdb.storage import Database, LockTimeout, ReadOnly
+from tandemdb.testing.chronicle import Chronicle, Report
 from tandemdb.testing.clock import STEP_SECONDS, VirtualClock
-from tandemdb.testing.invariants import InvariantBroken, Observations, require
+from tandemdb.testing.invariants import Observations, require
 from tandemdb.testing.turns import Task, Turns
 from tandemdb.testing.workload import Workload
 
@@ -36,19 +36,6 @@ STEPS = 80
 SETTLE_SECONDS = 200.0
 QUEUE_MAX = 20_000
 TURNS_MAX = 20_000
-EVENTS_SHOWN = 40
-
-
-class Report(NamedTuple):
-    """What a simulated cluster went through."""
-
-    seed: int
-    acknowledged: int
-    in_doubt: int
-    lost_asynchronously: int
-    events: dict[str, int]
-    virtual_seconds: float
-    history: tuple[str, ...]
 
 
 def simulate(seed: int, steps: int = STEPS) -> Report:
@@ -58,13 +45,8 @@ def simulate(seed: int, steps: int = STEPS) -> Report:
         InvariantBroken: a promise did not hold. The message ends with the command that repeats it.
     """
     simulation = Simulation(seed, steps)
-    try:
+    with simulation.chronicle.repeatable(f"--seed {seed} --steps {steps}"):
         return simulation.run()
-    except Exception as error:
-        told = "\n  ".join(list(simulation.history)[-EVENTS_SHOWN:])
-        raise InvariantBroken(
-            f"{error}\n  {told}\nreplay: python -m tandemdb.testing --seed {seed} --steps {steps}"
-        ) from error
 
 
 class Site:
@@ -80,10 +62,11 @@ class Simulation:
     """One cluster."""
 
     def __init__(self, seed: int, steps: int) -> None:
-        self.seed = seed
         self.steps = steps
         self.random = random = Random(seed)
         self.clock = VirtualClock()
+        self.chronicle = Chronicle(seed, self.clock)
+        self.note = self.chronicle.note
         self.workload = Workload(random)
         self.seen = Observations(self.workload)
         self.synchronous = random.random() < 0.7
@@ -108,12 +91,8 @@ class Simulation:
         self.exposed = False
         # Whether the leader has kept in its log, as far as that is long enough, all that any standby lacks.
         self.keeps_all = True
-        self.acknowledged: set[int] = set()
         self.made: dict[int, set[int]] = {}
-        self.doubtful: dict[int, int] = {}
         self.orphaned: set[int] = set()
-        self.events: Counter[str] = Counter()
-        self.history: deque[str] = deque(maxlen=2000)
 
     def run(self) -> Report:
         """Run all of it."""
@@ -124,15 +103,7 @@ class Simulation:
             self.step()
             self.check()
         self.heal_all()
-        return Report(
-            self.seed,
-            len(self.acknowledged),
-            len(self.doubtful),
-            len(self.orphaned),
-            dict(self.events),
-            self.clock.now,
-            tuple(self.history),
-        )
+        return self.chronicle.report(len(self.orphaned))
 
     def step(self) -> None:
         """Let something happen."""
@@ -179,7 +150,7 @@ class Simulation:
         try:
             committed = self.workload.run(database, entry, lambda: self.pause(self.random.random() * 0.2))
         except CommitInDoubt as error:
-            self.doubtful[entry] = error.transaction
+            self.chronicle.doubtful[entry] = error.transaction
             self.note("in doubt", f"{entry}, as {type(error).__name__}")
             self.pause(0.3)
         except (ReplicationError, ReadOnly, LockTimeout) as error:
@@ -188,7 +159,7 @@ class Simulation:
             self.pause(0.3)
         else:
             if committed:
-                self.acknowledged.add(entry)
+                self.chronicle.acknowledged.add(entry)
                 self.made.setdefault(epoch, set()).add(entry)
                 self.seen.leader_committed(site.name, database.root)
                 self.note("committed", f"{entry} LSN {database.root.lsn}", quiet=True)
@@ -398,11 +369,11 @@ class Simulation:
 
     def settle_accounts(self, had: set[int], has: set[int]) -> None:
         """I1: nothing acknowledged is missing on the new leader, but for what asynchronous mirroring may lose."""
-        missing = (self.acknowledged & had) - has
+        missing = (self.chronicle.acknowledged & had) - has
         if self.synchronous:
             require(not missing, "I1", f"{len(missing)} acknowledged commits are missing after the promotion")
         self.orphaned |= missing
-        self.acknowledged -= missing
+        self.chronicle.acknowledged -= missing
 
     def write_behind_its_back(self, former: Site) -> None:
         """The former leader, cut off and alive, goes on writing: it must not acknowledge synchronous commits."""
@@ -433,7 +404,7 @@ class Simulation:
             leads = site is self.leader
             entries = self.seen.look(site.name, site.database, leads)
             if leads:
-                missing = self.acknowledged - entries
+                missing = self.chronicle.acknowledged - entries
                 require(not missing, "I1", f"{len(missing)} acknowledged commits are missing on the leader")
             self.check_memory(site)
 
@@ -463,14 +434,16 @@ class Simulation:
             if site.replica.link.is_cut:
                 site.replica.heal()
         self.await_level()
-        committed = len(self.acknowledged)
+        committed = len(self.chronicle.acknowledged)
         for _ in range(20):
             self.commit()
             self.finish_writers()
-        require(len(self.acknowledged) > committed, "I9", "no commit succeeds after healing")
+        require(len(self.chronicle.acknowledged) > committed, "I9", "no commit succeeds after healing")
         self.await_level()
         self.check()
-        self.check_answers()
+        self.chronicle.check_answers(
+            self.leader.database, self.seen.look(self.leader.name, self.leader.database, leads=True)
+        )
 
     def await_level(self) -> None:
         end = self.clock.now + SETTLE_SECONDS
@@ -485,21 +458,6 @@ class Simulation:
             return False
         states = {entry.name: entry.state for entry in replication.status(self.leader.database)}
         return states.get(site.name) in (("in step",) if self.synchronous else ("in step", "following"))
-
-    def check_answers(self) -> None:
-        """I8: what the leader says of each commit in doubt is what its data say."""
-        entries = self.seen.look(self.leader.name, self.leader.database, leads=True)
-        for entry, transaction in self.doubtful.items():
-            answer = replication.outcome(self.leader.database, transaction).answer
-            there = entry in entries
-            if answer != "forgotten":
-                told = f"a commit in doubt is {answer}, and its entry is {'there' if there else 'missing'}"
-                require((answer == "committed") == there, "I8", told)
-
-    def note(self, event: str, text: str, quiet: bool = False) -> None:
-        self.events[event] += 1
-        if not quiet or len(self.history) < 2000:
-            self.history.append(f"{self.clock.now:8.3f} {event}: {text}")
 
 
 def weakly(pause: Callable[[float], None]) -> Callable[[float], None]:
