@@ -387,7 +387,7 @@ class Node:
             successor = Member(found["node"], found["incarnation"], found["address"])
             system.is_settled.clear()
             try:
-                epoch = keeper.hand_over(successor)
+                epoch = keeper.hand_over(successor, mode)
                 self._await_successor(operator, epoch, ("waiting", "primary"))
                 follower = linking.become_secondary(self.database, system.identity.node, mode, address)
             except BaseException:

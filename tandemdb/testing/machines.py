@@ -303,7 +303,7 @@ class Machine(Node):
                 if found.database.root.lsn != self.database.root.lsn or not self.in_office:
                     raise ReplicationError(f"{found.name} is not level")
                 identity = found.system.identity
-                self.keeper.hand_over(Member(found.name, identity.incarnation.hex(), identity.address))
+                self.keeper.hand_over(Member(found.name, identity.incarnation.hex(), identity.address), "sync")
             finally:
                 transaction.rollback()
 

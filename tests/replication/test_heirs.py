@@ -138,3 +138,13 @@ def test_a_successor_counts_on_who_hands_the_place_over(cluster: Cluster) -> Non
     put(second.database, table, 100, "on both")
     until(lambda: equal(first, second), "both show it")
     assert reason(second) == "the record names this node for epoch 2"
+
+
+def test_a_primary_that_will_follow_asynchronously_is_no_heir(cluster: Cluster) -> None:
+    first = cluster.start()
+    table = make_table(first.database, 10)
+    second = cluster.start_in_step(first, loss_grace_seconds=GRACE_SECONDS)
+    first.hand_over(second.address, "async")
+    assert cluster.leader() is second and cluster.named() == []
+    put(second.database, table, 100, "alone")
+    until(lambda: has(first, table, 100), "it follows")

@@ -275,8 +275,10 @@ class Keeper:
                 raise ReplicationError("the coordinator's record could not be changed")
             return report
 
-    def hand_over(self, successor: Member) -> Epoch:
+    def hand_over(self, successor: Member, mode: Mode) -> Epoch:
         """Change the record in favour of a secondary that is level, and give the lease back; writes are held up.
+
+        `mode` is how this node will follow.
 
         Raises:
             ReplicationError: the record could not be changed.
@@ -289,7 +291,9 @@ class Keeper:
             until = self.authority.until
             self._may_be_succeeded = True
             self.authority.end()
-            heirs = heirs_of(record, Membership.of(self.node.system.publisher), successor, self.me)
+            heirs = heirs_of(record, Membership.of(self.node.system.publisher), successor)
+            if mode == "sync":  # An asynchronous one would never be waited for.
+                heirs = (self.me, *heirs)
             if not self._change(record._replace(epoch=epoch, primary=successor, sync_set=heirs)):
                 if self.claim.is_sure:
                     self._may_be_succeeded = False

@@ -94,10 +94,10 @@ def members_after_loss(record: Record, found: Membership, lost: list[str]) -> tu
     return stay
 
 
-def heirs_of(record: Record, found: Membership, successor: Member, me: Member) -> tuple[Member, ...]:
-    """Return those who hold all that a successor holds when this primary hands its place over: itself is one."""
+def heirs_of(record: Record, found: Membership, successor: Member) -> tuple[Member, ...]:
+    """Return the secondaries that hold all that a successor holds when this primary hands its place over."""
     level = tuple(member for member in found.in_step if member.node in found.level)
-    return (me, *[each for each in record.sync_set if is_among(each, level) and not each.is_same(successor)])
+    return tuple(each for each in record.sync_set if is_among(each, level) and not each.is_same(successor))
 
 
 def heirs_in_step(record: Record, found: Membership) -> tuple[Member, ...]:
