@@ -12,10 +12,13 @@ which fails with `database is locked` if another connection has committed since.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tandemdb.errors import OperationalError
 from tandemdb.storage import Database, LockTimeout, ReadOnly, SnapshotTooOld, Transaction
+
+if TYPE_CHECKING:
+    from tandemdb.planner.user_functions import UserFunctions
 
 
 class Opened(NamedTuple):
@@ -58,10 +61,12 @@ class Attached:
             self.snapshot = self.database.root
         return self.snapshot
 
-    def begin(self, timeout: float, in_place: bool = False, settled: bool = False) -> Transaction:
+    def begin(
+        self, timeout: float, in_place: bool = False, settled: bool = False, users: UserFunctions | None = None
+    ) -> Transaction:
         """The session's write transaction, begun if it is not there; `in_place`: for changes of single records.
 
-        `settled`: begin when no commit waits to be acknowledged any more.
+        `settled`: begin when no commit waits to be acknowledged any more. `users`: what is registered, for indexes.
 
         Raises:
             OperationalError: database is locked; attempt to write a readonly database.
@@ -94,7 +99,20 @@ class Attached:
                 if in_place and begun is not None and self.transaction is None:
                     begun.rollback()  # It is known to the database alone.
                 raise
+            if self.transaction.root.has_stale:
+                self.derive_indexes(self.transaction, users)
         return self.transaction
+
+    def derive_indexes(self, transaction: Transaction, users: UserFunctions | None) -> None:
+        """Build the indexes that a mirror, which leads by now, could not follow for want of their functions."""
+        from tandemdb.planner.change.row_functions import derive_stale_keys
+
+        try:
+            derive_stale_keys(transaction, users)
+        except BaseException:
+            self.transaction = None
+            transaction.rollback()
+            raise
 
     def end(self, *, commit: bool) -> None:
         """Commit or roll back what was written, and let go of the snapshot."""

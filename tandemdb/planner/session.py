@@ -343,7 +343,7 @@ class Session(Hooks):
                 in_place = len(self.databases) == 1 and self.plan_settings is None
                 for attached in self.databases:
                     if not attached.read_only:
-                        attached.begin(self.timeout, in_place)
+                        attached.begin(self.timeout, in_place, users=self.users)
             except BaseException:
                 end_all(self.databases, commit=False)
                 raise
@@ -461,7 +461,7 @@ class Session(Hooks):
     def write_records(self) -> Transaction:
         """As `write`, of main, for a statement that changes single records and need not be undone."""
         # A function of the user's might change, through this session, what is being read.
-        return self.main.begin(self.timeout, in_place=self.plan_settings is None)
+        return self.main.begin(self.timeout, in_place=self.plan_settings is None, users=self.users)
 
     def write(self, database: int = 0) -> Transaction:
         """The write transaction of a database; marked first if the running statement may have to be undone."""
@@ -472,7 +472,7 @@ class Session(Hooks):
         if transaction is None:
             if self.aborted:
                 raise abort_error()
-            transaction = attached.begin(self.timeout)
+            transaction = attached.begin(self.timeout, users=self.users)
         marks = self.marks
         if marks is not None and database not in marks:
             marks[database] = transaction.mark()

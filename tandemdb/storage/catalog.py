@@ -165,6 +165,7 @@ def place_key(transaction: Transaction, definition: KeyDefinition) -> None:
     table.maintained = None
     root = transaction.own_root()
     root.next_object_id = max(root.next_object_id, definition.id + 1)
+    root.has_stale = root.has_stale or secondary.stale
 
 
 def remove_key(transaction: Transaction, owner_id: int, key_id: int) -> None:

@@ -21,9 +21,12 @@ Epoch: TypeAlias = int
 
 
 class Root:
-    """The tables by object id, and what numbers the commit. `schema` belongs to the planner: None when out of date."""
+    """The tables by object id, and what numbers the commit. `schema` belongs to the planner: None when out of date.
 
-    __slots__ = ("__weakref__", "epoch", "lsn", "next_object_id", "schema", "stamp", "tables")
+    `has_stale`: there may be computed keys that came without their functions, as a mirror gets them.
+    """
+
+    __slots__ = ("__weakref__", "epoch", "has_stale", "lsn", "next_object_id", "schema", "stamp", "tables")
 
     def __init__(
         self, tables: dict[int, Table], stamp: Stamp, lsn: LSN, epoch: Epoch, next_object_id: int, schema: Any = None
@@ -34,10 +37,13 @@ class Root:
         self.epoch = epoch
         self.next_object_id = next_object_id
         self.schema = schema
+        self.has_stale = False
 
     def copy(self, stamp: Stamp) -> Root:
         """Return a version that the bearer of the stamp may change. Cost: O(tables)."""
-        return Root(self.tables.copy(), stamp, self.lsn, self.epoch, self.next_object_id, self.schema)
+        copied = Root(self.tables.copy(), stamp, self.lsn, self.epoch, self.next_object_id, self.schema)
+        copied.has_stale = self.has_stale
+        return copied
 
     def key(self, key_id: int) -> SecondaryKey:
         """Find a secondary key by its object id. Cost: O(tables).

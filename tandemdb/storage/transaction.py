@@ -287,6 +287,7 @@ class Transaction:
         root.tables = dict(source.tables)
         root.next_object_id = source.next_object_id
         root.schema = source.schema
+        root.has_stale = source.has_stale
         self.writer.dirty = True
         self.renew_stamp()
 

@@ -27,11 +27,12 @@ from tandemdb.planner.emit.expression import ExpressionEmitter
 from tandemdb.planner.emit.writer import Frame, Generator, compile_source
 from tandemdb.planner.namespace import namespace_of
 from tandemdb.planner.runtime import patterns
+from tandemdb.planner.schema.schema import load_schema
 from tandemdb.planner.syntax import ast
 
 if TYPE_CHECKING:
     from tandemdb.planner.schema.schema import Index, Schema, Table
-    from tandemdb.storage import Database
+    from tandemdb.storage import Transaction
 
 Extract = Callable[[Any, tuple[Any, ...]], tuple[Any, ...] | None]
 
@@ -130,13 +131,26 @@ class SchemaContext:
         return patterns.like_function(pattern, *escape)
 
 
-def derive_stale_keys(database: Database, schema: Schema) -> None:
-    """Build the computed indexes that storage received without their functions (from a file or another node)."""
+def derive_stale_keys(transaction: Transaction, users: UserFunctions | None) -> None:
+    """Build the computed indexes that came without their functions, as a mirror gets them that leads now.
+
+    One with a function or collation that is not registered stays as it is: unused, until it is.
+    """
+    schema = load_schema(transaction.root)
+    remain = False
     for table in schema.tables.values():
-        stored = database.root.tables.get(table.id)
         for index in table.indexes:
-            if stored is not None and index.computed and index.id in stored.keys and stored.keys[index.id].stale:
-                database.derive_key(index.id, compile_extract(table, index, schema))
+            key = transaction.root.tables[table.id].keys.get(index.id) if index.computed else None
+            if key is None or not key.stale:
+                continue
+            try:
+                extract = compile_extract(table, index, schema, users)
+            except OperationalError:
+                remain = True
+            else:
+                transaction.derive_key(index.id, extract)
+    if not remain:
+        transaction.own_root().has_stale = False
 
 
 __all__ = ["Extract", "SchemaContext", "compile_extract", "compile_row_functions", "derive_stale_keys"]

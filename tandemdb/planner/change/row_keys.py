@@ -111,7 +111,17 @@ class Sequence:
 def computed_conflict(secondary: Any, key: Any, record: Any) -> Any:
     """The key of another row that a unique key on expressions, or a partial one, already holds; None if there is
     none.
+
+    Raises:
+        OperationalError: its function is not known here.
     """
+    if secondary.stale:
+        raise OperationalError(
+            "a UNIQUE index of this table cannot be looked up",
+            detail="It uses a function or collation of the program that led before.",
+            hint="Register that on this connection first: create_function(), create_collation().",
+            code="SQLITE_ERROR",
+        )
     found = secondary.definition.extract(key, record)
     if found is None or None in found:
         return None
