@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 from tandemdb.dbapi.blob import quote
 from tandemdb.errors import NotSupportedError
 
+UNCHECKED = {"foreign_keys": 0, "ignore_check_constraints": 1}
+
 
 class Side(NamedTuple):
     """A database: how to run a statement, which returns its rows, and how to run one for many rows."""
@@ -39,8 +41,10 @@ def transfer(source: Side, target: Side) -> None:
         NotSupportedError: the source has virtual tables.
     """
     schema = read_schema(source)
-    foreign_keys = next(iter(target.run("PRAGMA foreign_keys")))[0]
-    target.run("PRAGMA foreign_keys = 0")
+    # Rows are copied as they are, also those that no CHECK would let in now.
+    former = {name: next(iter(target.run(f"PRAGMA {name}")))[0] for name in UNCHECKED}
+    for name, value in UNCHECKED.items():
+        target.run(f"PRAGMA {name} = {value}")
     target.run("BEGIN IMMEDIATE")
     try:
         clear(target)
@@ -59,7 +63,8 @@ def transfer(source: Side, target: Side) -> None:
         target.run("ROLLBACK")
         raise
     finally:
-        target.run(f"PRAGMA foreign_keys = {foreign_keys}")
+        for name, value in former.items():
+            target.run(f"PRAGMA {name} = {value}")
 
 
 def read_schema(side: Side) -> list[Entry]:
@@ -87,8 +92,10 @@ def copy_rows(source: Side, target: Side, table: str) -> None:
     info = list(source.run(f"PRAGMA table_xinfo({quote(table)})"))
     names = [quote(column[1]) for column in info if not column[6]]
     keys = [column for column in info if column[5]]
+    # Of PRIMARY KEYs, the one that is the rowid has no index; INTEGER PRIMARY KEY DESC has.
+    is_rowid = len(keys) == 1 and all(index[3] != "pk" for index in source.run(f"PRAGMA index_list({quote(table)})"))
     alias = find_rowid_name(source, table, {column[1].lower() for column in info})
-    if alias is not None and not (len(keys) == 1 and keys[0][2].upper() == "INTEGER"):
+    if alias is not None and not is_rowid:
         names.insert(0, alias)
     marks = ", ".join("?" * len(names))
     rows = source.run(f"SELECT {', '.join(names)} FROM {quote(table)}")

@@ -420,3 +420,40 @@ def test_the_journal_mode_is_asked_for_while_others_commit(path: Path) -> None:
     assert {*asked} == {("delete",)}
     assert sqlite3.connect(path).execute("SELECT count(*) FROM t").fetchall() == [(400,)]
     connection.close()
+
+
+@pytest.mark.parametrize(
+    "columns", ["a INTEGER PRIMARY KEY DESC, b", "a INT PRIMARY KEY, b", "a INTEGER, b, PRIMARY KEY (a DESC)"]
+)
+def test_rows_keep_their_rowids(tmp_path: Path, columns: str) -> None:
+    """A PRIMARY KEY that is not the rowid leaves that to itself: a change must find its row in the file again."""
+    path = str(tmp_path / "rowids.db")
+    with sqlite3.connect(path) as real:
+        real.execute(f"CREATE TABLE t ({columns})")
+        real.executemany("INSERT INTO t (a, b) VALUES (?, 'x')", [(11,), (12,), (13,)])
+        real.execute("DELETE FROM t WHERE a = 11")
+    real.close()
+    connection = tandemdb.connect(path)
+    connection.execute("UPDATE t SET b = 'changed' WHERE a = 12")
+    connection.commit()
+    expected = connection.execute("SELECT rowid, a, b FROM t").fetchall()
+    connection.close()
+    real = sqlite3.connect(path)
+    assert real.execute("SELECT rowid, a, b FROM t").fetchall() == expected
+    assert [row[1:] for row in expected] == [(12, "changed"), (13, "x")]
+    assert real.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    real.close()
+
+
+def test_a_file_whose_rows_break_a_check_is_opened(tmp_path: Path) -> None:
+    path = str(tmp_path / "checked.db")
+    with sqlite3.connect(path) as real:
+        real.execute("PRAGMA ignore_check_constraints = 1")
+        real.execute("CREATE TABLE t (a CHECK (a > 5))")
+        real.execute("INSERT INTO t VALUES (1)")
+    real.close()
+    connection = tandemdb.connect(path)
+    assert connection.execute("SELECT a FROM t").fetchall() == [(1,)]
+    with pytest.raises(tandemdb.IntegrityError, match="CHECK constraint failed"):
+        connection.execute("INSERT INTO t VALUES (2)")
+    connection.close()
