@@ -7,6 +7,7 @@
       block 1         block 1'        keys gone or   DELETE all of them, then INSERT what is there now: so no unique
                                       changed        key collides half-way, whatever the commit exchanged
     sqlite_sequence, user_version                    written last: INSERT has moved the counters
+    tokens of transactions                           in a table of their own, once there are any
 
 Blocks that both roots reach are the same objects and are passed over, so the cost follows what was written (plus a walk
 over the blocks of the tables that were written). A table whose definition changed is written anew.
@@ -17,13 +18,14 @@ first and created again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tandemdb.dbapi.blob import quote
-from tandemdb.errors import NotSupportedError
+from tandemdb.errors import DatabaseError, NotSupportedError
 from tandemdb.planner.schema.schema import ROWID_NAMES, Schema, load_schema
 from tandemdb.planner.settings import read_setting
+from tandemdb.planner.tokens import find_tokens
 
 if TYPE_CHECKING:
     import sqlite3
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from tandemdb.storage.values import Key, Record
 
 SEQUENCE = "sqlite_sequence"
+TOKENS_TABLE = "tandemdb_tokens"
 SETTINGS = ("user_version", "application_id")
 KINDS = ("trigger", "view", "index", "table")  # in the order of dropping
 
@@ -68,6 +71,7 @@ def write_difference(file: sqlite3.Connection, before: Root, after: Root) -> Non
         value = read_setting(after, setting)
         if value != read_setting(before, setting):
             file.execute(f"PRAGMA {setting} = {value}")
+    write_tokens(file, find_tokens(before), find_tokens(after))
 
 
 def find_kept(old: Schema, new: Schema) -> set[CatalogRow]:
@@ -134,20 +138,34 @@ def create(file: sqlite3.Connection, rows: list[CatalogRow], schema: Schema, roo
 
 
 def write_rows(file: sqlite3.Connection, table: Table, changes: RowChanges) -> None:
-    """Replace a table's rows that changed."""
-    if changes.gone and table.without_rowid:
-        positions = table.primary_key
-        names = [quote(table.columns[position].name) for position in positions]
+    """Replace a table's rows that changed.
+
+    Raises:
+        DatabaseError: one that changed is not in the file.
+    """
+    if changes.gone:
+        keys: Iterable[Any]
+        if table.without_rowid:
+            names = [quote(table.columns[position].name) for position in table.primary_key]
+            keys = ([record[position] for position in table.primary_key] for _, record in changes.gone)
+        else:
+            names = [rowid_name(table)]
+            keys = ((key,) for key, _ in changes.gone)
         places = " AND ".join(f"{name} = ?" for name in names)
-        file.executemany(
-            f"DELETE FROM {quote(table.name)} WHERE {places}",
-            ([record[position] for position in positions] for _, record in changes.gone),
-        )
-    elif changes.gone:
-        file.executemany(
-            f"DELETE FROM {quote(table.name)} WHERE {rowid_name(table)} = ?", ((key,) for key, _ in changes.gone)
-        )
+        deleted = file.executemany(f"DELETE FROM {quote(table.name)} WHERE {places}", keys).rowcount
+        if deleted != len(changes.gone):
+            raise rows_missing(table.name, len(changes.gone) - deleted)
     insert_rows(file, table, changes.here)
+
+
+def rows_missing(table: str, count: int) -> DatabaseError:
+    """Make the error of rows that were written and are gone."""
+    return DatabaseError(
+        f"rows of table {table} are not there any more",
+        detail=f"{count} that a transaction has changed or deleted; somebody else has changed the table.",
+        hint="A backup target is written anew by replicate_to(..., overwrite=True).",
+        code=None,
+    )
 
 
 def insert_rows(file: sqlite3.Connection, table: Table, rows: Iterable[tuple[Key, Record]]) -> None:
@@ -182,7 +200,36 @@ def rowid_name(table: Table) -> str:
 
 def write_sequence(file: sqlite3.Connection, stored: StoredTable) -> None:
     """Write the counters of AUTOINCREMENT: a row a table, so all of them."""
+    if file.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (SEQUENCE,)).fetchone() is None:
+        make_sequence(file.execute)
     rows = [record for records in stored.record_lists() for record in records]
     if rows != file.execute(f"SELECT name, seq FROM {SEQUENCE}").fetchall():
         file.execute(f"DELETE FROM {SEQUENCE}")
         file.executemany(f"INSERT INTO {SEQUENCE} (name, seq) VALUES (?, ?)", rows)
+
+
+def make_sequence(run: Callable[[str], Any]) -> None:
+    """Make the table of counters where no table that has one does: it outlives those."""
+    run("CREATE TABLE tandemdb_counter (id INTEGER PRIMARY KEY AUTOINCREMENT)")
+    run("DROP TABLE tandemdb_counter")
+
+
+def write_tokens(file: sqlite3.Connection, before: StoredTable | None, after: StoredTable | None) -> None:
+    """Write which tokens transactions bear: `was_committed` is asked for them after a restart, above all."""
+    if before is after:
+        return
+    if before is not None and after is None:
+        file.execute(f"DROP TABLE {TOKENS_TABLE}")
+        return
+    if before is None:
+        file.execute(f"CREATE TABLE {TOKENS_TABLE} (number INTEGER PRIMARY KEY, token TEXT NOT NULL)")
+    changes = compare_tokens(before, after)
+    file.executemany(f"DELETE FROM {TOKENS_TABLE} WHERE number = ?", ((key,) for key, _ in changes.gone))
+    file.executemany(f"INSERT INTO {TOKENS_TABLE} VALUES (?, ?)", ((key, token) for key, (token,) in changes.here))
+
+
+def compare_tokens(before: StoredTable | None, after: StoredTable | None) -> RowChanges:
+    """List the tokens that differ, by number; either side may have none."""
+    if before is None or after is None:
+        return RowChanges(*([] if table is None else list(table.items()) for table in (before, after)))
+    return compare_rows(before, after)

@@ -19,15 +19,18 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from tandemdb.dbapi.file_changes import write_difference
+from tandemdb.dbapi.file_changes import TOKENS_TABLE, write_difference
 from tandemdb.dbapi.install import standard_library
 from tandemdb.dbapi.transfer import Side, transfer
 from tandemdb.errors import OperationalError, reraise
+from tandemdb.planner.schema.schema import load_schema
+from tandemdb.planner.tokens import load_tokens
 from tandemdb.storage import Database
 
 if TYPE_CHECKING:
     import sqlite3
 
+    from tandemdb.planner.session import Session
     from tandemdb.storage import CommitObserver, Root, Transaction
 
 JOURNAL_MODES = ("delete", "truncate", "persist", "memory", "wal", "off")
@@ -282,10 +285,19 @@ def load(real: sqlite3.Connection) -> Root:
                 lambda sql, rows: session.run_many(session.prepare(sql), rows),
             ),
         )
+        take_tokens(real, session, loaded)
     finally:
         real.execute("ROLLBACK")
         session.close()
     return loaded.root
+
+
+def take_tokens(real: sqlite3.Connection, session: Session, loaded: Database) -> None:
+    """Make of the file's table of tokens what it is in memory."""
+    if TOKENS_TABLE in load_schema(loaded.root).tables:
+        tokens = real.execute(f"SELECT number, token FROM {TOKENS_TABLE} ORDER BY number").fetchall()
+        session.run(session.prepare(f"DROP TABLE {TOKENS_TABLE}"), ())
+        load_tokens(loaded, tokens)
 
 
 def identify(path: str) -> tuple[int, int]:

@@ -18,7 +18,9 @@ from tandemdb.storage import KeyColumn, KeyDefinition, TableDefinition
 from tandemdb.storage.values import HOLDS_TEXT
 
 if TYPE_CHECKING:
-    from tandemdb.storage import Table, Transaction
+    from collections.abc import Iterable
+
+    from tandemdb.storage import Database, Table, Transaction
 
 TOKENS_NAME: Final = "sqlite_tokens"
 TOKENS_MAX = 100_000
@@ -31,23 +33,32 @@ def write_token(txn: Transaction, token: str) -> None:
         IntegrityError: another one that was committed bears it.
     """
     found = find_tokens(txn.root)
-    if found is None:
-        table_id = txn.create_table(
-            TableDefinition(name=TOKENS_NAME, kind="rowid", columns=1, class_masks=(HOLDS_TEXT,))
+    if found is not None and holds_token(found, token):
+        raise IntegrityError(
+            "a transaction with this token was committed before",
+            hint="It need not be repeated; roll this one back.",
+            code="SQLITE_CONSTRAINT_UNIQUE",
         )
-        txn.create_key(KeyDefinition(table_id=table_id, columns=(KeyColumn(0),)))
-    else:
-        table_id = found.id
-        if holds_token(found, token):
-            raise IntegrityError(
-                "a transaction with this token was committed before",
-                hint="It need not be repeated; roll this one back.",
-                code="SQLITE_CONSTRAINT_UNIQUE",
-            )
-    table: Any = txn.table(table_id)
+    table: Any = txn.table(make_table(txn) if found is None else found.id)
     table.insert((table.last_key() or 0) + 1, (token,))
     if table.count > TOKENS_MAX:
         table.delete(table.first_key())
+
+
+def load_tokens(database: Database, tokens: Iterable[tuple[int, str]]) -> None:
+    """Let a database that has none know these tokens, numbered in the order of their transactions."""
+    txn = database.begin()
+    table: Any = txn.table(make_table(txn))
+    for number, token in tokens:
+        table.insert(number, (token,))
+    txn.commit()
+
+
+def make_table(txn: Transaction) -> int:
+    """Make the table of tokens and return its id."""
+    table_id = txn.create_table(TableDefinition(name=TOKENS_NAME, kind="rowid", columns=1, class_masks=(HOLDS_TEXT,)))
+    txn.create_key(KeyDefinition(table_id=table_id, columns=(KeyColumn(0),)))
+    return table_id
 
 
 def was_committed(root: Any, token: str) -> bool:

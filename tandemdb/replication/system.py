@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tandemdb.replication.publisher import Publisher
     from tandemdb.replication.store.attachment import Attachment
     from tandemdb.replication.targets.feed import Feed
+    from tandemdb.replication.targets.target import Claims
     from tandemdb.storage import CommitObserver, Database
 
 
@@ -59,8 +60,9 @@ class System:
         self.wrappers: list[Callable[[CommitObserver | None], CommitObserver]] = []
         # Where the blocks are kept apart, if they are: it has the last word on each commit.
         self.store: Attachment | None = None
-        # Backup targets of other kinds.
+        # Backup targets of other kinds, and what is known of what they hold.
         self.targets: list[Feed] = []
+        self.claims: Claims | None = None
         self.orphans: list[Orphan] = []
         # The address of the system that this one has handed its place to.
         self.successor = ""

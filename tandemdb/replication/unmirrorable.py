@@ -24,14 +24,23 @@ def check_mirrorable(database: Database) -> None:
 
     Raises:
         NotSupportedError: it does.
-    Cost: O(tables); that of encoding all records in a process that has met text which is no UTF-8.
+    Cost: O(tables), and that of `check_decodable`.
     """
-    tables = database.snapshot().tables.values()
-    for table in tables:
+    for table in database.snapshot().tables.values():
         refuse_table(table.definition)
+    check_decodable(database)
+
+
+def check_decodable(database: Database) -> None:
+    """Refuse a database that holds text which is no UTF-8.
+
+    Raises:
+        NotSupportedError: it does.
+    Cost: nothing in a process that has met no such text; else that of encoding all records.
+    """
     if not undecodable_seen:
         return
-    for table in tables:
+    for table in database.snapshot().tables.values():
         for records in table.record_lists():
             if not wire.can_carry_rows(records):
                 raise undecodable(table.definition.name, records)

@@ -457,3 +457,20 @@ def test_a_file_whose_rows_break_a_check_is_opened(tmp_path: Path) -> None:
     with pytest.raises(tandemdb.IntegrityError, match="CHECK constraint failed"):
         connection.execute("INSERT INTO t VALUES (2)")
     connection.close()
+
+
+def test_tokens_are_kept_in_the_file(tmp_path: Path) -> None:
+    path = str(tmp_path / "tokens.db")
+    for number, token in enumerate(("one", "two")):
+        connection = tandemdb.connect(path)
+        connection.execute("CREATE TABLE IF NOT EXISTS t (a)")
+        connection.commit()
+        connection.execute("BEGIN")
+        connection.mark(token)
+        connection.execute("INSERT INTO t VALUES (?)", (number,))
+        connection.commit()
+        connection.close()
+    connection = tandemdb.connect(path)
+    assert [connection.was_committed(token) for token in ("one", "two", "three")] == [True, True, False]
+    assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("t",)]
+    connection.close()

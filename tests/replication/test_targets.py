@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from tandemdb.replication.targets.target import Position, lies_on
 
 from .postgres_server import PostgresServer
 from .processes import NodeProcess, until
+from .target_place import Place
 
 sa = pytest.importorskip("sqlalchemy", reason="SQLAlchemy is not installed")
 
@@ -34,55 +34,6 @@ CREATE VIEW large AS SELECT name FROM city WHERE size > 100;
 CREATE TRIGGER counting AFTER INSERT ON visit BEGIN INSERT INTO counted (n) VALUES (new.city); END;
 PRAGMA user_version = 7;
 """
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[PostgresServer]:
-    server = PostgresServer()
-    yield server
-    server.close()
-
-
-class Place:
-    """A target, and a way to look into it that is not tandemdb's."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.is_file = url.startswith("sqlite:///")
-
-    def rows(self, sql: str) -> list[Any]:
-        if self.is_file:
-            with sqlite3.connect(self.url.removeprefix("sqlite:///")) as connection:
-                found = connection.execute(sql).fetchall()
-            connection.close()
-            return found
-        engine = sa.create_engine(self.url)
-        with engine.connect() as connection:
-            found = [tuple(row) for row in connection.exec_driver_sql(sql)]
-        engine.dispose()
-        return found
-
-    def run(self, sql: str) -> None:
-        if self.is_file:
-            with sqlite3.connect(self.url.removeprefix("sqlite:///")) as connection:
-                connection.execute(sql)
-            connection.close()
-            return
-        engine = sa.create_engine(self.url)
-        with engine.begin() as connection:
-            connection.exec_driver_sql(sql)
-        engine.dispose()
-
-    @property
-    def lsn(self) -> int:
-        return int(self.rows("SELECT lsn FROM tandemdb_position")[0][0])
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    if request.param == "sqlite":
-        return Place(f"sqlite:///{tmp_path / 'backup.db'}")
-    return Place(request.getfixturevalue("postgres").url())
 
 
 @pytest.fixture
@@ -260,7 +211,9 @@ def test_a_restarted_feed_goes_on_without_copying(place: Place, database: tandem
     check_same(place, database)
 
 
-def test_data_of_another_origin_is_kept_unless_told_otherwise(place: Place, database: tandemdb.Connection) -> None:
+def test_data_of_another_origin_is_kept_unless_told_otherwise(
+    place: Place, database: tandemdb.Connection, tmp_path: Path
+) -> None:
     place.run("CREATE TABLE city (mine INTEGER)")
     place.run("INSERT INTO city VALUES (42)")
     with pytest.raises(Superseded, match="of another origin"):
@@ -273,8 +226,9 @@ def test_data_of_another_origin_is_kept_unless_told_otherwise(place: Place, data
     with pytest.raises(Superseded, match="another cluster"):
         other.replicate_to(place.url)
     check_same(place, database)
+    (tmp_path / "none.db").touch()
     with pytest.raises(TargetLost, match="holds no database"):
-        tandemdb.restore_from(place.url.replace("backup.db", "none.db") if place.is_file else "sqlite:///:memory:")
+        tandemdb.restore_from(f"sqlite:///{tmp_path / 'none.db'}")
 
 
 def test_two_feeds_and_the_last_one_wins(place: Place, database: tandemdb.Connection) -> None:

@@ -3,6 +3,7 @@
     city, visit ...       the rows; indexes on columns too. No defaults, checks, foreign keys, triggers, views:
                           what they did is in the rows already
     tandemdb_position     one row: see replication/targets/target.py; and the settings that are no rows
+    tandemdb_tokens       those of transactions
     tandemdb_schema       every statement of sqlite_master, and the types chosen: a database can be started from it
 
 A table whose definition changes is made anew with all its rows. Exactly once holds where the system undoes CREATE and
@@ -25,21 +26,34 @@ from tandemdb.dbapi.file_changes import (
     SETTINGS,
     CatalogRow,
     catalog_rows,
+    compare_tokens,
     find_kept,
     find_written,
     insert_rows,
+    make_sequence,
+    rowid_name,
+    rows_missing,
 )
-from tandemdb.dbapi.targets.mapping import MappedTable, choose_kind
+from tandemdb.dbapi.targets.mapping import MappedTable, choose_kind, put_text
+from tandemdb.errors import DatabaseError, NotSupportedError
 from tandemdb.planner.schema.schema import load_schema, schema_of_rows
 from tandemdb.planner.settings import read_setting
+from tandemdb.planner.tokens import find_tokens, load_tokens
+from tandemdb.replication.errors import ReplicationError
 from tandemdb.replication.targets import Position, Superseded, TargetLost, TargetRefused
 from tandemdb.storage import Database
 
 if TYPE_CHECKING:
     from tandemdb.planner.schema.schema import Schema
     from tandemdb.storage import Root
+    from tandemdb.storage import Table as StoredTable
 
+FIND_SEQUENCE = f"SELECT 1 FROM sqlite_master WHERE name = '{SEQUENCE}'"
 ROWS_MAX = 5000
+# Classes of SQLSTATE: connection, invalid transaction state (read only, timed out), authorization, rollback,
+# insufficient resources, not in prerequisite state (locked), operator intervention, system error, internal error.
+# An OperationalError of another class, such as 54, program limit exceeded, would come again.
+PASSING = {"08", "25", "28", "40", "53", "55", "57", "58", "XX"}
 
 own = sa.MetaData()
 POSITION = sa.Table(
@@ -64,6 +78,12 @@ SCHEMA = sa.Table(
     sa.Column("statement", sa.Text),
     sa.Column("types", sa.Text),
 )
+TOKENS = sa.Table(
+    "tandemdb_tokens",
+    own,
+    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("token", sa.Text, nullable=False),
+)
 
 
 class EngineTarget:
@@ -73,17 +93,19 @@ class EngineTarget:
         """Name it; `open` connects."""
         self.engine = engine
         self.connection: sa.Connection | None = None
-        # By the catalog's row: what a table is there.
-        self._mapped: dict[CatalogRow, MappedTable] = {}
-        self._types: dict[CatalogRow, list[str]] = {}
+        # By the table's name, not its number: a database that is started from here numbers its tables anew.
+        self._mapped: dict[str, MappedTable] = {}
+        # What is committed, and what the transaction makes of it: the same object while no table changes.
+        self._kept: dict[str, list[str]] = {}
+        self._types = self._kept
 
     @property
     def name(self) -> str:
         """Say where it is; without the password."""
         return self.engine.url.render_as_string(hide_password=True)
 
-    def open(self) -> Position | None:
-        """Connect, anew if need be, and read the position."""
+    def open(self, only_read: bool = False) -> Position | None:
+        """Connect, anew if need be, and read the position; nothing is made in any case."""
         self.close()
         with explained():
             connection = self.connection = self.engine.connect()
@@ -94,8 +116,8 @@ class EngineTarget:
             columns = [POSITION.c[name] for name in Position._fields]
             row = connection.execute(sa.select(*columns)).one_or_none()
             self._mapped.clear()
-            self._types = {
-                (entry.kind, entry.name, entry.owner, entry.root, entry.statement): json.loads(entry.types)
+            self._types = self._kept = {
+                entry.name: json.loads(entry.types)
                 for entry in connection.execute(sa.select(SCHEMA))
                 if entry.types is not None
             }
@@ -115,15 +137,16 @@ class EngineTarget:
         connection = self.there
         with explained():
             present = set(sa.inspect(connection).get_table_names())
-            ours = {row[1] for row in self._types} | {row[1] for row in table_rows(schema)} | set(own.tables)
+            ours = {*self._types} | {row[1] for row in table_rows(schema)} | set(own.tables)
             for name in sorted(present & ours):
                 sa.Table(name, sa.MetaData()).drop(connection)
             self._mapped.clear()
-            self._types.clear()
+            self._types = {}
             own.create_all(connection)
             for row in table_rows(schema):
                 self._create(row, schema, root)
             self._write_schema(schema)
+            self._write_tokens(None, find_tokens(root))
             settings = json.dumps(read_settings(root))
             connection.execute(POSITION.insert(), [{"id": 1, **position._asdict(), "settings": settings}])
 
@@ -145,10 +168,14 @@ class EngineTarget:
         """End the transaction."""
         with explained():
             self.there.commit()
+        self._kept = self._types
 
     def rollback(self) -> None:
         """Take back what was written and not committed."""
         connection = self.connection
+        if self._types is not self._kept:
+            self._types = self._kept
+            self._mapped.clear()
         if connection is not None:
             try:
                 connection.rollback()
@@ -183,6 +210,7 @@ class EngineTarget:
             rows = tuple((row.kind, row.name, row.owner, row.root, row.statement) for row in entries)
             schema = schema_of_rows(rows)
             settings = json.loads(connection.execute(sa.select(POSITION.c.settings)).scalar_one())
+            run("PRAGMA ignore_check_constraints = 1")
             run("BEGIN")
             for entry in entries:
                 if entry.kind == "table" and not entry.name.startswith("sqlite_"):
@@ -190,7 +218,9 @@ class EngineTarget:
                     mapped = MappedTable(schema.tables[entry.name.lower()], json.loads(entry.types), sa.MetaData())
                     for batch in batches(connection.execute(sa.select(mapped.there)), ROWS_MAX):
                         insert_rows(real, mapped.table, [mapped.read(tuple(row)) for row in batch])
-            if settings["sequence"]:
+            if settings["sequence"] is not None:
+                if next(iter(session.run(session.prepare(FIND_SEQUENCE), ()).rows), None) is None:
+                    make_sequence(run)
                 run(f"DELETE FROM {SEQUENCE}")
                 real.executemany(f"INSERT INTO {SEQUENCE} (name, seq) VALUES (?, ?)", settings["sequence"])
             for entry in entries:
@@ -199,6 +229,9 @@ class EngineTarget:
             for setting in SETTINGS:
                 run(f"PRAGMA {setting} = {int(settings[setting])}")
             run("COMMIT")
+            tokens = connection.execute(sa.select(TOKENS.c.number, TOKENS.c.token).order_by(TOKENS.c.number)).all()
+            if tokens:
+                load_tokens(loaded, [(number, token) for number, token in tokens])
             connection.rollback()
         session.close()
         return loaded.root
@@ -218,36 +251,43 @@ class EngineTarget:
         # An index is part of its table there.
         different = {*catalog_rows(old)} ^ {*catalog_rows(new)}
         changed = {row[2].lower() for row in different if row[0] in ("table", "index")}
+        if changed:
+            self._types = dict(self._types)
         for row in table_rows(old):
             if row[1].lower() in changed:
                 self._map(row, old).there.drop(self.there)
-                self._mapped.pop(row, None)
-                self._types.pop(row, None)
+                self._mapped.pop(row[1], None)
+                self._types.pop(row[1], None)
         for name, changes in find_written(new, kept, before, after).items():
             if name not in changed:
                 mapped = self._map(row_of(new, name), new)
-                self._run(mapped.delete, (mapped.key_of(*row) for row in changes.gone))
+                deleted = self._run(mapped.delete, (mapped.key_of(*row) for row in changes.gone))
+                if deleted is not None and deleted != len(changes.gone):
+                    raise rows_missing(mapped.table.name, len(changes.gone) - deleted)
                 self._run(mapped.insert, (mapped.row_of(*row) for row in changes.here))
         for row in table_rows(new):
             if row[1].lower() in changed:
                 self._create(row, new, after)
         if old is not new:
             self._write_schema(new)
+        self._write_tokens(find_tokens(before), find_tokens(after))
 
     def _create(self, row: CatalogRow, schema: Schema, root: Root) -> None:
         """Create a table with all its rows."""
         table, stored = schema.tables[row[1].lower()], root.tables[row[3]]
         self._check_name(row[1])
-        self._types[row] = [choose_kind(table, column, stored) for column in table.columns]
+        if not table.without_rowid and table.rowid_position < 0:
+            rowid_name(table)  # A database that is started from here must be able to write it.
+        self._types[row[1]] = [choose_kind(table, column, stored) for column in table.columns]
         mapped = self._map(row, schema)
         mapped.there.create(self.there)
         self._run(mapped.insert, (mapped.row_of(*entry) for entry in stored.items()))
 
     def _map(self, row: CatalogRow, schema: Schema) -> MappedTable:
-        mapped = self._mapped.get(row)
+        mapped = self._mapped.get(row[1])
         table = schema.tables[row[1].lower()]
         if mapped is None or mapped.table is not table:
-            mapped = self._mapped[row] = MappedTable(table, self._types[row], sa.MetaData())
+            mapped = self._mapped[row[1]] = MappedTable(table, self._types[row[1]], sa.MetaData())
         return mapped
 
     def _check_name(self, name: str) -> None:
@@ -266,14 +306,33 @@ class EngineTarget:
         names = ("kind", "name", "owner", "root", "statement")
         rows: list[dict[str, Any]] = []
         for row in catalog_rows(schema):
-            types = self._types.get(row)
+            types = self._types.get(row[1]) if row[0] == "table" else None
             kept = dict(zip(names, row, strict=True))
             rows.append({"number": len(rows), **kept, "types": None if types is None else json.dumps(types)})
         self._run(SCHEMA.insert(), rows)
 
-    def _run(self, statement: Any, rows: Iterable[dict[str, Any]]) -> None:
+    def _write_tokens(self, before: StoredTable | None, after: StoredTable | None) -> None:
+        if before is not after:
+            changes = compare_tokens(before, after)
+            gone = TOKENS.delete().where(TOKENS.c.number == sa.bindparam("gone"))
+            self._run(gone, ({"gone": key} for key, _ in changes.gone))
+            self._run(TOKENS.insert(), (token_row(key, token) for key, (token,) in changes.here))
+
+    def _run(self, statement: Any, rows: Iterable[dict[str, Any]]) -> int | None:
+        """Execute for all rows; return how many it was done for, None if the driver cannot tell."""
+        done: int | None = 0
         for batch in batches(rows, ROWS_MAX):
-            self.there.execute(statement, batch)
+            result = self.there.execute(statement, batch)
+            done = done + result.rowcount if done is not None and result.supports_sane_multi_rowcount() else None
+        return done
+
+
+def token_row(number: Any, token: Any) -> dict[str, Any]:
+    """Return the parameters that insert a token."""
+    try:
+        return {"number": number, "token": put_text(token)}
+    except ValueError:
+        raise TargetRefused("a token with NUL characters cannot be kept in the backup target") from None
 
 
 def table_rows(schema: Schema) -> list[CatalogRow]:
@@ -290,7 +349,9 @@ def read_settings(root: Root) -> dict[str, Any]:
     """Gather what is no row of a user's table: numbers of the database, counters of AUTOINCREMENT."""
     settings: dict[str, Any] = {setting: read_setting(root, setting) for setting in SETTINGS}
     sequence = load_schema(root).tables.get(SEQUENCE)
-    counters = root.tables[sequence.id].record_lists() if sequence is not None else ()
+    if sequence is None:
+        return {**settings, "sequence": None}
+    counters = root.tables[sequence.id].record_lists()
     return {**settings, "sequence": [list(record) for records in counters for record in records]}
 
 
@@ -303,14 +364,29 @@ def batches(rows: Iterable[Any], size: int) -> Iterator[list[Any]]:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turn SQLAlchemy's errors into a target's."""
+    """Turn SQLAlchemy's errors, and those of rows that cannot be written or read, into a target's."""
     try:
         yield
     except sa.exc.DBAPIError as error:
-        lost = error.connection_invalidated or isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError)
         text = str(error.orig).strip().partition("\n")[0]
-        if lost:
+        if is_passing(error):
             raise TargetLost(f"the backup target cannot be reached: {text}") from error
         raise TargetRefused(f"the backup target does not take it: {text}") from error
     except sa.exc.SQLAlchemyError as error:
         raise TargetRefused(f"the backup target does not take it: {error}") from error
+    except NotSupportedError as error:
+        raise TargetRefused(str(error)) from error
+    except DatabaseError as error:
+        if isinstance(error, ReplicationError):
+            raise
+        raise TargetRefused(f"the backup target does not take it: {error}") from error
+
+
+def is_passing(error: sa.exc.DBAPIError) -> bool:
+    """Tell whether the next attempt may succeed."""
+    if error.connection_invalidated:
+        return True
+    state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
+    if state:
+        return str(state)[:2] in PASSING
+    return isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError)

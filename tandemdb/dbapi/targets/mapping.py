@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 ROWID_COLUMN = "tandemdb_rowid"
 CLASS_NAMES = {int: "an INTEGER", float: "a REAL", str: "a TEXT", bytes: "a BLOB"}
-INT64_MAX = (1 << 63) - 1
 
 
 class Kind(NamedTuple):
@@ -72,20 +71,27 @@ def put_boolean(value: Any) -> bool:
 
 
 def put_numeric(value: Any) -> Decimal:
-    """Take numbers; the digits of a float are those that make it again."""
+    """Take numbers. The digits of a float are those that make it again; it has decimals, which tells it from an int."""
     if type(value) is int:
         return Decimal(value)
     if type(value) is not float or not isfinite(value):
         raise ValueError
-    return Decimal(repr(value))
+    number = Decimal(repr(value))
+    if not number and number.is_signed():
+        raise ValueError  # NUMERIC has no -0.0.
+    return number if has_decimals(number) else Decimal(f"{number:f}.0")
 
 
 def get_numeric(value: Any) -> int | float:
-    """Turn it into what NUMERIC affinity makes of it."""
+    """Turn it into what `put_numeric` was given."""
     number = Decimal(value)
-    if number == number.to_integral_value() and abs(number) <= INT64_MAX:
-        return int(number)
-    return float(number)
+    return float(number) if has_decimals(number) else int(number)
+
+
+def has_decimals(number: Decimal) -> bool:
+    """Tell whether a number is written with decimals, zeros or others."""
+    exponent = number.as_tuple().exponent
+    return isinstance(exponent, int) and exponent < 0
 
 
 KINDS: dict[str, Kind] = {
@@ -123,8 +129,7 @@ def choose_kind(table: Table, column: Column, stored: StoredTable) -> str:
         return "boolean"
     if declared.startswith(("NUMERIC", "DECIMAL")):
         return "numeric"
-    classes = classes_of(stored, column.position)
-    kind = KIND_OF_CLASSES.get(classes)
+    kind = KIND_OF_CLASSES.get(classes_of(stored, column.position))
     if kind is None:
         raise TargetRefused(
             f"column {column.name} of table {table.name} cannot be mapped to a type",

@@ -22,6 +22,9 @@ TANDEMDB = "tandemdb://"
 class ReadableTarget(Target, Protocol):
     """A target that a database can be started from."""
 
+    def open(self, only_read: bool = False) -> Position | None:
+        """As of any target; with `only_read`, nothing is made there."""
+
     def read(self) -> Root:
         """Read all that it holds; `open` comes first."""
 
@@ -42,10 +45,12 @@ def open_target(target: Any) -> ReadableTarget:
     Raises:
         ProgrammingError: this names none. NotSupportedError: SQLAlchemy, or the driver it needs, is not installed.
     """
-    if isinstance(target, str) and target.startswith(SQLITE_FILE) and len(target) > len(SQLITE_FILE):
-        from tandemdb.dbapi.targets.sqlite_file import SqliteTarget
+    if isinstance(target, str) and target.startswith(SQLITE_FILE):
+        path = target.removeprefix(SQLITE_FILE).partition("?")[0]
+        if path not in ("", ":memory:"):
+            from tandemdb.dbapi.targets.sqlite_file import SqliteTarget
 
-        return SqliteTarget(target.removeprefix(SQLITE_FILE).partition("?")[0])
+            return SqliteTarget(path)
     if not is_target(target):
         raise ProgrammingError(
             f"not a backup target: {target!r}", hint="It is sqlite:///PATH, a URL for SQLAlchemy, or an engine."
@@ -53,7 +58,7 @@ def open_target(target: Any) -> ReadableTarget:
     if isinstance(target, str):
         target = make_engine(target)
     if target.dialect.name == "sqlite":
-        if target.dialect.driver != "pysqlite" or not target.url.database:
+        if target.dialect.driver != "pysqlite" or target.url.database in (None, "", ":memory:"):
             raise ProgrammingError(
                 f"not a backup target: {target.url!r}", hint="Name an SQLite file: sqlite:///PATH."
             )

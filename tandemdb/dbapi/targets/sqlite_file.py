@@ -1,7 +1,8 @@
-"""An SQLite file as a backup target: the same schema, the same rows, and one table more.
+"""An SQLite file as a backup target: the same schema, the same rows, and a table or two more.
 
     file    everything that the database has, triggers and views too; any SQLite program can open it
             tandemdb_position    one row: see replication/targets/target.py
+            tandemdb_tokens      those of transactions, once there are any
 
 What a transaction changed is found by comparing two roots (file_changes.py), as for a database that is a file itself.
 The difference: that file is the database, and every commit waits for it; a target follows, and a new primary's does.
@@ -9,18 +10,19 @@ The difference: that file is the database, and every commit waits for it; a targ
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tandemdb.dbapi import files
 from tandemdb.dbapi.blob import quote
-from tandemdb.dbapi.file_changes import KINDS, SETTINGS, write_difference
+from tandemdb.dbapi.file_changes import KINDS, SETTINGS, TOKENS_TABLE, write_difference
 from tandemdb.dbapi.install import standard_library
-from tandemdb.errors import Error, NotSupportedError, OperationalError
+from tandemdb.errors import Error, NotSupportedError
 from tandemdb.planner.schema.schema import load_schema
 from tandemdb.planner.settings import read_setting
-from tandemdb.replication.targets import Position, Superseded, TargetLost, TargetRefused
+from tandemdb.replication.targets import NotCommitted, Position, Superseded, TargetLost, TargetRefused
 from tandemdb.storage import Database
 
 if TYPE_CHECKING:
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 
 POSITION_TABLE = "tandemdb_position"
 TIMEOUT_SECONDS = 5.0
+# Primary result codes of what may be better at the next attempt: PERM, BUSY, LOCKED, NOMEM, READONLY, INTERRUPT, IOERR,
+# FULL, CANTOPEN, PROTOCOL. The rest is a file that is not as it was left, or what its SQLite does not know.
+PASSING = {3, 5, 6, 7, 8, 9, 10, 13, 14, 15}
 FIELDS = ", ".join(Position._fields)
 
 
@@ -38,7 +43,7 @@ class SqliteTarget:
 
     def __init__(self, path: str) -> None:
         """Name the file; `open` opens it, and makes it."""
-        self.path = path
+        self.path = os.path.abspath(path)  # Opened again, it is the same one, wherever the program is by then.
         self.real: sqlite3.Connection | None = None
 
     @property
@@ -46,11 +51,11 @@ class SqliteTarget:
         """Say where it is."""
         return f"sqlite:///{self.path}"
 
-    def open(self) -> Position | None:
-        """Open the file, anew if it is open, and read the position."""
+    def open(self, only_read: bool = False) -> Position | None:
+        """Open the file, anew if it is open, and read the position; make the file unless it is only to be read."""
         self.close()
         with explained(self.path):
-            self.real = files.connect(self.path, "rwc", TIMEOUT_SECONDS)
+            self.real = files.connect(self.path, "rw" if only_read else "rwc", TIMEOUT_SECONDS)
             known = self.real.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (POSITION_TABLE,)).fetchone()
             row = self.real.execute(f"SELECT {FIELDS} FROM {POSITION_TABLE}").fetchone() if known else None
         return None if row is None else Position(*row)
@@ -93,8 +98,14 @@ class SqliteTarget:
 
     def commit(self) -> None:
         """End the transaction."""
-        with explained(self.path):
-            self.file.execute("COMMIT")
+        try:
+            with explained(self.path):
+                self.file.execute("COMMIT")
+        except TargetLost as error:
+            if self.file.in_transaction:
+                self.rollback()  # Nobody else could write meanwhile.
+                raise NotCommitted(str(error)) from error
+            raise
 
     def rollback(self) -> None:
         """Take back what was written and not committed."""
@@ -128,12 +139,11 @@ class SqliteTarget:
 
 
 def check_names(root: Root) -> None:
-    """Refuse a database with a table of the name that the position has."""
+    """Refuse a database with a table of a name that a target's own has."""
     schema = load_schema(root)
-    if POSITION_TABLE in schema.tables or POSITION_TABLE in schema.views:
-        raise TargetRefused(
-            f"the name {POSITION_TABLE} is a backup target's own", hint="Give the table another name."
-        )
+    for name in (POSITION_TABLE, TOKENS_TABLE):
+        if name in schema.tables or name in schema.views:
+            raise TargetRefused(f"the name {name} is a backup target's own", hint="Give the table another name.")
 
 
 @contextmanager
@@ -144,9 +154,9 @@ def explained(path: str) -> Iterator[None]:
         yield
     except NotSupportedError as error:
         raise TargetRefused(str(error)) from error
-    except (stdlib.OperationalError, OperationalError) as error:
+    except (stdlib.Error, Error) as error:
         if isinstance(error, TargetLost | TargetRefused | Superseded):
             raise
-        raise TargetLost(f"unable to use {path}: {error}") from error
-    except (stdlib.Error, Error) as error:
+        if isinstance(error, stdlib.OperationalError) and error.sqlite_errorcode & 0xFF in PASSING:
+            raise TargetLost(f"unable to use {path}: {error}") from error
         raise TargetRefused(f"{path} does not take it: {error}") from error

@@ -14,7 +14,7 @@ from tandemdb.dbapi.targets.opening import open_target
 from tandemdb.errors import ProgrammingError
 from tandemdb.replication.core.messages import LSN, Epoch, Term
 from tandemdb.replication.system import system_of
-from tandemdb.replication.targets import TargetLost
+from tandemdb.replication.targets import TargetLost, claims_of
 
 if TYPE_CHECKING:
     from tandemdb.replication.targets import Position
@@ -33,7 +33,7 @@ def start_from(database: Database, target: Any) -> Position:
         raise ProgrammingError("only a new database can be started from a backup target")
     source = open_target(target)
     try:
-        position = source.open()
+        position = source.open(only_read=True)
         if position is None:
             raise TargetLost(f"{source.name} holds no database of tandemdb's")
         root = source.read()
@@ -41,6 +41,7 @@ def start_from(database: Database, target: Any) -> Position:
         source.close()
     root.lsn, root.epoch = position.lsn, position.epoch + 1
     database.rewind(root)
+    claims_of(system).started = position
     system.identity.cluster = bytes.fromhex(position.cluster)
     system.identity.history = [
         Term(Epoch(position.epoch), LSN(0), 0),

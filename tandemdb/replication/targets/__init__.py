@@ -9,6 +9,16 @@ Nothing here knows how a target writes rows: those that speak SQL are made in `t
 from __future__ import annotations
 
 from tandemdb.replication.targets.feed import Feed, feed_to
-from tandemdb.replication.targets.target import Position, Superseded, Target, TargetLost, TargetRefused
+from tandemdb.replication.targets.target import (
+    NotCommitted,
+    Position,
+    Superseded,
+    Target,
+    TargetLost,
+    TargetRefused,
+    claims_of,
+)
 
-__all__ = ["Feed", "Position", "Superseded", "Target", "TargetLost", "TargetRefused", "feed_to"]
+__all__ = [
+    "Feed", "NotCommitted", "Position", "Superseded", "Target", "TargetLost", "TargetRefused", "claims_of", "feed_to",
+]  # fmt: skip

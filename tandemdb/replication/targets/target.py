@@ -19,11 +19,16 @@ from tandemdb.replication.errors import ReplicationError, SecondaryLost
 
 if TYPE_CHECKING:
     from tandemdb.replication.core.messages import Term
+    from tandemdb.replication.system import System
     from tandemdb.storage import Root
 
 
 class TargetLost(SecondaryLost):
     """Raised when a target cannot be reached, or has failed; it is tried again."""
+
+
+class NotCommitted(TargetLost):
+    """Raised when a target has certainly not done a COMMIT, as one that is locked; it is tried again."""
 
 
 class TargetRefused(ReplicationError):
@@ -42,6 +47,44 @@ class Position(NamedTuple):
     lsn: int
     writer: str
     sequence: int
+
+
+class Claims:
+    """What a database knows of positions in targets, whichever of its feeds has written them.
+
+    writers    those drawn by its feeds
+    undone     (writer, sequence) of commits that a target may hold and this database has taken back: their LSN names
+               another commit by now
+    started    where the target was that the database was started from
+    """
+
+    def __init__(self) -> None:
+        self.writers: set[str] = set()
+        self.undone: set[tuple[str, int]] = set()
+        self.started: Position | None = None
+
+    def knows(self, position: Position) -> bool:
+        """Tell whether the LSN of a position on this database's history says which of its commits that is."""
+        return (position.writer, position.sequence) not in self.undone
+
+    def is_foreign(self, position: Position, history: Sequence[Term], lsn: int) -> bool:
+        """Tell whether a position was written from the same target as this database was started from, but not by it.
+
+        Each that is started there begins the same epoch, and so nothing else tells their commits apart.
+        """
+        started = self.started
+        if started is None or position == started or position.writer in self.writers:
+            return False
+        if position.epoch <= started.epoch:
+            return not lies_on(position, history, lsn)
+        return position.epoch == started.epoch + 1
+
+
+def claims_of(system: System) -> Claims:
+    """Find what a system knows of positions, or begin it."""
+    if system.claims is None:
+        system.claims = Claims()
+    return system.claims
 
 
 class Target(Protocol):
