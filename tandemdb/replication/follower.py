@@ -15,7 +15,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from tandemdb.replication.core.messages import Frame
+from tandemdb.replication.core.messages import Frame, Heartbeat
 from tandemdb.replication.core.secondary import Secondary
 from tandemdb.replication.errors import LinkLost, ProtocolError, Refused, ReplicationError
 from tandemdb.replication.events import emit
@@ -163,7 +163,10 @@ class Follower:
         moved = bool(arrived)
         now = time.monotonic()
         while arrived:
-            secondary.receive(arrived.popleft(), now)
+            frame = arrived.popleft()
+            secondary.receive(frame, now)
+            if arrived and secondary.outgoing and type(frame.message) is Heartbeat:
+                self._answer(channel)  # Now, not when all is done: it is asked for to see how far this one is.
         if secondary.state != "following":
             secondary.tick(now)
         if secondary.outgoing:

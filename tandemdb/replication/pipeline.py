@@ -212,14 +212,20 @@ class Pipeline:
         if remaining > 0 and not publisher.is_cut_off():
             publisher.pause(min(remaining, publisher.until_due()))
             return
+        heard_at = publisher.core.heard_at(first.pending)
+        if heard_at is not None and heard_at + publisher.timeout_seconds > publisher.clock():
+            self._put_off(heard_at + publisher.timeout_seconds)
+            return
         publisher.mistrust_silent(first.pending)
         if publisher.settle_loss():
-            deadline = publisher.clock() + publisher.timeout_seconds
-            for ticket in list(self.tickets):
-                ticket.deadline = deadline
+            self._put_off(publisher.clock() + publisher.timeout_seconds)
         else:
             publisher.mistrust_silent(first.pending)
             self._abandon(first, in_doubt)
+
+    def _put_off(self, deadline: float) -> None:
+        for ticket in list(self.tickets):
+            ticket.deadline = max(ticket.deadline, deadline)
 
     def _abandon(self, first: Ticket, error: Callable[[int], ReplicationError]) -> None:
         """Undo a commit, all after it, and what is open; only who leads does."""

@@ -33,6 +33,9 @@ Mode = Literal["sync", "async"]
 State = Literal["asking", "walking", "copying", "following", "in step", "lost", "refused"]
 SESSION_MODULUS = 1 << 16
 PLANS_MAX = 16
+# Of a transaction's changes in one message, at most; after so many an answer is asked for, so that whoever is at a
+# large transaction is heard.
+CHUNK_CHANGES = 512
 
 make = tuple.__new__
 """Builds a named tuple in half the time that calling its class takes."""
@@ -72,6 +75,8 @@ class Peer:
     reason: str = ""
     added_at: float = 0.0
     heard_at: float = 0.0
+    # When it was last known to owe no answer.
+    level_at: float = 0.0
     sent_at: float = 0.0
     queue: deque[Message] = field(default_factory=deque)
     images: Iterator[Message] | None = None
@@ -118,9 +123,12 @@ class Peer:
             self.queue.append(Rewind(transaction, keep))
             del streamed[keep:]
         fresh = changes[keep:]
-        if fresh:
-            self.queue.append(Updates(transaction, keep, tuple(fresh)))
-            streamed.extend(fresh)
+        for start in range(0, len(fresh), CHUNK_CHANGES):
+            self.queue.append(Updates(transaction, keep + start, tuple(fresh[start : start + CHUNK_CHANGES])))
+            before = len(streamed)
+            streamed.extend(fresh[start : start + CHUNK_CHANGES])
+            if before // CHUNK_CHANGES != len(streamed) // CHUNK_CHANGES:
+                self.queue.append(Heartbeat(stable_lsn, stable_lsn, None, True))
 
     def tell_stability(self) -> Heartbeat:
         """Make the message that all commits up to `standing_lsn` stand, which is due when the queue is empty."""

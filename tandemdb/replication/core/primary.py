@@ -57,7 +57,7 @@ from tandemdb.replication.core.messages import (
     TxnLog,
     TxnWhole,
 )
-from tandemdb.replication.core.peer import Mode, Peer, make
+from tandemdb.replication.core.peer import CHUNK_CHANGES, Mode, Peer, make
 from tandemdb.replication.core.positions import answer_position, take_digests, tell_history
 from tandemdb.replication.errors import ReplicationError
 
@@ -127,11 +127,11 @@ class Primary:
         peer.drop_outgoing()
         self.walks.pop(name, None)
 
-    def mistrust(self, peer: Peer) -> None:
+    def mistrust(self, peer: Peer, reason: str = "no answer in time") -> None:
         """Count a silent secondary as out of step until it has said where it stands; the link stays."""
         if peer.state != "refused":
             peer.state = "asking"
-            peer.reason = "no answer in time"
+            peer.reason = reason
         peer.drop_outgoing()
 
     def synchronous(self) -> list[Peer]:
@@ -249,6 +249,15 @@ class Primary:
         if self.lists:
             return not self._lacking(pending.acknowledged)
         return len(pending.acknowledged) >= self.required()
+
+    def heard_at(self, pending: Pending) -> float | None:
+        """When a secondary that is still at a large transaction was last heard; None: it is not large, or nobody is.
+
+        It answers between the parts, so that whoever is heard is getting on.
+        """
+        if len(pending.changes) <= CHUNK_CHANGES:
+            return None
+        return max([peer.heard_at for peer in self.in_step() if peer.name not in pending.acknowledged], default=None)
 
     def shown(self, lsn: LSN, mode: Mode) -> int:
         """Count the secondaries of a mode whose readers see a commit."""
@@ -419,11 +428,17 @@ class Primary:
     def tick(self, now: float) -> None:
         """Queue the heartbeats that are due and give up secondaries that have been silent for too long."""
         for peer in self.peers.values():
+            owes = peer.attentive and self.behind(peer)
+            if not owes:
+                peer.level_at = now
+            elif now - max(peer.heard_at, peer.level_at) > self.limits.dead_seconds:
+                self.mistrust(peer)
+            elif peer.state == "in step" and peer.received_lsn < self.log.base.lsn:
+                # What waits for it in its queue is not to be more than what the log would hold.
+                self.mistrust(peer, "the log was dropped at its size limit")
             if peer.queue or peer.standing_lsn or now - peer.sent_at < self.limits.heartbeat_seconds:
                 continue
-            if peer.attentive and self.behind(peer):
-                if now - peer.heard_at > self.limits.dead_seconds:
-                    self.mistrust(peer)
+            if owes:
                 peer.queue.append(Heartbeat(LSN(peer.sent_lsn), self.log.last_lsn, None, True))
             elif peer.state == "asking":
                 peer.queue.append(Nack("position", self.log.last_lsn, peer.applied_lsn, "where do you stand?"))
@@ -454,7 +469,7 @@ class Primary:
         base, early = LSN(lsn - 1), pending.level == "received"
         # First, so that an interrupt in between finds something to take back: that nothing was sent does no harm.
         peer.sent_lsn = peer.pending_lsn = lsn
-        if peer.streamed is None:
+        if peer.streamed is None and len(changes) <= CHUNK_CHANGES:
             whole = pending.whole
             if whole is None:
                 whole = pending.whole = make(
