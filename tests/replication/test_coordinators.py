@@ -20,6 +20,8 @@ from tandemdb.replication.coordination.decision import decide
 from tandemdb.replication.coordination.file import FileCoordinator
 from tandemdb.replication.coordination.membership import (
     Membership,
+    heirs_in_step,
+    heirs_of,
     is_enough_meanwhile,
     is_enough_without,
     members_after_loss,
@@ -27,7 +29,7 @@ from tandemdb.replication.coordination.membership import (
 )
 from tandemdb.replication.coordination.memory import MemoryCoordinator
 from tandemdb.replication.coordination.record import decode, encode
-from tandemdb.replication.coordination.standing import count
+from tandemdb.replication.coordination.standing import count, level_with
 from tandemdb.replication.core.messages import LSN
 from tandemdb.replication.errors import ProtocolError
 from tandemdb.replication.system import system_of
@@ -343,6 +345,22 @@ def test_membership() -> None:
     assert not is_enough_meanwhile(two._replace(required=2), (B, D), found((B, D), "bd", "c"))
     assert is_enough_without(two, found((B, D), "bd", "c"))
     assert not is_enough_without(two._replace(required=2), found((B, D), "bd", "c"))
+
+
+def test_heirs() -> None:
+    two, three = RECORD, RECORD._replace(sync_set=(B, C, D))
+    restarted = C._replace(incarnation="c2")
+    places: dict[Member, tuple[int, ...] | None] = {C: (2, 7, 41), D: (2, 6, 41)}
+    assert level_with(three, B, count(three, B, (2, 7, 41), places.get)) == (C,), "the other one lacks something"
+    places[C] = None
+    assert level_with(three, B, count(three._replace(required=2), B, (2, 7, 41), places.get)) == ()
+    assert heirs_of(three, found((B, C, D), "bcd"), B) == (C, D)
+    assert heirs_of(three, found((B, C, D), "bc"), B) == (C,), "the other one lacks something"
+    assert heirs_of(two, found((B, restarted), "bc"), B) == (), "it is another one than is named"
+    assert heirs_of(two, found((B, D), "bd"), B) == (), "who is not named need not hold what was acknowledged before"
+    assert heirs_in_step(three, found((C, D), "cd", "b")) == (C, D)
+    assert heirs_in_step(three, found((C, D), "cd", "b", complete="d")) == (D,)
+    assert heirs_in_step(two, found((B, restarted), "bc")) == (B,)
 
 
 def test_who_lacks_the_pending_commit_is_not_level() -> None:
