@@ -137,7 +137,8 @@ class PackedChanges(Sequence[Change]):
         import msgspec
 
         self._count = len(changes)
-        self.packed = msgspec.Raw(_codec().encode(changes))
+        # Copied to its length: what it was encoded into has room for half as much again, and the log keeps many.
+        self.packed = msgspec.Raw(bytes(_codec().encode(changes)))
 
     @property
     def size_bytes(self) -> int:
