@@ -456,6 +456,7 @@ class Keeper:
     def _follow(self, record: Record) -> None:
         """Follow the record's primary, unless this node does already."""
         self._has_part = True
+        self._heirs_until = None
         self._tell("", "")
         same = record.cluster == self.node.system.identity.cluster.hex()
         # A link from before it led this epoch is one to what it was: it may stand for ever, and nothing come over it.
@@ -497,6 +498,7 @@ class Keeper:
         named = Record(system.identity.cluster.hex(), epoch, self.me, heirs, self.node.limits.required)
         if not self._change(named):
             return None
+        self._heirs_until = None
         if system.secondary is None:
             report = PromotionReport(epoch, LSN(root.lsn), blocks.root_digest(root), None, 0, "primary")
         else:
