@@ -6,7 +6,7 @@
     flag   NULL     17            a table without an index: its rows
 
 The planner counts for itself and has no need of these numbers; programs read them, and carry them to other databases.
-REINDEX has nothing to do, for keys are always in order, but its names have to be known.
+REINDEX has nothing to do, for keys are always in order, but its names have to be known, and what it names be writable.
 """
 
 from __future__ import annotations
@@ -33,19 +33,29 @@ def reindex(session: Session, node: ast.Reindex) -> None:
     """REINDEX [collation | table | index].
 
     Raises:
-        OperationalError: the name means none of these; unknown database.
+        OperationalError: the name means none of these; unknown database; there are indexes, which may not be written.
     """
-    if node.name is None or (node.schema is None and session.users.has_collation(node.name)):
-        return
     namespace = session.namespace()
     if node.schema is not None and find_database(namespace, node.schema) is None:
         raise fault(f"unknown database {node.schema}")
-    lowered = node.name.lower()
-    for position in search_order(namespace, node.schema):
+    lowered = None if node.name is None else node.name.lower()
+    if lowered is None or (node.schema is None and session.users.has_collation(lowered)):
+        for position, schema in enumerate(namespace.schemas):
+            indexes = () if schema is None else schema.indexes.values()
+            if any(lowered is None or lowered in collations_of(index) for index in indexes):
+                session.write(position)
+        return
+    for position in search_order(namespace, node.schema or "main"):
         schema = namespace.schemas[position]
         if schema is not None and (lowered in schema.tables or lowered in schema.indexes):
+            if lowered in schema.indexes or schema.tables[lowered].indexes:
+                session.write(position)
             return
     raise fault("unable to identify the object to be reindexed")
+
+
+def collations_of(index: Index) -> set[str]:
+    return {column.collation.lower() for column in index.columns}
 
 
 def analyze(session: Session, node: ast.Analyze) -> None:
