@@ -10,7 +10,7 @@ a higher one were changed later. No block needs to know its LSN for that.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -157,8 +157,10 @@ class Staging:
     images: list[BlockImage] = field(default_factory=list)
 
 
-def install_staging(database: Database, staging: Staging) -> None:
+def install_staging(database: Database, staging: Staging, remains: Mapping[tuple[int, int], BlockImage]) -> None:
     """Swap in what a transfer brought, at the LSN and in the epoch of the root it was taken from.
+
+    `remains`: what an earlier one brought, by table and block; it stands for what has not come again.
 
     Raises:
         OutOfStep: a block is missing, or the digest is not the one announced; the backup keeps its root.
@@ -174,7 +176,7 @@ def install_staging(database: Database, staging: Staging) -> None:
         tables.append((table, next_number(present, table), block_numbers(present, table)))
     transaction = begin(database)
     try:
-        storage.load_blocks(transaction, (opening.next_object, tables), staging.images)
+        storage.load_blocks(transaction, (opening.next_object, tables), [*remains.values(), *staging.images])
         if opening.root is not None:
             found = root_digest(transaction.root)
             if found != opening.root:

@@ -94,6 +94,14 @@ KEEP_ALL = LSN((1 << 62) - 1)
 """`kept_lsn` of a plan that ends with blocks: what is pending stays until they are in."""
 
 
+class Held(NamedTuple):
+    """The blocks that a secondary has of transfers that were broken off, by table: as of this LSN, or newer."""
+
+    lsn: LSN
+    transaction: int
+    tables: tuple[tuple[int, tuple[int, ...]], ...]
+
+
 class Position(NamedTuple):
     """Where a secondary stands. `transaction` is its last one; `pending` are those of the LSNs that follow, which are
     complete and not yet stable.
@@ -113,12 +121,14 @@ class Position(NamedTuple):
     blocks: int
     pending: tuple[int, ...]
     address: str = ""
+    held: Held = Held(LSN(0), 0, ())
 
 
 class Plan(NamedTuple):
     """How a secondary catches up: `kind` is "tail", "blocks" or "snapshot".
 
-    Of what it holds pending, all up to `stable_lsn` stands, what is later than `kept_lsn` is undone.
+    Of what it holds pending, all up to `stable_lsn` stands, what is later than `kept_lsn` is undone. `resumes`: what it
+    holds of a transfer that was broken off is part of this one, unless it comes again.
     """
 
     kind: str
@@ -130,6 +140,7 @@ class Plan(NamedTuple):
     kept_lsn: LSN
     reason: str
     estimated_blocks: int
+    resumes: bool = False
 
 
 class TxnBegin(NamedTuple):

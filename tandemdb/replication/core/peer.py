@@ -23,6 +23,7 @@ from tandemdb.replication.core.messages import (
     Epoch,
     Frame,
     Heartbeat,
+    Held,
     Message,
     Rewind,
     TxnBegin,
@@ -80,6 +81,8 @@ class Peer:
     sent_at: float = 0.0
     queue: deque[Message] = field(default_factory=deque)
     images: Iterator[Message] | None = None
+    # What it holds of a transfer that was broken off, as it said.
+    held: Held = Held(LSN(0), 0, ())
     blocks_shipped: int = 0
     blocks_planned: int = 0
     blocks_sent: int = 0

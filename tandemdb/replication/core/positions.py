@@ -27,6 +27,7 @@ from tandemdb.replication.core.messages import (
     TableDigests,
 )
 from tandemdb.replication.core.peer import Peer
+from tandemdb.replication.core.remains import lacking
 
 if TYPE_CHECKING:
     from tandemdb.replication.core.primary import Primary
@@ -38,6 +39,7 @@ def answer_position(primary: Primary, peer: Peer, position: Position) -> None:
     if peer.incarnation and peer.incarnation != position.incarnation:
         peer.listed = not primary.lists
     peer.node, peer.incarnation, peer.address = position.node, position.incarnation, position.address
+    peer.held = position.held
     if primary.fenced_by is not None:
         return
     if position.cluster and position.cluster != primary.identity.cluster:
@@ -109,19 +111,23 @@ def tell_history(primary: Primary, peer: Peer) -> None:
     peer.queue.append(plan_message(primary, "tail", peer.sent_lsn, stable, KEEP_ALL, "an epoch has begun", 0))
 
 
-def plan_message(primary: Primary, kind: str, lsn: LSN, stable: LSN, kept: LSN, reason: str, count: int) -> Plan:
+def plan_message(
+    primary: Primary, kind: str, lsn: LSN, stable: LSN, kept: LSN, reason: str, count: int, resumes: bool = False
+) -> Plan:
     identity = primary.identity
     history = tuple(identity.history)
-    return Plan(kind, identity.cluster, history, lsn, primary.log.last_lsn, stable, kept, reason, count)
+    return Plan(kind, identity.cluster, history, lsn, primary.log.last_lsn, stable, kept, reason, count, resumes)
 
 
 def ship(primary: Primary, peer: Peer, root: Root, wanted: dict[int, list[int]] | None, compared: bool = False) -> None:
     kind = "blocks"
+    resumes = False
     if wanted is None or prefer_snapshot(root, wanted):
-        kind, wanted = "snapshot", None
+        kind, wanted = "snapshot", lacking(root, peer.held, primary.marks)
+        resumes = wanted is not None
     count = blocks.block_count(root) if wanted is None else sum(map(len, wanted.values()))
     # What it holds pending stays until the blocks are in: its promotion meanwhile must not lose that.
-    peer.queue.append(plan_message(primary, kind, LSN(root.lsn), LSN(0), KEEP_ALL, peer.reason, count))
+    peer.queue.append(plan_message(primary, kind, LSN(root.lsn), LSN(0), KEEP_ALL, peer.reason, count, resumes))
     peer.note_plan(kind)
     peer.state = "copying"
     peer.pending_lsn = LSN(0)

@@ -56,6 +56,7 @@ from tandemdb.replication.core.messages import (
 )
 from tandemdb.replication.core.overlay import Overlay
 from tandemdb.replication.core.peer import SESSION_MODULUS, Mode, make
+from tandemdb.replication.core.remains import Remains
 from tandemdb.replication.errors import ReplicationError
 
 if TYPE_CHECKING:
@@ -107,6 +108,8 @@ class Secondary:
         # Their LSNs follow the root's.
         self.pending: deque[Complete] = deque()
         self.staging: blocks.Staging | None = None
+        # Of transfers that were broken off, until one is complete or something else is planned.
+        self.remains = Remains()
         self.primary_lsn = LSN(0)
         self.refused_frames = 0
         self.overlay_updates = 0
@@ -174,7 +177,9 @@ class Secondary:
         self._sequence = self._expected = 0
         self.heard_at = now
         self.state = "asking"
-        self.staging = None
+        staging, self.staging = self.staging, None
+        if staging is not None:
+            self.remains.keep(staging)
         self.outgoing.clear()
         self._drop_overlay()
         root = self.database.root
@@ -191,6 +196,7 @@ class Secondary:
                 blocks.block_count(root),
                 tuple([complete.number for complete in self.pending]),
                 self.identity.address,
+                self.remains.describe(),
             )
         )
 
@@ -257,6 +263,7 @@ class Secondary:
         while self.pending:
             self._install()
         self.staging = None
+        self.remains = Remains()
         database = self.database
         digest = blocks.root_digest(database.root)
         self.identity.history.append(Term(epoch, LSN(database.root.lsn), digest, self.identity.incarnation))
@@ -271,6 +278,7 @@ class Secondary:
         """End the mirroring: an open overlay goes, what is pending too; its primary still has it."""
         self._drop_pending()
         self.staging = None
+        self.remains = Remains()
         self.outgoing.clear()
         self.state = "detached"
 
@@ -288,6 +296,8 @@ class Secondary:
         self.primary_lsn = plan.pinned_lsn
         if self._set_aside is not None:
             self._set_aside(plan.history, self.lsn)
+        if not plan.resumes:
+            self.remains = Remains()
         if plan.kind == "tail":
             self._adopt(plan)
             self._follow()
@@ -316,14 +326,15 @@ class Secondary:
             staging.images.append(message)
         else:
             self._drop_pending()
-            blocks.install_staging(self.database, staging)
+            # Whatever becomes of them: what cannot be installed is not to be part of the next transfer.
+            remains, self.remains, self.staging = self.remains, Remains(), None
+            blocks.install_staging(self.database, staging, remains.images)
             self._adopt(staging.plan)
             begin = staging.begin
             if begin is not None:
                 self.last_transaction = begin.transaction
                 self.identity.outcomes.replace(begin.outcomes, begin.outcomes_have_gaps)
             self._doubts_itself = False
-            self.staging = None
             self._follow()
 
     def _follow(self) -> None:

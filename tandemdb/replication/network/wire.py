@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     import msgspec
 
 MAGIC = b"tD"
-PROTOCOL = 5
+PROTOCOL = 6
 HEADER = struct.Struct("!2sBBHHIQQI")
 CHECKED = struct.Struct("!2sBBHHIQQ")
 HEADER_BYTES = HEADER.size
