@@ -52,6 +52,8 @@ class LooseObserver:
         self._core = publisher.core
         self.refuse_table = publisher.refuse_table
         self._changes: list[Change] | None = None
+        # Whether the commit that is to be installed came as blocks.
+        self._jumps = False
         # Changes gathered of commits that made several, since some were handed to the log.
         self._several = 0
 
@@ -61,11 +63,16 @@ class LooseObserver:
     def committing(self, transaction: Transaction, root: Root) -> None:
         """Keep the changes until the root is installed."""
         self._refuse(transaction)
-        self._changes = transaction.changes  # None where the transaction began before it was observed
+        self._changes = transaction.changes
+        self._jumps = self._changes is None
 
     def installed(self, root: Root) -> Callable[[], object] | None:
         """Put the commit down."""
         changes, self._changes = self._changes, None
+        if self._jumps:
+            self._jumps = False
+            self.publisher.jump(root)
+            return None
         return self._put_down(changes or [], root)
 
     def committed(self, transaction: Transaction, root: Root) -> Callable[[], object] | None:
@@ -77,6 +84,9 @@ class LooseObserver:
         gathering = self._gathering
         newest = gathering.newest
         if len(changes) != 1 or changes[0][0] == APPEND or self._writer.own:
+            if transaction.changes is None:
+                self.publisher.jump(root)
+                return None
             return self._put_down(changes, root)
         if newest is None or root.lsn != newest.lsn + 1:
             return self._put_down(changes, root)

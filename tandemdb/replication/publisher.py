@@ -100,6 +100,8 @@ class Publisher:
         self._digest: int | None = None
         # How many changes the open transaction had made when they were hashed.
         self._hashed = 0
+        # Whether the commit that is to be installed came as blocks.
+        self._jumps = False
         # The ticket of the thread that holds the writer's place while it waits.
         self._alone: Ticket | None = None
         # Moves the asynchronous links, if time passes by itself.
@@ -132,6 +134,10 @@ class Publisher:
             return None
         if self.core.fenced_by is not None:
             raise fenced(self.core)
+        if transaction.changes is None:
+            # Blocks from this system's own primary: there is nothing to send, those down the chain get blocks, too.
+            self._jumps = True
+            return None
         if undecodable_seen:
             refuse_undecodable(changes)
         self._open = changes
@@ -165,6 +171,10 @@ class Publisher:
         return None if ticket is None else partial(self._await_base, ticket)
 
     def installed(self, root: Root) -> None:
+        if self._jumps:
+            self._jumps = False
+            self.jump(root)
+            return
         pending = self.core.pending[0] if self.core.pending else None
         if pending is not None and pending.lsn == root.lsn:
             self.take_over(root, pending.changes, pending.root, pending)
@@ -178,6 +188,13 @@ class Publisher:
         self.wake()
         if alone is not None and alone.pending.level == "visible":
             self.await_shown(LSN(root.lsn), "sync")
+
+    def jump(self, root: Root) -> None:
+        """Let those down the chain ask for what this system has got as blocks."""
+        with self.lock:
+            self.drain()
+            self.core.jump(root)
+        self.wake()
 
     def withdrawn(self, transaction: Transaction, root: Root) -> None:
         """Undo a commit whose sending was interrupted before anybody waited for it, unless readers have it by now."""

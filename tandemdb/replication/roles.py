@@ -84,7 +84,8 @@ def publisher_of(
     if publisher is not None and publisher.links and publisher.core.fenced_by is None:
         return publisher
     policy_of(limits, system.arbiter)
-    system.found_cluster()
+    if system.secondary is None:
+        system.found_cluster()  # One down a chain gets its cluster from its primary, whenever that is heard.
     first_transaction = int.from_bytes(system.draw(4), "big") << 31 | 1
     if publisher is not None:
         first_transaction = publisher.core.transaction + 1  # In one epoch, what is later has the higher number.

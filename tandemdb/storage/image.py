@@ -89,6 +89,7 @@ def load_blocks(transaction: Transaction, layout: Layout, blocks: Iterable[Block
         if old is None or known is None or not carry_key(loaded[old.id], old, known, definition):
             catalog.place_key(transaction, definition)
     transaction.writer.dirty = True
+    transaction.changes = None  # No log of changes leads from the former root to this one.
 
 
 def fill_table(

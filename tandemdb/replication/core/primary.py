@@ -331,6 +331,11 @@ class Primary:
         self._begin_log(lsn, stamp)
         self._ask_all()
 
+    def jump(self, root: Root) -> None:
+        """Go on from a root that came as blocks, which no change describes; secondaries ask for blocks, too."""
+        self.root = root
+        self.begin_anew(LSN(root.lsn), root.stamp, 1)
+
     def _tell_epoch(self, before: Root) -> None:
         """Let secondaries know of an epoch that has begun: one down a chain hears of it only here."""
         if self.root.epoch == before.epoch:
