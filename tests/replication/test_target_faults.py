@@ -17,6 +17,7 @@ from tandemdb.replication.targets import NotCommitted, Superseded, TargetLost, T
 from .postgres_server import PostgresServer
 from .processes import until
 from .target_fuzz import fuzz
+from .target_kills import kill_often
 from .target_place import Place
 from .target_workload import dump
 
@@ -402,3 +403,8 @@ def test_waiting_for_a_lost_target(tmp_path: Path) -> None:
     is_back.set()
     feed.wait()
     check_same(Place(f"sqlite:///{tmp_path / 'backup.db'}"), connection)
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_killed_programs_leave_what_was_acknowledged(place: Place, mode: str) -> None:
+    kill_often(place.url, seed=len(mode), kills=3, mode=mode)
