@@ -13,7 +13,6 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from random import Random
 from typing import TypeVar
 
@@ -34,7 +33,10 @@ class AdverseCoordinator:
     def __init__(self, random: Random, now: Callable[[], float], rate: float) -> None:
         self.random = random
         self.now = now
-        self.kept = MemoryCoordinator(lambda: now() * rate)
+        self.rate = rate
+        self.kept = self._make()
+        # The record that was wiped: it is in force for whoever it named, until there is another.
+        self.forgotten: Record | None = None
         self.trouble = 0.0
         # What was asked for and may yet be carried out: a change and the record it is to make.
         self._changes: dict[Callable[[], object], Record] = {}
@@ -55,12 +57,20 @@ class AdverseCoordinator:
             if not any(each is request for _, _, each in self._late):
                 del self._changes[request]
 
+    def wipe(self) -> None:
+        """Forget everything."""
+        self.forgotten = self.kept.read().record or self.forgotten
+        self.kept = self._make()
+
     def carry_out_late(self) -> None:
         """Carry out what arrives by now."""
         while self._late and self._late[0][0] <= self.now():
             request = heapq.heappop(self._late)[2]
             request()
             self._changes.pop(request, None)
+
+    def _make(self) -> MemoryCoordinator:
+        return MemoryCoordinator(lambda: self.now() * self.rate)
 
     def be_late(self, request: Callable[[], object]) -> None:
         due = self.now() + self.random.random() * LATE_SECONDS_MAX
@@ -77,10 +87,12 @@ class Line:
         self.is_cut = False
 
     def read(self) -> State:
-        return self._ask(self.coordinator.kept.read)
+        return self._ask(lambda: self.coordinator.kept.read())
 
     def cas(self, revision: int, record: Record, lease: Lease) -> int | None:
-        request = partial(self.coordinator.kept.cas, revision, record, lease)
+        def request() -> int | None:
+            return self.coordinator.kept.cas(revision, record, lease)
+
         with self.coordinator.changing(request, record):
             return self._ask(request)
 

@@ -1,10 +1,10 @@
 """The simulation of failovers: keepers, a coordinator, processes and an adversary, all drawn from one seed.
 
-    seed --> settings   three or four machines, k of n, how fast their clocks run, how the coordinator answers
+    seed --> settings   two to four machines, k of n, how fast their clocks run, how the coordinator answers
          --> steps      commits wherever a machine leads, or thinks so | let time pass
                         | a process stands still, for longer than its lease lasts or less | ends, begins again empty
                         | machines apart | a machine cut off from the coordinator | other troubles of both
-                        | hand over | stop, the lease given back
+                        | hand over | stop, the lease given back | the coordinator forgets everything
          --> healing    no more faults: one leads within a bound, the others are in step with equal digests
 
 Nobody operates it: who leads is the keepers' decision alone. The adversary ends a process only where the record in
@@ -90,7 +90,7 @@ class Failover:
 
     def run(self) -> Report:
         """Run all of it."""
-        for name in "abcd"[: self.random.choice([3, 3, 4])]:
+        for name in "abcd"[: self.random.choice([2, 3, 3, 4])]:
             self.start(name)
         self.await_whole()
         leader = self.leader()
@@ -127,8 +127,10 @@ class Failover:
             self.note("trouble", f"coordinator {self.coordinator.trouble}, links {self.troubled}")
         elif draw < 0.96:
             self.restart(machine)
-        else:
+        elif draw < 0.99:
             self.hand_over(machine)
+        else:
+            self.wipe()
 
     # What may happen.
 
@@ -237,6 +239,18 @@ class Failover:
             self.note("not handed over", f"{leader.name} to {successor.name}: {error}")
         else:
             self.note("handed over", f"{leader.name} to {successor.name}")
+
+    def wipe(self) -> None:
+        """Let the coordinator forget record and lease, where whoever leads can write the record anew.
+
+        Whoever knows nothing of the cluster yet would found another one.
+        """
+        leader = self.leader()
+        knowing = all(each.system.identity.cluster for each in self.machines.values())
+        if leader is None or not knowing or self.coordinator.under_way():
+            return
+        self.coordinator.wipe()
+        self.note("wiped", f"the coordinator, while {leader.name} leads")
 
     # Time.
 
@@ -362,7 +376,7 @@ class Failover:
         self.shown[machine] = root.lsn
         if machine.ended:
             return
-        record = self.coordinator.kept.read().record
+        record = self.coordinator.kept.read().record or self.coordinator.forgotten
         told = f"{machine.name} shows LSN {root.lsn} of epoch {root.epoch}"
         assert record is not None and machine.keeper is not None
         named = f"{record.primary.node} for epoch {record.epoch}"

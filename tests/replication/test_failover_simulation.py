@@ -50,6 +50,7 @@ def test_runs_differ_and_cover_what_may_happen() -> None:
         "restarted",
         "promoted",
         "handed over",
+        "wiped",
     }
 
 
@@ -74,25 +75,26 @@ SABOTAGE: dict[str, tuple[Any, str, Any, int]] = {
         Authority,
         "extend",
         lambda self, asked_at, lease: setattr(self, "until", max(self.until, self.clock() + lease.seconds)),
-        0,
+        10,
     ),
     "whoever bears a member's name may be promoted": (
         Record,
         "names",
         lambda self, member: any(each.node == member.node for each in self.sync_set),
-        20,
+        0,
     ),
-    "nobody else is heard": (Record, "must_be_heard", property(lambda self: 1), 40),
-    "whoever stands leads, however far behind": (keeper, "count", count_whoever_is_ahead, 10),
-    "who is lost is struck off for the primary alone": (Keeper, "strike_off", lambda self, publisher, lost: True, 70),
-    "who is back in step meanwhile is dismissed": (loss, "expose", expose, 50),
+    "nobody else is heard": (Record, "must_be_heard", property(lambda self: 1), 20),
+    "whoever stands leads, however far behind": (keeper, "count", count_whoever_is_ahead, 20),
+    "who is lost is struck off for the primary alone": (Keeper, "strike_off", lambda self, publisher, lost: True, 10),
+    "who is back in step meanwhile is dismissed": (loss, "expose", expose, 340),
     "whoever is named takes office without its heirs": (
         Keeper,
         "_enter_office",
         lambda self, record: self._take_office(),
-        50,
+        60,
     ),
-    "a link from an earlier epoch is kept": (Node, "follow_member", follow_member, 1250),
+    "who did not lead writes the record that was wiped": (Keeper, "_part", "none", 10),
+    "a link from an earlier epoch is kept": (Node, "follow_member", follow_member, 100),
 }
 
 
