@@ -125,7 +125,7 @@ def test_broken_off_again_and_again(seed: int) -> None:
 
 def test_another_primary_s_commits_are_not_taken_for_this_one_s() -> None:
     """Its LSN may be the same: the transaction's number tells them apart."""
-    broken = Broken("async")  # Nothing else is compared in the end.
+    broken = Broken()
     broken.heal(30)
     secondary = broken.replica.link.secondary
     secondary.connect(broken.clock())
@@ -134,7 +134,9 @@ def test_another_primary_s_commits_are_not_taken_for_this_one_s() -> None:
     secondary.remains.as_of = lsn, number + 1
     for place, image in list(secondary.remains.images.items()):
         secondary.remains.images[place] = image._replace(records=[(key, "another's", None) for key in image.keys])
+    plans = len(broken.replica.status.plans)
     broken.heal(None)
+    assert len(broken.replica.status.plans) == plans + 1, "it is not even tried"
     broken.check_level()
 
 
