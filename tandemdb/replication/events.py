@@ -55,6 +55,9 @@ EVENTS: dict[str, Event] = {
     "target_lost": Event(logging.WARNING, "backup target {target} is lost: {reason}"),
     "target_refused": Event(logging.ERROR, "backup target {target} takes no more commits: {reason}"),
     "target_superseded": Event(logging.ERROR, "backup target {target} is another primary's now: {reason}"),
+    "orphans_lost": Event(
+        logging.ERROR, "{commits} commits of {node} behind LSN {lsn} are gone: no successor has them, and no log"
+    ),
     "promoted": Event(logging.WARNING, "{node} promoted: epoch {epoch} from LSN {lsn}"),
 }
 

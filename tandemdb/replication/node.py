@@ -174,6 +174,8 @@ class Node:
         """
         self._check_uncoordinated("follow")
         with self.changing_role:
+            if not overwrite:
+                self._check_nothing_would_be_lost()
             self.follow_now(address, mode, overwrite)
 
     def follow_now(self, address: Address, mode: Mode, overwrite: bool = False) -> None:
@@ -354,6 +356,24 @@ class Node:
 
     def _clients(self) -> int:
         return sum(guest.purpose == "client" for guest in list(self.guests.values()))
+
+    def _check_nothing_would_be_lost(self) -> None:
+        """Refuse to follow with commits that nobody else has, and that could not be handed back as orphans.
+
+        A primary that has no secondaries keeps no log.
+        """
+        history, publisher, root = self.system.identity.history, self.system.publisher, self.database.root
+        if self.system.secondary is not None or self.database.read_only is not None or not history:
+            return
+        if publisher is None and len(history) == 1:
+            return  # It was never of anybody else's cluster.
+        logged = max(publisher.core.log.last_lsn if publisher is not None else 0, history[-1].lsn)
+        if root.lsn > logged:
+            raise ReplicationError(
+                f"this primary has made {root.lsn - logged} commits without secondaries",
+                detail="Nobody else has them, and no log holds them: to follow another primary would lose them.",
+                hint="Make the other one follow this one; or save them and pass --overwrite.",
+            )
 
     def _find_epoch(self, address: Address) -> Epoch:
         return linking.find_epoch(self.system, address)

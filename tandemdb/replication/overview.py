@@ -66,6 +66,7 @@ def describe(database: Database) -> dict[str, Any]:
         "exposed": is_exposed(database),
         "cluster": system.identity.cluster.hex() if system is not None else "",
         "orphans": len(orphans(database)),
+        "orphans_lost": system.orphans_lost if system is not None else 0,
         "secondaries": [entry._asdict() for entry in status(database)],
     }
     if system is not None and system.store is not None:
@@ -138,6 +139,8 @@ def draw(found: dict[str, Any]) -> list[str]:
             lines.append(f"  {entry['reason']}")
     if found["orphans"]:
         lines.append(f"{found['orphans']} orphans: commits of its time as primary that its successor lacks")
+    if found["orphans_lost"]:
+        lines.append(f"{found['orphans_lost']} commits of its time as primary are gone: no log held them any more")
     return lines
 
 

@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 from tandemdb.replication.core.identity import Identity, common_end
 from tandemdb.replication.core.log import ChangeLog
 from tandemdb.replication.core.messages import LSN, Change, Epoch, Term
+from tandemdb.replication.events import emit
 
 if TYPE_CHECKING:
     from tandemdb.replication.coordination.authority import Authority
@@ -64,6 +65,9 @@ class System:
         self.targets: list[Feed] = []
         self.claims: Claims | None = None
         self.orphans: list[Orphan] = []
+        # How many commits more this system made that its successor lacks, and that no log held any more.
+        self.orphans_lost = 0
+        self._set_aside_at: tuple[Term, LSN] | None = None
         # The address of the system that this one has handed its place to.
         self.successor = ""
         # Cleared while the place is handed over: whom to turn to is known afterwards.
@@ -85,12 +89,22 @@ class System:
     def set_aside(self, history: Sequence[Term], lsn: LSN) -> None:
         """Take what a former primary committed at up to `lsn` and its successor, of this history, lacks."""
         former, self.former_log = self.former_log, None
-        if former is None:
+        identity = self.identity
+        has_led = bool(identity.history) and identity.history[-1].leader == identity.incarnation
+        if former is None and not has_led:
             return
-        fork = common_end(history, self.identity.history, lsn)
-        if fork is not None:
-            commits = former.commits_after(fork)
-            self.orphans += [Orphan(one.lsn, one.transaction, tuple(one.changes)) for one in commits]
+        fork = common_end(history, identity.history, lsn)
+        if fork is None or fork >= lsn:
+            return
+        if self._set_aside_at == (identity.history[-1], lsn):
+            return  # A plan that has come again.
+        self._set_aside_at = identity.history[-1], lsn
+        commits = former.commits_after(fork) if former is not None else []
+        self.orphans += [Orphan(one.lsn, one.transaction, tuple(one.changes)) for one in commits]
+        lost = lsn - fork - len(commits)
+        if lost > 0:
+            self.orphans_lost += lost
+            emit("orphans_lost", node=identity.node, lsn=fork, commits=lost)
 
     def leave_cluster(self) -> None:
         """Forget cluster and history: what this database holds may be overwritten by another's."""
