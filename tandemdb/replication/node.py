@@ -367,7 +367,11 @@ class Node:
             return
         if publisher is None and len(history) == 1:
             return  # It was never of anybody else's cluster.
-        logged = max(publisher.core.log.last_lsn if publisher is not None else 0, history[-1].lsn)
+        logged = int(history[-1].lsn)
+        if publisher is not None:
+            with publisher.lock:
+                publisher.drain()
+                logged = max(logged, publisher.core.log.last_lsn)
         if root.lsn > logged:
             raise ReplicationError(
                 f"this primary has made {root.lsn - logged} commits without secondaries",
