@@ -243,11 +243,13 @@ class Failover:
     def wipe(self) -> None:
         """Let the coordinator forget record and lease, where whoever leads can write the record anew.
 
-        Whoever knows nothing of the cluster yet would found another one.
+        It cannot if others have let go of it, to stand: what came of that would be on the record. That is then for an
+        operator to say. And whoever knows nothing of the cluster yet would found another one.
         """
         leader = self.leader()
-        knowing = all(each.system.identity.cluster for each in self.machines.values())
-        if leader is None or not knowing or self.coordinator.under_way():
+        if leader is None or self.coordinator.under_way():
+            return
+        if any(each is not leader and not each.follows_machine(leader) for each in self.machines.values()):
             return
         self.coordinator.wipe()
         self.note("wiped", f"the coordinator, while {leader.name} leads")

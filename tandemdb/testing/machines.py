@@ -135,6 +135,12 @@ class Machine(Node):
         link = self.system.link
         return link if isinstance(link, Follower) and link.wants_link and not self.ended else None
 
+    def follows_machine(self, other: Machine) -> bool:
+        """Whether it follows that start of a process, linked or trying to be, and has come into its cluster."""
+        follower, cluster = self.follower, self.system.identity.cluster
+        address = None if follower is None else follower.address
+        return address is not None and address.host == other.name and cluster == other.system.identity.cluster
+
     def begin(self) -> None:
         """Start the tasks of the keeper."""
         self.is_closing = False
