@@ -40,10 +40,18 @@ def add_node_commands(commands: Commands) -> None:
     verify.add_argument("first", metavar="URL", help="one node's, tandemdb://HOST:PORT/NAME")
     verify.add_argument("second", metavar="URL", help="the other's")
     verify.add_argument(
-        "--wait", type=float, default=5.0, metavar="SECONDS", help="for both to be at one LSN (default: 5)"
+        "--wait", type=seconds, default=5.0, metavar="SECONDS", help="for both to be at one LSN (default: 5)"
     )
     add_security(verify)
     verify.set_defaults(command=call("verify"))
+
+
+def seconds(text: str) -> float:
+    """Read how long to wait; argparse names this function where it is no such number."""
+    value = float(text)
+    if not value >= 0:
+        raise ValueError
+    return value
 
 
 def add_serve(commands: Commands) -> None:

@@ -180,6 +180,8 @@ def describe_risk(following: dict[str, Any]) -> str:
     place = f"This secondary holds LSN {here}; the last it has heard of is {max(known, here)}."
     if following["linked"]:
         place += " Its primary is still linked: it would take no more writes."
+    if following["state"] == "detached":
+        return f"{place} It was suspended or detached: commits that its primary acknowledged after LSN {here} are lost."
     if following["mode"] == "sync":
         return (
             f"{place} It is synchronous: no commit that its primary has acknowledged can be missing, unless the "

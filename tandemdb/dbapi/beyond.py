@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from tandemdb.replication.core.peer import Mode
     from tandemdb.storage import Root
 
+COUNT_MAX = (1 << 63) - 1
+
 
 class Snapshot:
     """A database as of one commit, held until the last reference to this object goes."""
@@ -47,6 +49,37 @@ class Snapshot:
 
     def __repr__(self) -> str:
         return f"<tandemdb.Snapshot: LSN {self.lsn}>"
+
+
+def check_lsn(moment: Any) -> int:
+    """Return an LSN that was given for a moment, if it is one.
+
+    Raises:
+        ProgrammingError: it is neither an LSN nor a snapshot. OperationalError: no commit can have it.
+    """
+    if type(moment) is not int:
+        raise ProgrammingError(
+            f"a moment is an LSN or a snapshot, not {type(moment).__name__}",
+            hint="connection.lsn tells the number of the last commit.",
+        )
+    if not 0 <= moment <= COUNT_MAX:
+        raise no_such_moment(moment, "Commits are numbered from 1 on.")
+    return moment
+
+
+def check_token(token: Any) -> str:
+    """Return a transaction's token, if it is one.
+
+    Raises:
+        ProgrammingError: it is no str, or has lone surrogates, which no message carries.
+    """
+    if not isinstance(token, str):
+        raise ProgrammingError(f"a token is a str, not {type(token).__name__}")
+    try:
+        token.encode()
+    except UnicodeEncodeError:
+        raise ProgrammingError("a token is text that can be written in UTF-8") from None
+    return token
 
 
 def no_such_moment(lsn: int, why: str) -> OperationalError:
@@ -95,22 +128,26 @@ class Beyond(ConnectionState):
         Args:
             moment: a snapshot, or the LSN of a commit that `keep_history` has kept.
         Raises:
-            OperationalError: a transaction is open; that commit is not kept.
+            ProgrammingError: this is no moment. OperationalError: a transaction is open; that commit is not kept.
         Cost: O(tables); O(rows) for a database that is mirrored.
         """
         from tandemdb.dbapi.copying import take_root
 
         with self._guard():
             if self._target.kind == "remote" and not isinstance(moment, Snapshot):
-                self._database.restore(moment)  # type: ignore[attr-defined]
+                self._database.restore(check_lsn(moment))  # type: ignore[attr-defined]
             else:
                 take_root(self, self._find_moment(moment))
 
     def keep_history(self, commits: int) -> None:
         """Keep the states after the last `commits` commits for `as_of`; 0 forgets them.
 
+        Raises:
+            ProgrammingError: it is no number of commits.
         Cost: what those commits replaced stays in memory.
         """
+        if type(commits) is not int or not 0 <= commits <= COUNT_MAX:
+            raise ProgrammingError(f"keep_history() takes a number of commits, not {commits!r}")
         with self._guard():
             self._database.keep_history(commits)
 
@@ -120,15 +157,16 @@ class Beyond(ConnectionState):
         Args:
             moment: the LSN of a commit that `keep_history` has kept, or a snapshot.
         Raises:
-            OperationalError: that commit is not kept.
+            ProgrammingError: this is no moment. OperationalError: that commit is not kept.
         """
         with self._guard():
             if self._target.kind == "remote" and not isinstance(moment, Snapshot):
                 from tandemdb.dbapi.connection import Connection
 
+                lsn = check_lsn(moment)
                 past = Connection(self._target.name, isolation_level=self._isolation_level)
                 try:
-                    past._session.show(moment)
+                    past._session.show(lsn)
                 except BaseException:
                     past.close()
                     raise
@@ -146,23 +184,22 @@ class Beyond(ConnectionState):
         then. The token is written with the transaction, so it is there if, and only if, the transaction is.
 
         Raises:
-            OperationalError: no transaction is open.
+            ProgrammingError: it is no text. OperationalError: no transaction is open.
             IntegrityError: a transaction with this token was committed before: this one repeats it.
         Cost: as one more row. The last 100,000 tokens are kept.
         """
-        if not isinstance(token, str):
-            raise ProgrammingError(f"a token is a str, not {type(token).__name__}")
         with self._guard():
-            self._session.mark(token)
+            self._session.mark(check_token(token))
 
     def was_committed(self, token: str) -> bool:
         """Tell whether the transaction that bears this token was committed; one under way is waited for.
 
         Raises:
+            ProgrammingError: it is no text.
             OperationalError: the system does not lead; a transaction is open and may be the one in question.
         """
         with self._guard():
-            return bool(self._session.was_committed(token))
+            return bool(self._session.was_committed(check_token(token)))
 
     @property
     def lsn(self) -> int:
@@ -324,11 +361,13 @@ class Beyond(ConnectionState):
         """Wait until this database, a mirror, shows the commit of a token: then one reads here what one wrote there.
 
         Raises:
-            ProgrammingError: it is no token.
+            ProgrammingError: it is no token, or no time.
             OperationalError: it does not show it in that time, or never will: another primary leads, which lacks it.
         """
         from tandemdb.replication import wait_for_token
 
+        if not isinstance(timeout, int | float) or timeout != timeout:
+            raise ProgrammingError(f"a timeout is a number of seconds, not {timeout!r}")
         with self._guard():
             if self._target.kind == "remote":
                 self._session.call("wait_for_token", token, float(timeout))
@@ -367,11 +406,15 @@ class Beyond(ConnectionState):
             else:
                 continue_alone(self._database)
 
-    def _feed_target(self, target: Any, mode: Mode, overwrite: bool = False) -> Any:
+    def _feed_target(self, target: Any, mode: Mode, overwrite: bool = False, **unknown: Any) -> Any:
         """Write every commit to a backup target of another kind."""
         from tandemdb.dbapi.targets.opening import open_target
         from tandemdb.replication.targets import feed_to
 
+        if unknown:
+            raise ProgrammingError(
+                f"unknown option of a backup target: {', '.join(unknown)}", detail="There is one: overwrite."
+            )
         with self._guard():
             if self._target.kind == "remote":
                 raise NotSupportedError(
@@ -416,7 +459,7 @@ class Beyond(ConnectionState):
         if isinstance(moment, Snapshot):
             return moment.root
         try:
-            return self._database.root_at(moment)
+            return self._database.root_at(check_lsn(moment))
         except HistoryGone as error:
             raise no_such_moment(moment, str(error)) from None
 

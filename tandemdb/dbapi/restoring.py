@@ -24,13 +24,13 @@ def restore_from(target: Any, database: str = ":memory:", **options: Any) -> Con
         OperationalError: the target cannot be reached, or holds nothing of tandemdb's.
     Cost: O(rows).
     """
+    from tandemdb.dbapi.names import read_name
     from tandemdb.dbapi.targets.starting import start_from
     from tandemdb.errors import ProgrammingError
 
-    connection: Connection = connect(database, **options)
-    if connection._target.kind not in ("private", "shared"):
-        connection.close()
+    if read_name(database, bool(options.get("uri"))).kind not in ("private", "shared"):
         raise ProgrammingError("only a database in the memory of this process can be started from a backup target")
+    connection: Connection = connect(database, **options)
     try:
         start_from(connection._database, target)
     except BaseException:

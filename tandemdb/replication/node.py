@@ -226,7 +226,13 @@ class Node:
                 handshake.log_in(channel, self.system.identity, address.security.secret, address.name, "operator")
                 handshake.open_up(channel, calls.ANSWERS)
                 link.stop()
-                operator.call("detach", self.system.identity.node, seconds=HAND_OVER_SECONDS)
+                try:
+                    operator.call("detach", self.system.identity.node, seconds=HAND_OVER_SECONDS)
+                except BaseException:
+                    follower = linking.redirect(self.database, address, core.mode)
+                    if follower is not None:
+                        self._start_following(follower)
+                    raise
             finally:
                 operator.close()
             with self.system.lock:
