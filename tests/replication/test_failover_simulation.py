@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from tandemdb.replication import loss
 from tandemdb.replication.coordination import Record, keeper, standing
 from tandemdb.replication.coordination.authority import Authority
 from tandemdb.replication.coordination.keeper import Keeper
@@ -63,11 +62,6 @@ def follow_member(self: Node, *arguments: Any, anew: bool, follow: Any = Node.fo
     follow(self, *arguments, anew=False, **options)
 
 
-def expose(publisher: Any, lost: Any, why: str) -> None:
-    with publisher.lock:
-        publisher.core.dismiss(lost)
-
-
 SABOTAGE: dict[str, tuple[Any, str, Any, int]] = {
     # What it replaces, and a seed not far before one that finds it.
     "a primary never takes its lease for lapsed": (Authority, "holds", property(lambda self: True), 0),
@@ -86,7 +80,6 @@ SABOTAGE: dict[str, tuple[Any, str, Any, int]] = {
     "nobody else is heard": (Record, "must_be_heard", property(lambda self: 1), 20),
     "whoever stands leads, however far behind": (keeper, "count", count_whoever_is_ahead, 20),
     "who is lost is struck off for the primary alone": (Keeper, "strike_off", lambda self, publisher, lost: True, 10),
-    "who is back in step meanwhile is dismissed": (loss, "expose", expose, 340),
     "whoever is named takes office without its heirs": (
         Keeper,
         "_enter_office",

@@ -315,3 +315,19 @@ def test_a_node_that_degrades_says_so() -> None:
         assert "EXPOSED" not in run("status", primary.url)[1]
     status, text = run("serve", "--name", "x", "--listen", "127.0.0.1:0", "--on-loss", "shrink")
     assert status == 1 and "needs a coordinator" in text
+
+
+def test_who_is_back_in_step_when_it_has_been_struck_off_counts() -> None:
+    scene = Scene(arbiter=(arbiter := Arbiter()))
+    [replica] = scene.replicas
+    replica.cut()
+
+    def heal_while_it_is_asked(publisher: Any, lost: Any, strike_off: Any = arbiter.strike_off) -> bool:
+        done: bool = strike_off(publisher, lost)
+        replica.heal()
+        return done
+
+    arbiter.strike_off = heal_while_it_is_asked  # type: ignore[method-assign]
+    scene.put(100)
+    assert replica.status.state == "in step" and not scene.is_exposed()
+    assert scene.has(scene.databases[0], 100)
