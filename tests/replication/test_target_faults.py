@@ -152,6 +152,17 @@ def test_an_heir_does_not_drop_what_was_committed_after_it_was_started(place: Pl
     check_same(place, former)
 
 
+def test_an_heir_that_follows_another_says_what_it_has_lost(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'backup.db'}"
+    connect().replicate_to(url)
+    first, second = (tandemdb.restore_from(url, isolation_level=None, check_same_thread=False) for _ in range(2))
+    for heir, text in ((first, "first"), (second, "second"), (second, "second")):
+        heir.execute("INSERT INTO t VALUES (1, ?)", (text,))
+    first.replicate_to(second)
+    assert second.execute("SELECT b FROM t").fetchall() == [("first",)]
+    assert "2 commits of its time as primary are gone" in str(second.replication_status())
+
+
 def test_a_target_fed_twice_is_refused(place: Place) -> None:
     connection = connect()
     feed = connection.replicate_to(place.url)

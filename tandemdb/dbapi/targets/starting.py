@@ -45,6 +45,6 @@ def start_from(database: Database, target: Any) -> Position:
     system.identity.cluster = bytes.fromhex(position.cluster)
     system.identity.history = [
         Term(Epoch(position.epoch), LSN(0), 0),
-        Term(Epoch(position.epoch + 1), LSN(position.lsn), 0),
+        Term(Epoch(position.epoch + 1), LSN(position.lsn), 0, system.identity.incarnation),
     ]
     return position
