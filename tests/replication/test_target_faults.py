@@ -353,6 +353,14 @@ def test_starting_from_a_file_that_is_not_there_makes_none(tmp_path: Path) -> No
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize("url", ["nosuch://me:hush@host/name", "postgresql+nosuch://me:hush@host/name", "a b://me:hush@x"])
+def test_no_password_is_told(url: str) -> None:
+    for attempt in (connect().replicate_to, tandemdb.restore_from):
+        with pytest.raises((tandemdb.ProgrammingError, tandemdb.NotSupportedError)) as caught:
+            attempt(url)
+        assert "hush" not in "".join([str(caught.value), *caught.value.__notes__])
+
+
 def test_memory_is_no_target() -> None:
     connection = connect()
     for attempt in (connection.replicate_to, tandemdb.restore_from):

@@ -60,7 +60,8 @@ def open_target(target: Any) -> ReadableTarget:
     if target.dialect.name == "sqlite":
         if target.dialect.driver != "pysqlite" or target.url.database in (None, "", ":memory:"):
             raise ProgrammingError(
-                f"not a backup target: {target.url!r}", hint="Name an SQLite file: sqlite:///PATH."
+                f"not a backup target: {target.url.database or 'memory'} by {target.dialect.driver}",
+                hint="Name an SQLite file: sqlite:///PATH.",
             )
         return open_target(SQLITE_FILE + target.url.database)
     if target.dialect.is_async:
@@ -81,7 +82,9 @@ def make_engine(url: str) -> Any:
     try:
         return sqlalchemy.create_engine(url)
     except sqlalchemy.exc.ArgumentError as error:
-        raise ProgrammingError(f"not a backup target: {url}", detail=str(error)) from None
+        # Without what may be a password.
+        place = f"{url.partition('://')[0]}://...{url.rpartition('@')[2] if '@' in url else ''}"
+        raise ProgrammingError(f"not a backup target: {place}", detail=str(error).replace(url, place)) from None
     except ImportError as error:
         raise NotSupportedError(
             f"the driver of this backup target is not installed: {error.name}", hint="Install it beside tandemdb."
