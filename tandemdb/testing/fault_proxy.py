@@ -117,10 +117,14 @@ class FaultProxy:
                 close_socket(near)
                 continue
             far.settimeout(None)
+            for each in (near, far):
+                each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._lock:
                 self._sockets |= {near, far}
+            if self.is_cut:  # Since it was looked at above: `cut` may have seen these two or not.
+                self.cut()
+                continue
             for source, target, direction in ((near, far, DIRECTIONS[0]), (far, near, DIRECTIONS[1])):
-                target.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 way: queue.SimpleQueue[tuple[float, bytes]] = queue.SimpleQueue()
                 threading.Thread(target=self._read, args=(source, way, direction), daemon=True).start()
                 threading.Thread(target=self._write, args=(target, way, direction), daemon=True).start()
