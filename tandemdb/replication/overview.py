@@ -103,7 +103,7 @@ def describe_following(system: System, lsn: int) -> dict[str, Any]:
         "received": secondary.received_lsn,
         "received_transaction": secondary.received_transaction,
         "lag_commits": max(0, secondary.primary_lsn - lsn),
-        "heard_seconds": round(time.monotonic() - secondary.heard_at, 3) if address is not None else 0.0,
+        "heard_seconds": round(time.monotonic() - secondary.heard_at, 3) if address and secondary.heard_at else 0.0,
         "blocks_received": len(staging.images) if staging is not None else 0,
         "blocks_planned": staging.plan.estimated_blocks if staging is not None else 0,
         "reason": (link.reason if isinstance(link, Follower) else "") or secondary.reason,

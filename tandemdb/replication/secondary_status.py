@@ -35,7 +35,9 @@ def status_of(peer: Peer, log: ChangeLog, now: float) -> SecondaryStatus:
     last = log.last_lsn
     applied = LSN(min(peer.applied_lsn, last))
     missing = log.find(LSN(applied + 1)) if applied < last else None
-    lacking_since = missing.time if missing is not None else peer.added_at
+    lacking_since = peer.added_at
+    if missing is not None and missing.time:  # Of the commit that the log began with it is not known.
+        lacking_since = missing.time
     return SecondaryStatus(
         peer.name,
         peer.mode,

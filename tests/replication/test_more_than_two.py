@@ -45,6 +45,7 @@ def test_a_chain_whose_middle_dies(running: ExitStack) -> None:
     connection.execute(CREATE)
     for number in range(20):
         connection.execute("INSERT INTO t VALUES (?, 'x')", (number,))
+    until(lambda: last.status()["lsn"] >= 20, "it has come down the chain")
     middle.kill()
     with pytest.raises((CommitInDoubt, SecondaryLost)):
         connection.execute("INSERT INTO t VALUES (20, 'refused')")

@@ -49,6 +49,17 @@ def test_a_far_away_secondary_is_in_step_after_a_pause() -> None:
         both.assert_identical()
 
 
+def test_one_that_has_got_nothing_yet_lags_since_it_was_added() -> None:
+    clock = VirtualClock()
+    clock.now = 5000.0
+    primary = Database("p")
+    make_table(primary, 10)
+    lost = Faults(drop=1.0)
+    replica = replication.attach(primary, Database("s"), "async", clock=clock, pause=clock.pause, faults=lost)
+    clock.pause(3.0)
+    assert replica.status.lag_commits == 1 and replica.status.lag_seconds == 3.0
+
+
 class Two:
     """A primary with two secondaries, one of which is to acknowledge; the second one's link takes nothing any more."""
 

@@ -45,6 +45,8 @@ def test_a_secondary_of_another_version(running: ExitStack) -> None:
     until(lambda: in_step(primary), "in step")
     newer = kept(running, OtherNode("--node", "n", "--secondary-of", primary.url))
     until(lambda: "not supported" in told(newer) and "not supported" in told(primary), "both say why")
+    older = kept(running, NodeProcess("--node", "o", "--secondary-of", newer.url))
+    assert older.status()["following"]["heard_seconds"] == 0.0, "it has heard nothing yet"
     with primary.connect() as connection:
         connection.execute("CREATE TABLE t (a)")
     connection.close()
