@@ -427,3 +427,28 @@ def test_waiting_for_a_lost_target(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", ["sync", "async"])
 def test_killed_programs_leave_what_was_acknowledged(place: Place, mode: str) -> None:
     kill_often(place.url, seed=len(mode), kills=3, mode=mode)
+
+
+def test_a_connection_broken_between_two_statements_is_made_again(postgres: PostgresServer) -> None:
+    connection = connect()
+    feed = connection.replicate_to(postgres.url(), "async")
+    broken = []
+
+    def break_once(there: Any, *arguments: Any) -> None:
+        if not broken:
+            broken.append(True)
+            there.invalidate()
+
+    sa.event.listen(feed.target.engine, "after_cursor_execute", break_once)
+    connection.execute("INSERT INTO t VALUES (1, 'one')")
+    feed.wait()
+    assert broken and feed.status.state == "in step"
+
+
+def test_no_connection_to_be_had_for_a_while(postgres: PostgresServer) -> None:
+    engine = sa.create_engine(postgres.url(), pool_size=1, max_overflow=0, pool_timeout=0.05)
+    connection = connect()
+    with engine.connect(), pytest.raises(TargetLost, match="QueuePool limit"):
+        connection.replicate_to(engine)
+    connection.replicate_to(engine).detach()
+    engine.dispose()

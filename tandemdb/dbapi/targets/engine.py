@@ -372,6 +372,9 @@ def explained() -> Iterator[None]:
         if is_passing(error):
             raise TargetLost(f"the backup target cannot be reached: {text}") from error
         raise TargetRefused(f"the backup target does not take it: {text}") from error
+    except (sa.exc.PendingRollbackError, sa.exc.ResourceClosedError, sa.exc.TimeoutError) as error:
+        # The connection broke between two statements, or the engine has none left.
+        raise TargetLost(f"the backup target cannot be reached: {error}") from error
     except sa.exc.SQLAlchemyError as error:
         raise TargetRefused(f"the backup target does not take it: {error}") from error
     except NotSupportedError as error:
