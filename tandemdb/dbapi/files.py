@@ -67,9 +67,9 @@ class FileDatabase(Database):
         """Return the file's journal mode, changed if one is wanted and nobody writes just now; PRAGMA asks for it."""
         if self.file is None:
             return "memory"
-        if wanted in JOURNAL_MODES and self.lock.acquire(False):
-            unchanged = self.file.read_version() == self.file.version
+        if wanted in JOURNAL_MODES and self.take():
             try:
+                unchanged = self.file.read_version() == self.file.version
                 with self.file.committing_alone:
                     self.file.real.execute(f"PRAGMA journal_mode = {wanted}")
                 if unchanged:
@@ -77,7 +77,7 @@ class FileDatabase(Database):
             except standard_library().Error as error:
                 reraise(error)
             finally:
-                self.unlock()
+                self.vacate()
         with self.file.committing_alone:
             return str(self.file.real.execute("PRAGMA journal_mode").fetchone()[0])
 
@@ -195,11 +195,11 @@ class File:
         """Load the file again if another program has changed it and nobody writes here just now."""
         self.leave_parent()
         changed = self.changed_elsewhere or self.read_version() != self.version
-        if changed and self.database.lock.acquire(False):
+        if changed and self.database.take():
             try:
                 self.reload()
             finally:
-                self.database.unlock()
+                self.database.vacate()
 
     def reload(self) -> None:
         """Take over what another program wrote; the caller holds the writer lock.

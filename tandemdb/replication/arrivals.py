@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from tandemdb.replication.network.waiting import Waiting
+from tandemdb.storage.changes import VACANT
 
 if TYPE_CHECKING:
     from tandemdb.replication.link import AnyLink
@@ -36,7 +37,7 @@ class Arrivals:
         # Whether there are sockets to wait at.
         self.has_files = False
         self._waiting = Waiting()
-        self._polling = threading.Lock()
+        self._polling: list[None] = [*VACANT]
 
     def expect(self, links: Iterable[AnyLink]) -> bool:
         """Wait for what comes over these links from now on; returns whether there are sockets to wait at."""
@@ -54,10 +55,16 @@ class Arrivals:
         if not self.has_files:
             with self.condition:
                 self.condition.wait(seconds)
-        elif self._polling.acquire(blocking=False):
-            try:
-                self._waiting.wait(seconds)
-            finally:
-                self._polling.release()
         else:
+            self._poll(seconds)
+
+    def _poll(self, seconds: float) -> None:
+        try:
+            del self._polling[0]
+        except IndexError:
             time.sleep(min(seconds, POLLED_SECONDS))  # Another thread waits at the sockets.
+            return
+        try:
+            self._waiting.wait(seconds)
+        finally:
+            self._polling[:] = VACANT

@@ -17,12 +17,13 @@ itself, because somebody around the publisher has the last word: a store apart, 
 from __future__ import annotations
 
 import queue
-import threading
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tandemdb.replication.errors import BaseAbandoned, CommitInDoubt, FencedInDoubt, ReplicationError
+from tandemdb.replication.places import await_place
+from tandemdb.storage.changes import VACANT
 
 if TYPE_CHECKING:
     from tandemdb.replication.core.primary import Pending
@@ -77,7 +78,7 @@ class Pipeline:
         self.tickets: deque[Ticket] = deque()
         # Settled ones whose threads sleep. They are woken one by the other: all at a time would wait for each other.
         self._to_wake: deque[Ticket] = deque()
-        self._leading = threading.Lock()
+        self._leading: list[None] = [*VACANT]
         self._has_stopped = False
 
     def enter(self, pending: Pending, transaction: Transaction, root: Root, goes_ahead: bool, now: float) -> Ticket:
@@ -106,9 +107,12 @@ class Pipeline:
         with self.publisher.lock:
             ticket = next((ticket for ticket in self.tickets if ticket.transaction is transaction), None)
         if ticket is not None:  # Else there is no need to wait for who leads.
-            with self._leading:
+            await_place(self._leading)
+            try:
                 if not ticket.settled:
                     self._end_interrupted(ticket)
+            finally:
+                self._leading[:] = VACANT
 
     def await_settled(self, ticket: Ticket, is_own: bool = True) -> None:
         """Wait until a commit is released and, if it goes ahead, visible; `is_own`: the commit is this thread's.
@@ -122,20 +126,25 @@ class Pipeline:
             # What was sent just now is not answered yet: wait at once, or look for what there is first?
             looks = not publisher.has_files or len(self.tickets) != 1 or ticket.pending.level == "none"
             while not ticket.settled:
-                if self._leading.acquire(False):
-                    try:
-                        self._lead(ticket, looks)
-                    finally:
-                        self._leading.release()
-                    if self.tickets:
-                        self._pass_on()
-                else:
+                try:
+                    del self._leading[0]
+                except IndexError:
                     looks = True
                     self._sleep(ticket)
+                    continue
+                try:
+                    self._lead(ticket, looks)
+                finally:
+                    self._leading[:] = VACANT
+                if self.tickets:
+                    self._pass_on()
         except BaseException:
-            with self._leading:
+            await_place(self._leading)
+            try:
                 if is_own and not ticket.settled:
                     self._end_interrupted(ticket)
+            finally:
+                self._leading[:] = VACANT
             raise
         finally:
             ticket.has_left = ticket.has_left or is_own
@@ -194,7 +203,8 @@ class Pipeline:
             self._abandon(ticket, in_doubt)
             return
         with publisher.lock:
-            tickets.remove(ticket)
+            if ticket in tickets:  # Else it was interrupted when that was done.
+                tickets.remove(ticket)
             publisher.is_awaiting = bool(tickets)
         ticket.transaction.committed = True
         self._settle(ticket)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from tandemdb.replication.errors import LinkLost, ProtocolError
 from tandemdb.replication.events import emit
 from tandemdb.replication.network import wire
+from tandemdb.replication.places import let_go
 
 if TYPE_CHECKING:
     from tandemdb.replication.core.peer import Peer
@@ -127,12 +128,16 @@ class PrimaryLink:
     def _send_due(self) -> bool:
         """Send what is ready, unless another thread is at it: that one sends this, too, before it is done."""
         moved = False
-        while self._is_due and self._lock.acquire(False):
-            try:
-                self._is_due = False
-                moved = self._pump(ships_blocks=False, receives=False) or moved
-            finally:
-                self._lock.release()
+        try:
+            while self._is_due and self._lock.acquire(False):
+                try:
+                    self._is_due = False
+                    moved = self._pump(ships_blocks=False, receives=False) or moved
+                finally:
+                    self._lock.release()
+        except BaseException:
+            let_go(self._lock)
+            raise
         return moved
 
     def _pump(self, ships_blocks: bool, receives: bool) -> bool:

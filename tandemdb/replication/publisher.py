@@ -43,9 +43,10 @@ from tandemdb.replication.link import AnyLink
 from tandemdb.replication.network import wire
 from tandemdb.replication.observers import LooseObserver, StreamingObserver, fenced, refuse_undecodable
 from tandemdb.replication.pipeline import Pipeline, Ticket, base_abandoned
+from tandemdb.replication.places import let_go
 from tandemdb.replication.secondary_status import SecondaryStatus, status_of
 from tandemdb.replication.unmirrorable import refuse_table
-from tandemdb.storage.changes import UPDATE
+from tandemdb.storage.changes import UPDATE, VACANT
 
 if TYPE_CHECKING:
     from tandemdb.storage import CommitObserver, Database, Root, TableDefinition, Transaction
@@ -115,7 +116,7 @@ class Publisher:
         self._loose_links: list[AnyLink] = []
         # Whether committing threads wait at sockets.
         self.has_files = False
-        self._deciding = threading.Lock()
+        self._deciding: list[None] = [*VACANT]
 
     # Storage's observer.
 
@@ -196,9 +197,14 @@ class Publisher:
             self.core.jump(root)
         self.wake()
 
-    def withdrawn(self, transaction: Transaction, root: Root) -> None:
-        """Undo a commit whose sending was interrupted before anybody waited for it, unless readers have it by now."""
+    def withdrawn(self, transaction: Transaction, root: Root | None) -> None:
+        """Undo a commit that was interrupted before anybody waited for it, unless readers have it by now.
+
+        `root` is None if it was sent: then others may be sending theirs by now.
+        """
         self.pipeline.withdraw(transaction)
+        if root is None:
+            return
         with self.lock:
             tickets = self.pipeline.tickets
             last_lsn = tickets[-1].pending.lsn if tickets else self.core.log.last_lsn
@@ -336,11 +342,15 @@ class Publisher:
 
         There what they changed is still in the processor's cache, and to hand each to another thread costs more.
         """
-        if self.lock.acquire(blocking=False):
-            try:
-                self.drain()
-            finally:
-                self.lock.release()
+        try:
+            if self.lock.acquire(blocking=False):
+                try:
+                    self.drain()
+                finally:
+                    self.lock.release()
+        except BaseException:
+            let_go(self.lock)
+            raise
 
     def retire(self) -> None:
         """Stop serving: a secondary of this system was promoted and is the primary now."""
@@ -561,14 +571,16 @@ class Publisher:
 
     def settle_loss(self) -> bool:
         """Decide about the commits in hand, with too few secondaries in step. False: they fail. True: look again."""
-        if not self._deciding.acquire(blocking=False):
+        try:
+            del self._deciding[0]
+        except IndexError:
             # Another thread does: what comes of it shows in who is missing.
             self.pause(loss.PAUSE_SECONDS)
             return True
         try:
             return loss.settle(self)
         finally:
-            self._deciding.release()
+            self._deciding[:] = VACANT
 
     def abandon(self, first: Pending) -> None:
         """Undo pending commits from one on, and what is open; the lock is held."""

@@ -96,6 +96,15 @@ def refuse_follower(expecting: Change, found: str) -> NoReturn:
     raise OutOfStep(expecting[1], expecting[2], f"{wanted} of this block", found)
 
 
+VACANT = (None,)
+"""What is in a place for one thread at a time while nobody has it.
+
+It is taken by deleting that, `del place[0]`, which fails if somebody has it, and given back by `place[:] = VACANT`.
+Python looks for signals behind calls, and not behind those: no Ctrl-C comes when the place is taken and its taker does
+not know it yet, as it may behind the call of a lock's `acquire`.
+"""
+
+
 class Writer:
     """What a database's writable tables refer to: the stamp they must bear and the log they write.
 
@@ -162,8 +171,8 @@ class CommitObserver(Protocol):
     `unchanged(transaction)` when one that began on a pending root ends without a change: what it returns waits until
     that root is visible; `refuse_table(definition)`, which may raise before a table is created;
     `interrupt_wait(transaction)`, from any thread, when its commit is to wait no longer; `withdrawn(transaction, root)`
-    after `committing` has raised, or was interrupted when it was done: it sets `transaction.committed` if the commit
-    stands.
+    after `committing` has raised, or was interrupted when it was done, with no root if it was what `committing` has
+    returned, or nobody came to call that: it sets `transaction.committed` if the commit stands.
     One whose `hears_commits_only` is true is not told of beginnings, and never makes commits wait: what that saves is
     most of what observing a commit costs. Where no history is kept it is told of a commit at once, just before readers
     get the root, by `committed(transaction, root)`: it raises, or sets `transaction.committed`, and may return what is

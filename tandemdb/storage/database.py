@@ -1,7 +1,7 @@
-"""Databases: the newest root, the lock of its one writer, and the roots kept as history.
+"""Databases: the newest root, the place of its one writer, and the roots kept as history.
 
     readers ---> root              one attribute read, no lock
-    writer  ---> lock, head        head is root, or ahead of it by commits that still wait for a mirror
+    writer  ---> place, head       head is root, or ahead of it by commits that still wait for a mirror
     history ---> {39: Root, 40: Root, 41: Root}
     open    ---> the transaction that changes `root` in place, if one does
 
@@ -18,12 +18,12 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from threading import Lock, RLock
+from threading import RLock
 from time import monotonic, sleep
 from typing import Any
 
 from tandemdb.storage.catalog import empty_root
-from tandemdb.storage.changes import CommitObserver, Writer
+from tandemdb.storage.changes import VACANT, CommitObserver, Writer
 from tandemdb.storage.definition import Extract
 from tandemdb.storage.digest import root_digest
 from tandemdb.storage.errors import HistoryGone, LockTimeout, ReadOnly, SnapshotTooOld
@@ -57,10 +57,10 @@ class Database:
         "history_commits",
         "install_lock",
         "lets_change_in_place",
-        "lock",
         "name",
         "observer",
         "open",
+        "place",
         "quiet_observer",
         "read_only",
         "root",
@@ -73,8 +73,9 @@ class Database:
         self.name = name
         self.root = self.head = EMPTY_ROOT if root is None else root
         self.writer = Writer()
-        self.lock = Lock()
-        # An entry for each thread that waits for the lock, and what one of them is woken by.
+        # The writer's place, as `changes.VACANT` tells.
+        self.place: list[None] = [*VACANT]
+        # An entry for each thread that waits for the place, and what one of them is woken by.
         self.waiting: list[None] = []
         self.vacated: SimpleQueue[None] = SimpleQueue()
         self.set_observer(None)
@@ -108,10 +109,15 @@ class Database:
             SnapshotTooOld: `expected` is no longer the newest root.
         """
         transaction: Transaction | None = None
-        lock = self.lock
-        if not lock.acquire(False) and (timeout <= 0 or not self.await_lock(timeout)):
-            raise LockTimeout(self.name, timeout)
+        taken = False
         try:
+            try:
+                del self.place[0]
+                taken = True
+            except IndexError:
+                taken = timeout > 0 and self.await_place(timeout)
+            if not taken:
+                raise LockTimeout(self.name, timeout)
             head = self.head
             if self.read_only is not None and not applying:
                 raise ReadOnly(self.name, self.read_only or "")
@@ -124,10 +130,10 @@ class Database:
         except BaseException:
             if transaction is not None and not transaction.closed:
                 transaction.rollback()
-            else:
+            elif taken:
                 self.open = None
                 self.writer.let_go()
-                self.unlock()
+                self.vacate()
             raise
         return transaction
 
@@ -148,18 +154,31 @@ class Database:
             if monotonic() >= deadline:
                 raise LockTimeout(self.name, timeout)
 
-    def await_lock(self, timeout: float) -> bool:
-        """Wait for the writer lock; returns whether it was acquired in time.
+    @property
+    def is_taken(self) -> bool:
+        """Whether somebody has the writer's place: a transaction is open."""
+        return not self.place
 
-        Not in the lock: that would go to a thread that sleeps, and each one that is awake and comes for it meanwhile
+    def take(self) -> bool:
+        """Take the writer's place if it is free; returns whether it was."""
+        try:
+            del self.place[0]
+        except IndexError:
+            return False
+        return True
+
+    def await_place(self, timeout: float) -> bool:
+        """Wait for the writer's place; returns whether it was taken in time.
+
+        Not at a lock: that would go to a thread that sleeps, and each one that is awake and comes for it meanwhile
         would have to sleep, too, until the first has woken and got the interpreter. So whoever is awake takes it first.
         """
-        lock, waiting = self.lock, self.waiting
+        waiting = self.waiting
         deadline = monotonic() + timeout
+        taken = False
         waiting.append(None)
-        acquired = False
         try:
-            while not (acquired := lock.acquire(False)):
+            while not (taken := self.take()):
                 remaining = deadline - monotonic()
                 if remaining <= 0:
                     return False
@@ -169,13 +188,13 @@ class Database:
                     continue
             return True
         finally:
-            waiting.pop()
-            if not acquired and waiting:
+            del waiting[-1]
+            if not taken and waiting:
                 self.vacated.put(None)  # It may have been woken in another one's place.
 
-    def unlock(self) -> None:
-        """Release the writer lock, and wake one of those who wait for it, unless one is woken already."""
-        self.lock.release()
+    def vacate(self) -> None:
+        """Give the writer's place back, and wake one of those who wait for it, unless one is woken already."""
+        self.place[:] = VACANT
         if self.waiting and self.vacated.empty():
             self.vacated.put(None)
 

@@ -36,7 +36,7 @@ from weakref import ref
 
 from tandemdb.storage import catalog
 from tandemdb.storage.block import next_stamp
-from tandemdb.storage.changes import NEW, Change, StreamedChanges, Undo, check_complete
+from tandemdb.storage.changes import NEW, VACANT, Change, StreamedChanges, Undo, check_complete
 from tandemdb.storage.definition import Extract, KeyDefinition, TableDefinition
 from tandemdb.storage.errors import NoSuchObject, TransactionClosed
 from tandemdb.storage.root import LSN, Epoch, Root
@@ -485,15 +485,7 @@ class Transaction:
             try:
                 wait = observer.committing(self, root)
             except BaseException:
-                withdrawn = getattr(observer, "withdrawn", None)
-                if withdrawn is not None:
-                    withdrawn(self, root)
-                if self.committed:
-                    self.close()
-                    raise
-                # The observer may hold this root: go on with a copy, numbered as before.
-                self.renew_stamp()
-                self.own_root().lsn = self.base.lsn
+                self.withdraw(root)
                 raise
         if wait is None:
             self.committed = True
@@ -508,11 +500,33 @@ class Transaction:
             if wait is not None:
                 wait()
         else:
-            self.close()
-            wait()
+            try:
+                self.close()
+                wait()
+            except BaseException:
+                self.withdraw(None)
+                raise
             self.committed = True
             if database.root is not root:
                 database.install(root)
+
+    def withdraw(self, root: Root | None) -> None:
+        """Take back a commit that failed, or was interrupted before anybody waited for it; it may stand all the same.
+
+        Args:
+            root: what was to be committed, None if it is on its way.
+        """
+        withdrawn = getattr(self.database.observer, "withdrawn", None)
+        if withdrawn is not None:
+            withdrawn(self, root)
+        if self.closed:
+            return
+        if self.committed:
+            self.close()
+            return
+        # The observer may hold this root: go on with a copy, numbered as before.
+        self.renew_stamp()
+        self.own_root().lsn = self.base.lsn
 
     def commit_told(self, root: Root) -> None:
         """Publish a root, and tell an observer that keeps neither it nor anybody waiting."""
@@ -570,8 +584,8 @@ class Transaction:
         writer.undo = None
         database = self.database
         database.open = None
-        database.lock.release()
-        if database.waiting and database.vacated.empty():  # `unlock`, written out: each commit ends here
+        database.place[:] = VACANT
+        if database.waiting and database.vacated.empty():  # `vacate`, written out: each commit ends here
             database.vacated.put(None)
 
     def __del__(self) -> None:

@@ -148,7 +148,7 @@ class Failover:
         if self.random.random() < 0.3:
             self.pause(self.random.random() * 0.3)
         for _ in range(WAITS_MAX):  # For the writer's place, which others have.
-            if not machine.database.lock.locked():
+            if not machine.database.is_taken:
                 break
             self.pause(0.02)
         try:

@@ -6,14 +6,8 @@
 
 from __future__ import annotations
 
-import dis
 import random
 import sqlite3
-import sys
-from collections.abc import Callable
-from linecache import getline
-from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -23,9 +17,8 @@ from tandemdb import replication
 from tandemdb.replication import observers
 from tandemdb.replication.system import system_of
 from tandemdb.storage import check_root, describe_difference
+from tests.stopping import Interruption
 
-PACKAGE = str(Path(tandemdb.__file__).parent)
-LOOKS = {dis.opmap[name] for name in ("CALL", "CALL_FUNCTION_EX", "CALL_KW", "JUMP_BACKWARD") if name in dis.opmap}
 STEPS = 150
 
 SCHEMA = """
@@ -115,45 +108,6 @@ def look(con: Any, texts: tuple[str, ...] = LOOK) -> list[Any]:
     return [con.execute(text).fetchall() for text in texts]
 
 
-class Interruption:
-    """Interrupts work when CPython has looked for signals so often: where a function begins, behind calls, in loops.
-
-    But for one place: whether the call that acquires the writer's lock has come back with it, nobody can tell.
-    """
-
-    def __init__(self, after: int) -> None:
-        self.left = after
-        self.looked = 0
-        self.where = ""
-        self._last: dict[int, int] = {}
-
-    def __call__(self, work: Callable[[], Any]) -> Any:
-        before = sys.gettrace()
-        sys.settrace(self._trace)
-        try:
-            return work()
-        finally:
-            sys.settrace(before)
-
-    def _trace(self, frame: FrameType, event: str, argument: Any) -> Any:
-        code = frame.f_code
-        if self.where or not code.co_filename.startswith((PACKAGE, "<tandemdb")):
-            return None
-        looks = event == "call"
-        if looks:
-            frame.f_trace_opcodes, frame.f_trace_lines = True, False
-        elif event == "opcode":
-            looks = self._last.get(id(frame)) in LOOKS
-            self._last[id(frame)] = code.co_code[frame.f_lasti]
-        if looks and "acquire" not in getline(code.co_filename, frame.f_lineno or 0):
-            self.looked += 1
-            self.left -= 1
-            if self.left < 0:
-                self.where = f"{code.co_filename}:{frame.f_lineno} {code.co_name}"
-                raise KeyboardInterrupt
-        return self._trace
-
-
 class Twins:
     """A tandemdb connection and sqlite3's, with the same content."""
 
@@ -208,7 +162,9 @@ class Twins:
         assert self.con.in_transaction == self.real.in_transaction, told
         if not self.real.in_transaction:
             self.committed = look(self.real)
-            assert not self.con._database.lock.locked(), told
+            assert not self.con._database.is_taken, told
+        publisher: Any = system_of(self.con._database).publisher
+        assert publisher is None or not publisher.lock._is_owned(), told
 
     def compare(self) -> None:
         assert look(self.con) == look(self.real)

@@ -20,6 +20,7 @@ from tandemdb.replication.node import Node
 from tandemdb.replication.publisher import Publisher
 from tandemdb.replication.system import system_of
 from tandemdb.storage import Database
+from tandemdb.storage.changes import VACANT
 from tandemdb.testing.fault_proxy import FaultProxy, StreamFaults
 
 from .workload import make_table, put
@@ -445,10 +446,10 @@ def test_whoever_waits_for_what_another_has_committed_may_be_interrupted(scene: 
         pause(min(seconds, 0.01))
 
     scene.publisher.pause = interrupt
-    scene.publisher.pipeline._leading.acquire()  # so that it is the main thread's to lead
+    del scene.publisher.pipeline._leading[0]  # so that it is the main thread's to lead
     [writer] = scene.write_pending(101)
     reader = scene.primary.begin()
-    scene.publisher.pipeline._leading.release()
+    scene.publisher.pipeline._leading[:] = VACANT
     with pytest.raises(KeyboardInterrupt):
         for _ in range(1000):
             wait = scene.publisher.unchanged(reader)

@@ -12,9 +12,14 @@ import pytest
 
 import tandemdb
 from tandemdb import replication
+from tandemdb.dbapi import nodes
 from tandemdb.replication.system import system_of
-from tests.stopping import stopped_at
+from tests.stopping import Interruption, stopped_at
 
+from .processes import until
+
+# A commit that was interrupted in hashing leaves the more to hash to the next one: it would not come to an end.
+LOOKS_MAX = 800
 FILES = ("/tandemdb/replication/publisher.py", "/tandemdb/replication/core/primary.py")
 
 
@@ -32,13 +37,20 @@ class Pair:
     def insert(self, key: int) -> None:
         self.primary.execute("INSERT INTO t VALUES (?, 'y')", (key,))
 
+    def has(self, key: int) -> bool:
+        return self.primary.execute("SELECT 1 FROM t WHERE a = ?", (key,)).fetchone() is not None
+
+    def close(self) -> None:
+        self.primary.close()
+        self.secondary.close()
+
     def check(self, key: int) -> None:
         """Commit once more, and compare."""
         if self.primary.in_transaction:
             self.primary.rollback()
         if self.replica.status.state != "in step":
             self.replica.heal()  # It has to ask where it stands.
-        self.primary.execute("INSERT INTO t VALUES (?, 'z')", (key,))
+        self.primary.execute("INSERT OR REPLACE INTO t VALUES (?, 'z')", (key,))
         database = self.primary._database
         replication.wait_for(self.secondary._database, database.root.lsn, 5)
         assert not self.publisher.pipeline.tickets
@@ -60,3 +72,68 @@ def test_a_synchronous_commit_stopped_where_it_is_sent(level: str) -> None:
             break
         pair.check(1_000_000 + line)
     assert 50 < line < 999
+
+
+class PairOverTCP(Pair):
+    """A primary, and its synchronous secondary behind a port."""
+
+    def __init__(self, level: str) -> None:
+        self.node = nodes.serve("stopped")
+        self.primary = tandemdb.connect(":memory:", isolation_level=None, timeout=2)
+        self.primary.execute("CREATE TABLE t (a INTEGER PRIMARY KEY, b)")
+        self.primary.replicate_to(str(self.node.address), mode="sync", acknowledge=level)
+        self.publisher = system_of(self.primary._database).publisher
+        self.primary.execute("INSERT INTO t VALUES (0, 'first')")
+
+    def check(self, key: int) -> None:
+        until(partial(self.goes_on, key), "commits go on")
+        database = self.primary._database
+        replication.wait_for(self.node.database, database.root.lsn, 10)
+        assert self.is_left_by_all()
+        assert database.head is database.root
+        assert self.node.database.digest() == self.primary.digest()
+
+    def goes_on(self, key: int) -> bool:
+        """Commit, unless the secondary has yet to come back."""
+        try:
+            self.primary.execute("INSERT OR REPLACE INTO t VALUES (?, 'z')", (key,))
+        except (replication.SecondaryLost, replication.CommitInDoubt):
+            return False
+        return True
+
+    def is_left_by_all(self) -> bool:
+        """Whether no thread waits, and this one has no lock or place that it needs no more."""
+        publisher, pipeline = self.publisher, self.publisher.pipeline
+        places = (pipeline._leading, publisher.arrivals._polling, publisher._deciding, self.primary._database.place)
+        locks = [publisher.lock, *(link._lock for link in publisher.links.values())]
+        return not pipeline.tickets and all(places) and not any(lock._is_owned() for lock in locks)
+
+    def close(self) -> None:
+        self.primary.close()
+        self.node.stop()
+        tandemdb.drop("stopped")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # interrupted in a __del__
+@pytest.mark.parametrize(
+    ("kind", "level", "first"),
+    [(Pair, "received", 0), (Pair, "applied", 0), (PairOverTCP, "received", 0), (PairOverTCP, "applied", 1)],
+)
+def test_a_commit_interrupted_wherever_signals_are_heard(kind: type[Pair], level: str, first: int) -> None:
+    """To a node at every other place: it takes its time to come back."""
+    pair = kind(level)
+    for after in range(first, LOOKS_MAX, 1 if kind is Pair else 2):
+        interruption = Interruption(after)
+        try:
+            interruption(partial(pair.insert, after + 1))
+        except KeyboardInterrupt:
+            pass
+        if not interruption.where:
+            break
+        if pair.primary.in_transaction:
+            pair.primary.rollback()
+        is_there = pair.has(after + 1)
+        pair.check(1_000_000)
+        assert pair.has(after + 1) == is_there, interruption.where
+    assert after > 100
+    pair.close()

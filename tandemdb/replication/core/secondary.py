@@ -182,6 +182,7 @@ class Secondary:
             self.remains.keep(staging)
         self.outgoing.clear()
         self._drop_overlay()
+        self._drop_unknown()
         root = self.database.root
         self._send(
             Position(
@@ -357,6 +358,8 @@ class Secondary:
         if base_lsn != last:
             self._restart("lsn", last, base_lsn, "a transaction begins elsewhere", now)
             return None
+        if database.head.lsn != last:
+            self._drop_unknown()
         overlay = self.overlay = Overlay(number, blocks.begin_overlay(database))
         return overlay
 
@@ -536,9 +539,17 @@ class Secondary:
             transaction, self.overlay = self.overlay.transaction, None
             transaction.rollback()
 
+    def _drop_unknown(self) -> None:
+        """Undo what is pending in the database alone: something came in between before it was noted here."""
+        database = self.database
+        newest = self.pending[-1].transaction.root if self.pending else database.root
+        if database.head.lsn != newest.lsn:
+            database.abandon_pending(newest)
+
     def _drop_pending(self, lsn: int = 0) -> None:
         """Undo the open transaction, and the pending ones from this LSN on."""
         self._drop_overlay()
+        self._drop_unknown()
         if not self.pending or self.pending[-1].lsn < lsn:
             return
         while self.pending and self.pending[-1].lsn >= lsn:
@@ -553,7 +564,7 @@ class Secondary:
     def _restart(self, code: str, expected: int, found: int, detail: str, now: float) -> None:
         """Refuse what came, keep the last good root, and ask anew."""
         self._doubts_itself = code in ("root", "blocks")
-        self._setbacks = self._setbacks + 1 if code == "blocks" else 0
+        self._setbacks = self._setbacks + 1 if self._doubts_itself else 0
         self._send(Nack(code, expected, found, detail))
         refusal = self.outgoing.pop()
         self.connect(now)

@@ -60,10 +60,10 @@ class FeedObserver(OuterObserver):
         super().installed(root)
         self.feed.note_commit(root)
 
-    def _take_back(self, transaction: Transaction, root: Root) -> None:
+    def _take_back(self, transaction: Transaction, root: Root | None) -> None:
         if self._inner_withdrawn is not None:
             self._inner_withdrawn(transaction, root)
-        if not transaction.committed:
+        if root is not None and not transaction.committed:
             self.feed.take_back(root)
 
 
