@@ -31,6 +31,9 @@ EVENTS: dict[str, Event] = {
     "listening": Event(logging.INFO, "{node} listens on {address}"),
     "secondary_registered": Event(logging.INFO, "{node}: secondary {secondary} registered, {mode}"),
     "secondary_in_step": Event(logging.INFO, "{node}: secondary {secondary} is in step at LSN {lsn}"),
+    "secondary_differs": Event(
+        logging.ERROR, "{node} at LSN {lsn}: what secondary {secondary} was sent does not fit what it holds: {reason}"
+    ),
     "link_lost": Event(logging.WARNING, "link to secondary {secondary} lost: {reason}"),
     "primary_lost": Event(logging.WARNING, "secondary {node}: {reason}"),
     "exposed": Event(

@@ -396,6 +396,8 @@ class Publisher:
             core.receive(name, frame, self.clock())
             if core.arrivals:
                 self._note_arrivals()
+            if core.complaints:
+                self._note_complaints()
             if core.fenced_by is not None:
                 self.fence(core.fenced_by)
             if self.is_awaiting and not self.has_files:
@@ -538,6 +540,13 @@ class Publisher:
         core.arrivals.clear()
         if self.arbiter is not None:
             self.arbiter.wake()
+
+    def _note_complaints(self) -> None:
+        """Log whose blocks differ, or what could not be applied; the lock is held."""
+        core = self.core
+        for name, reason in core.complaints:
+            emit("secondary_differs", node=core.identity.node, secondary=name, lsn=core.log.last_lsn, reason=reason)
+        core.complaints.clear()
 
     def _await_base(self, ticket: Ticket) -> None:
         try:

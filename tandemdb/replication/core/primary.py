@@ -102,6 +102,8 @@ class Primary:
         self.lists = False
         # Secondaries that have got into step, and whether they had been dismissed, until the driver has taken note.
         self.arrivals: list[tuple[str, bool]] = []
+        # Secondaries that what they were sent does not fit, and why, until the driver has told it.
+        self.complaints: list[tuple[str, str]] = []
         self.walks: dict[str, DigestWalk] = {}
         self._known: list[Change] = []
 
@@ -502,6 +504,8 @@ class Primary:
         elif isinstance(message, Nack):
             peer.state = "asking"
             peer.reason = f"{message.code}: expected {message.expected}, found {message.found} {message.detail}".strip()
+            if message.code in ("root", "blocks"):
+                self.complaints.append((peer.name, peer.reason))
             peer.drop_outgoing()
         elif isinstance(message, Refuse):
             peer.state = "refused"
