@@ -34,10 +34,14 @@ STALL_SECONDS = 0.01
 
 @dataclass
 class StreamFaults:
-    """What happens to one direction: rates from 0.0 to 1.0 of its frames; a delay for each, plus up to the jitter."""
+    """What happens to one direction: rates from 0.0 to 1.0 of its frames; a delay for each, plus up to the jitter.
+
+    `bytes_per_second`: how much gets through, 0.0 for as much as there is.
+    """
 
     delay_seconds: float = 0.0
     jitter_seconds: float = 0.0
+    bytes_per_second: float = 0.0
     drop: float = 0.0
     duplicate: float = 0.0
     reorder: float = 0.0
@@ -186,6 +190,9 @@ class FaultProxy:
                 if self.cut_at_bytes is not None and self.bytes_forwarded >= self.cut_at_bytes:
                     self.cut()
                     break
+                rate = self.faults[direction].bytes_per_second
+                if rate:
+                    time.sleep(len(piece) / rate)
                 target.sendall(piece)
                 self.frames["forwarded"] += 1
         except OSError as error:

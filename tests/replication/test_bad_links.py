@@ -225,6 +225,25 @@ def test_the_schema_changes_while_a_secondary_catches_up(scenes: Callable[..., S
         connection.close()
 
 
+def test_a_link_of_one_megabit_a_second(scenes: Callable[..., Scene]) -> None:
+    """What takes longer than a commit waits is waited for as long as it comes; and small ones go through between."""
+    primary = Database("p")
+    table = make_table(primary, 10)
+    scene = scenes(primary)
+    scene.publisher.timeout_seconds = 0.7
+    scene.proxy.set_faults(StreamFaults(bytes_per_second=125_000.0))
+    transaction = primary.begin()
+    for key in range(1000, 9000):
+        transaction.table(table).insert(key, (key, "x" * 12, None))
+    begin = time.monotonic()
+    transaction.commit()
+    assert time.monotonic() - begin > scene.publisher.timeout_seconds, "else it shows nothing"
+    assert scene.node.system.secondary is not None
+    assert scene.node.system.secondary.received_lsn == primary.root.lsn
+    assert all(scene.write(table, key) for key in range(100, 120))
+    assert scene.replica.status.plans == ("snapshot",) and scene.replica.status.state == "in step"
+
+
 def test_a_hundred_thousand_small_transactions_on_their_way(scenes: Callable[..., Scene]) -> None:
     """While nothing gets through: within the log's limit, and by blocks or the log afterwards."""
     primary = Database("p")
