@@ -90,7 +90,7 @@ class Node:
         self.address = Address(host, port, database.name, security or Security())
         self.sessions = sessions
         self.limits = limits if limits is not None else Limits(gather_seconds=GATHER_SECONDS)
-        self.started_at = time.time()
+        self.started_at = time.monotonic()
         self.guests: dict[int, Guest] = {}
         self.keeper: Keeper | None = None
         self._rounds: Rounds | None = None
@@ -334,7 +334,7 @@ class Node:
             "node": identity.node,
             "address": identity.address,
             "incarnation": identity.incarnation.hex(),
-            "uptime_seconds": round(time.time() - self.started_at, 3),
+            "uptime_seconds": round(time.monotonic() - self.started_at, 3),
             "process": os.getpid(),
             "clients": self._clients(),
             "storage_only": self.sessions is None,
