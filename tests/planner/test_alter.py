@@ -154,6 +154,26 @@ def test_add_and_drop_column(script: str) -> None:
 @pytest.mark.parametrize(
     "statements",
     [
+        ["CREATE TABLE t(a, d)", 'CREATE UNIQUE INDEX i ON t("d", a)'],
+        ["CREATE TABLE t(a, d)", "CREATE INDEX i ON t(D)"],
+        ["CREATE TABLE t(a, d)", 'CREATE INDEX i ON t(a, length("d"))'],
+        ["CREATE TABLE t(a, d)", 'CREATE INDEX i ON t(a) WHERE "d" IS NULL'],
+        ['CREATE TABLE t(a, d, e AS (quote("d")))'],
+        ['CREATE TABLE t(a, d, e AS (quote(a || "d")) STORED)'],
+        ['CREATE TABLE t(a CHECK ("d" <> 1), d)'],
+        ['CREATE TABLE t(a, d CHECK ("d" <> 1))'],
+        ['CREATE TABLE t(a, d, e DEFAULT "d")', "CREATE INDEX i ON t(a, e)"],
+    ],
+)
+def test_a_dropped_column_is_not_taken_for_a_text(statements: list[str]) -> None:
+    """Two rows that differ in it only would be one to a UNIQUE index."""
+    rows = ["INSERT INTO t (a, d) VALUES (1, 2), (1, 3)", "ALTER TABLE t DROP COLUMN d", "SELECT * FROM t"]
+    compare_statements([*statements, *rows, "PRAGMA integrity_check"])
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
         ["create table t(a,\n  b text, -- foo\n  c int -- bar\n)", "alter table t drop c"],
         ["create table t(a, b text -- foo , x\n, c int -- bar\n)", "alter table t drop b"],
         ["create table t(a\n-- last\n)", "alter table t add b int", "alter table t rename b to c"],

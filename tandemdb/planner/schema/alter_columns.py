@@ -17,7 +17,7 @@ from tandemdb.planner.parser import parse
 from tandemdb.planner.runtime.values import AFFINITY_FUNCTIONS, CAST_FUNCTIONS, negate
 from tandemdb.planner.schema.alter import alterable_table, check_definitions, fault, missing_table, require_alterable
 from tandemdb.planner.schema.build import build_table, table_definition
-from tandemdb.planner.schema.check import check_table
+from tandemdb.planner.schema.check import check_table, operands
 from tandemdb.planner.schema.create import collation_check, definition_of_index
 from tandemdb.planner.schema.schema import (
     CATALOG_ID,
@@ -198,9 +198,31 @@ def drop_column(session: Session, txn: Transaction, node: ddl.DropColumn, databa
     check_definitions(session, database, "")
     sql = without_column(table.sql, column.position)
     changed = changed_table(table, sql, WHEN_DROPPED, session)
+    check_unnamed(schema, table, changed, column)
     replace_sql(txn, table, sql)
     check_definitions(session, database, WHEN_DROPPED)
     remove_values(txn, schema, table, changed, column.position)
+
+
+def check_unnamed(schema: Schema, table: Table, changed: Table, column: Column) -> None:
+    """See that no CHECK, generated column or index names a dropped column: in "", it would be a text from then on.
+
+    Raises:
+        OperationalError: one does.
+    """
+    computed = [other.generated.expression for other in changed.columns if other.generated is not None]
+    held = [(f"table {table.name}", [*(check.expression for check in changed.checks), *computed])]
+    for row in schema.rows:
+        if row[0] == "index" and row[4] is not None and row[2] == table.name:
+            node = parse_definition(row, ddl.CreateIndex)
+            parts = [term.expression for term in node.columns]
+            held.append((f"index {row[1]}", parts if node.where is None else [*parts, node.where]))
+    for holder, pending in held:
+        while pending:
+            part: Any = pending.pop()
+            if isinstance(part, ast.Name) and part.table is None and part.column.lower() == column.name.lower():
+                raise fault(f"error in {holder} {WHEN_DROPPED}: no such column: {part.column}")
+            pending.extend(operands(part))
 
 
 def catalog_row(schema: Schema, table: Table) -> Any:
