@@ -81,7 +81,7 @@ def test_both_killed_and_none_that_is_empty_leads(running: ExitStack, tmp_path: 
     dead = [pair.first, pair.second] if order == "the primary first" else [pair.second, pair.first]
     nodes = [pair.restart(node) for node in (dead[:1] if order == "the secondary only" else dead)]
     until(lambda: all(waits(node) for node in nodes), "they wait, and say why")
-    time.sleep(1.5)  # More than a lease.
+    time.sleep(1.1)  # More than a lease.
     assert all(waits(node) and is_empty(node) for node in nodes)
     with pytest.raises(ReplicationError):
         nodes[0].ask("promote")
