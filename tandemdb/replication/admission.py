@@ -41,20 +41,21 @@ class Admission:
         """
         publisher, core = self.publisher, self.publisher.core
         with publisher.lock:
-            missing = core.missing()
-        while missing and (publisher.pump_tight() or publisher.settle_loss()):
+            missing = core.quorum.missing()
+        while missing and (publisher.pump_tight() or publisher.losses.settle()):
             if core.fenced_by is not None:
                 break
             self.go_on()
             with publisher.lock:
-                missing = core.missing()
+                missing = core.quorum.missing()
         if core.fenced_by is not None:
             raise fenced(core)
         if missing:
-            names = ", ".join(f"{peer.name} is {peer.state}" for peer in core.synchronous())
+            wanted = core.quorum.required()
+            names = ", ".join(f"{peer.name} is {peer.state}" for peer in core.quorum.synchronous())
             raise SecondaryLost(
                 "a synchronous secondary is lost and commits are refused",
-                detail=f"{core.required()} must acknowledge each commit, {missing} too few are in step: {names}.",
+                detail=f"{wanted} must acknowledge each commit, {missing} too few are in step: {names}.",
                 hint="Reconnect it, detach it, or call continue_alone() to go on without.",
             )
 
@@ -72,7 +73,7 @@ class Admission:
             return
         deadline = now + JOIN_SECONDS
         self._hold_again_at = now + 10 * JOIN_SECONDS
-        while core.is_joining() and core.fenced_by is None:
+        while core.quorum.is_joining(core.log.last_lsn) and core.fenced_by is None:
             remaining = deadline - publisher.clock()
             if remaining <= 0:
                 return

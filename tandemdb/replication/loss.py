@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Protocol, get_args
 from tandemdb.errors import ProgrammingError
 from tandemdb.replication.core.limits import Limits, LossPolicy
 from tandemdb.replication.events import emit
+from tandemdb.storage.changes import VACANT
 
 if TYPE_CHECKING:
     from tandemdb.replication.core.peer import Peer
@@ -69,40 +70,85 @@ def policy_of(limits: Limits, arbiter: Arbiter | None) -> LossPolicy:
     return policy
 
 
-def settle(publisher: Publisher) -> bool:
-    """Decide about the commit in hand, with too few secondaries in step. False: it fails. True: look again.
+class Losses:
+    """What one publisher does about losses."""
 
-    The caller holds the writer's place, and not the publisher's lock.
-    """
-    policy = policy_of(publisher.core.limits, publisher.arbiter)
-    if policy == "refuse" or publisher.core.fenced_by is not None:
-        return False
-    if policy == "wait":
-        publisher.await_return(PAUSE_SECONDS)
-        return True
-    if policy == "stop":
-        stop(publisher)
-        return False
-    if publisher.await_return(publisher.core.limits.loss_grace_seconds):
-        return True
-    with publisher.lock:
-        lost, remaining = publisher.core.lost(), publisher.core.in_step()
-    if len(remaining) < publisher.core.limits.min_sync:
-        return False
-    if policy == "shrink":
-        assert publisher.arbiter is not None
-        if not publisher.arbiter.strike_off(publisher, lost):
+    def __init__(self, publisher: Publisher) -> None:
+        self.publisher = publisher
+        # One thread at a time decides.
+        self._place: list[None] = [*VACANT]
+
+    def settle(self) -> bool:
+        """Decide about the commits in hand, with too few secondaries in step. False: they fail. True: look again.
+
+        The caller holds the writer's place, or leads those that wait, and not the publisher's lock.
+        """
+        try:
+            del self._place[0]
+        except IndexError:
+            # Another thread does: what comes of it shows in who is missing.
+            self.publisher.pause(PAUSE_SECONDS)
+            return True
+        try:
+            return self._settle()
+        finally:
+            self._place[:] = VACANT
+
+    def continue_alone(self) -> None:
+        """Take writes without synchronous secondaries, until one is in step again: two histories may come of it."""
+        publisher = self.publisher
+        with publisher.lock:
+            lost = publisher.core.quorum.lost()
+        expose(publisher, lost, "told to continue alone")
+        database = publisher.database
+        if database is not None and database.read_only == STOPPED:
+            database.read_only = None
+
+    def _settle(self) -> bool:
+        publisher, core = self.publisher, self.publisher.core
+        policy = policy_of(core.limits, publisher.arbiter)
+        if policy == "refuse" or core.fenced_by is not None:
             return False
-    expose(publisher, lost, f"policy {policy}")
-    return True
+        if policy == "wait":
+            self._await_return(PAUSE_SECONDS)
+            return True
+        if policy == "stop":
+            stop(publisher)
+            return False
+        if self._await_return(core.limits.loss_grace_seconds):
+            return True
+        with publisher.lock:
+            lost, remaining = core.quorum.lost(), core.quorum.in_step()
+        if len(remaining) < core.limits.min_sync:
+            return False
+        if policy == "shrink":
+            assert publisher.arbiter is not None
+            if not publisher.arbiter.strike_off(publisher, lost):
+                return False
+        expose(publisher, lost, f"policy {policy}")
+        return True
+
+    def _await_return(self, seconds: float) -> bool:
+        """Wait at most so long for enough secondaries to be in step; tells whether they are."""
+        publisher = self.publisher
+        deadline = publisher.clock() + seconds
+        while True:
+            with publisher.lock:
+                if not publisher.core.quorum.missing():
+                    return True
+            remaining = deadline - publisher.clock()
+            if remaining <= 0 or publisher.core.fenced_by is not None:
+                return False
+            if not publisher.pump_tight():
+                publisher.pause(min(remaining, publisher.until_due()))
 
 
 def expose(publisher: Publisher, lost: list[Peer], why: str) -> None:
     """Wait for these secondaries no longer, until they are in step again: one that is by now was not lost."""
     with publisher.lock:
-        publisher.core.dismiss([peer for peer in lost if peer.state != "in step"])
+        publisher.core.quorum.dismiss([peer for peer in lost if peer.state != "in step"])
         lsn = publisher.core.root.lsn
-        is_exposed = publisher.core.is_exposed
+        is_exposed = publisher.core.quorum.is_exposed
     if is_exposed:
         emit("exposed", node=publisher.core.identity.node, lsn=lsn, lost=[peer.name for peer in lost], why=why)
 
@@ -113,5 +159,5 @@ def stop(publisher: Publisher) -> None:
     if database is not None and database.read_only is None:
         database.read_only = STOPPED
         with publisher.lock:
-            lost = [peer.name for peer in publisher.core.lost()]
+            lost = [peer.name for peer in publisher.core.quorum.lost()]
         emit("stopped", node=publisher.core.identity.node, lsn=database.root.lsn, lost=lost)

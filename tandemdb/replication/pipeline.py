@@ -227,7 +227,7 @@ class Pipeline:
             self._put_off(heard_at + publisher.timeout_seconds)
             return
         publisher.mistrust_silent(first.pending)
-        if publisher.settle_loss():
+        if publisher.losses.settle():
             self._put_off(publisher.clock() + publisher.timeout_seconds)
         else:
             publisher.mistrust_silent(first.pending)

@@ -27,7 +27,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tandemdb.errors import undecodable_seen
-from tandemdb.replication import lag, loss
+from tandemdb.replication import lag
 from tandemdb.replication.acknowledging import chosen_level
 from tandemdb.replication.admission import Admission
 from tandemdb.replication.arrivals import Arrivals, HasFile
@@ -40,13 +40,14 @@ from tandemdb.replication.errors import ReplicationError
 from tandemdb.replication.events import emit
 from tandemdb.replication.gathering import Gathering
 from tandemdb.replication.link import AnyLink
+from tandemdb.replication.loss import Arbiter, Losses
 from tandemdb.replication.network import wire
 from tandemdb.replication.observers import LooseObserver, StreamingObserver, fenced, refuse_undecodable
 from tandemdb.replication.pipeline import Pipeline, Ticket, base_abandoned
 from tandemdb.replication.places import let_go
 from tandemdb.replication.secondary_status import SecondaryStatus, status_of
 from tandemdb.replication.unmirrorable import refuse_table
-from tandemdb.storage.changes import UPDATE, VACANT
+from tandemdb.storage.changes import UPDATE
 
 if TYPE_CHECKING:
     from tandemdb.storage import CommitObserver, Database, Root, TableDefinition, Transaction
@@ -75,10 +76,11 @@ class Publisher:
         self.timeout_seconds = timeout_seconds
         self.links: dict[str, AnyLink] = {}
         # Who can strike a lost secondary off, where there is a coordinator.
-        self.arbiter: loss.Arbiter | None = None
+        self.arbiter: Arbiter | None = None
         # Whether commits may be acknowledged now, as far as that is not the secondaries' to say.
         self.may_acknowledge: Callable[[], bool] = always
         self.admission = Admission(self)
+        self.losses = Losses(self)
         self.pipeline = Pipeline(self)
         # Whether a commit may leave the writer's place before it is acknowledged.
         self.goes_ahead = True
@@ -116,7 +118,6 @@ class Publisher:
         self._loose_links: list[AnyLink] = []
         # Whether committing threads wait at sockets.
         self.has_files = False
-        self._deciding: list[None] = [*VACANT]
 
     # Storage's observer.
 
@@ -234,7 +235,7 @@ class Publisher:
         while True:
             moved = self._pump(links)
             with self.lock:
-                wanted = self.core.required() if mode == "sync" else min(1, len(links))
+                wanted = self.core.quorum.required() if mode == "sync" else min(1, len(links))
                 if self.core.shown(lsn, mode) >= wanted:
                     return True
             remaining = deadline - self.clock()
@@ -363,15 +364,6 @@ class Publisher:
         with self.lock:
             self._database = nothing
 
-    def continue_alone(self) -> None:
-        """Take writes without synchronous secondaries, until one is in step again: two histories may come of it."""
-        with self.lock:
-            lost = self.core.lost()
-        loss.expose(self, lost, "told to continue alone")
-        database = self._database()
-        if database is not None and database.read_only == loss.STOPPED:
-            database.read_only = None
-
     def status(self) -> list[SecondaryStatus]:
         with self.lock:
             self.drain()
@@ -490,10 +482,10 @@ class Publisher:
     def _send(self, transaction: Transaction, root: Root, changes: Sequence[Change]) -> Ticket:
         """Send a commit to the synchronous secondaries, when it may go; nothing was sent if this raises."""
         level = chosen_level() or self.core.limits.acknowledge
-        if not self.core.is_steady():
-            if level != "none" and self.core.missing():
+        if not self.core.quorum.is_steady():
+            if level != "none" and self.core.quorum.missing():
                 self.admission.check()
-            if self.core.is_joining():
+            if self.core.quorum.is_joining(self.core.log.last_lsn):
                 self.admission.let_join()
         # One that was prepared before is of a secondary, which shows its commits one by one.
         goes_ahead = self.goes_ahead and not transaction.closed
@@ -535,7 +527,7 @@ class Publisher:
         node, lsn = core.identity.node, core.log.last_lsn
         for name, was_dismissed in core.arrivals:
             emit("secondary_in_step", node=node, secondary=name, lsn=lsn)
-            if was_dismissed and not core.is_exposed:
+            if was_dismissed and not core.quorum.is_exposed:
                 emit("covered", node=node, secondary=name, lsn=lsn)
         core.arrivals.clear()
         if self.arbiter is not None:
@@ -574,40 +566,14 @@ class Publisher:
     def mistrust_silent(self, pending: Pending) -> None:
         """Count those who have not acknowledged a pending commit as out of step until they have answered."""
         with self.lock:
-            for peer in self.core.in_step():
+            for peer in self.core.quorum.in_step():
                 if peer.name not in pending.acknowledged:
                     self.core.mistrust(peer)
-
-    def settle_loss(self) -> bool:
-        """Decide about the commits in hand, with too few secondaries in step. False: they fail. True: look again."""
-        try:
-            del self._deciding[0]
-        except IndexError:
-            # Another thread does: what comes of it shows in who is missing.
-            self.pause(loss.PAUSE_SECONDS)
-            return True
-        try:
-            return loss.settle(self)
-        finally:
-            self._deciding[:] = VACANT
 
     def abandon(self, first: Pending) -> None:
         """Undo pending commits from one on, and what is open; the lock is held."""
         self.core.abandon(first)
         self._open = self._alone = None
-
-    def await_return(self, seconds: float) -> bool:
-        """Wait at most so long for enough secondaries to be in step; tells whether they are."""
-        deadline = self.clock() + seconds
-        while True:
-            with self.lock:
-                if not self.core.missing():
-                    return True
-            remaining = deadline - self.clock()
-            if remaining <= 0 or self.core.fenced_by is not None:
-                return False
-            if not self._pump(self._tight_links):
-                self.pause(min(remaining, self.until_due()))
 
     def pump_loose(self) -> bool:
         """Move what can be moved to and from the asynchronous secondaries. Returns whether anything was."""

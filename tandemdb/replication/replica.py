@@ -317,7 +317,7 @@ def continue_alone(primary: Database) -> None:
     system = find_system(primary)
     if system is None or system.publisher is None:
         raise ReplicationError("this database has no secondaries")
-    system.publisher.continue_alone()
+    system.publisher.losses.continue_alone()
 
 
 def leads(database: Database) -> bool:
@@ -335,7 +335,7 @@ def is_exposed(database: Database) -> bool:
     """Tell whether commits of this primary have fewer copies than they are meant to: see `loss.py`."""
     system = find_system(database)
     publisher = system.publisher if system is not None else None
-    return publisher is not None and publisher.core.fenced_by is None and publisher.core.is_exposed
+    return publisher is not None and publisher.core.fenced_by is None and publisher.core.quorum.is_exposed
 
 
 # Helpers, in call order.

@@ -90,7 +90,7 @@ def publisher_of(
     if publisher is not None:
         first_transaction = publisher.core.transaction + 1  # In one epoch, what is later has the higher number.
     core = Primary(system.identity, primary.root, limits, first_transaction)
-    core.lists = system.arbiter is not None
+    core.quorum.lists = system.arbiter is not None
     system.publisher = Publisher(primary, core, timeout_seconds, clock, pause)
     system.publisher.arbiter = system.arbiter
     system.publisher.may_acknowledge = system.may_acknowledge

@@ -118,9 +118,11 @@ def test_a_node_that_cannot_be_suspended_follows_on(monkeypatch: pytest.MonkeyPa
         return call(self, method, *arguments, **options)
 
     with ExitStack() as stack:
-        primary = nodes.serve("shop")
+        primary = nodes.serve("suspended's primary")
+        stack.callback(tandemdb.drop, "suspended's primary")
         stack.callback(primary.stop)
-        secondary = nodes.serve("mirror", secondary_of=str(primary.address))
+        secondary = nodes.serve("suspended", secondary_of=str(primary.address))
+        stack.callback(tandemdb.drop, "suspended")
         stack.callback(secondary.stop)
         connection = stack.enter_context(closing(tandemdb.connect(str(primary.address), isolation_level=None)))
 

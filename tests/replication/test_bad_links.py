@@ -195,7 +195,7 @@ def test_the_schema_changes_while_a_secondary_catches_up(scenes: Callable[..., S
     fresh = Node(Database("shop"))
     fresh.start()
     proxy = FaultProxy(fresh.address.host, fresh.address.port)
-    proxy.set_faults(StreamFaults(delay_seconds=0.05), "up", "down")
+    proxy.set_faults(StreamFaults(delay_seconds=0.05, bytes_per_second=1e6), "up", "down")
     proxy.start()
     try:
         replica = replicate_to(connection._database, fresh.address.with_port(proxy.port), "async")

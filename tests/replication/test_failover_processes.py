@@ -82,7 +82,7 @@ class Clerk(threading.Thread):
     def run(self) -> None:
         while not self.stopping.is_set():
             try:
-                connection = tandemdb.connect(self.url, 30, isolation_level=None)
+                connection = tandemdb.connect(self.url, timeout=30, isolation_level=None)
             except tandemdb.Error:
                 continue
             try:

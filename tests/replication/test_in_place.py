@@ -290,7 +290,7 @@ def test_a_log_that_was_interrupted_begins_anew(mode: str, monkeypatch: pytest.M
         with pytest.raises(KeyboardInterrupt):
             connection.executemany("INSERT INTO t (grp) VALUES (?)", [(number,)] * 5)
         deadline = time.monotonic() + 10
-        while mode == "sync" and publisher.core.missing():
+        while mode == "sync" and publisher.core.quorum.missing():
             publisher.pump_tight()
             assert time.monotonic() < deadline
             time.sleep(0.01)

@@ -141,8 +141,8 @@ def test_one_that_lets_a_secondary_join_fails_undone(monkeypatch: pytest.MonkeyP
         pause(seconds)
 
     monkeypatch.setattr(shop.publisher, "pause", note)
-    monkeypatch.setattr(shop.publisher.core, "is_steady", lambda: False)
-    monkeypatch.setattr(shop.publisher.core, "is_joining", lambda: True)
+    monkeypatch.setattr(shop.publisher.core.quorum, "is_steady", lambda: False)
+    monkeypatch.setattr(shop.publisher.core.quorum, "is_joining", lambda last_lsn: True)
     thread = shop.run(0, "INSERT INTO t VALUES (1)")
     assert waits.wait(10)
     shop.connections[0].interrupt()

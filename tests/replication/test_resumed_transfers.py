@@ -43,7 +43,7 @@ class Broken:
             self.primary, self.secondary, mode, clock=clock, pause=clock.pause, log_bytes_max=1
         )
         self.replica.cut()
-        self.replica.link.publisher.core.dismiss(self.replica.link.publisher.core.synchronous())
+        self.replica.link.publisher.core.quorum.dismiss(self.replica.link.publisher.core.quorum.synchronous())
         self.table = make_plain_table(self.primary, 128 * BLOCKS)
         self.frames: int | None = None
         self.publisher = self.replica.link.publisher
@@ -54,7 +54,7 @@ class Broken:
         if self.frames == 0:
             self.replica.link.is_cut = True
             self.publisher.disconnected(name)
-            self.publisher.core.dismiss(self.publisher.core.synchronous())
+            self.publisher.core.quorum.dismiss(self.publisher.core.quorum.synchronous())
             return None
         if self.frames is not None:
             self.frames -= 1

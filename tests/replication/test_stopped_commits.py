@@ -104,7 +104,7 @@ class PairOverTCP(Pair):
     def is_left_by_all(self) -> bool:
         """Whether no thread waits, and this one has no lock or place that it needs no more."""
         publisher, pipeline = self.publisher, self.publisher.pipeline
-        places = (pipeline._leading, publisher.arrivals._polling, publisher._deciding, self.primary._database.place)
+        places = (pipeline._leading, publisher.arrivals._polling, publisher.losses._place, self.primary._database.place)
         locks = [publisher.lock, *(link._lock for link in publisher.links.values())]
         return not pipeline.tickets and all(places) and not any(lock._is_owned() for lock in locks)
 

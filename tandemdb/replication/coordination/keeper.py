@@ -365,7 +365,7 @@ class Keeper:
         if publisher is None:
             return True
         with publisher.lock:
-            named = [peer for peer in publisher.core.synchronous() if peer.listed]
+            named = [peer for peer in publisher.core.quorum.synchronous() if peer.listed]
             in_step = sum(peer.state == "in step" for peer in named)
         return in_step >= min(self.node.limits.required, len(named))
 

@@ -36,7 +36,7 @@ class Membership(NamedTuple):
         with publisher.lock:
             core = publisher.core
             installed, pending = core.root.lsn, list(core.pending)
-            peers = [peer for peer in core.in_step() if peer.has_joined]
+            peers = [peer for peer in core.quorum.in_step() if peer.has_joined]
             return cls(
                 tuple(Member(peer.node, peer.incarnation.hex(), peer.address) for peer in peers),
                 frozenset(peer.node for peer in peers if peer.received_lsn >= peer.joined_lsn),
@@ -45,7 +45,7 @@ class Membership(NamedTuple):
                     for peer in peers
                     if peer.received_lsn >= installed and all(peer.name in each.acknowledged for each in pending)
                 ),
-                frozenset(peer.node for peer in core.lost()),
+                frozenset(peer.node for peer in core.quorum.lost()),
                 {peer.name: peer.node for peer in core.peers.values()},
             )
 
@@ -123,7 +123,7 @@ def enlist(publisher: Publisher, members: tuple[Member, ...]) -> None:
 def dismiss_unlisted(publisher: Publisher) -> None:
     """Let commits wait no longer for those who are away and not named; the publisher's lock is held."""
     core = publisher.core
-    core.dismiss([peer for peer in core.lost() if not peer.listed])
+    core.quorum.dismiss([peer for peer in core.quorum.lost() if not peer.listed])
 
 
 def is_among(member: Member, members: tuple[Member, ...]) -> bool:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 def answer_position(primary: Primary, peer: Peer, position: Position) -> None:
     """Decide by what a secondary is brought up to date, and begin with it."""
     if peer.incarnation and peer.incarnation != position.incarnation:
-        peer.listed = not primary.lists
+        peer.listed = not primary.quorum.lists
     peer.node, peer.incarnation, peer.address = position.node, position.incarnation, position.address
     peer.held = position.held
     if primary.fenced_by is not None:

@@ -32,7 +32,6 @@ from tandemdb.replication.core.limits import (
     BATCH_BYTES_MAX,
     BATCH_COMMITS_MAX,
     GATHER_SECONDS,
-    JOIN_COMMITS_MAX,
     Limits,
 )
 from tandemdb.replication.core.log import ChangeLog
@@ -59,6 +58,7 @@ from tandemdb.replication.core.messages import (
 )
 from tandemdb.replication.core.peer import CHUNK_CHANGES, Mode, Peer, make
 from tandemdb.replication.core.positions import answer_position, take_digests, tell_history
+from tandemdb.replication.core.quorum import Quorum
 from tandemdb.replication.errors import ReplicationError
 
 if TYPE_CHECKING:
@@ -95,11 +95,10 @@ class Primary:
         self.transaction = first_transaction
         self._begin_log(LSN(root.lsn), root.stamp)
         self.peers: dict[str, Peer] = {}
+        self.quorum = Quorum(self.peers, limits)
         # Their LSNs follow the root's, their numbers rise.
         self.pending: deque[Pending] = deque()
         self.fenced_by: Epoch | None = None
-        # Whether a coordinator's record says whose acknowledgements count.
-        self.lists = False
         # Secondaries that have got into step, and whether they had been dismissed, until the driver has taken note.
         self.arrivals: list[tuple[str, bool]] = []
         # Secondaries that what they were sent does not fit, and why, until the driver has told it.
@@ -113,7 +112,7 @@ class Primary:
         """Register a secondary; it is served from its first POSITION on."""
         if name in self.peers:
             raise ReplicationError(f"this database already has a secondary named {name!r}")
-        peer = self.peers[name] = Peer(name, mode, added_at=now, heard_at=now, listed=not self.lists)
+        peer = self.peers[name] = Peer(name, mode, added_at=now, heard_at=now, listed=not self.quorum.lists)
         return peer
 
     def remove(self, name: str) -> None:
@@ -136,74 +135,12 @@ class Primary:
             peer.reason = reason
         peer.drop_outgoing()
 
-    def synchronous(self) -> list[Peer]:
-        return [peer for peer in self.peers.values() if peer.mode == "sync"]
-
     def digest_due(self, lsn: LSN) -> bool:
         """Tell whether this commit's completion carries the digest of all blocks."""
         every = self.limits.digest_every
         if every is None:
-            return self.has_synchronous()
+            return self.quorum.has_synchronous()
         return every > 0 and lsn % every == 0
-
-    def has_synchronous(self) -> bool:
-        for peer in self.peers.values():
-            if peer.mode == "sync":
-                return True
-        return False
-
-    def is_steady(self) -> bool:
-        """Whether all synchronous secondaries are in step: then none is missing, and none about to join."""
-        for peer in self.peers.values():
-            if peer.state != "in step" and peer.mode == "sync":
-                return False
-        return True
-
-    def missing(self) -> int:
-        """Count how many secondaries in step a synchronous commit lacks; 0 means that it may go ahead."""
-        if self.lists:
-            return self._lacking({peer.name for peer in self.in_step()})
-        missing = self.required()
-        for peer in self.peers.values():
-            if peer.mode == "sync" and peer.state == "in step":
-                missing -= 1
-        return max(0, missing)
-
-    def required(self) -> int:
-        """How many secondaries must have a commit before it is shown, of those that have not been dismissed."""
-        joined = 0
-        for peer in self.peers.values():
-            if peer.has_joined and peer.mode == "sync":
-                joined += 1
-        return min(self.limits.required, joined)
-
-    def is_joining(self) -> bool:
-        """Whether a synchronous secondary lacks so little that it would be in step if no commit came for a moment."""
-        for peer in self.peers.values():
-            if peer.state == "following" and peer.mode == "sync":
-                if self.log.last_lsn - peer.received_lsn <= JOIN_COMMITS_MAX:
-                    return True
-        return False
-
-    def in_step(self) -> list[Peer]:
-        return [peer for peer in self.synchronous() if peer.state == "in step"]
-
-    def lost(self) -> list[Peer]:
-        """The synchronous secondaries that commits count on and that are not in step."""
-        return [peer for peer in self.synchronous() if peer.has_joined and peer.state != "in step"]
-
-    def dismiss(self, peers: Sequence[Peer]) -> None:
-        """Count on these secondaries no longer, until they are in step again."""
-        for peer in peers:
-            peer.has_joined = False
-            peer.dismissed = True
-
-    @property
-    def is_exposed(self) -> bool:
-        """Whether commits have fewer copies than they are meant to, for secondaries were dismissed."""
-        synchronous = self.synchronous()
-        wanted = min(self.limits.required, len(synchronous))
-        return any(peer.dismissed for peer in synchronous) and self.required() < wanted
 
     # Transactions.
 
@@ -248,9 +185,9 @@ class Primary:
         """Tell whether enough secondaries have a pending transaction."""
         if pending.level == "none":
             return True
-        if self.lists:
-            return not self._lacking(pending.acknowledged)
-        return len(pending.acknowledged) >= self.required()
+        if self.quorum.lists:
+            return not self.quorum.lacking(pending.acknowledged)
+        return len(pending.acknowledged) >= self.quorum.required()
 
     def heard_at(self, pending: Pending) -> float | None:
         """When a secondary that is still at a large transaction was last heard; None: it is not large, or nobody is.
@@ -259,7 +196,8 @@ class Primary:
         """
         if len(pending.changes) <= CHUNK_CHANGES:
             return None
-        return max([peer.heard_at for peer in self.in_step() if peer.name not in pending.acknowledged], default=None)
+        waited_for = [peer for peer in self.quorum.in_step() if peer.name not in pending.acknowledged]
+        return max([peer.heard_at for peer in waited_for], default=None)
 
     def shown(self, lsn: LSN, mode: Mode) -> int:
         """Count the secondaries of a mode whose readers see a commit."""
@@ -463,13 +401,6 @@ class Primary:
         if isinstance(frame.message, Position):
             return frame.message.cluster == self.identity.cluster
         return frame.session == peer.session
-
-    def _lacking(self, those: set[str]) -> int:
-        """Count how many secondaries are wanted besides those named: `required` of the listed, and all others."""
-        joined = [peer for peer in self.synchronous() if peer.has_joined]
-        listed = [peer for peer in joined if peer.listed]
-        wanted = min(self.limits.required, len(listed)) - sum(peer.name in those for peer in listed)
-        return max(0, wanted) + sum(not peer.listed and peer.name not in those for peer in joined)
 
     def _send_pending(self, peer: Peer, pending: Pending) -> None:
         number, lsn, changes, stable = pending.transaction, pending.lsn, pending.changes, self.log.last_lsn
