@@ -29,18 +29,27 @@ def record_hasher() -> Callable[[Key | None, Record], int]:
 
     from msgspec.msgpack import Encoder
 
-    encode = Encoder().encode
+    # Not `encode`: without memory for its result that ends the process.
+    encode_into = Encoder().encode_into
     from_bytes = int.from_bytes
     # Copied for each record: to make one with its parameters costs three times as much.
     fresh = blake2b(digest_size=8).copy
+    # To make a buffer for each record would cost a tenth of it all; several threads may be here, and be interrupted.
+    buffers: list[bytearray] = []
+    take, put_back = buffers.pop, buffers.append
 
     def record_digest(key: Key | None, record: Record) -> int:
         try:
-            packed = encode((key, record))
+            packed = take()
+        except IndexError:
+            packed = bytearray()
+        try:
+            encode_into((key, record), packed)
         except UnicodeEncodeError:
-            packed = encode((key, with_bytes(record)))
+            encode_into((key, with_bytes(record)), packed)
         hashed = fresh()
         hashed.update(packed)
+        put_back(packed)
         return from_bytes(hashed.digest(), "little")
 
     return record_digest
@@ -72,16 +81,18 @@ def block_hasher() -> Callable[[Iterable[Any], list[Record]], int]:
 
     from msgspec.msgpack import Encoder
 
-    encode = Encoder().encode
+    encode_into = Encoder().encode_into
     from_bytes = int.from_bytes
     fresh = blake2b(digest_size=8).copy
 
     def block_digest(keys: Iterable[Any], records: list[Record]) -> int:
         total = 0
+        packed = bytearray()
         try:
             for pair in zip(keys, records):  # noqa: B905 -- keys may go on for ever
                 hashed = fresh()
-                hashed.update(encode(pair))
+                encode_into(pair, packed)
+                hashed.update(packed)
                 total += from_bytes(hashed.digest(), "little")
             return total
         except UnicodeEncodeError:
