@@ -34,6 +34,11 @@ EVENTS: dict[str, Event] = {
     "secondary_differs": Event(
         logging.ERROR, "{node} at LSN {lsn}: what secondary {secondary} was sent does not fit what it holds: {reason}"
     ),
+    "damaged": Event(
+        logging.ERROR,
+        "{node} leads from LSN {lsn} with blocks that are not what they were: their digest differs from that kept up;"
+        " compare it with another system, by tandemdb verify",
+    ),
     "link_lost": Event(logging.WARNING, "link to secondary {secondary} lost: {reason}"),
     "primary_lost": Event(logging.WARNING, "secondary {node}: {reason}"),
     "exposed": Event(

@@ -31,6 +31,7 @@ from tandemdb.replication.coordination.keeper import Keeper
 from tandemdb.replication.coordination.record import Member
 from tandemdb.replication.coordination.rounds import Rounds
 from tandemdb.replication.coordination.standing import Place
+from tandemdb.replication.core import blocks
 from tandemdb.replication.core.limits import GATHER_SECONDS, Limits
 from tandemdb.replication.core.messages import Epoch
 from tandemdb.replication.errors import LinkLost, ProtocolError, Refused, ReplicationError
@@ -49,7 +50,7 @@ from tandemdb.replication.system import system_of
 if TYPE_CHECKING:
     from tandemdb.replication.core.messages import Hello
     from tandemdb.replication.core.peer import Mode
-    from tandemdb.storage import Database
+    from tandemdb.storage import Database, Root
 
 log = logging.getLogger("tandemdb.replication")
 
@@ -259,7 +260,7 @@ class Node:
         return isinstance(link, Follower) and not link.is_cut and link.address == address
 
     def promote(self) -> PromotionReport:
-        """Make this node's database a primary.
+        """Make this node's database a primary. Damage that its blocks have is told afterwards, by an event.
 
         Raises:
             ReplicationError: it is no secondary.
@@ -267,7 +268,11 @@ class Node:
         if self.keeper is not None:
             return self.keeper.promote()
         with self.changing_role:
-            return self.promote_to(None)
+            report = self.promote_to(None)
+            root = self.database.snapshot()
+        # To look before would hold up the first writes for as long as all records take.
+        threading.Thread(target=check_blocks, args=(self.system.identity.node, root), daemon=True).start()
+        return report
 
     def promote_to(self, epoch: Epoch | None) -> PromotionReport:
         """Promote, for a caller who holds `changing_role`."""
@@ -519,3 +524,9 @@ class Node:
 def connections_max() -> int:
     """How many connections a node takes at a time."""
     return min(CONNECTIONS_MAX, descriptors_free_for_connections())
+
+
+def check_blocks(node: str, root: Root) -> None:
+    """Tell if the blocks that a node leads with are not what they were when it got them."""
+    if blocks.recomputed_digest(root) != blocks.root_digest(root):
+        emit("damaged", node=node, lsn=root.lsn)

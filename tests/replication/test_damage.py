@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import pytest
 
 from tandemdb import replication
+from tandemdb.replication.node import Node
 from tandemdb.storage import Database, Root
 from tandemdb.testing import VirtualClock
 
+from .processes import until
 from .workload import make_table, put
 
 
@@ -15,6 +19,25 @@ def flip(root: Root, table: int) -> None:
     """Change a record where it stands, which nothing that keeps digests hears of."""
     block = next(root.tables[table].location.blocks())
     block.records[3] = (4, "a flipped bit", None)
+
+
+def test_a_damaged_node_that_is_promoted_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    with ExitStack() as stack:
+        primary, whole, damaged = (Node(Database("shop")) for _ in range(3))
+        for node in (primary, whole, damaged):
+            stack.callback(node.stop)
+            node.start()
+        table = make_table(primary.database, 1000)
+        for node in (whole, damaged):
+            node.follow(primary.address)
+        until(lambda: all(node.database.digest() == primary.database.digest() for node in (whole, damaged)), "level")
+        flip(damaged.database.root, table)
+        primary.stop()
+        whole.promote()
+        damaged.promote()
+        until(lambda: "damaged" in [getattr(record, "event", "") for record in caplog.records], "it is told")
+        told_of = [record.node for record in caplog.records if getattr(record, "event", "") == "damaged"]  # type: ignore[attr-defined]
+        assert told_of == [damaged.system.identity.node]
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
