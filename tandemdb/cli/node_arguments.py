@@ -44,6 +44,12 @@ def add_node_commands(commands: Commands) -> None:
     )
     add_security(verify)
     verify.set_defaults(command=call("verify"))
+    text = "mend a node's damaged blocks from another one"
+    repair = commands.add_parser("repair", help=text, description=f"{sentence(text)} Exit status 1 if some are left.")
+    repair.add_argument("url", metavar="URL", help="the node whose blocks are damaged, tandemdb://HOST:PORT/NAME")
+    repair.add_argument("--source", required=True, metavar="URL", help="the node that has them whole")
+    add_security(repair)
+    repair.set_defaults(command=call("repair"))
 
 
 def seconds(text: str) -> float:

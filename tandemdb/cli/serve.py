@@ -298,6 +298,24 @@ def verify(options: argparse.Namespace) -> int:
     return 1
 
 
+def repair(options: argparse.Namespace) -> int:
+    """Mend a node's damaged blocks from another one."""
+    from tandemdb.dbapi import nodes
+
+    try:
+        damaged, mended = nodes.repair(options.url, options.source, security_of(options))
+    except sqlite3.Error as error:
+        return fail(error)
+    if not damaged:
+        print("no block is damaged")
+        return 0
+    print(f"{len(damaged)} blocks are damaged, {len(mended)} of them mended")
+    for table, number in damaged:
+        if [table, number] not in mended:
+            print(f"block {number} of table {table} is not: the other node holds something else, or another commit")
+    return 0 if len(mended) == len(damaged) else 1
+
+
 def security_of(options: argparse.Namespace) -> Any:
     """Return what the options say about secret and certificates."""
     from tandemdb.dbapi.nodes import make_security

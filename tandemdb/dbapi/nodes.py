@@ -25,9 +25,9 @@ from tandemdb.replication.coordination.coordinator import LEASE_SECONDS
 from tandemdb.replication.core.identity import Identity
 from tandemdb.replication.core.limits import GATHER_SECONDS, Limits
 from tandemdb.replication.loss import policy_of
-from tandemdb.replication.network import handshake, transport
 from tandemdb.replication.network.address import Address, Security, read_address, read_listener
-from tandemdb.replication.network.calls import ANSWERS, Caller
+from tandemdb.replication.network.calls import Caller
+from tandemdb.replication.network.operating import log_in_to
 from tandemdb.replication.network.relay import Relay
 from tandemdb.replication.node import Node
 from tandemdb.replication.overview import draw
@@ -243,14 +243,7 @@ def operate(url: str, security: Security | None = None) -> Caller:
         ProgrammingError: the URL is none. OperationalError: the node cannot be reached, or refuses.
     """
     address = read_address(url, security)
-    channel = transport.connect(address)
-    try:
-        handshake.log_in(channel, Identity(b"", "", b""), address.security.secret, address.name, "operator")
-    except BaseException:
-        channel.close()
-        raise
-    handshake.open_up(channel, ANSWERS)
-    return Caller(channel)
+    return log_in_to(address, Identity(b"", "", b""))
 
 
 def ask(url: str, security: Security | None, method: str, *arguments: Any) -> Any:
@@ -270,6 +263,15 @@ def verify(first: str, second: str, security: Security | None = None, wait_secon
     finally:
         for side in sides:
             side.close()
+
+
+def repair(url: str, source: str, security: Security | None = None) -> tuple[list[Any], list[Any]]:
+    """Mend a node's damaged blocks from another one, which it reaches with its own security.
+
+    Returns the blocks that were damaged, and those of them that are mended, each as [table, number].
+    """
+    damaged, mended = ask(url, security, "repair", source)
+    return damaged, mended
 
 
 def keep_store(name: str) -> Database:

@@ -1,7 +1,7 @@
 """Comparing two nodes: from one number each down to the records that differ.
 
     pin      one root on each side, at the same LSN if the two get there in time
-    digest   equal: done, one number was exchanged
+    digest   recomputed from the records, as what was kept up says nothing of damage; equal: done
     tables   those whose digests differ  -->  blocks  -->  records
 
 Neither side waits for the other: a pinned root does not change, whatever is committed meanwhile.
@@ -56,7 +56,8 @@ def compare(first: Caller, second: Caller, wait_seconds: float = 5.0) -> Compari
         if pins[0][0] == pins[1][0] or time.monotonic() >= deadline:
             break
         time.sleep(RETRY_SECONDS)
-    (lsn_1, epoch_1, digest_1), (lsn_2, epoch_2, digest_2) = pins
+    (lsn_1, epoch_1, _), (lsn_2, epoch_2, _) = pins
+    digest_1, digest_2 = (side.call("recompute", seconds=ANSWER_SECONDS).value for side in (first, second))
     comparison = Comparison((lsn_1, lsn_2), (epoch_1, epoch_2), (digest_1, digest_2))
     if digest_1 != digest_2:
         compare_tables(first, second, comparison)

@@ -37,8 +37,9 @@ EVENTS: dict[str, Event] = {
     "damaged": Event(
         logging.ERROR,
         "{node} leads from LSN {lsn} with blocks that are not what they were: their digest differs from that kept up;"
-        " compare it with another system, by tandemdb verify",
+        " mend it from another node, by tandemdb repair",
     ),
+    "repaired": Event(logging.WARNING, "{node} at LSN {lsn}: damaged blocks were mended from another node: {blocks}"),
     "link_lost": Event(logging.WARNING, "link to secondary {secondary} lost: {reason}"),
     "primary_lost": Event(logging.WARNING, "secondary {node}: {reason}"),
     "exposed": Event(

@@ -41,6 +41,7 @@ from tandemdb.replication.network import calls, handshake, transport
 from tandemdb.replication.network.accepting import accept_connections, descriptors_free_for_connections
 from tandemdb.replication.network.address import Address, Security, read_address
 from tandemdb.replication.network.calls import Caller, Handler
+from tandemdb.replication.network.operating import log_in_to
 from tandemdb.replication.operator import Operator
 from tandemdb.replication.overview import describe
 from tandemdb.replication.replica import PromotionReport, promote
@@ -221,11 +222,8 @@ class Node:
             if not isinstance(link, Follower) or core is None or link.address is None or link.is_cut:
                 raise ReplicationError("this node follows no other", hint="Detach it at its primary.")
             address = link.address
-            channel = transport.connect(address)
-            operator = Caller(channel)
+            operator = log_in_to(address, self.system.identity)
             try:
-                handshake.log_in(channel, self.system.identity, address.security.secret, address.name, "operator")
-                handshake.open_up(channel, calls.ANSWERS)
                 link.stop()
                 try:
                     operator.call("detach", self.system.identity.node, seconds=HAND_OVER_SECONDS)
@@ -311,11 +309,8 @@ class Node:
         database, publisher = self.database, self.system.publisher
         if publisher is None or database.read_only is not None:
             raise ReplicationError("this node is not a primary with secondaries")
-        channel = transport.connect(address)
-        operator = Caller(channel)
+        operator = log_in_to(address, self.system.identity)
         try:
-            handshake.log_in(channel, self.system.identity, address.security.secret, address.name, "operator")
-            handshake.open_up(channel, calls.ANSWERS)
             with self.changing_role:
                 if self.keeper is None:
                     with between_transactions(database):

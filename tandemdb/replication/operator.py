@@ -2,7 +2,8 @@
 
     status()  promote()  suspend()  resume()  follow(url, mode, overwrite)  hand_over(url, mode)
     stand_aside()  detach(name)  continue_alone()  orphans()  outcome(transaction)
-    pin(lsn)  table_digests()  block_digests(table)  block(table, number)       one root, held while it is compared
+    pin(lsn)  recompute()  table_digests()  block_digests(table)  block(table, number)    one root, held to be compared
+    repair(url)
     interrupt(link, ticket)
 
 `pin` holds the newest root so that a comparison sees one commit however long it takes; the primary goes on.
@@ -14,10 +15,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tandemdb.errors import ProgrammingError
-from tandemdb.replication import linking, replica
+from tandemdb.replication import linking, repairing, replica
 from tandemdb.replication.core import blocks
 from tandemdb.replication.errors import ReplicationError
 from tandemdb.replication.network.address import Security, read_address
+from tandemdb.replication.network.operating import log_in_to
 
 if TYPE_CHECKING:
     from tandemdb.replication.node import Node
@@ -27,12 +29,16 @@ Row = tuple[Any, ...]
 Answer = tuple[Any, tuple[Row, ...]]
 
 
+NOTHING = blocks.Recomputed(0, {}, {})
+
+
 class Operator:
     """The handler of one operator's link."""
 
     def __init__(self, node: Node) -> None:
         self.node = node
         self._root: Root | None = None
+        self._recomputed = NOTHING
         self._methods: dict[str, Callable[..., Answer]] = {
             "status": self.status,
             "promote": self.promote,
@@ -46,6 +52,8 @@ class Operator:
             "continue_alone": self.continue_alone,
             "orphans": self.orphans,
             "pin": self.pin,
+            "recompute": self.recompute,
+            "repair": self.repair,
             "table_digests": self.table_digests,
             "block_digests": self.block_digests,
             "block": self.block,
@@ -133,16 +141,35 @@ class Operator:
         """Hold the root of an LSN, or the newest; answer with its LSN, epoch and digest."""
         database = self.node.database
         root = self._root = database.root if lsn is None else database.root_at(lsn)
+        self._recomputed = NOTHING
         return [root.lsn, root.epoch, blocks.root_digest(root)], ()
 
+    def recompute(self) -> Answer:
+        """Compute the digests of the root that is held from its records, not by what was kept up; answer with its own.
+
+        Cost: O(records), about 1.5 µs each.
+        """
+        self._recomputed = blocks.recompute(self._pinned())
+        return self._recomputed.total, ()
+
     def table_digests(self) -> Answer:
-        """Return the digest of each table: object id, name, digest."""
+        """Return the digest of each table, recomputed: object id, name, digest."""
         root = self._pinned()
         names = {table_id: table.definition.name for table_id, table in root.tables.items()}
-        return None, tuple((table, names[table], digest) for table, digest in blocks.table_digests(root).items())
+        return None, tuple((table, names[table], digest) for table, digest in self._recomputed.tables.items())
 
     def block_digests(self, table: int) -> Answer:
-        return None, tuple(blocks.block_digests(self._pinned(), table))
+        return None, tuple(self._recomputed.blocks.get(table, ()))
+
+    def repair(self, url: str) -> Answer:
+        """Mend this node's damaged blocks from another one: answer with both, by table and number."""
+        identity = self.node.system.identity
+        other = log_in_to(read_address(url, self.node.address.security), identity)
+        try:
+            found = repairing.repair(self.node.database, other, identity.node)
+        finally:
+            other.close()
+        return [list(map(list, found.damaged)), list(map(list, found.mended))], ()
 
     def block(self, table: int, number: int) -> Answer:
         """Return one block: unique keys and records side by side; none if there is no such block."""

@@ -11,8 +11,8 @@ from tandemdb.replication.coordination.record import Member
 from tandemdb.replication.coordination.standing import Place
 from tandemdb.replication.core.identity import Identity
 from tandemdb.replication.errors import LinkLost, ProtocolError, ReplicationError
-from tandemdb.replication.network import calls, handshake, transport
 from tandemdb.replication.network.address import Security, read_address
+from tandemdb.replication.network.operating import log_in_to
 
 log = logging.getLogger("tandemdb.replication")
 
@@ -20,14 +20,11 @@ log = logging.getLogger("tandemdb.replication")
 def ask_member(member: Member, identity: Identity, security: Security, seconds: float) -> Place | None:
     """Make a member let go of the former primary and tell its place; None: it is gone, restarted, or silent."""
     try:
-        address = read_address(member.address, security)
-        channel = transport.connect(address, seconds)
+        operator = log_in_to(read_address(member.address, security), identity, seconds)
         try:
-            handshake.log_in(channel, identity, address.security.secret, address.name, "operator")
-            handshake.open_up(channel, calls.ANSWERS)
-            incarnation, epoch, transaction, lsn = calls.Caller(channel).call("stand_aside", seconds=seconds).value
+            incarnation, epoch, transaction, lsn = operator.call("stand_aside", seconds=seconds).value
         finally:
-            channel.close()
+            operator.close()
     except (LinkLost, ProtocolError, ReplicationError) as error:
         log.info("%s does not answer: %s", member.node, error)
         return None
