@@ -395,14 +395,14 @@ class Node:
         """Wait until a secondary has got all there is; returns its status. The writer's place is held."""
         database = self.database
         deadline = time.monotonic() + HAND_OVER_SECONDS
+        found: dict[str, Any]
         while (found := operator.call("status", seconds=HAND_OVER_SECONDS).value)["lsn"] != database.root.lsn:
             if time.monotonic() >= deadline:
                 raise ReplicationError(f"{address} is at LSN {found['lsn']}, not {database.root.lsn}")
             time.sleep(0.002)
         if found["cluster"] != self.system.identity.cluster.hex() or found["role"] != "secondary":
             raise ReplicationError(f"{address} is no secondary of this primary")
-        answer: dict[str, Any] = found
-        return answer
+        return found
 
     def _hand_over_by_record(
         self, keeper: Keeper, operator: Caller, address: Address, mode: Mode
@@ -523,5 +523,5 @@ def connections_max() -> int:
 
 def check_blocks(node: str, root: Root) -> None:
     """Tell if the blocks that a node leads with are not what they were when it got them."""
-    if blocks.recomputed_digest(root) != blocks.root_digest(root):
+    if blocks.is_damaged(root):
         emit("damaged", node=node, lsn=root.lsn)

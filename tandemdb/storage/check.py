@@ -15,7 +15,7 @@ from typing import Any
 from tandemdb.storage import catalog
 from tandemdb.storage.block import BLOCK_RECORDS_MAX
 from tandemdb.storage.errors import Inconsistent
-from tandemdb.storage.hashing import MASK, hash_records, mix
+from tandemdb.storage.hashing import MASK, mix
 from tandemdb.storage.location import PAGE_BLOCKS_MAX, LocationTable
 from tandemdb.storage.root import Root
 from tandemdb.storage.secondary import SecondaryKey
@@ -89,7 +89,7 @@ def check_digests(table: Table) -> None:
     digests: dict[int, int] = {}
     has_rowids = table.definition.kind == "rowid"
     for block in table.location.blocks():
-        digest = hash_records(block.keys if has_rowids else None, block.records)
+        digest = table.digest_of(block.keys, block.records)
         digests[block.number] = digest
         if block.digest is not None:
             known = block.digest if type(block.digest) is int else settle(block.digest, has_rowids)

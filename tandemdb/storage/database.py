@@ -24,7 +24,6 @@ from typing import Any
 
 from tandemdb.storage.catalog import empty_root
 from tandemdb.storage.changes import VACANT, CommitObserver, Writer
-from tandemdb.storage.definition import Extract
 from tandemdb.storage.digest import root_digest
 from tandemdb.storage.errors import HistoryGone, LockTimeout, ReadOnly, SnapshotTooOld
 from tandemdb.storage.root import LSN, Root
@@ -258,19 +257,6 @@ class Database:
     def digest(self) -> int:
         """Return the digest of the newest root. Cost: O(records) the first time, then O(blocks changed + tables)."""
         return root_digest(self.snapshot())
-
-    def derive_key(self, key_id: int, extract: Extract, timeout: float = 5.0) -> Root:
-        """Build a computed key that is stale here; the root is replaced under the same LSN.
-
-        Raises:
-            LockTimeout: another transaction is still open after that time.
-        """
-        transaction = self.begin(timeout, applying=True)
-        try:
-            transaction.derive_key(key_id, extract)
-            return transaction.commit()
-        finally:
-            transaction.rollback()
 
     def publish(self, root: Root) -> Callable[[], object] | None:
         """Let readers have a root that was committed, whatever they have now: it may be an earlier one (a rewind).

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tandemdb.storage.block import Block
-from tandemdb.storage.hashing import MASK, hash_records, mix
+from tandemdb.storage.hashing import MASK, mix
 from tandemdb.storage.root import Root
 from tandemdb.storage.sums import list_notes
 from tandemdb.storage.table import Table
@@ -71,7 +71,7 @@ class Recomputed(NamedTuple):
 def recompute(root: Root) -> Recomputed:
     """Compute the digests of a root, of all its tables and of all their blocks, as `recomputed_digest` does."""
     numbered = {
-        table.id: [(block.number, recomputed_block_digest(table, block)) for block in table.location.blocks()]
+        table.id: [(block.number, table.digest_of(block.keys, block.records)) for block in table.location.blocks()]
         for table in root.tables.values()
     }
     tables = {
@@ -80,8 +80,9 @@ def recompute(root: Root) -> Recomputed:
     return Recomputed(sum(tables.values()) & MASK, tables, numbered)
 
 
-def recomputed_block_digest(table: Table, block: Block) -> int:
-    return hash_records(block.keys if table.definition.kind == "rowid" else None, block.records)
+def is_damaged(root: Root) -> bool:
+    """Tell whether the records of a root are not those that its digest was kept up for. Cost: O(records)."""
+    return recomputed_digest(root) != root_digest(root)
 
 
 def damaged_blocks(root: Root) -> list[tuple[int, int]]:
@@ -93,7 +94,7 @@ def damaged_blocks(root: Root) -> list[tuple[int, int]]:
         (table.id, block.number)
         for table in root.tables.values()
         for block in table.location.blocks()
-        if block.digest is not None and recomputed_block_digest(table, block) != table.block_digest(block)
+        if block.digest is not None and table.digest_of(block.keys, block.records) != table.block_digest(block)
     ]
 
 
@@ -101,13 +102,14 @@ def mend_block(table: Table, number: int, keys: list[Key], records: list[Record]
     """Put the records that a damaged block's digest was kept up for in the place of those it holds.
 
     False: these are not they, and nothing is changed. All roots that share the block are mended, for all have the
-    damage. The caller holds the writer's place.
+    damage. But what was made of it for an older version of the table, and is kept with that, stays as it is. The caller
+    holds the writer's place.
     """
     block = next((block for block in table.location.blocks() if block.number == number), None)
-    hashed = hash_records(keys if table.definition.kind == "rowid" else None, records)
-    if block is None or len(keys) != len(block.keys) or hashed != table.block_digest(block):
+    if block is None or len(keys) != len(block.keys) or table.digest_of(keys, records) != table.block_digest(block):
         return False
     block.keys[:], block.records[:] = keys, records
+    table.kept = None
     return True
 
 

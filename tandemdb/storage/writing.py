@@ -261,12 +261,15 @@ class TableWriting(TableReading):
                 count += 1
         return (total & MASK, last, count, count + NOTED_MIN)
 
+    def digest_of(self, keys: list[Key], records: list[Record]) -> int:
+        """Return the digest of a block that holds these, computed from them."""
+        return hash_records(keys if self.definition.kind == "rowid" else None, records)
+
     def block_digest(self, block: Block) -> int:
         """Return a block's digest, remembering it there."""
         digest = block.digest
         if digest is None:
-            keys = block.keys if self.definition.kind == "rowid" else None
-            digest = block.digest = hash_records(keys, block.records)
+            digest = block.digest = self.digest_of(block.keys, block.records)
         elif type(digest) is tuple:
             digest = block.digest = settle(digest, self.definition.kind == "rowid")
         return digest  # type: ignore[return-value]

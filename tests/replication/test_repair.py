@@ -8,6 +8,7 @@ from contextlib import ExitStack
 import pytest
 
 from tandemdb.dbapi import nodes
+from tandemdb.planner.runtime.kept import kept
 from tandemdb.replication.node import Node
 from tandemdb.storage import Database
 
@@ -67,3 +68,17 @@ def test_the_command_says_what_it_did(pair: tuple[Node, Node, int]) -> None:
     assert run("repair", *urls) == (0, "1 blocks are damaged, 1 of them mended\n")
     status, text = run("repair", str(primary.address), "--source", "tandemdb://127.0.0.1:1/shop")
     assert status == 1 and "unable to connect" in text
+
+
+def test_what_was_kept_of_a_damaged_table_is_forgotten(pair: tuple[Node, Node, int]) -> None:
+    primary, secondary, table = pair
+    flip(primary.database.root, table)
+    stored = primary.database.root.tables[table]
+
+    def texts() -> list[object]:
+        found: list[object] = kept(stored, "texts", lambda: [record[1] for record in stored.find_many([3, 4])])
+        return found
+
+    assert [texts(), texts(), texts()][-1] == ["value 3", "a flipped bit"]
+    nodes.repair(str(primary.address), str(secondary.address))
+    assert texts() == ["value 3", "value 4"]

@@ -270,7 +270,9 @@ def test_schema_changes_replicate() -> None:
         check_root(apply_commit(backup, lsn, changes))
     assert backup.digest() == database.digest()
     assert backup.root.key(key_id).stale
-    backup.derive_key(key_id, lambda key, record: (key,))
+    transaction = backup.begin(applying=True)
+    transaction.derive_key(key_id, lambda key, record: (key,))
+    transaction.commit()
     assert list(backup.root.key(key_id).scan_entries()) == list(database.root.key(key_id).scan_entries())
     transaction = database.begin()
     transaction.drop_key(key_id)

@@ -416,7 +416,9 @@ def test_a_computed_key_without_its_function_is_stale_until_derived() -> None:
     database.observe(gate)
     lsn = database.root.lsn
     assert database.root.key(key_id).stale and not list(database.root.key(key_id).scan_keys())
-    root = database.derive_key(key_id, lambda key, record: (record[1],))
+    transaction = database.begin(applying=True)
+    transaction.derive_key(key_id, lambda key, record: (record[1],))
+    root = transaction.commit()
     assert root is database.root and root.lsn == lsn and not any("committing" in word for word in gate.told)
     assert list(root.key(key_id).scan_keys()) == [1, 3, 2]
     assert len(list(commit_one(database, table_id, 9).key(key_id).scan_keys())) == 4

@@ -415,7 +415,7 @@ class Keeper:
                 return
             found = Membership.of(publisher)
             there = heirs_in_step(record, found)
-            if len(there) < min(record.required, len(record.sync_set)):
+            if len(there) < record.copies:
                 now = self._retry_clock()
                 self.node.database.read_only = WAITING
                 if self._heirs_until is None:
@@ -478,8 +478,7 @@ class Keeper:
         _, *place = node.stand_aside()
         found = count(record, self.me, tuple(place), lambda member: node.ask_aside(member, seconds))
         reason = found.reason
-        root = node.database.root
-        if not reason and blocks.recomputed_digest(root) != blocks.root_digest(root):
+        if not reason and blocks.is_damaged(node.database.root):
             reason = "its blocks are not what they were: their digest differs from the one kept up"
         if reason or self._succeed(record, level_with(record, self.me, found)) is None:
             self._give_back()

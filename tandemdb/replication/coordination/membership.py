@@ -66,7 +66,7 @@ def members_now(record: Record, found: Membership) -> tuple[Member, ...]:
 def can_do_without(record: Record, found: Membership) -> bool:
     """Tell whether those in step are enough, and hold all that is committed."""
     members = {member.node for member in found.in_step}
-    return bool(members) and members <= found.level and len(members) >= min(record.required, len(record.sync_set))
+    return bool(members) and members <= found.level and len(members) >= record.copies
 
 
 def is_enough_meanwhile(record: Record, members: tuple[Member, ...], found: Membership) -> bool:
@@ -77,7 +77,7 @@ def is_enough_meanwhile(record: Record, members: tuple[Member, ...], found: Memb
     """
     in_step = {member.node for member in found.in_step}
     stay = sum(member.node in in_step and record.names(member) for member in members)
-    return stay >= min(record.required, len(record.sync_set))
+    return stay >= record.copies
 
 
 def is_enough_without(record: Record, found: Membership) -> bool:

@@ -46,9 +46,14 @@ class Record(NamedTuple):
         return any(member.is_same(each) for each in self.sync_set)
 
     @property
+    def copies(self) -> int:
+        """How many of the sync_set have acknowledged each commit."""
+        return min(self.required, len(self.sync_set))
+
+    @property
     def must_be_heard(self) -> int:
         """How many of the sync_set hold, between them, every acknowledged commit: one more than can lack it."""
-        return len(self.sync_set) - min(self.required, len(self.sync_set)) + 1
+        return len(self.sync_set) - self.copies + 1
 
 
 def encode(record: Record) -> dict[str, Any]:
