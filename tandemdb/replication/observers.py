@@ -247,6 +247,12 @@ class OuterObserver:
     def committing(self, transaction: Transaction, root: Root) -> Callable[[], None] | None:
         return self.inner.committing(transaction, root) if self.inner is not None else None
 
+    def commit_inside(self, transaction: Transaction, root: Root) -> None:
+        """Let all inside commit, and wait for them: for who has the last word. What one of them raises undoes it."""
+        wait = OuterObserver.committing(self, transaction, root)
+        if wait is not None:
+            wait()
+
     def installed(self, root: Root) -> None:
         if self.inner is not None:
             wait = self.inner.installed(root)

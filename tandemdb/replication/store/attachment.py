@@ -231,9 +231,7 @@ class StoreObserver(OuterObserver):
         attachment = self.attachment
         try:
             attachment.prepare(transaction.base, root, transaction.changes)
-            wait = super().committing(transaction, root)
-            if wait is not None:
-                wait()
+            self.commit_inside(transaction, root)
         except BaseException:
             attachment.cancel()
             raise

@@ -42,9 +42,7 @@ class FeedObserver(OuterObserver):
             return super().committing(transaction, root)
         feed.begin(root)
         try:
-            wait = super().committing(transaction, root)
-            if wait is not None:
-                wait()
+            self.commit_inside(transaction, root)
         except BaseException:
             feed.undo()
             raise
