@@ -1,14 +1,30 @@
-"""Backup targets for tests: an SQLite file, and PostgreSQL where it is installed."""
+"""What tests of mirroring share: node processes that end with the test, a cluster, backup targets."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from .cluster import Cluster
 from .postgres_server import PostgresServer
 from .target_place import Place
+
+
+@pytest.fixture
+def running() -> Iterator[ExitStack]:
+    """What ends when the test does: see `processes.start`."""
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    cluster = Cluster()
+    yield cluster
+    cluster.close()
 
 
 @pytest.fixture(scope="module")

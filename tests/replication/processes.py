@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,17 @@ class StoreProcess(NodeProcess):
 
     def status(self) -> dict[str, Any]:
         return dict(stores.ask(self.url, "status"))
+
+
+def start(running: ExitStack, *arguments: str, **options: str) -> NodeProcess:
+    """Start a node that ends with the test; `running` is a fixture."""
+    node = NodeProcess(*arguments, **options)
+    running.callback(node.stop)
+    return node
+
+
+def start_named(running: ExitStack, name: str, *arguments: str) -> NodeProcess:
+    return start(running, "--node", name, *arguments)
 
 
 def run(*arguments: str) -> tuple[int, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 
 import pytest
 
@@ -15,13 +14,6 @@ from tandemdb.replication.node import Node
 from .cluster import Cluster, has
 from .processes import until
 from .workload import make_table, put
-
-
-@pytest.fixture
-def cluster() -> Iterator[Cluster]:
-    cluster = Cluster()
-    yield cluster
-    cluster.close()
 
 
 def test_who_is_being_struck_off_is_not_enough_though_it_comes_back_meanwhile(cluster: Cluster) -> None:

@@ -18,7 +18,7 @@ import tandemdb
 from tandemdb.replication.errors import LinkLost, ReplicationError
 from tandemdb.replication.network import accepting, transport
 
-from .processes import NodeProcess, in_step, run, until
+from .processes import NodeProcess, in_step, run, start, until
 
 try:
     import resource
@@ -30,18 +30,6 @@ except (ImportError, AttributeError):
 limited = pytest.mark.skipif(prlimit is None, reason="no limits can be set for another process on this system (Linux)")
 ROW = "x" * 2_000_000
 CREATE = "CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT)"
-
-
-@pytest.fixture
-def running() -> Iterator[ExitStack]:
-    with ExitStack() as stack:
-        yield stack
-
-
-def start(running: ExitStack, *arguments: str) -> NodeProcess:
-    node = NodeProcess(*arguments)
-    running.callback(node.stop)
-    return node
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -22,13 +22,6 @@ from tandemdb.storage import StorageError
 from .cluster import LEASE_SECONDS, Cluster, Line, equal, has, may_acknowledge, reason, role
 from .processes import until
 from .workload import make_table, put
-
-
-@pytest.fixture
-def cluster() -> Iterator[Cluster]:
-    cluster = Cluster()
-    yield cluster
-    cluster.close()
 
 
 def test_the_first_leads_and_the_second_follows(cluster: Cluster) -> None:

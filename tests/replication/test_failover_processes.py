@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -24,12 +23,6 @@ CREATE TABLE total (name TEXT PRIMARY KEY, entries INTEGER);
 INSERT INTO total VALUES ('entries', 0);
 """
 LEASE_SECONDS = 2
-
-
-@pytest.fixture
-def running() -> Iterator[ExitStack]:
-    with ExitStack() as stack:
-        yield stack
 
 
 @pytest.fixture(params=["file", "etcd"])

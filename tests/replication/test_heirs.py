@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tandemdb.replication import node as nodes
@@ -19,13 +17,6 @@ from .workload import make_table, put
 
 GRACE_SECONDS = 10.0
 
-@pytest.fixture
-def cluster() -> Iterator[Cluster]:
-    cluster = Cluster()
-    yield cluster
-    cluster.close()
-
-
 def end_when_named(cluster: Cluster, node: Node) -> list[Record | None]:
     """Let a node's process end when the record names it, before it does anything else; returns what it was then."""
     found: list[Record | None] = []
@@ -37,6 +28,13 @@ def end_when_named(cluster: Cluster, node: Node) -> list[Record | None]:
 
     node.promote_to = promote_to  # type: ignore[method-assign]
     return found
+
+
+def hand_over_to_one_cut_off(cluster: Cluster, primary: Node, successor: Node) -> None:
+    """Name a successor that does not hear of it."""
+    cluster.lines[successor].is_cut = True
+    with pytest.raises(ReplicationError, match="is named as the primary and does not lead yet"):
+        primary.hand_over(successor.address, "sync")
 
 
 def test_a_candidate_that_ends_once_it_is_named_is_succeeded(cluster: Cluster) -> None:
@@ -95,9 +93,7 @@ def test_a_successor_that_ends_before_it_leads_leaves_the_place_to_who_had_it(
     table = make_table(first.database, 10)
     second = cluster.start_in_step(first)
     put(first.database, table, 100, "acknowledged")
-    cluster.lines[second].is_cut = True
-    with pytest.raises(ReplicationError, match="is named as the primary and does not lead yet"):
-        first.hand_over(second.address, "sync")
+    hand_over_to_one_cut_off(cluster, first, second)
     cluster.kill(second)
     cluster.await_leader(first)
     assert first.system.identity.epoch == 3
@@ -115,9 +111,7 @@ def test_with_three_either_of_the_others_takes_the_place_of_such_a_successor(
     table = make_table(first.database, 10)
     second, third = cluster.start_in_step(first), cluster.start_in_step(first)
     put(first.database, table, 100, "acknowledged")
-    cluster.lines[second].is_cut = True
-    with pytest.raises(ReplicationError, match="does not lead yet"):
-        first.hand_over(second.address, "sync")
+    hand_over_to_one_cut_off(cluster, first, second)
     assert set(cluster.named()) == {first.system.identity.node, third.system.identity.node}
     cluster.kill(second)
     leader = cluster.await_leader(first, third)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -13,22 +12,10 @@ import pytest
 import tandemdb
 from tandemdb.replication.errors import CommitInDoubt, ReplicationError, SecondaryLost
 
-from .processes import NodeProcess, in_step, run, until
+from .processes import NodeProcess, in_step, run, start_named, until
 from .test_failover_processes import leads, named
 
 CREATE = "CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT)"
-
-
-@pytest.fixture
-def running() -> Iterator[ExitStack]:
-    with ExitStack() as stack:
-        yield stack
-
-
-def start(running: ExitStack, name: str, *arguments: str) -> NodeProcess:
-    node = NodeProcess("--node", name, *arguments)
-    running.callback(node.stop)
-    return node
 
 
 def follows(primary: NodeProcess, name: str) -> bool:
@@ -36,10 +23,10 @@ def follows(primary: NodeProcess, name: str) -> bool:
 
 
 def test_a_chain_whose_middle_dies(running: ExitStack) -> None:
-    first = start(running, "first")
-    middle = start(running, "middle", "--secondary-of", first.url)
+    first = start_named(running, "first")
+    middle = start_named(running, "middle", "--secondary-of", first.url)
     until(lambda: in_step(first), "in step")
-    last = start(running, "last", "--secondary-of", middle.url)
+    last = start_named(running, "last", "--secondary-of", middle.url)
     until(lambda: in_step(middle), "in step")
     connection = first.connect(isolation_level=None)
     connection.execute(CREATE)
@@ -55,7 +42,7 @@ def test_a_chain_whose_middle_dies(running: ExitStack) -> None:
     until(lambda: follows(first, "last"), "it takes the place of the middle one")
     connection.execute("INSERT INTO t VALUES (21, 'x')")
     assert last.status()["following"]["received"] == first.status()["lsn"]
-    back = start(running, "middle", "--secondary-of", last.url)
+    back = start_named(running, "middle", "--secondary-of", last.url)
     until(lambda: follows(last, "middle"), "the middle one is the end now")
     connection.execute("INSERT INTO t VALUES (22, 'x')")
     connection.close()
@@ -72,8 +59,8 @@ def test_a_chain_whose_middle_dies(running: ExitStack) -> None:
 def test_the_best_of_three_secondaries_dies_with_the_primary(running: ExitStack, tmp_path: Path) -> None:
     """One of three must acknowledge: any of them may be the only one that has a commit, so all must be heard."""
     coordinator = ("--coordinator", f"file:{tmp_path / 'shop.json'}", "--lease", "1")
-    primary = start(running, "p", *coordinator)
-    best, *others = [start(running, name, *coordinator) for name in "abc"]
+    primary = start_named(running, "p", *coordinator)
+    best, *others = [start_named(running, name, *coordinator) for name in "abc"]
     until(lambda: len(named(primary)) == 3, "in step")
     connection = primary.connect(isolation_level=None)
     connection.execute(CREATE)
@@ -110,8 +97,8 @@ class Reader(threading.Thread):
 
 
 def test_places_handed_over_again_and_again_under_load(running: ExitStack) -> None:
-    first = start(running, "first")
-    second = start(running, "second", "--secondary-of", first.url)
+    first = start_named(running, "first")
+    second = start_named(running, "second", "--secondary-of", first.url)
     until(lambda: in_step(first), "in step")
     writing = tandemdb.connect(first.url, timeout=30, isolation_level=None, check_same_thread=False)
     writing.execute(CREATE)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -89,12 +88,6 @@ class Outages:
         while time.monotonic() < deadline:
             assert self.leader() is None and max(self.first.epoch, self.second.epoch) == epoch
             time.sleep(0.05)
-
-
-@pytest.fixture
-def running() -> Iterator[ExitStack]:
-    with ExitStack() as stack:
-        yield stack
 
 
 @pytest.mark.timeout(180)

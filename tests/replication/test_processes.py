@@ -9,7 +9,6 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
@@ -20,7 +19,7 @@ import tandemdb
 from tandemdb.replication.errors import ReplicationError
 
 from .clerk import SCRIPT, Clerk, check, has_begun
-from .processes import NodeProcess, in_step, run, until
+from .processes import in_step, run, start, until
 
 KILLS = 20
 
@@ -30,18 +29,6 @@ def script(tmp_path: Path) -> Path:
     path = tmp_path / "script.sql"
     path.write_text(SCRIPT)
     return path
-
-
-@pytest.fixture
-def running() -> Iterator[ExitStack]:
-    with ExitStack() as stack:
-        yield stack
-
-
-def start(running: ExitStack, *arguments: str, **options: str) -> NodeProcess:
-    node = NodeProcess(*arguments, **options)
-    running.callback(node.stop)
-    return node
 
 
 def test_the_primary_is_killed_again_and_again(running: ExitStack, script: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -17,12 +16,6 @@ from .processes import NodeProcess, in_step, run, until
 from .test_failover_processes import leads, named
 
 SCRIPT = "CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT);"
-
-
-@pytest.fixture
-def running() -> Iterator[ExitStack]:
-    with ExitStack() as stack:
-        yield stack
 
 
 def start(running: ExitStack, name: str, *arguments: str, listen: str = "127.0.0.1:0") -> NodeProcess:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -15,21 +14,9 @@ from tandemdb.replication.errors import ReplicationError
 from tandemdb.replication.system import system_of
 from tandemdb.storage import Database
 
-from .processes import NodeProcess, in_step, run, until
+from .processes import NodeProcess, in_step, run, start_named, until
 from .test_failover_processes import leads, named
 from .workload import make_table, put
-
-
-@pytest.fixture
-def running() -> Iterator[ExitStack]:
-    with ExitStack() as stack:
-        yield stack
-
-
-def start(running: ExitStack, name: str, *arguments: str) -> NodeProcess:
-    node = NodeProcess("--node", name, *arguments)
-    running.callback(node.stop)
-    return node
 
 
 def promote_both(*nodes: NodeProcess) -> list[str]:
@@ -60,8 +47,8 @@ def execute(node: NodeProcess, *statements: str) -> list[tuple[int]]:
 
 @pytest.mark.parametrize("primary_lives", [True, False])
 def test_by_hand(running: ExitStack, primary_lives: bool) -> None:
-    primary = start(running, "p")
-    one, other = (start(running, name, "--secondary-of", primary.url) for name in "ab")
+    primary = start_named(running, "p")
+    one, other = (start_named(running, name, "--secondary-of", primary.url) for name in "ab")
     until(lambda: in_step(primary, 2), "in step")
     execute(primary, "CREATE TABLE t (a INTEGER PRIMARY KEY)", "INSERT INTO t VALUES (1)")
     if not primary_lives:
@@ -90,8 +77,8 @@ def test_by_hand(running: ExitStack, primary_lives: bool) -> None:
 
 def test_with_a_coordinator_one_is_refused(running: ExitStack, tmp_path: Path) -> None:
     coordinator = ("--coordinator", f"file:{tmp_path / 'shop.json'}", "--lease", "1")
-    primary = start(running, "p", *coordinator)
-    one, other = (start(running, name, *coordinator) for name in "ab")
+    primary = start_named(running, "p", *coordinator)
+    one, other = (start_named(running, name, *coordinator) for name in "ab")
     until(lambda: sorted(named(primary)) == ["a", "b"], "in step")
     execute(primary, "CREATE TABLE t (a INTEGER PRIMARY KEY)", "INSERT INTO t VALUES (1)")
     assert all("the lease is held" in answer for answer in promote_both(one, other)), "the primary lives"

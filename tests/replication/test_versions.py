@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
@@ -21,12 +20,6 @@ class OtherNode(NodeProcess):
 
     def __init__(self, *arguments: str, listen: str = "127.0.0.1:0") -> None:
         self._start([OTHER_VERSION, "serve", "--name", "shop", "--listen", listen, *arguments], dict(os.environ))
-
-
-@pytest.fixture
-def running() -> Iterator[ExitStack]:
-    with ExitStack() as stack:
-        yield stack
 
 
 def kept(running: ExitStack, node: NodeProcess) -> NodeProcess:
