@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -197,40 +195,6 @@ def test_etcd_gone_and_back(tmp_path: Path) -> None:
         assert several.read().record == RECORD
     finally:
         server.close()
-
-
-def test_a_file_s_lease_does_not_outlive_the_machine_s_start(tmp_path: Path) -> None:
-    clock = Clock()
-    coordinator = FileCoordinator(str(tmp_path / "shop.json"), clock)
-    lease = coordinator.lease("a", 10.0)
-    assert lease is not None and coordinator.cas(0, RECORD, lease) is not None
-    clock.now = 3.0  # counts from the machine's start
-    assert coordinator.read()[:3] == (RECORD, 1, "")
-    assert not coordinator.renew(lease)
-
-
-def test_files_that_are_none(tmp_path: Path) -> None:
-    with pytest.raises(CoordinatorLost, match="unable to lock"):
-        FileCoordinator(str(tmp_path / "nowhere" / "shop.json")).read()
-    path = tmp_path / "shop.json"
-    path.write_text("not JSON")
-    with pytest.raises(CoordinatorLost, match="no coordinator's file"):
-        FileCoordinator(str(path)).read()
-
-
-def test_windows_locks_a_file_as_soon_as_it_is_free(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    refusals = iter([PermissionError(13, "Permission denied")] * 3)
-    calls = []
-
-    def locking(descriptor: int, mode: str, count: int) -> None:
-        calls.append((mode, count))
-        for error in refusals:
-            raise error
-
-    monkeypatch.setitem(sys.modules, "msvcrt", SimpleNamespace(locking=locking, LK_NBLCK="at once"))
-    monkeypatch.setattr("tandemdb.replication.coordination.file.sys", SimpleNamespace(platform="win32"))
-    assert FileCoordinator(str(tmp_path / "shop.json")).read().record is None
-    assert calls == [("at once", 1)] * 4
 
 
 @pytest.mark.parametrize("url", ["", "shop", "etcd:shop", "etcd://host:1", "etcd://host:1/", "redis://h/x", "etcd://h/x?a=1"])
