@@ -19,7 +19,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, get_args
 
 from tandemdb.errors import ProgrammingError
-from tandemdb.replication.core.limits import Limits, LossPolicy
+from tandemdb.replication.core.limits import Limits, LossPolicy, standstill
 from tandemdb.replication.events import emit
 from tandemdb.storage.changes import VACANT
 
@@ -131,16 +131,22 @@ class Losses:
     def _await_return(self, seconds: float) -> bool:
         """Wait at most so long for enough secondaries to be in step; tells whether they are."""
         publisher = self.publisher
-        deadline = publisher.clock() + seconds
+        looks_at = publisher.clock()
+        deadline = looks_at + seconds
         while True:
             with publisher.lock:
                 if not publisher.core.quorum.missing():
                     return True
-            remaining = deadline - publisher.clock()
+            now = publisher.clock()
+            deadline += standstill(now, looks_at)
+            remaining = deadline - now
             if remaining <= 0 or publisher.core.fenced_by is not None:
                 return False
+            looks_at = now
             if not publisher.pump_tight():
-                publisher.pause(min(remaining, publisher.until_due()))
+                seconds = min(remaining, publisher.until_due())
+                looks_at += seconds
+                publisher.pause(seconds)
 
 
 def expose(publisher: Publisher, lost: list[Peer], why: str) -> None:

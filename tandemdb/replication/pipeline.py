@@ -21,6 +21,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from tandemdb.replication.core.limits import standstill
 from tandemdb.replication.errors import BaseAbandoned, CommitInDoubt, FencedInDoubt, ReplicationError
 from tandemdb.replication.places import await_place
 from tandemdb.storage.changes import VACANT
@@ -80,6 +81,8 @@ class Pipeline:
         self._to_wake: deque[Ticket] = deque()
         self._leading: list[None] = [*VACANT]
         self._has_stopped = False
+        # When whoever leads was to look again.
+        self._looks_at = float("-inf")
 
     def enter(self, pending: Pending, transaction: Transaction, root: Root, goes_ahead: bool, now: float) -> Ticket:
         """Give a commit a ticket; if it goes ahead, the next transaction begins on it. The lock is held."""
@@ -218,9 +221,15 @@ class Pipeline:
     def _wait_or_decide(self, first: Ticket) -> None:
         """Wait for an answer; if the oldest commit has none in time, let the policy for losses decide."""
         publisher = self.publisher
-        remaining = first.deadline - publisher.clock()
+        now = publisher.clock()
+        if away := standstill(now, max(self._looks_at, first.pending.time)):
+            for ticket in list(self.tickets):
+                ticket.deadline += away
+        remaining = first.deadline - now
         if remaining > 0 and not publisher.is_cut_off():
-            publisher.pause(min(remaining, publisher.until_due()))
+            seconds = min(remaining, publisher.until_due())
+            self._looks_at = now + seconds
+            publisher.pause(seconds)
             return
         heard_at = publisher.core.heard_at(first.pending)
         if heard_at is not None and heard_at + publisher.timeout_seconds > publisher.clock():
@@ -228,7 +237,8 @@ class Pipeline:
             return
         publisher.mistrust_silent(first.pending)
         if publisher.losses.settle():
-            self._put_off(publisher.clock() + publisher.timeout_seconds)
+            self._looks_at = publisher.clock()
+            self._put_off(self._looks_at + publisher.timeout_seconds)
         else:
             publisher.mistrust_silent(first.pending)
             self._abandon(first, in_doubt)

@@ -331,3 +331,19 @@ def test_who_is_back_in_step_when_it_has_been_struck_off_counts() -> None:
     scene.put(100)
     assert replica.status.state == "in step" and not scene.is_exposed()
     assert scene.has(scene.databases[0], 100)
+
+
+def test_the_grace_is_longer_by_what_the_primary_stood_still() -> None:
+    scene = Scene(on_loss="degrade")
+    [replica] = scene.replicas
+    publisher = replica.link.publisher
+    replica.cut()
+
+    def stand_still(seconds: float) -> None:
+        publisher.pause = scene.pause
+        scene.pause(seconds + 60.0)
+
+    publisher.pause = stand_still
+    scene.events.append((60.5, replica.heal))
+    scene.put(100)
+    assert replica.status.state == "in step" and not scene.is_exposed()

@@ -169,3 +169,37 @@ def test_a_secondary_that_is_gone_in_the_midst_of_it_is_not_waited_for(
         insert_many(primary, table)
     assert primary.root is before and time.monotonic() - begin < 5 * publisher.timeout_seconds
     proxy.heal()
+
+
+@pytest.mark.parametrize("seconds", [3.0, 3600.0])
+def test_a_primary_that_stood_still_has_lost_nobody(seconds: float) -> None:
+    """Suspended while a commit waits: what it did not hear meanwhile tells nothing of its secondary."""
+    clock = VirtualClock()
+    primary = Database("p")
+    table = make_table(primary, 10)
+
+    def pause_and_stand_still(for_seconds: float) -> None:
+        publisher.pause = clock.pause
+        clock.pause(for_seconds + seconds)
+        publisher.tick()  # As the link's own thread does, before anybody has looked what has come.
+
+    near = Faults(latency_seconds=0.1)
+    replica = replication.attach(primary, Database("s"), clock=clock, pause=clock.pause, faults=near)
+    publisher = replica.link.publisher
+    publisher.pause = pause_and_stand_still
+    put(primary, table, 1, "acknowledged")
+    assert publisher.pause == clock.pause and replica.status.state == "in step"
+    assert replica.link.secondary.received_lsn == primary.root.lsn
+
+
+def test_one_that_is_slow_all_the_time_finds_out_who_is_lost() -> None:
+    """On a busy machine it looks once a second: of each, a part counts."""
+    clock = VirtualClock()
+    primary = Database("p")
+    table = make_table(primary, 10)
+    replica = replication.attach(primary, Database("s"), clock=clock, pause=lambda seconds: clock.pause(seconds + 1))
+    put(primary, table, 1, "acknowledged")
+    replica.set_faults(Faults(drop=1.0))
+    with pytest.raises(CommitInDoubt):
+        put(primary, table, 1, "in doubt")
+    assert clock.now < 120

@@ -25,6 +25,8 @@ from tandemdb.replication.core.levels import Level, level_of
 LossPolicy = Literal["wait", "refuse", "shrink", "degrade", "stop"]
 LagPolicy = Literal["detach", "throttle", "reject"]
 GATHER_SECONDS = 0.001
+# Whoever moves messages looks after its links at least this often.
+LOOKS_SECONDS = 0.25
 # Of the log, in one message.
 BATCH_COMMITS_MAX = 1024
 BATCH_BYTES_MAX = 1 << 18
@@ -73,6 +75,15 @@ class Limits:
                 f"unknown policy for a secondary that is behind: {self.on_lag!r}",
                 hint=f"Known are {', '.join(get_args(LagPolicy))}.",
             )
+
+
+def standstill(now: float, expected: float) -> float:
+    """Tell for how long this side stood still that is here `now` and was expected earlier; 0.0: it is just busy.
+
+    A process that was suspended, or got no processor, has heard nothing meanwhile, which tells nothing of others.
+    """
+    late = now - expected
+    return late if late > LOOKS_SECONDS else 0.0
 
 
 def read_limits(options: Mapping[str, Any]) -> Limits:

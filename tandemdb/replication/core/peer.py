@@ -76,7 +76,7 @@ class Peer:
     reason: str = ""
     added_at: float = 0.0
     heard_at: float = 0.0
-    # When it was last known to owe no answer.
+    # When it was last known to owe no answer; later by the time for which this side stood still since.
     level_at: float = 0.0
     sent_at: float = 0.0
     queue: deque[Message] = field(default_factory=deque)

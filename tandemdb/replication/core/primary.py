@@ -32,7 +32,9 @@ from tandemdb.replication.core.limits import (
     BATCH_BYTES_MAX,
     BATCH_COMMITS_MAX,
     GATHER_SECONDS,
+    LOOKS_SECONDS,
     Limits,
+    standstill,
 )
 from tandemdb.replication.core.log import ChangeLog
 from tandemdb.replication.core.messages import (
@@ -104,6 +106,7 @@ class Primary:
         # Secondaries that what they were sent does not fit, and why, until the driver has told it.
         self.complaints: list[tuple[str, str]] = []
         self.walks: dict[str, DigestWalk] = {}
+        self._ticked_at = float("-inf")
         self._known: list[Change] = []
 
     # Secondaries.
@@ -372,13 +375,17 @@ class Primary:
 
     def tick(self, now: float) -> None:
         """Queue the heartbeats that are due and give up secondaries that have been silent for too long."""
+        away = standstill(now, self._ticked_at + LOOKS_SECONDS)
+        self._ticked_at = now
         for peer in self.peers.values():
             owes = peer.attentive and self.behind(peer)
             if not owes:
                 peer.level_at = now
-            elif now - max(peer.heard_at, peer.level_at) > self.limits.dead_seconds:
+            elif away:
+                peer.level_at = min(now, max(peer.heard_at, peer.level_at) + away)
+            if owes and now - max(peer.heard_at, peer.level_at) > self.limits.dead_seconds:
                 self.mistrust(peer)
-            elif peer.state == "in step" and peer.received_lsn < self.log.base.lsn:
+            elif owes and peer.state == "in step" and peer.received_lsn < self.log.base.lsn:
                 # What waits for it in its queue is not to be more than what the log would hold.
                 self.mistrust(peer, "the log was dropped at its size limit")
             if peer.queue or peer.standing_lsn or now - peer.sent_at < self.limits.heartbeat_seconds:
