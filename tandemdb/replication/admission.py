@@ -42,7 +42,7 @@ class Admission:
         publisher, core = self.publisher, self.publisher.core
         with publisher.lock:
             missing = core.quorum.missing()
-        while missing and (publisher.pump_tight() or publisher.losses.settle()):
+        while missing and (publisher.links.pump_tight() or publisher.losses.settle()):
             if core.fenced_by is not None:
                 break
             self.go_on()
@@ -78,8 +78,8 @@ class Admission:
             if remaining <= 0:
                 return
             self.go_on()
-            if not publisher.pump_tight():
-                publisher.pause(min(remaining, publisher.until_due()))
+            if not publisher.links.pump_tight():
+                publisher.pause(min(remaining, publisher.links.until_due()))
 
     def go_on(self) -> None:
         """Go on, if the commit before the door is not to wait any longer?

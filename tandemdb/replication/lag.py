@@ -45,7 +45,7 @@ def settle(publisher: Publisher) -> None:
             )
         if publisher.clock() >= deadline:
             return
-        if not publisher.pump_loose():
+        if not publisher.links.pump_loose():
             publisher.pause(PAUSE_SECONDS)
 
 

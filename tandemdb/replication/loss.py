@@ -143,8 +143,8 @@ class Losses:
             if remaining <= 0 or publisher.core.fenced_by is not None:
                 return False
             looks_at = now
-            if not publisher.pump_tight():
-                seconds = min(remaining, publisher.until_due())
+            if not publisher.links.pump_tight():
+                seconds = min(remaining, publisher.links.until_due())
                 looks_at += seconds
                 publisher.pause(seconds)
 

@@ -125,9 +125,9 @@ class Pipeline:
         """
         publisher = self.publisher
         try:
-            publisher.pump_tight(tick=not publisher.has_files)
+            publisher.links.pump_tight(tick=not publisher.links.has_files)
             # What was sent just now is not answered yet: wait at once, or look for what there is first?
-            looks = not publisher.has_files or len(self.tickets) != 1 or ticket.pending.level == "none"
+            looks = not publisher.links.has_files or len(self.tickets) != 1 or ticket.pending.level == "none"
             while not ticket.settled:
                 try:
                     del self._leading[0]
@@ -175,7 +175,7 @@ class Pipeline:
                 continue
             if not moved:
                 self._wait_or_decide(self.tickets[0])
-            moved = publisher.pump_tight()
+            moved = publisher.links.pump_tight()
             self._install_released()
 
     def _install_released(self) -> None:
@@ -226,8 +226,8 @@ class Pipeline:
             for ticket in list(self.tickets):
                 ticket.deadline += away
         remaining = first.deadline - now
-        if remaining > 0 and not publisher.is_cut_off():
-            seconds = min(remaining, publisher.until_due())
+        if remaining > 0 and not publisher.links.is_cut_off():
+            seconds = min(remaining, publisher.links.until_due())
             self._looks_at = now + seconds
             publisher.pause(seconds)
             return
@@ -262,7 +262,7 @@ class Pipeline:
             ticket.error = error(ticket.pending.transaction)
             self._settle(ticket)
         self._wake_next()
-        publisher.pump_tight()
+        publisher.links.pump_tight()
 
     def _settle(self, ticket: Ticket) -> None:
         ticket.settled = True
@@ -288,7 +288,7 @@ class Pipeline:
     def _sleep(self, ticket: Ticket) -> None:
         publisher = self.publisher
         if publisher.is_driven:
-            publisher.pause(publisher.until_due())
+            publisher.pause(publisher.links.until_due())
             return
         ticket.is_slept_for = True
         if ticket.settled:

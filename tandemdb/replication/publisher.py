@@ -30,7 +30,7 @@ from tandemdb.errors import undecodable_seen
 from tandemdb.replication import lag
 from tandemdb.replication.acknowledging import chosen_level
 from tandemdb.replication.admission import Admission
-from tandemdb.replication.arrivals import Arrivals, HasFile
+from tandemdb.replication.arrivals import Arrivals
 from tandemdb.replication.background import Background
 from tandemdb.replication.core import blocks
 from tandemdb.replication.core.messages import LSN, Change, Epoch, Frame, Position
@@ -40,6 +40,7 @@ from tandemdb.replication.errors import ReplicationError
 from tandemdb.replication.events import emit
 from tandemdb.replication.gathering import Gathering
 from tandemdb.replication.link import AnyLink
+from tandemdb.replication.links import Links
 from tandemdb.replication.loss import Arbiter, Losses
 from tandemdb.replication.network import wire
 from tandemdb.replication.observers import LooseObserver, StreamingObserver, fenced, refuse_undecodable
@@ -55,7 +56,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("tandemdb.replication")
 
 READ_ONLY = "attempt to write a readonly database"
-IDLE_SECONDS = 0.05
 HOLD_SECONDS = 0.02
 
 
@@ -74,7 +74,6 @@ class Publisher:
         self.writer = database.writer
         self.core = core
         self.timeout_seconds = timeout_seconds
-        self.links: dict[str, AnyLink] = {}
         # Who can strike a lost secondary off, where there is a coordinator.
         self.arbiter: Arbiter | None = None
         # Whether commits may be acknowledged now, as far as that is not the secondaries' to say.
@@ -93,6 +92,7 @@ class Publisher:
         self.is_driven = pause is not None
         self.pause = pause if pause is not None else self.arrivals.wait
         self.gathering = Gathering(core, clock)
+        self.links = Links(core, self.arrivals, self.gathering, clock)
         # Whether roots may change in place: what has a POSITION answered needs one that stays.
         self.is_loose = False
         # POSITIONs that wait for it.
@@ -112,12 +112,6 @@ class Publisher:
         self.wake = self._background.wake
         # Whether committing threads wait for acknowledgements.
         self.is_awaiting = False
-        # Kept up by `_refresh`, for the hot path to look at plain attributes.
-        self._tight = False
-        self._tight_links: list[AnyLink] = []
-        self._loose_links: list[AnyLink] = []
-        # Whether committing threads wait at sockets.
-        self.has_files = False
 
     # Storage's observer.
 
@@ -145,9 +139,9 @@ class Publisher:
         self._open = changes
         lsn = root.lsn
         self._digest = blocks.root_digest(root) if self.core.digest_due(LSN(lsn)) else None
-        if self._loose_links and self.core.limits.on_lag != "detach":
+        if self.links.loose and self.core.limits.on_lag != "detach":
             lag.settle(self)
-        if not self._tight:
+        if not self.links.tight:
             return None
         self.admission.before = transaction
         try:
@@ -185,8 +179,8 @@ class Publisher:
         alone, self._alone = self._alone, None
         if pending is None or alone is not None:
             self._open = None
-        if self._tight and not self.has_files:
-            self._pump(self._tight_links)
+        if self.links.tight and not self.links.has_files:
+            self.links.pump_tight()
         self.wake()
         if alone is not None and alone.pending.level == "visible":
             self.await_shown(LSN(root.lsn), "sync")
@@ -230,10 +224,11 @@ class Publisher:
 
         Returns whether they do; that they do not within the time a commit waits is an event.
         """
-        links = self._tight_links if mode == "sync" else self._loose_links
+        links = self.links.tight if mode == "sync" else self.links.loose
+        pump = self.links.pump_tight if mode == "sync" else self.links.pump_loose
         deadline = self.clock() + self.timeout_seconds
         while True:
-            moved = self._pump(links)
+            moved = pump()
             with self.lock:
                 wanted = self.core.quorum.required() if mode == "sync" else min(1, len(links))
                 if self.core.shown(lsn, mode) >= wanted:
@@ -243,7 +238,7 @@ class Publisher:
                 emit("not_visible", node=self.core.identity.node, lsn=lsn)
                 return False
             if not moved:
-                self.pause(min(remaining, self.until_due()))
+                self.pause(min(remaining, self.links.until_due()))
 
     def aborted(self, transaction: Transaction) -> None:
         if self._open is None:
@@ -255,8 +250,7 @@ class Publisher:
                 self.core.abandon(alone.pending)
             else:
                 self.core.abandon_open()
-        if self._tight:
-            self._pump(self._tight_links)
+        self.links.pump_tight()
 
     def interrupt_wait(self, transaction: Transaction) -> None:
         """Let a commit fail that waits for secondaries: for enough of them, or for their acknowledgements."""
@@ -279,8 +273,7 @@ class Publisher:
             sent = self.core.changed(changes, now)
         if sent:
             self._gather_until = float("-inf")
-            for link in self._tight_links:
-                link.pump(tick=False)
+            self.links.pump_tight(tick=False)
             self._hash_ahead(transaction, changes)
 
     # Secondaries.
@@ -288,7 +281,7 @@ class Publisher:
     def observer(self) -> CommitObserver:
         """Return what storage is to call: with `changed` only if a secondary follows change by change."""
         self.is_loose = False
-        if self._tight:
+        if self.links.tight:
             return StreamingObserver(self)
         limits = self.core.limits
         if limits.digest_every or limits.on_lag != "detach":
@@ -300,8 +293,7 @@ class Publisher:
         with self.lock:
             self.drain()
             peer = self.core.add(link.name, mode, self.clock())
-            self.links[link.name] = link
-            self._refresh()
+            self.links.put(link)
         if mode == "async" and not self.is_driven:
             self._background.start(self, self._database())
         return peer
@@ -311,8 +303,7 @@ class Publisher:
         with self.lock:
             before = self.links[link.name]
             self.core.disconnected(link.name)
-            self.links[link.name] = link
-            self._refresh()
+            self.links.put(link)
             peer = self.core.peers[link.name]
             peer.session = -1
         if before is not link:
@@ -324,9 +315,8 @@ class Publisher:
         with self.lock:
             self.drain()
             self.core.remove(name)
-            del self.links[name]
-            self._refresh()
-            if not self._loose_links:
+            self.links.drop(name)
+            if not self.links.loose:
                 self._background.end()
 
     @property
@@ -392,7 +382,7 @@ class Publisher:
                 self._note_complaints()
             if core.fenced_by is not None:
                 self.fence(core.fenced_by)
-            if self.is_awaiting and not self.has_files:
+            if self.is_awaiting and not self.links.has_files:
                 self._arrived.notify_all()
 
     def fence(self, epoch: Epoch) -> None:
@@ -416,7 +406,7 @@ class Publisher:
         with self.lock:
             if name in self.core.peers and (link is None or self.links.get(name) is link):
                 self.core.disconnected(name)
-                self._refresh()
+                self.links.sort()
             self._arrived.notify_all()
 
     def _hold_root(self) -> Root | None:
@@ -447,7 +437,7 @@ class Publisher:
             now = self.clock()
             self.core.tick(now)
             changes = self._open
-            if changes and self.has_files and self._alone is None:
+            if changes and self.links.has_files and self._alone is None:
                 # What was gathered of a transaction that stays open after all.
                 self.core.changed(changes, now)
 
@@ -499,12 +489,12 @@ class Publisher:
             if goes_ahead:
                 self._open = None
             ticket = None
-            if self.pipeline.tickets or not self.has_files:
+            if self.pipeline.tickets or not self.links.has_files:
                 ticket = self.pipeline.enter(pending, transaction, root, goes_ahead, now)
             self.is_awaiting = True
         if ticket is None:
             # Nobody waits, so nobody can undo it: what is yet to be done here is done while it is on its way.
-            self._pump(self._tight_links, tick=False)
+            self.links.pump_tight(tick=False)
             with self.lock:
                 ticket = self.pipeline.enter(pending, transaction, root, goes_ahead, now)
                 if self.admission.before is None:
@@ -548,21 +538,6 @@ class Publisher:
 
     # What the pipeline needs.
 
-    def pump_tight(self, tick: bool = True) -> bool:
-        """Move what can be moved to and, on a tick, from the synchronous secondaries. Returns whether anything was."""
-        moved = False
-        for link in self._tight_links:
-            if link.pump(tick):
-                moved = True
-        return moved
-
-    def is_cut_off(self) -> bool:
-        """Whether no synchronous secondary is linked."""
-        for link in self._tight_links:
-            if not link.is_cut:
-                return False
-        return True
-
     def mistrust_silent(self, pending: Pending) -> None:
         """Count those who have not acknowledged a pending commit as out of step until they have answered."""
         with self.lock:
@@ -575,46 +550,13 @@ class Publisher:
         self.core.abandon(first)
         self._open = self._alone = None
 
-    def pump_loose(self) -> bool:
-        """Move what can be moved to and from the asynchronous secondaries. Returns whether anything was."""
-        return self._pump(self._loose_links)
-
-    def _pump(self, links: list[AnyLink], tick: bool = True) -> bool:
-        moved = False
-        for link in links:
-            if link.pump(tick):
-                moved = True
-        return moved
-
-    def until_due(self) -> float:
-        """How long nothing can come but what wakes the waiting thread."""
-        if self.has_files:
-            return IDLE_SECONDS  # Whatever comes wakes the waiting thread.
-        dues = [due for link in list(self.links.values()) if (due := link.due_at()) is not None]
-        return max(0.001, min([due - self.clock() for due in dues], default=IDLE_SECONDS))
-
-    def _refresh(self) -> None:
-        peers = self.core.peers
-        self._tight_links = [link for name, link in self.links.items() if peers[name].mode == "sync"]
-        self._loose_links = [link for name, link in self.links.items() if peers[name].mode == "async"]
-        self._tight = bool(self._tight_links)
-        self.gathering.packs = any(isinstance(link, HasFile) for link in self._loose_links)
-        self.has_files = self.arrivals.expect(self._tight_links)
-
     def follow_once(self) -> float | None:
         """Pump the asynchronous links. Returns when to try again, None when all of them are level."""
         self._background.sleeps()
-        self._pump(self._loose_links)
+        self.links.pump_loose()
         with self.lock:
-            behind = [
-                peer
-                for peer in self.core.peers.values()
-                if peer.mode == "async"
-                and (self.core.behind(peer) or not peer.attentive)
-                and not self.links[peer.name].is_cut
-                and peer.state != "refused"
-            ]
-        return self.until_due() if behind else None
+            lags = self.links.lag_behind()
+        return self.links.until_due() if lags else None
 
 
 def always() -> bool:

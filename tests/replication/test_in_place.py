@@ -291,7 +291,7 @@ def test_a_log_that_was_interrupted_begins_anew(mode: str, monkeypatch: pytest.M
             connection.executemany("INSERT INTO t (grp) VALUES (?)", [(number,)] * 5)
         deadline = time.monotonic() + 10
         while mode == "sync" and publisher.core.quorum.missing():
-            publisher.pump_tight()
+            publisher.links.pump_tight()
             assert time.monotonic() < deadline
             time.sleep(0.01)
         for _ in range(number):

@@ -430,7 +430,7 @@ def test_a_commit_that_is_interrupted_when_it_is_visible_stands(
     assert transaction.committed and transaction.closed
     assert scene.has(scene.primary, 101) and scene.primary.head is scene.primary.root
     assert not publisher.pipeline.tickets and not publisher.core.pending
-    until(lambda: not publisher.core.quorum.missing() or bool(publisher.pump_tight()) and False)
+    until(lambda: not publisher.core.quorum.missing() or bool(publisher.links.pump_tight()) and False)
     put(scene.primary, scene.table, 102, "after")
     until(lambda: scene.secondary.root.lsn == scene.primary.root.lsn)
     assert scene.secondary.digest() == scene.primary.digest()
