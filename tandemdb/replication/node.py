@@ -31,7 +31,6 @@ from tandemdb.replication.coordination.keeper import Keeper
 from tandemdb.replication.coordination.record import Member
 from tandemdb.replication.coordination.rounds import Rounds
 from tandemdb.replication.coordination.standing import Place
-from tandemdb.replication.core import blocks
 from tandemdb.replication.core.limits import GATHER_SECONDS, Limits
 from tandemdb.replication.core.messages import Epoch
 from tandemdb.replication.errors import LinkLost, ProtocolError, Refused, ReplicationError
@@ -46,12 +45,13 @@ from tandemdb.replication.operator import Operator
 from tandemdb.replication.overview import describe
 from tandemdb.replication.replica import PromotionReport, promote
 from tandemdb.replication.roles import between_transactions
+from tandemdb.replication.self_check import SelfCheck
 from tandemdb.replication.system import system_of
 
 if TYPE_CHECKING:
     from tandemdb.replication.core.messages import Hello
     from tandemdb.replication.core.peer import Mode
-    from tandemdb.storage import Database, Root
+    from tandemdb.storage import Database
 
 log = logging.getLogger("tandemdb.replication")
 
@@ -89,6 +89,7 @@ class Node:
     ) -> None:
         self.database = database
         self.system = system_of(database)
+        self.system.check_itself = SelfCheck(self).begin
         self.address = Address(host, port, database.name, security or Security())
         self.sessions = sessions
         self.limits = limits if limits is not None else Limits(gather_seconds=GATHER_SECONDS)
@@ -267,9 +268,8 @@ class Node:
             return self.keeper.promote()
         with self.changing_role:
             report = self.promote_to(None)
-            root = self.database.snapshot()
         # To look before would hold up the first writes for as long as all records take.
-        threading.Thread(target=check_blocks, args=(self.system.identity.node, root), daemon=True).start()
+        self.system.check_itself()
         return report
 
     def promote_to(self, epoch: Epoch | None) -> PromotionReport:
@@ -519,9 +519,3 @@ class Node:
 def connections_max() -> int:
     """How many connections a node takes at a time."""
     return min(CONNECTIONS_MAX, descriptors_free_for_connections())
-
-
-def check_blocks(node: str, root: Root) -> None:
-    """Tell if the blocks that a node leads with are not what they were when it got them."""
-    if blocks.is_damaged(root):
-        emit("damaged", node=node, lsn=root.lsn)

@@ -78,6 +78,8 @@ class Publisher:
         self.arbiter: Arbiter | None = None
         # Whether commits may be acknowledged now, as far as that is not the secondaries' to say.
         self.may_acknowledge: Callable[[], bool] = always
+        # To be called when a secondary says that what it was sent does not fit.
+        self.contradicted: Callable[[], object] = nothing
         self.admission = Admission(self)
         self.losses = Losses(self)
         self.pipeline = Pipeline(self)
@@ -529,6 +531,7 @@ class Publisher:
         for name, reason in core.complaints:
             emit("secondary_differs", node=core.identity.node, secondary=name, lsn=core.log.last_lsn, reason=reason)
         core.complaints.clear()
+        self.contradicted()
 
     def _await_base(self, ticket: Ticket) -> None:
         try:

@@ -94,6 +94,7 @@ def publisher_of(
     system.publisher = Publisher(primary, core, timeout_seconds, clock, pause)
     system.publisher.arbiter = system.arbiter
     system.publisher.may_acknowledge = system.may_acknowledge
+    system.publisher.contradicted = lambda: system.check_itself()  # Who checks may come later.
     return system.publisher
 
 

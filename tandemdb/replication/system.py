@@ -57,6 +57,8 @@ class System:
         # How long this system may lead, where that is a coordinator's to say.
         self.authority: Authority | None = None
         self.in_office = False
+        # To be called when this system's own blocks may be damaged.
+        self.check_itself: Callable[[], object] = nothing
         # What stands around the publisher as observers of the database, innermost first: see `roles.observe`.
         self.wrappers: list[Callable[[CommitObserver | None], CommitObserver]] = []
         # Where the blocks are kept apart, if they are: it has the last word on each commit.
@@ -141,3 +143,7 @@ def leader_of(database: Database) -> str:
     system.is_settled.wait()
     address = getattr(system.link, "address", None)
     return str(address) if address is not None else system.successor
+
+
+def nothing() -> None:
+    """Nobody checks: who mirrors in its own process asks `verify` for it."""

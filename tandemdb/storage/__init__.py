@@ -39,6 +39,7 @@ from tandemdb.storage.digest import (
     recomputed_digest,
     root_digest,
     table_digests,
+    trust_records,
 )
 from tandemdb.storage.errors import (
     DuplicateKey,
@@ -153,5 +154,6 @@ __all__ = [
     "recompute",
     "root_digest",
     "table_digests",
+    "trust_records",
     "unique_key_function",
 ]

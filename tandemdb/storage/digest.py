@@ -98,6 +98,20 @@ def damaged_blocks(root: Root) -> list[tuple[int, int]]:
     ]
 
 
+def trust_records(root: Root) -> None:
+    """Let digests say what the records are, also where they were kept up for others: damaged blocks differ then.
+
+    Cost: O(records), about 1.5 µs each.
+    """
+    found = recompute(root)
+    for table in root.tables.values():
+        if table.digest() == found.tables[table.id]:
+            continue
+        for block, (_, digest) in zip(table.location.blocks(), found.blocks[table.id], strict=True):
+            block.digest = digest
+        table.summed = None
+
+
 def mend_block(table: Table, number: int, keys: list[Key], records: list[Record]) -> bool:
     """Put the records that a damaged block's digest was kept up for in the place of those it holds.
 

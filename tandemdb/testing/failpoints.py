@@ -46,8 +46,8 @@ POINTS = {
     "secondary.after_apply": Point("core.blocks", "", "apply_all", False),
     "secondary.before_acknowledgement": Point("follower", "Follower", "_answer", True),
     "secondary.after_acknowledgement": Point("follower", "Follower", "_answer", False),
-    "secondary.before_install": Point("core.secondary", "Secondary", "_install", True),
-    "secondary.after_install": Point("core.secondary", "Secondary", "_install", False),
+    "secondary.before_install": Point("core.unseen", "Unseen", "show", True),
+    "secondary.after_install": Point("core.unseen", "Unseen", "show", False),
     "secondary.mid_snapshot": Point("core.secondary", "Secondary", "_take_transfer", False),
 }
 

@@ -160,16 +160,18 @@ def test_one_that_is_being_sent_is_in_doubt(monkeypatch: pytest.MonkeyPatch) -> 
     primary.replicate_to(str(node.address), mode="sync")
     publisher: Any = system_of(primary._database).publisher
     link: Any = node.system.link
-    pump = publisher._pump
+    pump = publisher.links.pump_tight
 
-    def pump_and_interrupt(links: Any, tick: bool = True) -> bool:
-        monkeypatch.setattr(publisher, "_pump", pump)
+    def pump_and_interrupt(tick: bool = True) -> bool:
+        if not publisher.core.pending:
+            return bool(pump(tick))
+        monkeypatch.setattr(publisher.links, "pump_tight", pump)
         monkeypatch.setattr(link, "_answer", lambda channel: None)
-        moved: bool = pump(links, tick)
+        moved: bool = pump(tick)
         primary.interrupt()
         return moved
 
-    monkeypatch.setattr(publisher, "_pump", pump_and_interrupt)
+    monkeypatch.setattr(publisher.links, "pump_tight", pump_and_interrupt)
     with pytest.raises(replication.CommitInDoubt, match="interrupted"):
         primary.execute("INSERT INTO t VALUES (1)")
     monkeypatch.undo()

@@ -59,7 +59,7 @@ def test_a_commit_is_acknowledged_before_the_one_before_is_shown(observed: bool)
     replica.link.stop()
     if observed:
         secondary.set_observer(LooseObserver(Publisher(secondary, Primary(core.identity, secondary.root, Limits(), 1))))
-    lsn, number = secondary.root.lsn, core.last_transaction
+    lsn, number = secondary.root.lsn, core.unseen.last_transaction
     [block] = [block for block in secondary.root.tables[table].location.blocks() if 1 in block.keys]
 
     def take(step: int) -> None:
@@ -107,7 +107,7 @@ def test_received_is_acknowledged_before_it_is_applied(
     with acknowledging("received"):
         put(primary, table, 1, "received")
     assert core.received_lsn == primary.root.lsn > secondary.root.lsn
-    assert not core.pending  # not applied to its end
+    assert not core.unseen.pending  # not applied to its end
     monkeypatch.setattr(Secondary, "work", work)
     monkeypatch.undo()
     put(primary, table, 2, "applied")

@@ -109,7 +109,7 @@ def test_wait_with_the_completion_sent_already() -> None:
 
     def receive_and_die(frame: Any, now: float) -> None:
         receive(frame, now)
-        if secondary.pending:
+        if secondary.unseen.pending:
             secondary.receive = receive  # type: ignore[method-assign]
             secondary.outgoing.clear()
             link.is_cut = True

@@ -101,10 +101,10 @@ def test_nothing_is_visible_before_completion_although_it_is_applied() -> None:
     for key in range(100, 120):
         transaction.table(table_id).insert(key, (key, "new", None))
         assert secondary.root is before
-    assert core.overlay is not None and len(core.overlay.changes) == 20
-    assert core.overlay.transaction.root.tables[table_id].find(110) == (110, "new", None)
+    assert core.unseen.overlay is not None and len(core.unseen.overlay.changes) == 20
+    assert core.unseen.overlay.transaction.root.tables[table_id].find(110) == (110, "new", None)
     transaction.commit()
-    assert core.overlay is None
+    assert core.unseen.overlay is None
     assert secondary.root.tables[table_id].find(110) == (110, "new", None)
 
 
@@ -120,7 +120,7 @@ def test_savepoints_rewind_the_overlay() -> None:
     for key in range(3000, 5000):
         transaction.table(table_id).insert(key, (key, "undone", None))
     transaction.restore(mark)
-    overlay = replica.link.secondary.overlay
+    overlay = replica.link.secondary.unseen.overlay
     assert overlay is not None and len(overlay.changes) == len(transaction.changes or ())
     assert overlay.marks
     transaction.table(table_id).insert(4000, (4000, "kept", None))
@@ -135,9 +135,9 @@ def test_rollback_leaves_no_overlay() -> None:
     replica = replication.attach(primary, secondary)
     transaction = primary.begin()
     transaction.table(table_id).insert(1, (1, "x", None))
-    assert replica.link.secondary.overlay is not None
+    assert replica.link.secondary.unseen.overlay is not None
     transaction.rollback()
-    assert replica.link.secondary.overlay is None
+    assert replica.link.secondary.unseen.overlay is None
     put(primary, table_id, 2, "y")
     assert secondary.digest() == primary.digest()
 

@@ -231,7 +231,7 @@ def test_what_became_of_a_commit_in_doubt(nodes: list[Node]) -> None:
 
     def lose(channel: transport.Channel) -> None:
         """The secondary has the commit, and dies before it can say so."""
-        if secondary.system.secondary.pending:  # type: ignore[union-attr]
+        if secondary.system.secondary.unseen.pending:  # type: ignore[union-attr]
             channel.close()
             link.stop()
         else:

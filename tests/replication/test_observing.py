@@ -83,7 +83,7 @@ def test_a_catch_up_is_drawn_with_a_bar() -> None:
     standby.execute("SELECT 1")
     core.receive = receive_and_look  # type: ignore[method-assign]
     core.identity.history.clear()  # so that blocks must be compared
-    core.last_transaction = 0
+    core.unseen.last_transaction = 0
     replica.heal()
     until(lambda: replica.status.lag_commits == 0, "level")
     bars = [re.search(r"\[(#*)\.*\] ([\d,]+) of ([\d,]+) blocks", text) for text in seen]

@@ -198,7 +198,7 @@ def test_promotion_keeps_all_that_was_received(scene: Scene) -> None:
     writers = scene.write_pending(101, 102, 103)
     core = scene.node.system.secondary
     assert core is not None
-    until(lambda: len(core.pending) == 3)
+    until(lambda: len(core.unseen.pending) == 3)
     assert not scene.has(scene.secondary, 101)
     report = scene.node.promote()
     assert report.pending_installed == report.lsn == scene.primary.root.lsn + 3
@@ -218,7 +218,7 @@ def test_a_link_that_comes_back_goes_on_with_what_is_pending(scene: Scene) -> No
     writers = scene.write_pending(101, 102)
     core = scene.node.system.secondary
     assert core is not None
-    until(lambda: len(core.pending) == 2)
+    until(lambda: len(core.unseen.pending) == 2)
     overlays = core.overlay_updates
     scene.proxy.cut()
     scene.proxy.heal()

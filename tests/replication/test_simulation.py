@@ -66,7 +66,7 @@ SABOTAGE: dict[str, tuple[type, str, Callable[..., Any]]] = {
     "promotion forgets what is pending": (
         Secondary,
         "promote",
-        lambda self, epoch, promote=Secondary.promote: (self._drop_pending(), promote(self, epoch))[1],
+        lambda self, epoch, promote=Secondary.promote: (self.unseen.drop(), promote(self, epoch))[1],
     ),
 }
 

@@ -28,6 +28,7 @@ from tandemdb.storage import (
     recompute,
     root_digest,
     table_digests,
+    trust_records,
 )
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ __all__ = [
     "recompute",
     "root_digest",
     "table_digests",
+    "trust_records",
 ]
 
 APPLY_TIMEOUT_SECONDS = 5.0

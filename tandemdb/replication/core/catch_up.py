@@ -88,8 +88,13 @@ class Decision(NamedTuple):
     blocks: dict[int, list[int]]
 
 
-def decide(position: Position, history: list[Term], log: ChangeLog, marks: CommitMarks, root: Root) -> Decision:
-    """Choose the way for a secondary at this position, its pending transaction counted as what it is told to do."""
+def decide(
+    position: Position, history: list[Term], log: ChangeLog, marks: CommitMarks, root: Root, is_doubted: bool = False
+) -> Decision:
+    """Choose the way for a secondary at this position, its pending transaction counted as what it is told to do.
+
+    `is_doubted`: what it holds may be damaged, so only its digest says that it has that transaction.
+    """
     lsn, transaction = position.lsn, position.transaction
     if common_end(history, position.history, lsn) != lsn:
         if position.blocks == 0:
@@ -101,6 +106,8 @@ def decide(position: Position, history: list[Term], log: ChangeLog, marks: Commi
     mark = marks.find(lsn)
     if not _agree(position, entry, mark):
         return Decision("walk", "the secondary's last transaction is not ours", lsn, {})
+    if is_doubted and not (position.root is not None and position.root == _digest_at(lsn, root, entry)):
+        return Decision("walk", "what the secondary was sent did not fit what it holds", lsn, {})
     changed = blocks.changed_since(root, mark.stamp) if mark is not None and mark.transaction == transaction else None
     if entry is not None and log.reaches_back_to(lsn):
         few = log.last_lsn - lsn < 64
@@ -109,6 +116,13 @@ def decide(position: Position, history: list[Term], log: ChangeLog, marks: Commi
     if changed is not None:
         return Decision("blocks", f"the log since LSN {lsn} is gone or longer than the blocks changed", lsn, changed)
     return Decision("walk", f"neither log nor mark of LSN {lsn} is held", lsn, {})
+
+
+def _digest_at(lsn: LSN, root: Root, entry: LogEntry | None) -> int | None:
+    """Return what the digest was at an LSN, None if that is not known any more."""
+    if lsn == root.lsn:
+        return blocks.root_digest(root)
+    return entry.root if entry is not None else None
 
 
 def _agree(position: Position, entry: LogEntry | None, mark: CommitMark | None) -> bool:

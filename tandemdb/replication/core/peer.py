@@ -73,6 +73,8 @@ class Peer:
     joined_lsn: LSN = LSN(0)
     # Whether commits went on without it after it had been in step, until it is again.
     dismissed: bool = False
+    # Whether what it was sent did not fit what it holds: no log mends that.
+    is_doubted: bool = False
     reason: str = ""
     added_at: float = 0.0
     heard_at: float = 0.0

@@ -49,7 +49,7 @@ def answer_position(primary: Primary, peer: Peer, position: Position) -> None:
         refuse(primary, peer, "amnesia", "an empty primary does not overwrite a secondary that holds data")
         return
     position, kept = settle_pending(primary, position)
-    decision = decide(position, primary.identity.history, primary.log, primary.marks, primary.root)
+    decision = decide(position, primary.identity.history, primary.log, primary.marks, primary.root, peer.is_doubted)
     if kept > position.lsn:
         # Its acknowledgement was lost; that it still holds the transactions says the same.
         primary.note_acknowledged(peer, kept, primary.transaction)
@@ -125,6 +125,8 @@ def ship(primary: Primary, peer: Peer, root: Root, wanted: dict[int, list[int]] 
     if wanted is None or prefer_snapshot(root, wanted):
         kind, wanted = "snapshot", lacking(root, peer.held, primary.marks)
         resumes = wanted is not None
+    if compared or kind == "snapshot":
+        peer.is_doubted = False
     count = blocks.block_count(root) if wanted is None else sum(map(len, wanted.values()))
     # What it holds pending stays until the blocks are in: its promotion meanwhile must not lose that.
     peer.queue.append(plan_message(primary, kind, LSN(root.lsn), LSN(0), KEEP_ALL, peer.reason, count, resumes))

@@ -443,6 +443,8 @@ class Primary:
             peer.state = "asking"
             peer.reason = f"{message.code}: expected {message.expected}, found {message.found} {message.detail}".strip()
             if message.code in ("root", "blocks"):
+                peer.is_doubted = True
+            if message.code in ("root", "blocks", "memory"):
                 self.complaints.append((peer.name, peer.reason))
             peer.drop_outgoing()
         elif isinstance(message, Refuse):

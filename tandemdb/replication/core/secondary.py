@@ -19,8 +19,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
-from weakref import ref
+from typing import TYPE_CHECKING, Any, Literal
 
 from tandemdb.replication.core import blocks
 from tandemdb.replication.core.identity import Identity
@@ -57,6 +56,7 @@ from tandemdb.replication.core.messages import (
 from tandemdb.replication.core.overlay import Overlay
 from tandemdb.replication.core.peer import SESSION_MODULUS, Mode, make
 from tandemdb.replication.core.remains import Remains
+from tandemdb.replication.core.unseen import Unseen
 from tandemdb.replication.errors import ReplicationError
 
 if TYPE_CHECKING:
@@ -69,16 +69,8 @@ SETBACKS_MAX = 3
 State = Literal["asking", "copying", "following", "refused", "promoted", "detached"]
 
 
-class Complete(NamedTuple):
-    """A pending transaction: applied, its digest checked, acknowledged; its root is shown when it is stable."""
-
-    number: int
-    lsn: LSN
-    transaction: Transaction
-
-
 class Secondary:
-    """One database that mirrors another. It holds its database weakly: the database owns it, not the reverse."""
+    """One database that mirrors another."""
 
     def __init__(
         self,
@@ -88,7 +80,7 @@ class Secondary:
         mode: Mode,
         set_aside: Callable[[Sequence[Term], LSN], None] | None = None,
     ) -> None:
-        self._database = ref(database)
+        self.unseen = Unseen(database, identity)
         # What to do, before this primary's history is taken over, with commits that are no part of it.
         self._set_aside = set_aside
         self.identity = identity
@@ -103,10 +95,6 @@ class Secondary:
         # What the last begin told to stand; `work` shows it, once the acknowledgement that is waited for is on its way.
         self._standing_lsn = LSN(0)
         self.session = 0
-        self.last_transaction = 0
-        self.overlay: Overlay | None = None
-        # Their LSNs follow the root's.
-        self.pending: deque[Complete] = deque()
         self.staging: blocks.Staging | None = None
         # Of transfers that were broken off, until one is complete or something else is planned.
         self.remains = Remains()
@@ -114,7 +102,7 @@ class Secondary:
         self.refused_frames = 0
         self.overlay_updates = 0
         self.reason = ""
-        # Whether its blocks may not be what they should: then it says their digest, whatever that costs.
+        # Whether its blocks may not be what they should: then it says what their digest is now, whatever that costs.
         self._doubts_itself = False
         # Whether completions bring digests to compare.
         self._compares_digests = False
@@ -127,10 +115,7 @@ class Secondary:
 
     @property
     def database(self) -> Database:
-        database = self._database()
-        if database is None:
-            raise ReplicationError("the mirrored database is gone")
-        return database
+        return self.unseen.database
 
     @property
     def owes(self) -> bool:
@@ -159,11 +144,7 @@ class Secondary:
         owed = self._at_work or self._owed
         if owed is not None:
             return owed.lsn, owed.transaction
-        try:
-            last = self.pending[-1]
-        except IndexError:  # Not asked for before: status is read by other threads.
-            return self.lsn, self.last_transaction
-        return last.lsn, last.number
+        return self.unseen.last()
 
     # What the caller drives.
 
@@ -181,9 +162,11 @@ class Secondary:
         if staging is not None:
             self.remains.keep(staging)
         self.outgoing.clear()
-        self._drop_overlay()
-        self._drop_unknown()
+        self.unseen.drop_overlay()
+        self.unseen.drop_unknown()
         root = self.database.root
+        if self._doubts_itself:
+            blocks.trust_records(root)
         self._send(
             Position(
                 self.identity.cluster,
@@ -192,10 +175,10 @@ class Secondary:
                 self.mode,
                 tuple(self.identity.history),
                 LSN(root.lsn),
-                self.last_transaction,
+                self.unseen.last_transaction,
                 blocks.root_digest(root) if self._doubts_itself else blocks.known_digest(root),
                 blocks.block_count(root),
-                tuple([complete.number for complete in self.pending]),
+                tuple([complete.number for complete in self.unseen.pending]),
                 self.identity.address,
                 self.remains.describe(),
             )
@@ -248,7 +231,9 @@ class Secondary:
     def _guard(self, message: Message, now: float) -> None:
         try:
             TAKES[type(message)](self, message, now)
-        except (blocks.StorageError, ReplicationError, LookupError, TypeError, ValueError, MemoryError) as error:
+        except MemoryError as error:
+            self._restart("memory", 0, 0, f"MemoryError: {error}", now)
+        except (blocks.StorageError, ReplicationError, LookupError, TypeError, ValueError) as error:
             self._restart("blocks", 0, 0, f"{type(error).__name__}: {error}", now)
 
     def promote(self, epoch: Epoch) -> LSN | None:
@@ -259,10 +244,10 @@ class Secondary:
         if epoch <= self.identity.epoch:
             raise ReplicationError(f"epoch {epoch} is not newer than epoch {self.identity.epoch}")
         self.work(0.0)
-        installed = self.pending[-1].lsn if self.pending else None
-        self._drop_overlay()
-        while self.pending:
-            self._install()
+        installed = self.unseen.pending[-1].lsn if self.unseen.pending else None
+        self.unseen.drop_overlay()
+        while self.unseen.pending:
+            self._show()
         self.staging = None
         self.remains = Remains()
         database = self.database
@@ -277,7 +262,7 @@ class Secondary:
 
     def close(self) -> None:
         """End the mirroring: an open overlay goes, what is pending too; its primary still has it."""
-        self._drop_pending()
+        self.unseen.drop()
         self.staging = None
         self.remains = Remains()
         self.outgoing.clear()
@@ -292,7 +277,7 @@ class Secondary:
 
     def _take_plan(self, plan: Plan, now: float) -> None:
         self._stabilize(plan.stable_lsn)
-        self._drop_pending(plan.kept_lsn + 1)
+        self.unseen.drop(plan.kept_lsn + 1)
         self.reason = plan.reason
         self.primary_lsn = plan.pinned_lsn
         if self._set_aside is not None:
@@ -310,7 +295,7 @@ class Secondary:
         self.identity.cluster = plan.cluster
         self.identity.history = list(plan.history)
         # What is pending will bring the epoch.
-        if not self.pending:
+        if not self.unseen.pending:
             blocks.set_epoch(self.database, self.identity.epoch)
         if self.identity.adopted is not None:
             self.identity.adopted()
@@ -326,15 +311,17 @@ class Secondary:
         elif isinstance(message, BlockImage):
             staging.images.append(message)
         else:
-            self._drop_pending()
+            self.unseen.drop()
             # Whatever becomes of them: what cannot be installed is not to be part of the next transfer.
             remains, self.remains, self.staging = self.remains, Remains(), None
             blocks.install_staging(self.database, staging, remains.images)
             self._adopt(staging.plan)
             begin = staging.begin
             if begin is not None:
-                self.last_transaction = begin.transaction
+                self.unseen.last_transaction = begin.transaction
                 self.identity.outcomes.replace(begin.outcomes, begin.outcomes_have_gaps)
+                if begin.root is not None:  # Its digest was compared.
+                    self._setbacks = 0
             self._doubts_itself = False
             self._follow()
 
@@ -348,30 +335,29 @@ class Secondary:
         self._begin(message.transaction, message.base_lsn, message.stable_lsn, now)
 
     def _begin(self, number: int, base_lsn: LSN, stable_lsn: LSN, now: float) -> Overlay | None:
-        self._drop_overlay()
+        self.unseen.drop_overlay()
         database = self.database
         if database.observer is None:
             self._standing_lsn = stable_lsn
         else:
             self._stabilize(stable_lsn)  # It may be refused: then what builds on it must not be acknowledged.
-        last = self.pending[-1].lsn if self.pending else database.root.lsn
+        last, _ = self.unseen.last()
         if base_lsn != last:
             self._restart("lsn", last, base_lsn, "a transaction begins elsewhere", now)
             return None
         if database.head.lsn != last:
-            self._drop_unknown()
-        overlay = self.overlay = Overlay(number, blocks.begin_overlay(database))
-        return overlay
+            self.unseen.drop_unknown()
+        return self.unseen.open(number)
 
     def _take_abort(self, message: TxnAbort, now: float) -> None:
-        if self.overlay is not None and self.overlay.number >= message.transaction:
-            self._drop_overlay()
-        undone = [complete.lsn for complete in self.pending if complete.number >= message.transaction]
+        if self.unseen.overlay is not None and self.unseen.overlay.number >= message.transaction:
+            self.unseen.drop_overlay()
+        undone = [complete.lsn for complete in self.unseen.pending if complete.number >= message.transaction]
         if undone:
-            self._drop_pending(undone[0])
+            self.unseen.drop(undone[0])
 
     def _take_updates(self, message: Updates, now: float) -> None:
-        overlay = self.overlay
+        overlay = self.unseen.overlay
         if overlay is None or overlay.number != message.transaction or len(overlay.changes) != message.first:
             found = len(overlay.changes) if overlay is not None else -1
             self._restart("updates", message.first, found, "updates do not continue the transaction", now)
@@ -382,7 +368,7 @@ class Secondary:
             overlay.hash_ahead()
 
     def _rewind(self, message: Rewind, now: float) -> None:
-        overlay = self.overlay
+        overlay = self.unseen.overlay
         if overlay is None or overlay.number != message.transaction or len(overlay.changes) < message.keep:
             self._restart("rewind", message.keep, 0, "a rewind of a transaction that is not here", now)
             return
@@ -396,7 +382,7 @@ class Secondary:
         self._complete(message.transaction, message.lsn, message.updates, message.root, now)
 
     def _complete(self, number: int, lsn: LSN, updates: int, root: int | None, now: float) -> None:
-        overlay = self.overlay
+        overlay = self.unseen.overlay
         if overlay is None or overlay.number != number or len(overlay.changes) != updates:
             found = len(overlay.changes) if overlay is not None else -1
             self._restart("updates", updates, found, "the completion of another transaction", now)
@@ -412,11 +398,7 @@ class Secondary:
         transaction = overlay.transaction
         if root is not None and not self._digest_fits(transaction, root, now):
             return
-        transaction.prepare(lsn, self.identity.epoch)
-        transaction.changes = overlay.changes  # For the database's own observer, when it is shown.
-        # In this order: whoever asks meanwhile for what was received finds it in either place.
-        self.pending.append(Complete(overlay.number, lsn, transaction))
-        self.overlay = None
+        self.unseen.complete(overlay, lsn)
         if lsn > self.primary_lsn:
             self.primary_lsn = lsn
         self._send(make(Ack, (lsn, overlay.number, transaction.database.root.lsn, root)))
@@ -444,21 +426,21 @@ class Secondary:
         self._send(Ack(message.lsn, message.transaction, self.lsn, None))
 
     def _apply_log(self, message: TxnLog, now: float) -> None:
-        self._drop_overlay()
+        self.unseen.drop_overlay()
         for run in message.runs:
-            while self.pending and run.holds(self.pending[0].lsn, self.pending[0].number):
-                self._install()
+            while self.unseen.pending and run.holds(self.unseen.pending[0].lsn, self.unseen.pending[0].number):
+                self._show()
         runs = [part for run in message.runs if (part := run.after(self.lsn)) is not None]
         if not runs:
             return
-        self._drop_pending()
+        self.unseen.drop()
         keeps_each = blocks.keeps_each_commit(self.database)
         for group in [[one] for run in runs for one in run.each()] if keeps_each else [runs]:
             if not self._apply_runs(group, now):
                 return
         last = runs[-1]
         self.primary_lsn = LSN(max(self.primary_lsn, message.stable_lsn))
-        self._send(BackupComplete(self.last_transaction, last.last_lsn, last.root))
+        self._send(BackupComplete(self.unseen.last_transaction, last.last_lsn, last.root))
 
     def _apply_runs(self, runs: Sequence[LogRun], now: float) -> bool:
         """Apply transactions of the log that follow each other, and show what the last one left.
@@ -482,7 +464,8 @@ class Secondary:
             transaction.rollback()
         for run in runs:
             self.identity.outcomes.note(run.lsn, run.transaction, len(run.counts))
-        self.last_transaction = runs[-1].last_transaction
+        self.unseen.last_transaction = runs[-1].last_transaction
+        self._setbacks = 0
         return True
 
     def _digest_fits(self, transaction: Transaction, root: int | None, now: float) -> bool:
@@ -496,7 +479,7 @@ class Secondary:
 
     def _heartbeat(self, message: Heartbeat, now: float) -> None:
         self.primary_lsn = LSN(max(self.primary_lsn, message.stable_lsn))
-        waits = self.overlay is not None or bool(self.pending)
+        waits = self.unseen.overlay is not None or bool(self.unseen.pending)
         self._stabilize(message.stable_lsn)
         if message.root is not None and message.lsn == self.lsn:
             found = blocks.root_digest(self.database.root)
@@ -517,44 +500,13 @@ class Secondary:
 
     def _stabilize(self, lsn: LSN) -> None:
         """Show all pending transactions up to one that stands."""
-        while self.pending and self.pending[0].lsn <= lsn:
-            self._install()
+        pending = self.unseen.pending
+        while pending and pending[0].lsn <= lsn:
+            self._show()
 
-    def _install(self) -> None:
-        """Show the oldest pending transaction to readers."""
-        number, lsn, transaction = self.pending[0]
-        try:
-            blocks.install(transaction, self.identity.epoch)
-        except BaseException:
-            self._drop_pending()
-            raise
-        # Before it goes: whoever asks meanwhile for what was received finds it in either place.
-        self.last_transaction = number
-        self.pending.popleft()
+    def _show(self) -> None:
+        self.unseen.show()
         self._setbacks = 0
-        self.identity.outcomes.note(lsn, number)
-
-    def _drop_overlay(self) -> None:
-        if self.overlay is not None:
-            transaction, self.overlay = self.overlay.transaction, None
-            transaction.rollback()
-
-    def _drop_unknown(self) -> None:
-        """Undo what is pending in the database alone: something came in between before it was noted here."""
-        database = self.database
-        newest = self.pending[-1].transaction.root if self.pending else database.root
-        if database.head.lsn != newest.lsn:
-            database.abandon_pending(newest)
-
-    def _drop_pending(self, lsn: int = 0) -> None:
-        """Undo the open transaction, and the pending ones from this LSN on."""
-        self._drop_overlay()
-        self._drop_unknown()
-        if not self.pending or self.pending[-1].lsn < lsn:
-            return
-        while self.pending and self.pending[-1].lsn >= lsn:
-            self.pending.pop()
-        self.database.abandon_pending(self.pending[-1].transaction.root if self.pending else None)
 
     def _fence(self, session: int) -> None:
         """Tell a primary of an earlier epoch that it is over."""
@@ -564,7 +516,7 @@ class Secondary:
     def _restart(self, code: str, expected: int, found: int, detail: str, now: float) -> None:
         """Refuse what came, keep the last good root, and ask anew."""
         self._doubts_itself = code in ("root", "blocks")
-        self._setbacks = self._setbacks + 1 if self._doubts_itself else 0
+        self._setbacks = self._setbacks + 1 if self._doubts_itself or code == "memory" else 0
         self._send(Nack(code, expected, found, detail))
         refusal = self.outgoing.pop()
         self.connect(now)
