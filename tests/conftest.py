@@ -37,3 +37,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=2,
         help="how often primaries of a cluster with a coordinator are killed in each such test",
     )
+    parser.addoption(
+        "--switchovers",
+        type=int,
+        default=4,
+        help="how often the primary's place is handed over in each test of that under load (default: %(default)s)",
+    )
+    parser.addoption(
+        "--switchovers-apart",
+        type=float,
+        default=0.2,
+        help="so many seconds lie between two of them (default: %(default)s)",
+    )

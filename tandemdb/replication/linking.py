@@ -192,7 +192,7 @@ def accept_secondary(database: Database, channel: Channel, name: str, mode: Mode
     """Serve a secondary over this channel from now on; the caller's thread then runs the link.
 
     Raises:
-        ReplicationError: a transaction has been open for too long.
+        ReplicationError: a transaction has been open for too long; with a coordinator: this node leads no more.
     """
 
     def link_over_channel(publisher: Publisher) -> PrimaryLink:
@@ -236,6 +236,10 @@ def register(
     """Add a secondary that was not there before."""
     system = system_of(database)
     with between_transactions(database) as transaction:
+        if system.arbiter is not None and system.secondary is not None:
+            # It has lost its place since it was asked for the login. There are no chains with a coordinator: this one
+            # would go over to the new primary, be lost here, and its loss would hold up all that comes from there.
+            raise Refused("role", "this node does not lead")
         publisher = publisher_of(database, system, limits, COMMIT_SECONDS, clock, pause)
         link = make_link(publisher)
         link.peer = publisher.add(link, mode)

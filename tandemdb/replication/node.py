@@ -59,6 +59,10 @@ CONNECTIONS_MAX = 1024
 # Of the connections that there may be, so many are kept for others than clients: operators, secondaries, candidates.
 PEERS_RESERVED = 16
 HAND_OVER_SECONDS = 5.0
+# A secondary is near enough to take the place if it needs no longer to get what had been committed when it was asked.
+NEAR_SECONDS = 0.25
+# Writers are held up for what it lacks yet so long at most: they have timeouts, too, 5 s unless they are told otherwise.
+LEVEL_SECONDS = 2.0
 
 SessionFactory = Callable[["Database"], Handler]
 
@@ -301,7 +305,8 @@ class Node:
     def hand_over(self, address: Address, mode: Mode) -> dict[str, Any]:
         """Make the secondary at `address` the primary and follow it; nothing is lost, and nothing copied.
 
-        Open transactions are waited for; then no more begin, the secondary gets level, and leads. Returns its report.
+        It must be nearly level already. Open transactions are waited for; then no more begin, the secondary gets level,
+        and leads. Returns its report.
 
         Raises:
             ReplicationError: it is not level in time, or refuses; this node then stays the primary.
@@ -312,6 +317,7 @@ class Node:
         operator = log_in_to(address, self.system.identity)
         try:
             with self.changing_role:
+                self._await_near(operator, address)
                 if self.keeper is None:
                     with between_transactions(database):
                         self._await_level(operator, address)
@@ -391,18 +397,32 @@ class Node:
     def _start_following(self, follower: Follower) -> None:
         follower.start()
 
+    def _await_near(self, operator: Caller, address: Address) -> None:
+        """Wait until a secondary needs little time to get what there is, while writers go on."""
+        deadline = time.monotonic() + HAND_OVER_SECONDS
+        while True:
+            began = time.monotonic()
+            self._await_lsn(operator, address, self.database.root.lsn, deadline)
+            if time.monotonic() - began < NEAR_SECONDS or began >= deadline:
+                return
+
     def _await_level(self, operator: Caller, address: Address) -> dict[str, Any]:
         """Wait until a secondary has got all there is; returns its status. The writer's place is held."""
-        database = self.database
-        deadline = time.monotonic() + HAND_OVER_SECONDS
-        found: dict[str, Any]
-        while (found := operator.call("status", seconds=HAND_OVER_SECONDS).value)["lsn"] != database.root.lsn:
+        return self._await_lsn(operator, address, self.database.root.lsn, time.monotonic() + LEVEL_SECONDS)
+
+    def _await_lsn(self, operator: Caller, address: Address, lsn: int, deadline: float) -> dict[str, Any]:
+        """Wait until a secondary of this primary shows a commit; returns its status."""
+        identity = self.system.identity
+        while True:
+            found: dict[str, Any] = operator.call("status", seconds=HAND_OVER_SECONDS).value
+            follows = found["cluster"] == identity.cluster.hex() and found["role"] == "secondary"
+            if follows and found["lsn"] >= lsn and found["epoch"] == identity.epoch:
+                return found
             if time.monotonic() >= deadline:
-                raise ReplicationError(f"{address} is at LSN {found['lsn']}, not {database.root.lsn}")
+                if follows:
+                    raise ReplicationError(f"{address} is at LSN {found['lsn']}, not {lsn}")
+                raise ReplicationError(f"{address} is no secondary of this primary")
             time.sleep(0.002)
-        if found["cluster"] != self.system.identity.cluster.hex() or found["role"] != "secondary":
-            raise ReplicationError(f"{address} is no secondary of this primary")
-        return found
 
     def _hand_over_by_record(
         self, keeper: Keeper, operator: Caller, address: Address, mode: Mode

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 import tandemdb
-from tandemdb.replication import CommitInDoubt, SecondaryLost, outcome
+from tandemdb.replication import CommitInDoubt, SecondaryLost, linking, outcome
 from tandemdb.replication.coordination import CoordinatorLost, Lease, Record
 from tandemdb.replication.core.primary import Pending
 from tandemdb.replication.errors import LeaseLost, LinkLost, ReplicationError
 from tandemdb.replication.linking import remove_secondary
 from tandemdb.replication.node import Node
 from tandemdb.replication.overview import draw
-from tandemdb.storage import StorageError
+from tandemdb.storage import Database, StorageError
 
 from .cluster import LEASE_SECONDS, Cluster, Line, equal, has, may_acknowledge, reason, role
 from .processes import until
@@ -304,6 +304,39 @@ def test_a_planned_switchover(cluster: Cluster) -> None:
     until(lambda: equal(first, second), "shown there too")
     with pytest.raises(ReplicationError, match="coordinator's to say"):
         second.follow(first.address)
+
+
+def test_who_logged_in_before_a_switchover_and_is_served_after_it_finds_the_new_primary(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There are no chains: a former primary with a secondary of its own would stand still once that one has gone."""
+    first = cluster.start()
+    table = make_table(first.database, 10)
+    second = cluster.start_in_step(first)
+    logged_in, handed_over, answered = threading.Event(), threading.Event(), threading.Event()
+    accept_secondary = linking.accept_secondary
+
+    def accept_late(database: Database, *arguments: Any) -> Any:
+        if database is not first.database or logged_in.is_set():
+            return accept_secondary(database, *arguments)
+        logged_in.set()
+        assert handed_over.wait(30)
+        try:
+            return accept_secondary(database, *arguments)
+        finally:
+            answered.set()
+
+    monkeypatch.setattr(linking, "accept_secondary", accept_late)
+    third = cluster.start()
+    assert logged_in.wait(30)
+    first.hand_over(second.address, "sync")
+    handed_over.set()
+    assert answered.wait(30)
+    until(lambda: len(cluster.named()) == 2, "both others are in step")
+    for number in range(5):
+        put(second.database, table, 100 + number, "goes on")
+    until(lambda: equal(first, second) and equal(third, second), "all show it")
+    assert first.system.publisher is None and first.status()["secondaries"] == []
 
 
 class UnansweredChanges:

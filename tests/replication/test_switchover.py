@@ -10,7 +10,11 @@ import pytest
 
 import tandemdb
 from tandemdb.dbapi import nodes
+from tandemdb.replication import ReplicationError, node
 from tandemdb.replication.node import Node
+from tandemdb.testing.fault_proxy import FaultProxy
+
+from .processes import until
 
 CLIENTS = 4
 SWITCHES = 4
@@ -149,3 +153,45 @@ def test_who_writes_on_a_secondary_goes_on_at_the_primary(two: list[Node]) -> No
     connection.execute("INSERT INTO t VALUES (1, 2)")
     assert connection.execute("SELECT number FROM t").fetchall() == [(2,)]
     assert first.status()["clients"] == 1
+
+
+def test_one_that_is_far_behind_is_refused_and_no_write_waits_for_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Writers are held up for what a secondary lacks at the end, not for as long as it takes to get there."""
+    monkeypatch.setattr(node, "HAND_OVER_SECONDS", 2.0)
+    first = nodes.serve("one", node="one")
+    way = FaultProxy(first.address.host, first.address.port)
+    way.start()
+    second = nodes.serve("two", secondary_of=f"tandemdb://127.0.0.1:{way.port}/one", mode="async", node="two")
+    connection = tandemdb.connect(str(first.address), isolation_level=None, timeout=0.5)
+    connection.execute("CREATE TABLE t (client INTEGER, number INTEGER)")
+    refusals: list[str] = []
+
+    def hand_over() -> None:
+        try:
+            first.hand_over(second.address, "sync")
+        except ReplicationError as error:
+            refusals.append(str(error))
+
+    try:
+        until(lambda: second.database.root.lsn == first.database.root.lsn, "it follows")
+        way.stalled.add("down")
+        connection.execute("INSERT INTO t VALUES (0, 0)")
+        trying = threading.Thread(target=hand_over, daemon=True)
+        trying.start()
+        number = 0
+        while trying.is_alive():
+            number += 1
+            connection.execute("INSERT INTO t VALUES (1, ?)", (number,))  # is not locked out
+            time.sleep(0.01)
+        assert len(refusals) == 1 and "is at LSN 1, not" in refusals[0]
+        assert first.status()["role"] == "primary" and second.status()["role"] == "secondary"
+        way.stalled.clear()
+        until(lambda: second.database.root.lsn == first.database.root.lsn, "level")
+        assert nodes.verify(str(first.address), str(second.address)).are_equal
+    finally:
+        connection.close()
+        for each in (first, second):
+            each.stop()
+        way.stop()
+        for name in ("one", "two"):
+            tandemdb.drop(name)
