@@ -40,12 +40,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--switchovers",
         type=int,
-        default=4,
+        default=3,
         help="how often the primary's place is handed over in each test of that under load (default: %(default)s)",
     )
     parser.addoption(
         "--switchovers-apart",
         type=float,
-        default=0.2,
+        default=0.1,
         help="so many seconds lie between two of them (default: %(default)s)",
     )

@@ -74,12 +74,16 @@ class ProtocolError(ReplicationError):
     """Raised when what came over a link is not a message of this protocol: torn, oversized, garbled or unknown."""
 
 
+class OtherVersion(ProtocolError):
+    """Raised when the other side of a link speaks another version of the protocol; neither listens to the other."""
+
+
 class LinkLost(ReplicationError):
     """Raised when the other side of a link cannot be reached, has closed it, or does not answer in time."""
 
 
 class Refused(ReplicationError):
-    """Raised when the other side refuses: a wrong secret, an unknown database, another version.
+    """Raised when the other side refuses: a wrong secret, an unknown database.
 
     `refusal` is its word for the reason, `epoch` the one it knows of.
     """

@@ -22,7 +22,7 @@ from tandemdb.replication.core import blocks
 from tandemdb.replication.core.limits import GATHER_SECONDS, Limits, read_limits
 from tandemdb.replication.core.messages import Epoch
 from tandemdb.replication.core.secondary import Secondary
-from tandemdb.replication.errors import LinkLost, ProtocolError, Refused, ReplicationError
+from tandemdb.replication.errors import LinkLost, OtherVersion, ProtocolError, Refused, ReplicationError
 from tandemdb.replication.events import emit
 from tandemdb.replication.follower import RETRY_SECONDS, RETRY_SECONDS_MAX, Follower
 from tandemdb.replication.link import AnyLink
@@ -263,7 +263,7 @@ class RemoteReplica:
         self.link: PrimaryLink | None = None
         self.reason = ""
         self._stopped = threading.Event()
-        self._refusal: Refused | None = None
+        self._refusal: Refused | OtherVersion | None = None
         self._linked = threading.Event()
 
     @property
@@ -297,9 +297,10 @@ class RemoteReplica:
                 link = self.connect()
             except (LinkLost, ProtocolError, ReplicationError, MemoryError) as error:
                 self.reason = str(error) or "no memory left"
-                if isinstance(error, Refused):
+                if isinstance(error, Refused | OtherVersion):
                     self._refusal = error
                     self._linked.set()
+                if isinstance(error, Refused):
                     self._note_epoch(error)
             else:
                 pause = RETRY_SECONDS

@@ -61,7 +61,7 @@ PEERS_RESERVED = 16
 HAND_OVER_SECONDS = 5.0
 # A secondary is near enough to take the place if it needs no longer to get what had been committed when it was asked.
 NEAR_SECONDS = 0.25
-# Writers are held up for what it lacks yet so long at most: they have timeouts, too, 5 s unless they are told otherwise.
+# Writers are held up for what it lacks yet so long at most: they have timeouts, too, of 5 s if not told otherwise.
 LEVEL_SECONDS = 2.0
 
 SessionFactory = Callable[["Database"], Handler]

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import re
 import shlex
+import threading
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+
+import tandemdb
 
 from .etcd_server import free_ports
 from .processes import ROOT, NodeProcess, in_step, run, until
 
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 KILL = "kill the primary"
+STOP = "stop the secondary, start"
+STOP_BOTH = "stop both nodes, the secondary first"
 SCENES = {"Two terminals": ("7432", "7433"), "Failover by itself": ("7442", "7443")}
 
 
@@ -45,7 +50,14 @@ class Follower:
         self.read(text[place:])
 
     def read(self, prose: str) -> None:
-        if KILL in " ".join(prose.split()):
+        prose = " ".join(prose.split()).lower()
+        if STOP in prose:
+            self.kept.pop(1).stop()
+        if STOP_BOTH in prose:
+            for node in reversed(self.kept):
+                node.stop()
+            self.kept.clear()
+        if KILL in prose:
             self.settle()
             self.kept.pop(0).kill()
             self.kills += 1
@@ -92,6 +104,79 @@ def test_the_page_is_true(title: str, tmp_path: Path) -> None:
         follower.follow(text)
         assert follower.kills == 1 and len(follower.kept) == 2
         follower.settle()
+
+
+class Writer(threading.Thread):
+    """Writes through whichever node leads until it is told to stop, or fails."""
+
+    def __init__(self, *nodes: NodeProcess) -> None:
+        super().__init__(daemon=True)
+        self.url = f"tandemdb://{','.join(node.listen for node in nodes)}/world"
+        self.stopping = threading.Event()
+        self.done = 0
+        self.failure: Exception | None = None
+
+    def run(self) -> None:
+        connection = tandemdb.connect(self.url, timeout=30, isolation_level=None)
+        try:
+            while not self.stopping.wait(0.01):
+                connection.execute("INSERT INTO visit VALUES (?)", (self.done,))
+                self.done += 1
+        except tandemdb.Error as error:
+            self.failure = error
+        finally:
+            connection.close()
+
+
+class Upgrader(Follower):
+    """Follows the page with a program that writes, until it is told that both nodes stop."""
+
+    writer: Writer
+
+    def read(self, prose: str) -> None:
+        if STOP_BOTH in " ".join(prose.split()):
+            self.stop_writing()
+        super().read(prose)
+
+    def stop_writing(self) -> None:
+        self.writer.stopping.set()
+        self.writer.join(60)
+        assert self.writer.failure is None and not self.writer.is_alive()
+
+
+def test_the_page_is_true_of_upgrading(tmp_path: Path) -> None:
+    """With one version for both: what another one would say of the first is in `test_versions.py`."""
+    text = scene_text("Upgrading").replace("sqlite:///world.db", f"sqlite:///{tmp_path / 'world.db'}")
+    ports = dict(zip(SCENES["Two terminals"], free_ports(2), strict=True))
+    begin = ["--load examples/world.sql", "--secondary-of tandemdb://127.0.0.1:7432/world"]
+    first, second = (
+        f"tandemdb serve --name world --listen 127.0.0.1:{port} {options}"
+        for port, options in zip(ports, begin, strict=True)
+    )
+    for port, other in ports.items():
+        text, first, second = (each.replace(f":{port}", f":{other}") for each in (text, first, second))
+    with ExitStack() as stack:
+        upgrader = Upgrader(stack)
+        upgrader.command(first)
+        upgrader.command(second)
+        with upgrader.kept[0].connect() as connection:
+            connection.execute("CREATE TABLE visit (number INTEGER PRIMARY KEY)")
+        connection.close()
+        upgrader.settle()
+        upgrader.writer = Writer(*upgrader.kept)
+        upgrader.writer.start()
+        stack.callback(upgrader.writer.stopping.set)
+        upgrader.follow(text)
+        upgrader.settle()
+        primary, secondary = upgrader.kept
+        assert (primary.listen, secondary.listen) == tuple(f"127.0.0.1:{port}" for port in ports.values())
+        with primary.connect() as connection:
+            rows = connection.execute("SELECT number FROM visit ORDER BY number").fetchall()
+            assert [number for (number,) in rows] == list(range(upgrader.writer.done)) and rows
+            assert connection.execute("SELECT count(*) > 0 FROM country").fetchone() == (1,)
+        connection.close()
+        status, printed = run("verify", primary.url, secondary.url)
+        assert status == 0, printed
 
 
 def check_printed(block: str) -> object:

@@ -10,7 +10,8 @@ import pytest
 
 import tandemdb
 from tandemdb.dbapi import nodes
-from tandemdb.replication import ReplicationError, node
+from tandemdb.replication import ReplicationError
+from tandemdb.replication import node as serving
 from tandemdb.replication.node import Node
 from tandemdb.testing.fault_proxy import FaultProxy
 
@@ -157,7 +158,7 @@ def test_who_writes_on_a_secondary_goes_on_at_the_primary(two: list[Node]) -> No
 
 def test_one_that_is_far_behind_is_refused_and_no_write_waits_for_that(monkeypatch: pytest.MonkeyPatch) -> None:
     """Writers are held up for what a secondary lacks at the end, not for as long as it takes to get there."""
-    monkeypatch.setattr(node, "HAND_OVER_SECONDS", 2.0)
+    monkeypatch.setattr(serving, "HAND_OVER_SECONDS", 2.0)
     first = nodes.serve("one", node="one")
     way = FaultProxy(first.address.host, first.address.port)
     way.start()

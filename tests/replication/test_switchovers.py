@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 import tandemdb
-from tandemdb.replication.errors import ReplicationError
+from tandemdb.replication.overview import draw
 
 from .processes import NodeProcess, run, start, until
 
@@ -129,8 +129,13 @@ def is_ready(primary: NodeProcess, successor: NodeProcess) -> bool:
     return entries.get(successor.status()["node"]) == "in step"
 
 
-def leads(node: NodeProcess) -> bool:
-    return bool(node.status()["role"] == "primary")
+def hand_over(primary: NodeProcess, successor: NodeProcess, nodes: list[NodeProcess]) -> None:
+    try:
+        primary.ask("hand_over", successor.url, "sync")
+    except tandemdb.Error as error:
+        for node in nodes:
+            error.add_note("\n".join([*draw(node.status()), *node.log[-20:]]))
+        raise
 
 
 @pytest.mark.timeout(7200)  # --switchovers and --switchovers-apart say how long it takes.
@@ -174,18 +179,7 @@ def test_again_and_again_under_load(
             assert status == 0, text
             began = time.monotonic()
         else:
-            try:
-                primary.ask("hand_over", successor.url, "sync")
-            except Exception:
-                import json
-                for _ in range(3):
-                  for node in nodes:
-                    st = node.status(); st.pop("modules", None)
-                    print(time.time(), json.dumps(st, indent=None))
-                  time.sleep(1)
-                print([c.failures for c in clients], number, primary.url)
-                for node in nodes: print("".join(node.log))
-                raise
+            hand_over(primary, successor, nodes)
         took.append(time.monotonic() - began)
         primary, successor = successor, primary
         failures = [failure for client in clients for failure in client.failures]
@@ -209,7 +203,6 @@ def test_again_and_again_under_load(
         assert status == 0, text
     statuses = [node.status() for node in nodes]
     assert [(each["epoch"], each["orphans"]) for each in statuses] == [(count + 1, 0)] * len(nodes)
-    print([round(t, 2) for t in took])
     told = (
         f"{coordinator} {third}: {count} switchovers, {sum(writer.done for writer in writers)} commits,"
         f" {reader.done} reads, 0 failed, longest pause of a writer"

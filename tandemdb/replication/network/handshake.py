@@ -105,7 +105,7 @@ def admit(
         hello = take(channel, deadline, Hello)
         check_nonce(hello.nonce)
         if hello.protocol != wire.PROTOCOL:
-            raise Refused("version", f"protocol version {hello.protocol} not supported; this is {wire.PROTOCOL}")
+            raise Refused("version", str(wire.other_version(hello.protocol)))
         challenge = Challenge(
             wire.PROTOCOL,
             identity.cluster,

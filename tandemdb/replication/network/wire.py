@@ -31,7 +31,7 @@ from tandemdb.replication.core.messages import (
     TxnWhole,
     Updates,
 )
-from tandemdb.replication.errors import ProtocolError
+from tandemdb.replication.errors import OtherVersion, ProtocolError
 from tandemdb.storage.changes import APPEND, INSERT, SPLIT, UPDATE
 from tandemdb.storage.collector import collector_paused
 from tandemdb.storage.errors import StorageError
@@ -222,11 +222,7 @@ class Decoder:
         if magic != MAGIC:
             raise ProtocolError("not a tandemdb link", detail=f"Expected magic {MAGIC!r}; found {magic!r}.")
         if protocol != PROTOCOL:
-            raise ProtocolError(
-                f"protocol version {protocol} not supported",
-                detail=f"This side speaks version {PROTOCOL}.",
-                hint="Upgrade the older of the two systems.",
-            )
+            raise other_version(protocol)
         if kind not in KINDS:
             raise ProtocolError(f"unknown message kind {kind}")
         if self.kinds is not None and kind not in self.kinds:
@@ -259,6 +255,14 @@ class Decoder:
         self._parts_header = None
         self._parts_bytes = 0
         return Frame(session, Epoch(epoch), sequence, _codec().decode(kind, body))
+
+
+def other_version(protocol: int) -> OtherVersion:
+    """Make the error of a side that speaks another version; all in one sentence, which logs and statuses tell."""
+    older = "the other" if protocol < PROTOCOL else "this"
+    return OtherVersion(
+        f"protocol version {protocol} not supported: this side speaks version {PROTOCOL}; upgrade {older} side"
+    )
 
 
 def damaged() -> ProtocolError:
