@@ -157,4 +157,6 @@ def until(condition: Callable[[], bool], what: str, seconds: float = 15.0) -> No
 
 
 def in_step(primary: NodeProcess, count: int = 1) -> bool:
-    return sum(entry["state"] == "in step" for entry in primary.status()["secondaries"]) == count
+    """Tell whether so many of a primary's nodes are; backup targets, which are named by URLs, are none."""
+    nodes = [entry for entry in primary.status()["secondaries"] if "://" not in entry["name"]]
+    return sum(entry["state"] == "in step" for entry in nodes) == count
