@@ -51,10 +51,13 @@ def dump_blocks(root: Root, wanted: Callable[[int, int], bool] | None = None) ->
                 yield (table.id, block.number, block.keys, block.records)
 
 
-def load_blocks(transaction: Transaction, layout: Layout, blocks: Iterable[BlockImage]) -> None:
+def load_blocks(
+    transaction: Transaction, layout: Layout, blocks: Iterable[BlockImage], mends: bool = False
+) -> None:
     """Make the transaction's root hold what a layout and the blocks of its root describe.
 
     Commit it with that root's LSN and epoch. Computed keys become stale, unless the mirror had their functions.
+    `mends`: the blocks that are replaced were damaged, so secondary keys tell nothing of what was in them.
 
     Raises:
         OutOfStep: a block of the layout is neither among the blocks nor here; roll back.
@@ -86,7 +89,7 @@ def load_blocks(transaction: Transaction, layout: Layout, blocks: Iterable[Block
         known = old.keys.get(definition.id) if old is not None else None
         if definition.computed and known is not None:
             definition = definition._replace(extract=known.definition.extract)
-        if old is None or known is None or not carry_key(loaded[old.id], old, known, definition):
+        if old is None or known is None or not carry_key(loaded[old.id], old, known, definition, mends):
             catalog.place_key(transaction, definition)
     transaction.writer.dirty = True
     transaction.changes = None  # No log of changes leads from the former root to this one.
@@ -132,18 +135,19 @@ def fill_table(
         table.grow_classes(join_classes(table.classes, classes_of(block.records) if masks is None else masks))
 
 
-def carry_key(table: Table, old: Table, known: SecondaryKey, definition: KeyDefinition) -> bool:
+def carry_key(table: Table, old: Table, known: SecondaryKey, definition: KeyDefinition, mends: bool) -> bool:
     """Give a table the secondary key that its former version had, changed by the records that differ.
 
     Returns whether that was done: not for a key that is stale or another one now, nor where so much differs that
-    building
-    it anew is faster.
+    building it anew is faster, nor where the former records are not those that it was kept up for.
     """
     if known.stale or known.definition != definition:
         return False
     before = {id(block): block for block in old.location.blocks()}
     come = [block for block in table.location.blocks() if before.pop(id(block), None) is None]
     gone = before.values()
+    if mends and (come or gone):
+        return False
     if sum([len(block.keys) for block in (*gone, *come)]) > table.count * REBUILD_SHARE:
         return False
     secondary = known.copy(table.stamp)

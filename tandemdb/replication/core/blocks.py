@@ -167,10 +167,13 @@ class Staging:
     images: list[BlockImage] = field(default_factory=list)
 
 
-def install_staging(database: Database, staging: Staging, remains: Mapping[tuple[int, int], BlockImage]) -> None:
+def install_staging(
+    database: Database, staging: Staging, remains: Mapping[tuple[int, int], BlockImage], mends: bool
+) -> None:
     """Swap in what a transfer brought, at the LSN and in the epoch of the root it was taken from.
 
-    `remains`: what an earlier one brought, by table and block; it stands for what has not come again.
+    `remains`: what an earlier one brought, by table and block; it stands for what has not come again. `mends`: what is
+    here may be damaged.
 
     Raises:
         OutOfStep: a block is missing, or the digest is not the one announced; the backup keeps its root.
@@ -186,7 +189,7 @@ def install_staging(database: Database, staging: Staging, remains: Mapping[tuple
         tables.append((table, next_number(present, table), block_numbers(present, table)))
     transaction = begin(database)
     try:
-        storage.load_blocks(transaction, (opening.next_object, tables), [*remains.values(), *staging.images])
+        storage.load_blocks(transaction, (opening.next_object, tables), [*remains.values(), *staging.images], mends)
         if opening.root is not None:
             found = root_digest(transaction.root)
             if found != opening.root:

@@ -314,7 +314,7 @@ class Secondary:
             self.unseen.drop()
             # Whatever becomes of them: what cannot be installed is not to be part of the next transfer.
             remains, self.remains, self.staging = self.remains, Remains(), None
-            blocks.install_staging(self.database, staging, remains.images)
+            blocks.install_staging(self.database, staging, remains.images, self._doubts_itself)
             self._adopt(staging.plan)
             begin = staging.begin
             if begin is not None:
@@ -475,7 +475,9 @@ class Secondary:
         found = blocks.root_digest(transaction.root)
         if found != root:
             self._restart("root", root, found, "the blocks differ after the same changes", now)
-        return found == root
+            return False
+        self._doubts_itself = False
+        return True
 
     def _heartbeat(self, message: Heartbeat, now: float) -> None:
         self.primary_lsn = LSN(max(self.primary_lsn, message.stable_lsn))
@@ -515,8 +517,9 @@ class Secondary:
 
     def _restart(self, code: str, expected: int, found: int, detail: str, now: float) -> None:
         """Refuse what came, keep the last good root, and ask anew."""
-        self._doubts_itself = code in ("root", "blocks")
-        self._setbacks = self._setbacks + 1 if self._doubts_itself or code == "memory" else 0
+        if code in ("root", "blocks"):
+            self._doubts_itself = True
+        self._setbacks = self._setbacks + 1 if code in ("root", "blocks", "memory") else 0
         self._send(Nack(code, expected, found, detail))
         refusal = self.outgoing.pop()
         self.connect(now)
