@@ -184,7 +184,7 @@ def test_no_update_is_lost(level: str | None) -> None:
     failures: list[Exception] = []
 
     def count() -> None:
-        con = tandemdb.connect(name, isolation_level=level)
+        con = tandemdb.connect(name, isolation_level=level, timeout=60)
         try:
             for _ in range(100):
                 con.execute("UPDATE t SET n = n + 1 WHERE id = ?", (1,))

@@ -11,6 +11,7 @@ from tandemdb.replication.core.limits import GATHER_SECONDS, Limits
 from tandemdb.replication.node import Node
 from tandemdb.storage import Database
 
+from .ports import KeptPort
 from .processes import until
 
 LEASE_SECONDS = 0.8  # by the test's clock; by the real one, nodes look after things several times within it
@@ -68,9 +69,13 @@ class Cluster:
         self.coordinator = MemoryCoordinator(self.clock)
         self.nodes: list[Node] = []
         self.lines: dict[Node, Line] = {}
+        self.ports: list[KeptPort] = []
 
     def start(self, port: int = 0, data: Database | None = None, **options: Any) -> Node:
         bootstrap = options.pop("bootstrap", False)
+        if not port:
+            self.ports.append(KeptPort())  # For the node that is started in its place.
+            port = self.ports[-1].number
         limits = Limits(gather_seconds=GATHER_SECONDS, **{"loss_grace_seconds": 0.1, **options})
         node = Node(data or Database("shop"), port=port, limits=limits, sessions=open_handler)
         line = self.lines[node] = Line(self.coordinator)
@@ -98,7 +103,7 @@ class Cluster:
             return record is not None and sum(member.incarnation in running for member in record.sync_set) == count
 
         try:
-            until(are_named, "all are in step", 30)
+            until(are_named, "all are in step")
         except AssertionError as error:
             text = "\n".join(str(node.status()) for node in self.nodes if node.is_running)
             raise AssertionError(f"{error}\n{self.coordinator.read()}\n{text}") from None

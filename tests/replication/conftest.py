@@ -8,9 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from . import patience
 from .cluster import Cluster
 from .postgres_server import PostgresServer
 from .target_place import Place
+
+
+@pytest.fixture(autouse=True)
+def patient() -> Iterator[None]:
+    """Take no node for lost that only stands still for a while."""
+    with pytest.MonkeyPatch.context() as patch:
+        patience.apply(patch.setattr)
+        yield
 
 
 @pytest.fixture

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-START_SECONDS = 30.0
+from .ports import KeptPort
+
+START_SECONDS = 120.0
 
 
 class EtcdServer:
@@ -19,15 +20,15 @@ class EtcdServer:
         if binary is None:
             pytest.skip("etcd is not installed (Debian: etcd-server)")
         pytest.importorskip("requests", reason="the extra tandemdb[etcd] is not installed")
-        client, peer = free_ports(2)
-        self.endpoint = f"127.0.0.1:{client}"
+        self._ports = client, peer = KeptPort(), KeptPort()
+        self.endpoint = str(client)
         self._log = (folder / "etcd.log").open("wb")
         self._command = [
             *(binary, "--data-dir", str(folder / "etcd"), "--name", "only"),
             *("--listen-client-urls", f"http://{self.endpoint}", "--advertise-client-urls", f"http://{self.endpoint}"),
-            *("--listen-peer-urls", f"http://127.0.0.1:{peer}"),
-            *("--initial-advertise-peer-urls", f"http://127.0.0.1:{peer}"),
-            *("--initial-cluster", f"only=http://127.0.0.1:{peer}"),
+            *("--listen-peer-urls", f"http://{peer}"),
+            *("--initial-advertise-peer-urls", f"http://{peer}"),
+            *("--initial-cluster", f"only=http://{peer}"),
         ]
         self.start()
 
@@ -38,7 +39,7 @@ class EtcdServer:
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:
-                if requests.get(f"http://{self.endpoint}/health", timeout=1).json()["health"] == "true":
+                if requests.get(f"http://{self.endpoint}/health", timeout=10).json()["health"] == "true":
                     return
             except (requests.RequestException, ValueError, KeyError):
                 pass  # Not yet.
@@ -49,16 +50,8 @@ class EtcdServer:
 
     def stop(self) -> None:
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(60)
 
     def close(self) -> None:
         self.stop()
         self._log.close()
-
-
-def free_ports(count: int) -> list[int]:
-    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(listener.getsockname()[1]) for listener in listeners]
-    for listener in listeners:
-        listener.close()
-    return ports

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .etcd_server import free_ports
+from .ports import KeptPort
 
 PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin")
 
@@ -33,7 +33,8 @@ class PostgresServer:
             except KeyError:
                 pytest.skip("PostgreSQL does not run as root, and there is no user postgres")
             os.chown(self.folder, entry.pw_uid, entry.pw_gid)
-        [self.port] = free_ports(1)
+        self._port = KeptPort()
+        self.port = self._port.number
         self._count = 0
         data = str(self.folder / "data")
         self._run("initdb", "-D", data, "-U", "tester", "--auth=trust", "-E", "UTF8", "--locale=C", "--no-sync")
@@ -71,7 +72,7 @@ class PostgresServer:
         command = [*as_user, str(self._binaries / program), *arguments]
         # To a file: the server inherits it, and would hold a pipe open.
         with open(os.devnull, "wb") as nowhere:
-            subprocess.run(command, check=True, stdout=nowhere, stderr=nowhere, cwd=self.folder, timeout=60)
+            subprocess.run(command, check=True, stdout=nowhere, stderr=nowhere, cwd=self.folder, timeout=300)
 
 
 def find_binaries() -> Path:

@@ -18,12 +18,20 @@ import tandemdb
 from tandemdb.dbapi import nodes, stores
 from tandemdb.testing import failpoints
 
-START_SECONDS = 20.0
+from .ports import KeptPort
+
+START_SECONDS = 120.0
+END_SECONDS = 60.0
 ROOT = Path(__file__).resolve().parents[2]
+# Runs a module that takes nobody for lost who only stands still for a while.
+PATIENT = ("tests.replication.patience",)
 
 
 class NodeProcess:
-    """`tandemdb serve` in a process of its own."""
+    """`tandemdb serve` in a process of its own, which waits for others with patience.
+
+    Where it is to choose its port, it gets one that nobody else is given until this object is gone.
+    """
 
     def __init__(
         self,
@@ -34,8 +42,11 @@ class NodeProcess:
         failpoint_file: str = "",
     ) -> None:
         module = "tandemdb.testing.failpoints" if failpoint or failpoint_file else "tandemdb.cli"
+        if listen == "127.0.0.1:0":
+            self.port = KeptPort()
+            listen = str(self.port)
         self._start(
-            [module, "serve", "--name", name, "--listen", listen, *arguments],
+            [*PATIENT, module, "serve", "--name", name, "--listen", listen, *arguments],
             {**os.environ, failpoints.VARIABLE: failpoint, failpoints.FILE_VARIABLE: failpoint_file},
         )
 
@@ -92,7 +103,7 @@ class NodeProcess:
     def kill(self) -> None:
         """End it as a power failure would."""
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(END_SECONDS)
 
     @property
     def is_dead(self) -> bool:
@@ -112,7 +123,7 @@ class NodeProcess:
                 self.process.wait(5)
             except subprocess.TimeoutExpired:
                 self.process.kill()
-                self.process.wait(5)
+                self.process.wait(END_SECONDS)
 
 
 class StoreProcess(NodeProcess):
@@ -139,17 +150,17 @@ def start_named(running: ExitStack, name: str, *arguments: str) -> NodeProcess:
 def run(*arguments: str) -> tuple[int, str]:
     """Run a command to its end; exit status and all that it printed."""
     done = subprocess.run(
-        [sys.executable, "-m", "tandemdb.cli", *arguments],
+        [sys.executable, "-m", *PATIENT, "tandemdb.cli", *arguments],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=30,
+        timeout=START_SECONDS,
     )
     return done.returncode, done.stdout
 
 
-def until(condition: Callable[[], bool], what: str, seconds: float = 15.0) -> None:
+def until(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"

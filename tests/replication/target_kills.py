@@ -47,7 +47,7 @@ def kill_often(url: str, seed: int, kills: int, mode: str = "sync") -> int:
         timer = threading.Timer(random.uniform(0.0, 0.4), program.kill)
         timer.start()
         lines = [line.split() for line in program.stdout if line.endswith("\n")]
-        program.wait(30)
+        program.wait(120)
         timer.join()
         assert program.returncode == -9, f"the program has ended by itself: {lines[-3:]}"
         states = [committed]

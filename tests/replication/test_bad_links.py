@@ -94,6 +94,8 @@ def test_a_link_that_flaps_ten_times_a_second(scenes: Callable[..., Scene]) -> N
     primary = Database("p")
     table = make_table(primary, 100_000)
     scene = scenes(primary)
+    [peer] = scene.publisher.core.peers.values()
+    peer.plans.clear()
     size, threads = scene.proxy.bytes_forwarded, threading.active_count()
     stopping = threading.Event()
 
@@ -113,12 +115,13 @@ def test_a_link_that_flaps_ten_times_a_second(scenes: Callable[..., Scene]) -> N
     stopping.set()
     flapping.join()
     scene.proxy.heal()
-    until(lambda: scene.replica.status.state == "in step", "in step when it holds", 10)
+    until(lambda: scene.replica.status.state == "in step", "in step when it holds")
     assert scene.write(table, 999_999)
     until(scene.is_level, "level")
     assert scene.node.database.digest() == primary.digest()
-    assert set(scene.replica.status.plans[1:]) <= {"tail"}, "no more than the log"
-    assert scene.proxy.bytes_forwarded < 2 * size and threading.active_count() <= threads + 4
+    assert set(peer.plans) <= {"tail"}, "no more than the log"
+    assert scene.proxy.bytes_forwarded < 2 * size
+    until(lambda: threading.active_count() <= threads + 4, "no threads are left")
     scene.check_answers(primary, table)
 
 
@@ -130,8 +133,8 @@ def test_what_becomes_of_a_commit_in_a_one_way_partition(
     primary = Database("p")
     table = make_table(primary, 10)
     scene = scenes(primary)
-    scene.publisher.timeout_seconds = 0.2
     assert scene.write(table, 100)
+    scene.publisher.timeout_seconds = 0.2
     scene.proxy.stall(direction)  # type: ignore[arg-type]
     assert not scene.write(table, 101) and list(scene.doubtful) == [101]
     if promoted:  # The former primary hears nothing of it.
@@ -163,11 +166,13 @@ def test_a_secondary_process_that_stands_still(mode: str) -> None:
         if mode == "sync":
             with pytest.raises(CommitInDoubt):
                 put(primary, table, 1, "in doubt")
-            begin = time.monotonic()
+            pauses: list[float] = []
+            publisher.pause = pauses.append
             for _ in range(20):
                 with pytest.raises(SecondaryLost):
                     put(primary, table, 1, "refused")
-            assert time.monotonic() - begin < 1.0, "at once"
+            assert not pauses, "at once"
+            publisher.pause = publisher.arrivals.wait
             assert primary.root.tables[table].find(1) == (1, "value 1", None), "reading goes on"
         else:
             for number in range(2000):
@@ -176,6 +181,7 @@ def test_a_secondary_process_that_stands_still(mode: str) -> None:
                 publisher.drain()
             assert publisher.core.log.bytes <= 20_000
             assert sum(len(peer.queue) for peer in publisher.core.peers.values()) < 100
+        publisher.timeout_seconds = 30.0
         node.resume()
         until(lambda: replica.status.state in ("in step", "following") and not replica.status.lag_commits, "level")
         put(primary, table, 5, "goes on")
@@ -195,13 +201,13 @@ def test_the_schema_changes_while_a_secondary_catches_up(scenes: Callable[..., S
     fresh = Node(Database("shop"))
     fresh.start()
     proxy = FaultProxy(fresh.address.host, fresh.address.port)
-    proxy.set_faults(StreamFaults(delay_seconds=0.05, bytes_per_second=1e6), "up", "down")
+    proxy.set_faults(StreamFaults(delay_seconds=0.05, bytes_per_second=2e5), "up", "down")
     proxy.start()
     try:
         replica = replicate_to(connection._database, fresh.address.with_port(proxy.port), "async")
         states: set[str] = set()
         for number in range(25):
-            states.add(replica.status.state)
+            states.add(fresh.status()["following"]["state"])
             connection.execute(f"CREATE TABLE t{number} (a INTEGER PRIMARY KEY, b UNIQUE)")
             connection.execute(f"INSERT INTO t{number} VALUES (1, 2), (2, 3)")
             if number == 5:
@@ -214,7 +220,8 @@ def test_the_schema_changes_while_a_secondary_catches_up(scenes: Callable[..., S
                 connection.execute(f"DROP TABLE t{number - 1}")
             connection.execute("UPDATE big SET b = 'y' WHERE a = ?", (number * 2000,))
             time.sleep(0.02)
-        assert states & {"asking", "copying"}, "it was catching up meanwhile"
+        assert "copying" in states, "it was catching up meanwhile"
+        proxy.heal()
         until(lambda: fresh.database.root.lsn == connection._database.root.lsn, "level")
         assert fresh.database.digest() == connection._database.digest()
         assert "gone" not in {record[1] for _, record in fresh.database.root.tables[0].items()}
@@ -225,13 +232,13 @@ def test_the_schema_changes_while_a_secondary_catches_up(scenes: Callable[..., S
         connection.close()
 
 
-def test_a_link_of_one_megabit_a_second(scenes: Callable[..., Scene]) -> None:
+def test_a_link_of_half_a_megabit_a_second(scenes: Callable[..., Scene]) -> None:
     """What takes longer than a commit waits is waited for as long as it comes; and small ones go through between."""
     primary = Database("p")
     table = make_table(primary, 10)
     scene = scenes(primary)
-    scene.publisher.timeout_seconds = 0.7
-    scene.proxy.set_faults(StreamFaults(bytes_per_second=125_000.0))
+    scene.publisher.timeout_seconds = 3.0
+    scene.proxy.set_faults(StreamFaults(bytes_per_second=62_500.0))
     transaction = primary.begin()
     for key in range(1000, 9000):
         transaction.table(table).insert(key, (key, "x" * 12, None))
@@ -258,6 +265,6 @@ def test_a_hundred_thousand_small_transactions_on_their_way(scenes: Callable[...
                 scene.publisher.drain()
             assert scene.publisher.core.log.bytes <= 1 << 20
     scene.proxy.heal()
-    until(scene.is_level, "level", 30)
+    until(scene.is_level, "level")
     assert scene.node.database.digest() == primary.digest()
     assert len(scene.replica.status.plans) <= 5, "no catching up without end"

@@ -12,7 +12,7 @@ import pytest
 
 import tandemdb
 
-from .etcd_server import free_ports
+from .ports import KeptPort
 from .processes import ROOT, NodeProcess, in_step, run, until
 
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -87,17 +87,18 @@ class Follower:
         """A reader's pause: the standby is in step, and on the record if there is one."""
         if len(self.kept) == 2:
             primary = self.kept[0]
-            until(lambda: in_step(primary), "in step", 30)
+            until(lambda: in_step(primary), "in step")
             if "coordination" in primary.status():
-                until(lambda: len(primary.status()["coordination"]["sync_set"]) == 1, "on the record", 30)
+                until(lambda: len(primary.status()["coordination"]["sync_set"]) == 1, "on the record")
 
 
 @pytest.mark.parametrize("title", SCENES)
 def test_the_page_is_true(title: str, tmp_path: Path) -> None:
     text = scene_text(title)
-    for port, other in zip(SCENES[title], free_ports(2), strict=True):
+    kept = [KeptPort(), KeptPort()]
+    for port, other in zip(SCENES[title], kept, strict=True):
         assert port in text
-        text = text.replace(f"127.0.0.1:{port}", f"127.0.0.1:{other}")
+        text = text.replace(f"127.0.0.1:{port}", str(other))
     text = text.replace("file:world.json", f"file:{tmp_path / 'world.json'}")
     with ExitStack() as stack:
         follower = Follower(stack)
@@ -117,7 +118,7 @@ class Writer(threading.Thread):
         self.failure: Exception | None = None
 
     def run(self) -> None:
-        connection = tandemdb.connect(self.url, timeout=30, isolation_level=None)
+        connection = tandemdb.connect(self.url, timeout=60, isolation_level=None)
         try:
             while not self.stopping.wait(0.01):
                 connection.execute("INSERT INTO visit VALUES (?)", (self.done,))
@@ -147,7 +148,8 @@ class Upgrader(Follower):
 def test_the_page_is_true_of_upgrading(tmp_path: Path) -> None:
     """With one version for both: what another one would say of the first is in `test_versions.py`."""
     text = scene_text("Upgrading").replace("sqlite:///world.db", f"sqlite:///{tmp_path / 'world.db'}")
-    ports = dict(zip(SCENES["Two terminals"], free_ports(2), strict=True))
+    kept = [KeptPort(), KeptPort()]
+    ports = {port: other.number for port, other in zip(SCENES["Two terminals"], kept, strict=True)}
     begin = ["--load examples/world.sql", "--secondary-of tandemdb://127.0.0.1:7432/world"]
     first, second = (
         f"tandemdb serve --name world --listen 127.0.0.1:{port} {options}"

@@ -455,10 +455,10 @@ def test_clients_find_the_primary(cluster: Cluster) -> None:
         with pytest.raises(tandemdb.OperationalError):
             connection.execute("INSERT INTO t VALUES (2)")
     found: list[Any] = []
-    client = threading.Thread(target=lambda: found.append(tandemdb.connect(url, timeout=30, check_same_thread=False)))
+    client = threading.Thread(target=lambda: found.append(tandemdb.connect(url, timeout=60, check_same_thread=False)))
     client.start()
     cluster.let_lapse()
-    client.join(30)
+    client.join(60)
     assert found and found[0].execute("SELECT a FROM t WHERE a = 1").fetchone() == (1,)
     found[0].execute("INSERT INTO t VALUES (3)")
     found[0].commit()
@@ -470,7 +470,7 @@ def test_an_engine_goes_on_with_the_new_primary(cluster: Cluster) -> None:
     first = cluster.start()
     second = cluster.start_in_step(first)
     one, other = hosts(first, second)
-    engine = sqlalchemy.create_engine(f"sqlite+tandemdb:///shop?host={one}&host={other}&timeout=30")
+    engine = sqlalchemy.create_engine(f"sqlite+tandemdb:///shop?host={one}&host={other}&timeout=60")
     with engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE t (a INTEGER)")
         connection.exec_driver_sql("INSERT INTO t VALUES (1)")
@@ -491,7 +491,7 @@ def test_a_connection_leaves_a_node_that_leads_no_more(cluster: Cluster) -> None
     first = cluster.start()
     second = cluster.start_in_step(first)
     url = f"tandemdb://{','.join(hosts(first, second))}/shop"
-    connection = tandemdb.connect(url, timeout=30, isolation_level=None)
+    connection = tandemdb.connect(url, timeout=60, isolation_level=None)
     connection.execute("CREATE TABLE t (a)")
     cluster.lines[first].is_cut = cluster.lines[second].is_cut = True
     cluster.let_lapse()
@@ -499,7 +499,7 @@ def test_a_connection_leaves_a_node_that_leads_no_more(cluster: Cluster) -> None
         connection.execute("INSERT INTO t VALUES (1)")
     assert connection.is_lost
     cluster.lines[second].is_cut = False
-    with tandemdb.connect(url, timeout=30, isolation_level=None) as connection:
+    with tandemdb.connect(url, timeout=60, isolation_level=None) as connection:
         connection.execute("INSERT INTO t VALUES (2)")
     assert not connection.is_lost and may_acknowledge(second)
 
@@ -546,7 +546,7 @@ class Writer(threading.Thread):
 
     def finish(self) -> None:
         self.stopping.set()
-        self.join(30)
+        self.join(90)
         assert not self.is_alive()
 
 
@@ -616,5 +616,5 @@ def test_a_storm(cluster: Cluster, seed: int, required: int, request: pytest.Fix
             answer = outcome(leader.database, transaction).answer
             assert answer == "forgotten" or (answer == "committed") == has(leader, table, key)
     running = [node for node in cluster.nodes if node.is_running]
-    until(lambda: all(equal(leader, node) for node in running), "all hold the same", 30)
+    until(lambda: all(equal(leader, node) for node in running), "all hold the same")
     assert sum(node.status()["orphans"] for node in running) == 0

@@ -22,7 +22,7 @@ CREATE TABLE entry (number INTEGER PRIMARY KEY, half INTEGER);
 CREATE TABLE total (name TEXT PRIMARY KEY, entries INTEGER);
 INSERT INTO total VALUES ('entries', 0);
 """
-LEASE_SECONDS = 2
+LEASE_SECONDS = 3
 
 
 @pytest.fixture(params=["file", "etcd"])
@@ -128,21 +128,21 @@ def test_kill_9_of_the_primary_again_and_again(
     running.callback(clerk.stopping.set)
     kills = request.config.getoption("--failovers")
     for _ in range(kills):
-        until(lambda: bool(named(primary)), "the record names the secondary", 30)  # noqa: B023
+        until(lambda: bool(named(primary)), "the record names the secondary")  # noqa: B023
         before = len(clerk.acknowledged)
-        until(lambda: len(clerk.acknowledged) > before, "commits go on", 30)  # noqa: B023
+        until(lambda: len(clerk.acknowledged) > before, "commits go on")  # noqa: B023
         time.sleep(chance.random() * 0.3)  # at any moment
         primary.kill()
-        until(partial(leads, secondary), "the secondary leads by itself", 30)
+        until(partial(leads, secondary), "the secondary leads by itself")
         before = len(clerk.acknowledged)
-        until(lambda: len(clerk.acknowledged) > before, "commits go on there", 30)  # noqa: B023
+        until(lambda: len(clerk.acknowledged) > before, "commits go on there")  # noqa: B023
         primary, secondary = secondary, start(running, coordinator, "--load", str(script), listen=primary.listen)
     until(lambda: bool(named(primary)), "in step")
     clerk.finish()
     clerk.check(url)
     status, text = run("verify", primary.url, secondary.url)
     assert status == 0, text
-    assert primary.status()["epoch"] == kills + 1
+    assert primary.status()["epoch"] >= kills + 1  # One that stands still for long is succeeded, too.
 
 
 def test_a_primary_suspended_beyond_its_lease(running: ExitStack, coordinator: str, script: Path) -> None:
@@ -155,14 +155,14 @@ def test_a_primary_suspended_beyond_its_lease(running: ExitStack, coordinator: s
     running.callback(clerk.stopping.set)
     until(lambda: bool(clerk.acknowledged), "a first commit")
     primary.suspend()
-    until(partial(leads, secondary), "the secondary leads", 30)
+    until(partial(leads, secondary), "the secondary leads")
     with tandemdb.connect(secondary.url, isolation_level=None) as connection:
         connection.execute("INSERT INTO entry VALUES (1000001, 1), (1000000, 0)")
         connection.execute("UPDATE total SET entries = entries + 2")
     clerk.acknowledged.add(500000)
     primary.resume()  # with a write in hand, maybe
-    until(lambda: primary.status()["role"] == "secondary", "it follows", 30)
-    until(lambda: bool(named(secondary)), "in step", 30)
+    until(lambda: primary.status()["role"] == "secondary", "it follows")
+    until(lambda: bool(named(secondary)), "in step")
     clerk.finish()
     clerk.check(url)
     assert primary.status()["orphans"] == 0
@@ -179,17 +179,17 @@ def test_both_killed_and_restarted_empty(running: ExitStack, coordinator: str, s
     def reasons() -> list[str]:
         return [node.status()["coordination"]["reason"] for node in nodes]
 
-    until(lambda: all("is empty now" in reason for reason in reasons()), "they wait, and say why", 30)
+    until(lambda: all("is empty now" in reason for reason in reasons()), "they wait, and say why")
     assert not any(leads(node) or node.status()["lsn"] for node in nodes)
     with pytest.raises(tandemdb.OperationalError, match="takes writes"):
         tandemdb.connect(url_of(*nodes), timeout=0.5)
     status, text = run("status", nodes[0].url)
     assert status == 0 and "waiting" in text and "is empty now" in text
     nodes[0].kill()
-    until(lambda: nodes[1].status()["coordination"]["leader"] == "", "the lease is free", 30)
+    until(lambda: nodes[1].status()["coordination"]["leader"] == "", "the lease is free")
     nodes[0] = start(running, coordinator, "--load", str(script), "--bootstrap", listen=nodes[0].listen)
-    until(partial(leads, nodes[0]), "it leads", 30)
-    until(lambda: bool(named(nodes[0])), "the other follows", 30)
+    until(partial(leads, nodes[0]), "it leads")
+    until(lambda: bool(named(nodes[0])), "the other follows")
     assert nodes[1].status()["lsn"] == nodes[0].status()["lsn"] > 0
 
 
@@ -204,7 +204,7 @@ def test_a_secondary_killed_and_the_primary_goes_on_exposed(
         connection.execute("INSERT INTO entry VALUES (1, 1)")
     assert named(primary) == [] and primary.status()["exposed"]
     returned = start(running, coordinator, listen=secondary.listen)
-    until(lambda: bool(named(primary)), "in step again", 30)
+    until(lambda: bool(named(primary)), "in step again")
     assert not primary.status()["exposed"]
     assert run("verify", primary.url, returned.url)[0] == 0
 
@@ -219,7 +219,7 @@ def test_commands_with_a_coordinator(running: ExitStack, tmp_path: Path) -> None
     assert status == 1 and "the lease is held" in text
     status, text = run("switchover", primary.url, secondary.url)
     assert status == 0, text
-    until(lambda: named(secondary) == [primary.listen], "in step, the other way round", 30)
+    until(lambda: named(secondary) == [primary.listen], "in step, the other way round")
     cases: list[tuple[list[str], int, str]] = [
         (["--secondary-of", primary.url, "--coordinator", coordinator], 2, "leave --secondary-of out"),
         (["--coordinator", "zookeeper://x/y"], 1, "not the address of a coordinator"),

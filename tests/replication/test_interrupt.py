@@ -57,7 +57,7 @@ class Shop:
         self.replica.heal()
         self.connections[0].execute("INSERT INTO t VALUES (99)")
         assert self.rows() == [*rows, 99]
-        replication.wait_for(self.secondary._database, self.connections[0].lsn, 10)
+        replication.wait_for(self.secondary._database, self.connections[0].lsn, 60)
         assert self.rows(self.secondary) == [*rows, 99]
         assert self.connections[0].digest() == self.secondary.digest()
         for each in (*self.connections, self.secondary):
@@ -65,7 +65,7 @@ class Shop:
 
 
 def joined(thread: threading.Thread) -> bool:
-    thread.join(10)
+    thread.join(60)
     return not thread.is_alive()
 
 
@@ -144,7 +144,7 @@ def test_one_that_lets_a_secondary_join_fails_undone(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(shop.publisher.core.quorum, "is_steady", lambda: False)
     monkeypatch.setattr(shop.publisher.core.quorum, "is_joining", lambda last_lsn: True)
     thread = shop.run(0, "INSERT INTO t VALUES (1)")
-    assert waits.wait(10)
+    assert waits.wait(60)
     shop.connections[0].interrupt()
     assert joined(thread)
     assert str(shop.told[0]) == "interrupted" and shop.rows() == [0]

@@ -58,7 +58,7 @@ def test_a_chain_whose_middle_dies(running: ExitStack) -> None:
 
 def test_the_best_of_three_secondaries_dies_with_the_primary(running: ExitStack, tmp_path: Path) -> None:
     """One of three must acknowledge: any of them may be the only one that has a commit, so all must be heard."""
-    coordinator = ("--coordinator", f"file:{tmp_path / 'shop.json'}", "--lease", "1")
+    coordinator = ("--coordinator", f"file:{tmp_path / 'shop.json'}", "--lease", "3")
     primary = start_named(running, "p", *coordinator)
     best, *others = [start_named(running, name, *coordinator) for name in "abc"]
     until(lambda: len(named(primary)) == 3, "in step")
@@ -134,10 +134,10 @@ def test_places_handed_over_again_and_again_under_load(running: ExitStack) -> No
             assert place >= places.get(found["node"], (0, 0))
             places[found["node"]] = place
     stopping.set()
-    writer.join(30)
+    writer.join(60)
     for reader in readers:
         reader.stopping = True
-        reader.join(30)
+        reader.join(60)
         assert reader.seen == sorted(reader.seen) and len(set(reader.seen)) > 1
     assert not failures and not writer.is_alive()
     with first.connect() as connection:

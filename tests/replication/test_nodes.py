@@ -30,9 +30,10 @@ from tandemdb.replication.network.relay import Relay
 from tandemdb.replication.node import Node
 from tandemdb.storage import Database
 
+from .ports import KeptPort
 from .workload import Workload, make_table, put
 
-WAIT_SECONDS = 10.0
+WAIT_SECONDS = 60.0
 
 
 @pytest.fixture
@@ -110,7 +111,7 @@ def test_an_application_attaches_a_node(nodes: list[Node]) -> None:
     assert node.database.digest() == database.digest()
     assert replica.status.state == "in step"
     with pytest.raises(ReplicationError, match="secondary already"):
-        replicate_to(Database("other"), node.address, timeout_seconds=5)
+        replicate_to(Database("other"), node.address, timeout_seconds=WAIT_SECONDS)
     replica.detach()
     put(database, table, 2, "alone")
 
@@ -138,15 +139,16 @@ def test_a_lost_link_is_mended(nodes: list[Node]) -> None:
 
 
 def test_an_emptied_primary_does_not_empty_its_secondary(nodes: list[Node]) -> None:
-    primary, secondary = start(nodes), start(nodes)
+    port = KeptPort()
+    primary, secondary = start(nodes, port=port.number), start(nodes)
     table = make_table(primary.database, 300)
     secondary.follow(primary.address, "sync")
     until(lambda: in_step(primary), "in step")
     put(primary.database, table, 7, "kept")
     until(lambda: level(primary, secondary), "level")
-    digest, port = primary.database.digest(), primary.address.port
+    digest = primary.database.digest()
     primary.stop()
-    start(nodes, port=port)
+    start(nodes, port=port.number)
     until(lambda: "another cluster" in secondary.status()["following"]["reason"], "the refusal is told")
     assert secondary.database.digest() == digest
     secondary.promote()
@@ -300,14 +302,14 @@ def test_bad_input_is_refused_and_the_node_goes_on(nodes: list[Node]) -> None:
         before_login: "not expected here",
     }
     for data, reason in cases.items():
-        with socket.create_connection((node.address.host, node.address.port), 5) as connected:
+        with socket.create_connection((node.address.host, node.address.port), WAIT_SECONDS) as connected:
             connected.sendall(data)
             answer = b""
             while chunk := connected.recv(4096):
                 answer += chunk
         [frame] = wire.Decoder().feed(answer)
         assert reason in frame.message.reason, data  # type: ignore[union-attr]
-    with socket.create_connection((node.address.host, node.address.port), 5) as connected:
+    with socket.create_connection((node.address.host, node.address.port), WAIT_SECONDS) as connected:
         connected.sendall(good[:20])  # and gone in the middle
     assert ask(node).call("status").value["lsn"] == 1
     assert node.database.digest() == digest
@@ -350,9 +352,10 @@ def test_unknown_databases_and_purposes_are_refused(nodes: list[Node]) -> None:
 def test_who_says_nothing_is_dropped(nodes: list[Node], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handshake, "LOGIN_SECONDS", 0.2)
     node = start(nodes)
-    with socket.create_connection((node.address.host, node.address.port), 5) as connected:
+    with socket.create_connection((node.address.host, node.address.port), WAIT_SECONDS) as connected:
         connected.sendall(b"tD")
         assert connected.recv(100) == b""
+    monkeypatch.undo()
     assert ask(node).call("status").value["role"] == "primary"
 
 
@@ -364,10 +367,10 @@ def test_who_dribbles_is_dropped(
     monkeypatch.setattr(handshake, "LOGIN_SECONDS", 0.3)
     security = make_certificates(tmp_path, "ours") if encrypted else Security()
     node = start(nodes, security=security)
-    hello = Hello(wire.PROTOCOL, b"", "x", b"", bytes(32), "shop", "operator", "", Epoch(0))
+    hello = Hello(wire.PROTOCOL, b"", "x" * 600, b"", bytes(32), "shop", "operator", "", Epoch(0))
     start_of_tls = bytes.fromhex("1603010200010001fc0303") + bytes(600)
     data = start_of_tls if encrypted else wire.encode(Frame(0, Epoch(0), 0, hello))
-    with socket.create_connection((node.address.host, node.address.port), 10) as connected:
+    with socket.create_connection((node.address.host, node.address.port), WAIT_SECONDS) as connected:
         sent = 0
         try:
             while sent < len(data) - 1:
@@ -487,10 +490,9 @@ def test_tls_on_both_sides(nodes: list[Node], tmp_path: Path) -> None:
 
 
 def test_nobody_there() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = KeptPort()
     with pytest.raises(LinkLost, match="unable to connect"):
-        transport.connect(Address("127.0.0.1", port, "shop"))
+        transport.connect(Address("127.0.0.1", port.number, "shop"))
 
 
 @pytest.mark.parametrize(
@@ -549,7 +551,7 @@ def test_a_secondary_gets_into_step_under_steady_commits(nodes: list[Node]) -> N
     try:
         for _ in range(3):
             secondary.follow(primary.address, "sync")
-            until(lambda: in_step(primary), "in step", seconds=60)
+            until(lambda: in_step(primary), "in step")
             link = secondary.system.link
             assert link is not None
             link.stop()
@@ -558,5 +560,5 @@ def test_a_secondary_gets_into_step_under_steady_commits(nodes: list[Node]) -> N
             operator.close()
     finally:
         stopping.set()
-        writer.join(30)
+        writer.join(WAIT_SECONDS)
     assert not writer.is_alive()

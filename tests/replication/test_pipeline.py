@@ -23,9 +23,10 @@ from tandemdb.storage import Database
 from tandemdb.storage.changes import VACANT
 from tandemdb.testing.fault_proxy import FaultProxy, StreamFaults
 
+from .patience import IN_PROCESS
 from .workload import make_table, put
 
-WAIT_SECONDS = 10.0
+WAIT_SECONDS = 60.0
 
 
 class Scene:
@@ -62,6 +63,11 @@ class Scene:
             writers.append(self.write(key))
             until(lambda: len(self.publisher.pipeline.tickets) > count)  # noqa: B023
         return writers
+
+    def let_time_out(self) -> None:
+        """Let the time be over for which the oldest pending commit waits."""
+        self.publisher.timeout_seconds = 0.0
+        self.publisher.pipeline.tickets[0].deadline = 0.0
 
     def has(self, database: Database, key: int) -> bool:
         return database.root.tables[self.table].find(key) is not None
@@ -114,19 +120,18 @@ def scene() -> Iterator[Scene]:
 
 
 def test_many_commits_wait_at_a_time(scene: Scene) -> None:
-    scene.proxy.set_faults(StreamFaults(delay_seconds=0.01))
-    most = 0
+    scene.proxy.stall()
 
     def write(first: int) -> None:
-        nonlocal most
         for key in range(first, first + 10):
             put(scene.primary, scene.table, key, "x")
             assert scene.has(scene.primary, key), "who has written it reads it"
-            most = max(most, len(scene.publisher.pipeline.tickets))
 
     writers = [Writer(lambda first=first: write(first)) for first in range(1000, 1160, 10)]  # type: ignore[misc]
+    until(lambda: len(scene.publisher.pipeline.tickets) == 16)
+    scene.proxy.heal()
+    scene.proxy.set_faults(StreamFaults(delay_seconds=0.01))
     assert [writer.join() for writer in writers] == [None] * 16
-    assert most > 8
     assert scene.primary.root is scene.primary.head
     assert scene.primary.root.tables[scene.table].count == 170
     until(lambda: scene.secondary.root.lsn == scene.primary.root.lsn)
@@ -150,11 +155,11 @@ def test_commits_become_visible_in_order_and_not_before(scene: Scene) -> None:
 
 def test_what_is_not_acknowledged_takes_along_what_builds_on_it(scene: Scene) -> None:
     before = scene.primary.root
-    scene.publisher.timeout_seconds = 0.3
     scene.proxy.stall()
     writers = scene.write_pending(101, 102, 103)
     open_one = scene.primary.begin()
     assert open_one.base.lsn == before.lsn + 3
+    scene.let_time_out()
     errors = [writer.join() for writer in writers]
     numbers = [error.transaction for error in errors if isinstance(error, CommitInDoubt)]
     assert len(set(numbers)) == 3
@@ -164,7 +169,7 @@ def test_what_is_not_acknowledged_takes_along_what_builds_on_it(scene: Scene) ->
         open_one.commit()
     open_one.rollback()
     scene.proxy.heal()
-    scene.publisher.timeout_seconds = 5.0
+    scene.publisher.timeout_seconds = WAIT_SECONDS
     until(lambda: scene.replica.status.state == "in step")
     put(scene.primary, scene.table, 105, "after")
     assert [scene.has(scene.primary, key) for key in range(101, 106)] == [False, False, False, False, True]
@@ -178,10 +183,9 @@ def test_a_transaction_open_on_an_abandoned_commit_begins_again(scene: Scene) ->
     [writer] = scene.write_pending(101)
     transaction = scene.primary.begin()
     transaction.table(scene.table).insert(102, (102, "b", None))
-    scene.publisher.timeout_seconds = 0.0
-    scene.publisher.pipeline.tickets[0].deadline = 0.0
+    scene.let_time_out()
     assert isinstance(writer.join(), CommitInDoubt)
-    scene.publisher.timeout_seconds = 5.0
+    scene.publisher.timeout_seconds = WAIT_SECONDS
     scene.proxy.heal()
     until(lambda: scene.replica.status.state == "in step")
     transaction.table(scene.table).insert(103, (103, "c", None))
@@ -262,7 +266,7 @@ def test_secondaries_are_added_and_removed_between_commits(scene: Scene) -> None
     writers = [Writer(lambda first=first: write(first)) for first in (1_000, 100_000, 200_000)]  # type: ignore[misc]
     for mode in ("sync", "async", "sync"):
         other = Database("other")
-        replica = replication.attach(scene.primary, other, mode)  # type: ignore[arg-type]
+        replica = replication.attach(scene.primary, other, mode, **IN_PROCESS)  # type: ignore[arg-type]
         time.sleep(0.05)
         replica.detach()
         assert other.root.lsn > 1 or mode == "async"
@@ -277,8 +281,8 @@ def test_secondaries_are_added_and_removed_between_commits(scene: Scene) -> None
 def test_a_chain_shows_each_commit_in_turn() -> None:
     first, second, third = Database("a"), Database("b"), Database("c")
     table = make_table(first, 10)
-    replication.attach(first, second, faults=Faults(latency_seconds=0.002))
-    replication.attach(second, third)
+    replication.attach(first, second, faults=Faults(latency_seconds=0.002), **IN_PROCESS)
+    replication.attach(second, third, **IN_PROCESS)
     writers = [
         Writer(lambda first_key=key: [put(first, table, first_key + step, "x") for step in range(10)])  # type: ignore[misc]
         for key in range(100, 180, 10)
@@ -300,52 +304,74 @@ def test_whoever_has_the_last_word_gets_one_commit_at_a_time(tmp_path: Any) -> N
 
 
 class Tables:
-    """Connections to a primary whose secondary answers late."""
+    """Connections to a primary whose secondary answers when it is told to."""
 
-    def __init__(self, latency: float = 0.0) -> None:
+    def __init__(self) -> None:
         self.standby = tandemdb.connect(":memory:")
-        self.one, self.other = [
-            tandemdb.connect(":memory:pipeline", isolation_level=None, check_same_thread=False) for _ in range(2)
+        self.one, self.other, self.reader = [
+            tandemdb.connect(":memory:pipeline", isolation_level=None, check_same_thread=False) for _ in range(3)
         ]
         self.one.execute("CREATE TABLE t (a INTEGER PRIMARY KEY, b)")
-        self.replica = self.one.replicate_to(self.standby, "sync", timeout_seconds=0.3)
-        self.replica.set_faults(Faults(latency_seconds=latency))
+        self.replica = self.one.replicate_to(self.standby, "sync", **IN_PROCESS)
+        self.publisher = self.replica.link.publisher
 
     def __enter__(self) -> Tables:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for connection in (self.one, self.other, self.standby):
+        for connection in (self.one, self.other, self.reader, self.standby):
             connection.close()
 
-    def insert_pending(self, value: int) -> Writer:
-        lsn = self.one._database.head.lsn
-        writer = Writer(lambda: self.other.execute("INSERT INTO t VALUES (?, 0)", (value,)))
-        until(lambda: self.one._database.head.lsn > lsn)
+    def hold(self) -> None:
+        """Let nothing come and go."""
+        self.replica.link.pump = lambda tick=True: False
+
+    def let_go(self) -> None:
+        del self.replica.link.pump
+
+    def let_go_soon(self) -> threading.Timer:
+        timer = threading.Timer(0.1, self.let_go)
+        timer.start()
+        return timer
+
+    def begin(self, work: Callable[[], Any]) -> Writer:
+        """Begin to commit in another thread, and come back when that waits."""
+        count = len(self.publisher.pipeline.tickets)
+        writer = Writer(work)
+        until(lambda: len(self.publisher.pipeline.tickets) > count)
         return writer
+
+    def insert_pending(self, value: int) -> Writer:
+        return self.begin(lambda: self.other.execute("INSERT INTO t VALUES (?, 0)", (value,)))
 
 
 def test_a_statement_follows_what_is_pending_and_readers_do_not_see_it() -> None:
-    with Tables(0.1) as tables:
-        writer = tables.insert_pending(1)
-        assert tables.one.execute("SELECT * FROM t").fetchall() == []
-        tables.one.execute("UPDATE t SET b = 7 WHERE a = 1")
-        assert writer.join() is None
+    with Tables() as tables:
+        tables.hold()
+        inserting = tables.insert_pending(1)
+        updating = tables.begin(lambda: tables.one.execute("UPDATE t SET b = 7 WHERE a = 1"))
+        assert tables.reader.execute("SELECT * FROM t").fetchall() == []
+        tables.let_go()
+        assert inserting.join() is updating.join() is None
         assert tables.one.execute("SELECT * FROM t").fetchall() == [(1, 7)]
 
 
 def test_what_a_transaction_has_read_stands_when_it_ends_without_a_change() -> None:
-    with Tables(0.05) as tables:
+    with Tables() as tables:
+        tables.hold()
         writer = tables.insert_pending(1)
         tables.one.execute("BEGIN IMMEDIATE")
         assert tables.one.execute("SELECT a FROM t").fetchall() == [(1,)]
+        timer = tables.let_go_soon()
         tables.one.execute("COMMIT")
         assert tables.one.execute("SELECT a FROM t").fetchall() == [(1,)], "COMMIT has waited for it"
         assert writer.join() is None
-        tables.replica.set_faults(Faults(drop=1.0))
+        timer.join()
+        tables.hold()
         writer = tables.insert_pending(2)
         tables.one.execute("BEGIN IMMEDIATE")
         assert tables.one.execute("SELECT a FROM t").fetchall() == [(1,), (2,)]
+        tables.publisher.pipeline.tickets[0].deadline = 0.0
         with pytest.raises(BaseAbandoned):
             tables.one.execute("COMMIT")
         tables.one.rollback()
@@ -355,6 +381,7 @@ def test_what_a_transaction_has_read_stands_when_it_ends_without_a_change() -> N
 
 def test_a_transaction_in_doubt_cannot_be_committed_again() -> None:
     with Tables() as tables:
+        tables.publisher.timeout_seconds = 0.1
         tables.replica.set_faults(Faults(drop=1.0))
         tables.one.execute("BEGIN")
         tables.one.execute("INSERT INTO t VALUES (1, 0)")
@@ -376,16 +403,18 @@ def test_a_transaction_in_doubt_cannot_be_committed_again() -> None:
 
 
 def test_an_answer_about_a_token_waits_for_what_is_pending() -> None:
-    with Tables(0.1) as tables:
+    with Tables() as tables:
+        tables.hold()
         tables.other.execute("BEGIN")
         tables.other.execute("INSERT INTO t VALUES (1, 0)")
         tables.other.mark("order 7")
-        lsn = tables.one._database.head.lsn
-        writer = Writer(tables.other.commit)
-        until(lambda: tables.one._database.head.lsn > lsn)
+        lsn = tables.one.lsn
+        writer = tables.begin(tables.other.commit)
+        timer = tables.let_go_soon()
         assert tables.one.was_committed("order 7")
-        assert writer.done or tables.one._database.root.lsn > lsn
+        assert tables.one.lsn > lsn
         assert writer.join() is None
+        timer.join()
 
 
 def test_a_commit_that_is_interrupted_is_rolled_back(scene: Scene) -> None:

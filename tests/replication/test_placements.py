@@ -255,7 +255,7 @@ connection.execute("BEGIN IMMEDIATE")
 connection.execute("INSERT INTO t VALUES (2, 'open', 0)")
 os._exit(9)
 """
-    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, timeout=60).returncode == 9
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, timeout=300).returncode == 9
     with store.connect(timeout=30.0) as connection:
         connection.execute("INSERT INTO t VALUES (3, 'another program', 0)")
         assert connection.execute("SELECT a FROM t ORDER BY a").fetchall() == [(1,), (3,)]

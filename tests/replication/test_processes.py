@@ -43,7 +43,7 @@ def test_the_primary_is_killed_again_and_again(running: ExitStack, script: Path)
         until(partial(has_begun, clerk), "a first commit")
         time.sleep(chance.random() * 0.3)
         primary.kill()
-        clerk.join(10)
+        clerk.join(60)
         assert not clerk.is_alive() and clerk.acknowledged
         report = secondary.ask("promote")
         assert report["commits_missing"] == 0
@@ -68,7 +68,7 @@ def test_the_secondary_is_killed_again_and_again(running: ExitStack, script: Pat
         clerk.start()
         time.sleep(0.05 + chance.random() * 0.2)
         secondary.kill()
-        clerk.join(10)
+        clerk.join(60)
         assert not clerk.is_alive()
         # Without it, commits are refused; what was acknowledged stands, what was in doubt was undone.
         connection = primary.connect()
@@ -125,7 +125,7 @@ def test_a_suspended_primary_is_fenced_when_it_wakes(running: ExitStack, script:
     with secondary.connect() as connection:
         connection.execute("INSERT INTO account VALUES (4, 'Di', 0)")
     primary.resume()
-    clerk.join(10)
+    clerk.join(60)
     assert not clerk.is_alive()
     check(secondary, clerk, 1)
     until(lambda: primary.status()["role"] == "fenced", "fenced")
@@ -236,7 +236,7 @@ def test_a_node_that_loads_can_be_stopped(tmp_path: Path, number: signal.Signals
         try:
             until(begun.exists, "the script has begun")
             process.send_signal(number)
-            assert process.communicate(timeout=20)[1] == ""
+            assert process.communicate(timeout=60)[1] == ""
             assert process.returncode == 130
         finally:
             process.kill()

@@ -15,6 +15,7 @@ from tandemdb.replication.errors import ReplicationError
 from .processes import NodeProcess, in_step, run, until
 from .test_failover_processes import leads, named
 
+LEASE_SECONDS = 3
 SCRIPT = "CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT);"
 
 
@@ -48,7 +49,7 @@ class Pair:
         script = folder / "script.sql"
         script.write_text(SCRIPT)
         coordinator = f"file:{self.folder / 'shop.json'}"
-        self.arguments = ("--load", str(script), "--coordinator", coordinator, "--lease", "1")
+        self.arguments = ("--load", str(script), "--coordinator", coordinator, "--lease", str(LEASE_SECONDS))
         self.first, self.second = (start(running, name, *self.arguments) for name in ("first", "second"))
         until(lambda: named(self.first) == ["second"], "in step")
         insert(self.first, 1)
@@ -74,7 +75,7 @@ def test_both_killed_and_none_that_is_empty_leads(running: ExitStack, tmp_path: 
     dead = [pair.first, pair.second] if order == "the primary first" else [pair.second, pair.first]
     nodes = [pair.restart(node) for node in (dead[:1] if order == "the secondary only" else dead)]
     until(lambda: all(waits(node) for node in nodes), "they wait, and say why")
-    time.sleep(1.1)  # More than a lease.
+    time.sleep(LEASE_SECONDS + 0.1)
     assert all(waits(node) and is_empty(node) for node in nodes)
     with pytest.raises(ReplicationError):
         nodes[0].ask("promote")
@@ -99,7 +100,7 @@ def test_the_primary_is_back_empty_while_the_coordinator_is_gone(running: ExitSt
     pair.first.kill()
     with pytest.raises(AssertionError, match="not the address of a coordinator"):
         pair.restart(pair.first)
-    deadline = time.monotonic() + 1.5
+    deadline = time.monotonic() + LEASE_SECONDS + 0.5
     while time.monotonic() < deadline:
         assert not leads(pair.second) and pair.second.status()["following"]["received"] == 2
     pair.folder.unlink()
@@ -156,16 +157,16 @@ def test_a_primary_suspended_with_writes_in_hand(running: ExitStack, tmp_path: P
     writers = [threading.Thread(target=write, args=(place,)) for place in range(4)]
     for writer in writers:
         writer.start()
-    until(lambda: leads(pair.second), "the secondary leads", 30)
+    until(lambda: leads(pair.second), "the secondary leads")
     insert(pair.second, 2)
     pair.first.resume()
     for writer in writers:
-        writer.join(30)
+        writer.join(60)
         assert not writer.is_alive()
     there = values(pair.second)
     assert outcomes.count("done") <= len([value for value in there if value >= 100]), "acknowledged, and not there"
     assert 2 in there
-    until(lambda: named(pair.second) == ["first"], "it follows", 30)
+    until(lambda: named(pair.second) == ["first"], "it follows")
     assert pair.first.status()["orphans"] == 0
     for connection in connections:
         connection.close()

@@ -102,7 +102,7 @@ os._exit(9)  # As if killed: with a transaction open, and the link
 
 def run_program(store: str, what: str) -> list[str]:
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, store, what], cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=60
+        [sys.executable, "-c", PROGRAM, store, what], cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=300
     )
     assert done.returncode == 9
     return done.stdout.splitlines()
@@ -221,9 +221,9 @@ def test_kills_of_a_primary_node_lose_no_acknowledged_commit(stack: ExitStack, t
         enough = threading.Event()
         writer = threading.Thread(target=write_on, args=(primary, round_number, acknowledged, wanted, enough))
         writer.start()
-        assert enough.wait(30)
+        assert enough.wait(60)
         primary.kill()
-        writer.join(30)
+        writer.join(60)
         assert not writer.is_alive()
         primary = node(stack, "--node", "primary", "--store", store.url, listen=listen)
     until(lambda: in_step(primary), "in step")
@@ -715,7 +715,7 @@ while True:
             last = int(running.stdout.readline())
         running.send_signal(signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
         said = [int(line) for line in running.stdout.read().splitlines() if line]
-        running.wait(20)
+        running.wait(60)
         with ExitStack() as reading:
             connection = opened(reading, store.url)
             found = connection.execute("SELECT count(*), sum(half = 1), sum(half = 2) FROM pair").fetchone()

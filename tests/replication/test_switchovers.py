@@ -70,7 +70,7 @@ class Writer(Client):
 
     def act(self) -> None:
         if self.connection is None:
-            self.connection = tandemdb.connect(self.url, timeout=30, isolation_level=None)
+            self.connection = tandemdb.connect(self.url, timeout=60, isolation_level=None)
         connection, way, row = self.connection, self.client % 5, (self.client, self.done)
         if way == 0:  # Statement by statement: counted by nobody.
             connection.execute("INSERT INTO entry VALUES (?, ?)", row)
@@ -110,7 +110,7 @@ class Reader(Client):
             self.connections[node] = node.connect(isolation_level=None)
         connection = self.connections[node]
         if self.token:
-            connection.wait_for(self.token, timeout=30)
+            connection.wait_for(self.token, timeout=60)
         rows = connection.execute(
             "SELECT client, count(*), max(number) + 1 FROM entry GROUP BY client"
             " UNION ALL SELECT -1, entries, (SELECT count(*) FROM entry WHERE client % 5 > 1) FROM total"

@@ -550,7 +550,7 @@ def test_nodes_with_a_target(place: Place, tmp_path: Path) -> None:
         writer.start()
         until(lambda: len(acknowledged) > 5, "commits go on")
         node.kill()
-        writer.join(30)
+        writer.join(60)
         there = [number for (number,) in place.rows("SELECT id FROM city ORDER BY id")]
         assert there[: len(acknowledged)] == acknowledged and len(there) - len(acknowledged) in (0, 1)
     finally:

@@ -11,9 +11,12 @@ import tandemdb
 from tandemdb.dbapi import nodes
 from tandemdb.planner import tokens
 from tandemdb.replication import CommitInDoubt
+from tandemdb.replication.network.transport import Channel
 from tandemdb.replication.node import Node
 from tandemdb.testing import Faults, pair
 from tandemdb.testing.fault_proxy import FaultProxy
+
+from .processes import until
 
 SCRIPT = "CREATE TABLE t (a INTEGER PRIMARY KEY)"
 
@@ -96,7 +99,10 @@ def served() -> Iterator[tuple[Node, FaultProxy, tandemdb.Connection, tandemdb.C
 
 @pytest.mark.parametrize(("direction", "committed"), [("up", False), ("down", True)])
 def test_a_client_whose_link_breaks_at_commit(
-    served: tuple[Node, FaultProxy, tandemdb.Connection, tandemdb.Connection], direction: str, committed: bool
+    served: tuple[Node, FaultProxy, tandemdb.Connection, tandemdb.Connection],
+    direction: str,
+    committed: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """COMMIT is lost on its way, or its answer is: the client cannot know, and asks."""
     _, proxy, local, far = served
@@ -107,6 +113,15 @@ def test_a_client_whose_link_breaks_at_commit(
         tandemdb.connect(local_name(served), timeout=0.0).was_committed("order 4711")  # It may be the one.
     proxy.stall(direction)  # type: ignore[arg-type]
     raised: list[BaseException] = []
+    sent = threading.Event()
+    send_bytes = Channel.send_bytes
+
+    def send_and_tell(channel: Channel, data: bytes) -> None:
+        send_bytes(channel, data)
+        if threading.current_thread() is thread:
+            sent.set()
+
+    monkeypatch.setattr(Channel, "send_bytes", send_and_tell)
 
     def commit() -> None:
         try:
@@ -116,11 +131,11 @@ def test_a_client_whose_link_breaks_at_commit(
 
     thread = threading.Thread(target=commit)
     thread.start()
+    assert sent.wait(60)
     if committed:
-        while not local.execute("SELECT count(*) FROM t").fetchone()[0]:
-            pass
+        until(lambda: bool(local.execute("SELECT count(*) FROM t").fetchone()[0]), "it is committed")
     proxy.cut()
-    thread.join(20)
+    thread.join(60)
     [error] = raised
     assert isinstance(error, CommitInDoubt)
     proxy.heal()
