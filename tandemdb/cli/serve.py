@@ -289,13 +289,18 @@ def verify(options: argparse.Namespace) -> int:
     print(f"second: LSN {found.lsns[1]}, epoch {found.epochs[1]}, digest {found.digests[1]:016x}")
     if found.differences:
         rows = [
-            (one.name, one.block, repr(one.key), one.kind, repr(one.first), repr(one.second))
+            (one.name, one.block, written(one.key), one.kind, written(one.first), written(one.second))
             for one in found.differences
         ]
-        write_table(("table", "block", "key", "difference", "first", "second"), iter(rows), sys.stdout, Style())
+        write_table(("table", "block", "key", "difference", "first", "second"), iter(rows), sys.stdout, Style(null=""))
     if found.has_more:
         print("... and more")
     return 1
+
+
+def written(value: object) -> str | None:
+    """Write a key or a record as Python would, and nothing where there is none."""
+    return None if value is None else repr(value)
 
 
 def repair(options: argparse.Namespace) -> int:

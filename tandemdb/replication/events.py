@@ -77,5 +77,9 @@ def emit(event: str, **fields: Any) -> None:
     with _lock:
         counts[event] = counts.get(event, 0) + 1
     if log.isEnabledFor(level):
-        shown = {name: ", ".join(value) if isinstance(value, list) else value for name, value in fields.items()}
+        shown = {name: written(value) for name, value in fields.items()}
         log.log(level, "%s", text.format_map(shown), extra={"event": event, **fields})
+
+
+def written(value: Any) -> Any:
+    return (", ".join(value) or "nobody") if isinstance(value, list) else value

@@ -43,6 +43,8 @@ class AnyLink(Protocol):
     """What a primary's driver needs of a link, in this process or to another."""
 
     is_cut: bool
+    # Why it is gone.
+    reason: str
 
     @property
     def name(self) -> str: ...
@@ -137,6 +139,7 @@ class Link:
         self._clock = clock
         self._lock = threading.RLock()
         self.is_cut = False
+        self.reason = ""
         # Frames go through their bytes, as on a socket: what arrives shares nothing with what was sent.
         self._decoders = (wire.Decoder(), wire.Decoder()) if over_wire else None
         seed = faults.seed if faults is not None else 0

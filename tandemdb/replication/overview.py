@@ -98,6 +98,7 @@ def describe_following(system: System, lsn: int) -> dict[str, Any]:
         "state": secondary.state,
         "mode": secondary.mode,
         "primary": str(address) if address is not None else "",
+        "suspended": isinstance(link, Follower) and link.is_cut and secondary.state == "detached",
         "linked": link.is_linked if isinstance(link, Follower) else link is not None and not link.is_cut,
         "primary_lsn": secondary.primary_lsn,
         "received": secondary.received_lsn,
@@ -118,7 +119,8 @@ def draw(found: dict[str, Any]) -> list[str]:
         )
     ]
     if "node" in found:
-        lines.append("node {node}, process {process}, {clients} clients, cluster {cluster:.8}".format_map(found))
+        cluster = f", cluster {found['cluster']:.8}" if found["cluster"] else ""
+        lines.append("node {node}, process {process}, {clients} clients".format_map(found) + cluster)
     if found["exposed"]:
         lines.append("EXPOSED: commits are acknowledged without the secondaries that were lost")
     if found.get("store"):
@@ -145,12 +147,16 @@ def draw(found: dict[str, Any]) -> list[str]:
 
 
 def draw_following(following: dict[str, Any]) -> list[str]:
-    shown = {
-        **following,
-        "link": "linked" if following["linked"] else "not linked",
-        "primary": following["primary"] or "a primary that connects",
-    }
-    lines = ["follows {primary}: {mode}, {state}, {link}, {lag_commits} commits behind".format_map(shown)]
+    if following["suspended"]:
+        state = "suspended"
+    elif following["state"] == "detached":
+        state = "linked" if following["linked"] else "not linked"
+    else:
+        state = f"{following['state']}, {'linked' if following['linked'] else 'not linked'}"
+    shown = {**following, "state": state, "primary": following["primary"] or "a primary that connects"}
+    lines = ["follows {primary}: {mode}, {state}, {lag_commits} commits behind".format_map(shown)]
+    if following["suspended"]:
+        return lines
     if following["state"] == "copying":
         lines.append(draw_bar(following["blocks_received"], following["blocks_planned"]))
     # Of one that follows it is why the last catch-up went as it did: no news.

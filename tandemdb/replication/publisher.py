@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("tandemdb.replication")
 
-READ_ONLY = "attempt to write a readonly database"
+READ_ONLY = "it is a secondary, and only its primary takes writes"
 HOLD_SECONDS = 0.02
 
 
@@ -394,7 +394,7 @@ class Publisher:
             self.core.fence(epoch)
             database = self._database()
             if database is not None and database.read_only is None:
-                database.read_only = READ_ONLY
+                database.read_only = f"epoch {epoch} has begun elsewhere, and its primary takes the writes"
                 emit("fenced", node=self.core.identity.node, epoch=epoch)
 
     def next_frame(self, name: str) -> Frame | None:
@@ -407,7 +407,7 @@ class Publisher:
         """Note that a link is gone, unless the secondary has another one by now."""
         with self.lock:
             if name in self.core.peers and (link is None or self.links.get(name) is link):
-                self.core.disconnected(name)
+                self.core.disconnected(name, link.reason if link is not None else "")
                 self.links.sort()
             self._arrived.notify_all()
 

@@ -146,7 +146,7 @@ def test_a_secondary_refuses_writes_until_promoted() -> None:
     primary, secondary = Database("p"), Database("s")
     table_id = make_table(primary)
     replication.attach(primary, secondary)
-    with pytest.raises(ReadOnly, match="attempt to write a readonly database"):
+    with pytest.raises(ReadOnly, match="it is a secondary"):
         secondary.begin()
     put(primary, table_id, 1, "kept")
     report = replication.promote(secondary)
@@ -191,7 +191,7 @@ def test_a_dropped_primary_is_collected_and_its_thread_ends() -> None:
     assert gone() is None
     for thread in threading.enumerate():
         if thread.name == "tandemdb mirror of p":
-            thread.join(2.0)
+            thread.join(60)
             assert not thread.is_alive()
 
 

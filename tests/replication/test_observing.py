@@ -14,12 +14,15 @@ import pytest
 
 import tandemdb
 from tandemdb import replication
+from tandemdb.dbapi import nodes
 from tandemdb.replication.core.messages import Frame
 from tandemdb.replication.events import EVENTS, counts, emit
 from tandemdb.replication.metrics import write_metrics
-from tandemdb.replication.overview import draw_bar
+from tandemdb.replication.node import Node
+from tandemdb.replication.overview import draw, draw_bar
 from tandemdb.testing import VirtualClock
 
+from .ports import KeptPort
 from .processes import ROOT, NodeProcess, in_step, run, until
 
 
@@ -106,11 +109,11 @@ def test_metrics_are_what_prometheus_reads() -> None:
             connection.execute("CREATE TABLE t (a)")
         until(lambda: primary.status()["secondaries"][0]["lag_commits"] == 0, "level")
         address = primary.next_line().split()[-1]
-        with urllib.request.urlopen(address, timeout=10) as answer:
+        with urllib.request.urlopen(address, timeout=60) as answer:
             assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
             text = answer.read().decode()
         with pytest.raises(urllib.error.HTTPError, match="404"):
-            urllib.request.urlopen(address + "x", timeout=10)
+            urllib.request.urlopen(address + "x", timeout=60)
         families = {family.name: family for family in parser.text_string_to_metric_families(text)}
         samples = {(one.name, one.labels.get("role")): one for family in families.values() for one in family.samples}
         assert samples["tandemdb_lsn", None].value == 1
@@ -170,7 +173,7 @@ def test_reading_what_one_wrote() -> None:
     reader = threading.Thread(target=standby.wait_for, args=(token, 30))
     reader.start()
     replica.heal()
-    reader.join(30)
+    reader.join(60)
     assert not reader.is_alive()
     assert standby.execute("SELECT a FROM t").fetchall() == [(1,)]
     standby.wait_for(token, 0)
@@ -228,3 +231,57 @@ def test_tokens_between_nodes_and_down_a_chain(tmp_path: Path) -> None:
         assert run("verify", primary.url, second.url)[0] == 0
         for connection in (writer, readers[1]):
             connection.close()
+
+
+def test_a_status_says_why_a_secondary_is_away() -> None:
+    """Not why it was once given all blocks."""
+    first, second = (nodes.serve(name, node=name) for name in ("away first", "away second"))
+    try:
+        second.follow(first.address, "sync")
+        until(lambda: states(first) == ["in step"], "in step")
+        second.suspend()
+        [line] = [line for line in draw(second.status()) if line.startswith("follows ")]
+        assert line == f"follows {first.address}: sync, suspended, 0 commits behind"
+        second.resume()
+        until(lambda: states(first) == ["in step"], "in step")
+        second.promote()
+        until(lambda: first.status()["role"] == "fenced", "it knows")
+        assert draw(first.status())[-1] == "  epoch 2 has begun elsewhere"
+        with tandemdb.connect(str(first.address)) as connection:
+            with pytest.raises(tandemdb.OperationalError, match="attempt to write a readonly database") as caught:
+                connection.execute("CREATE TABLE t (a)")
+        connection.close()
+        assert "epoch 2 has begun elsewhere, and its primary takes the writes" in caught.value.__notes__[0]
+        first.follow(second.address, "sync")
+        until(lambda: states(second) == ["in step"], "in step")
+        first.stop()
+        until(lambda: states(second) == ["lost"], "it is lost")
+        assert draw(second.status())[-1] == "  the other side has closed the link"
+    finally:
+        for node in (first, second):
+            node.stop()
+            tandemdb.drop(node.database.name)
+
+
+def test_a_status_of_one_that_has_never_been_linked() -> None:
+    nowhere = KeptPort()
+    node = nodes.serve("never linked", secondary_of=f"tandemdb://{nowhere}/shop")
+    try:
+        until(lambda: "refused" in node.status()["following"]["reason"], "it has tried")
+        _, place, *following = draw(node.status())
+        assert place.endswith(" 0 clients"), "of no cluster yet"
+        assert following[0] == f"follows tandemdb://{nowhere}/shop: sync, not linked, 0 commits behind"
+        assert following[1].startswith(f"  unable to connect to tandemdb://{nowhere}/shop: ")
+    finally:
+        node.stop()
+        tandemdb.drop("never linked")
+
+
+def states(primary: Node) -> list[str]:
+    return [entry["state"] for entry in primary.status()["secondaries"]]
+
+
+def test_nobody_on_the_record_is_written_out(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "tandemdb.replication"):
+        emit("record_changed", node="n", epoch=1, primary="n", sync_set=[])
+    assert caplog.messages == ["n has changed the record: epoch 1, primary n, sync_set nobody"]

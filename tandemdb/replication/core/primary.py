@@ -123,11 +123,12 @@ class Primary:
         self.walks.pop(name, None)
         self._trim()
 
-    def disconnected(self, name: str) -> None:
-        """Note that a link is gone: what was in flight may or may not arrive; a POSITION will tell."""
+    def disconnected(self, name: str, reason: str = "") -> None:
+        """Note that a link is gone, and why: what was in flight may or may not arrive; a POSITION will tell."""
         peer = self.peers[name]
         if peer.state != "refused":
             peer.state = "lost"
+            peer.reason = reason
         peer.drop_outgoing()
         self.walks.pop(name, None)
 
@@ -432,6 +433,7 @@ class Primary:
         self.fenced_by = max(epoch, self.fenced_by or epoch)
         for peer in self.peers.values():
             peer.state = "refused"
+            peer.reason = f"epoch {self.fenced_by} has begun elsewhere"
             peer.drop_outgoing()
 
     def _dispatch(self, peer: Peer, message: Message) -> None:
