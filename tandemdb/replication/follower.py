@@ -47,6 +47,7 @@ class Follower:
         self.channel: Channel | None = None
         self.reason = ""
         self._stopped = threading.Event()
+        self._leaves = False
 
     @property
     def is_linked(self) -> bool:
@@ -76,7 +77,11 @@ class Follower:
 
     @property
     def wants_link(self) -> bool:
-        return not self._stopped.is_set() and self.secondary.state != "promoted"
+        return not self._stopped.is_set() and not self._leaves and self.secondary.state != "promoted"
+
+    def leave(self) -> None:
+        """Follow as long as the link lasts, and connect no more: the primary is about to end it."""
+        self._leaves = True
 
     def connect(self) -> Channel:
         """Connect and log in as a secondary.

@@ -285,8 +285,6 @@ class RemoteReplica:
     def detach(self) -> None:
         """End the mirroring; the secondary keeps what it has, read-only until it is promoted or attached again."""
         self._stopped.set()
-        if self.link is not None:
-            self.link.cut()
         remove_secondary(self.primary, self.name)
 
     def run(self) -> None:
@@ -387,7 +385,7 @@ def replicate_to(
 
 
 def remove_secondary(database: Database, name: str) -> None:
-    """Forget a secondary: commits wait for it no longer.
+    """Forget a secondary: commits wait for it no longer. One in step acknowledges before what is under way.
 
     Raises:
         ReplicationError: there is none of this name.
@@ -395,7 +393,22 @@ def remove_secondary(database: Database, name: str) -> None:
     publisher: Publisher | None = system_of(database).publisher
     if publisher is None or name not in publisher.links:
         raise ReplicationError(f"this database has no secondary named {name!r}")
-    publisher.links[name].cut()
+    if publisher.core.peers[name].state != "in step":
+        publisher.links[name].cut()
+    try:
+        forget(database, publisher, name)
+    except ReplicationError:
+        if not publisher.pipeline.tickets:
+            raise
+        # Commits are under way, and may wait for it in vain.
+        publisher.links[name].cut()
+        forget(database, publisher, name)
+
+
+def forget(database: Database, publisher: Publisher, name: str) -> None:
+    """Take a secondary out between two transactions, and close its link."""
     with between_transactions(database):
+        link = publisher.links[name]
         publisher.remove(name)
         observe(database, system_of(database))
+    link.cut()

@@ -229,10 +229,13 @@ class Node:
             address = link.address
             operator = log_in_to(address, self.system.identity)
             try:
-                link.stop()
+                # Followed until then, for commits may be under way.
+                link.leave()
                 try:
                     operator.call("detach", self.system.identity.node, seconds=HAND_OVER_SECONDS)
+                    link.stop()
                 except BaseException:
+                    link.stop()
                     follower = linking.redirect(self.database, address, core.mode)
                     if follower is not None:
                         self._start_following(follower)

@@ -30,6 +30,7 @@ def apply(set_attribute: Callable[[Any, str, Any], None]) -> None:
     """Be patient with nodes from now on; `set_attribute` is setattr, or a fixture's, which takes it back."""
     set_attribute(linking, "publisher_of", patient_publisher_of)
     set_attribute(node, "HAND_OVER_SECONDS", SECONDS)
+    set_attribute(node, "LEVEL_SECONDS", SECONDS)
 
 
 def patient_publisher_of(

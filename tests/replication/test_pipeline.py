@@ -278,6 +278,22 @@ def test_secondaries_are_added_and_removed_between_commits(scene: Scene) -> None
     assert scene.secondary.digest() == scene.primary.digest()
 
 
+def test_a_node_is_detached_between_commits(scene: Scene) -> None:
+    stop = threading.Event()
+
+    def write(key: int) -> None:
+        while not stop.is_set():
+            put(scene.primary, scene.table, key, "x")
+
+    writers = [Writer(lambda key=key: write(key)) for key in range(1, 5)]  # type: ignore[misc]
+    until(lambda: len(scene.publisher.pipeline.tickets) > 1)
+    scene.replica.detach()
+    lsn = scene.primary.root.lsn
+    until(lambda: scene.primary.root.lsn > lsn + 20)
+    stop.set()
+    assert [writer.join() for writer in writers] == [None] * 4
+
+
 def test_a_chain_shows_each_commit_in_turn() -> None:
     first, second, third = Database("a"), Database("b"), Database("c")
     table = make_table(first, 10)

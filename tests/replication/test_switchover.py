@@ -105,6 +105,26 @@ def test_nothing_fails_and_nothing_is_lost(two: list[Node]) -> None:
     assert second.status()["orphans"] == 0
 
 
+def test_a_secondary_is_suspended_and_no_commit_fails(two: list[Node]) -> None:
+    first, second = two
+    clients = [Client(str(first.address), name) for name in range(CLIENTS)]
+    for client in clients:
+        client.start()
+    for _ in range(5):
+        nodes.ask(str(second.address), None, "suspend")
+        assert second.status()["following"]["suspended"] and first.status()["secondaries"] == []
+        nodes.ask(str(second.address), None, "resume")
+        until_in_step(first)
+    for client in clients:
+        client.stopping = True
+    for client in clients:
+        client.join(60)
+        assert not client.is_alive()
+        client.connection.close()
+    assert [client.failures for client in clients] == [[]] * CLIENTS
+    assert nodes.verify(str(first.address), str(second.address)).are_equal
+
+
 def test_a_transaction_that_is_open_is_waited_for(two: list[Node]) -> None:
     first, second = two
     connection = tandemdb.connect(str(first.address), isolation_level=None, check_same_thread=False)
