@@ -44,6 +44,7 @@ from tandemdb.dbapi.rows import (
     readable,
     shorten_names,
 )
+from tandemdb.dbapi.unusable import UNMADE, Busy, Closed, Refusing, Unmade
 from tandemdb.errors import OperationalError, ProgrammingError, undecodable_seen
 
 if TYPE_CHECKING:
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
 STREAM_ROWS = 256
 ARRAYSIZE = type("int", (int,), {})(1)  # fetchmany()'s default, to be told from a 1 that was passed
 COUNTS_RETURNING = sys.version_info >= (3, 12)  # executemany: 3.11's rowcount is 0 with RETURNING, whose rows go
-REFUSED = -1  # the owner of what may not be used: no thread has this number
 
 
 class Counting(NamedTuple):
@@ -60,48 +60,6 @@ class Counting(NamedTuple):
 
     rows: Any  # a list's iterator
     changes: int
-
-
-class Refusing:
-    """Stands in a cursor for its connection while the cursor may not be used."""
-
-    __slots__ = ("connection",)
-    _owner = REFUSED
-    message = ""
-
-    def __init__(self, connection: Connection) -> None:
-        """Remember the connection that it stands for."""
-        self.connection = connection
-
-    def _guard(self) -> Any:
-        raise ProgrammingError(self.message)
-
-
-class Closed(Refusing):
-    """Stands for the connection of a closed cursor."""
-
-    __slots__ = ()
-    message = "Cannot operate on a closed cursor."
-
-
-class Unmade(Refusing):
-    """Stands for the connection of a cursor whose __init__ has not run."""
-
-    __slots__ = ()
-    message = "Base Cursor.__init__ not called."
-
-    def __init__(self) -> None:
-        """Stand for no connection."""
-
-
-UNMADE = Unmade()
-
-
-class Busy(Refusing):
-    """Stands for the connection while the cursor runs Python code that might call it."""
-
-    __slots__ = ()
-    message = "Recursive use of cursors not allowed."
 
 
 class Cursor:
