@@ -1,6 +1,6 @@
 """A claim: what one keeper knows of the record and of the lease, and how it changes either.
 
-    read()                the record as it is; since when there is none
+    read()                the record as it is; since when there is none        await_change()  until it may be another
     take() / give_back()  the lease           renew()  for as long again: from when that was asked, authority counts
     change(record)        compare and swap, by the revision that was read and with the lease
 
@@ -62,6 +62,10 @@ class Claim:
             elif self._missing_since is None:
                 self._missing_since = self.authority.clock()
             return self.state
+
+    def await_change(self, seconds: float) -> None:
+        """Wait at most so long until the coordinator keeps something else than what was read."""
+        self.coordinator.watch(self.state, seconds)
 
     def has_been_missing(self) -> bool:
         """Tell whether there is no record for so long that nobody counts on a lease from when there was one."""

@@ -115,8 +115,6 @@ class Keeper:
         make_lock: Callable[[], AbstractContextManager[object]] = threading.RLock,
     ) -> None:
         self.node = node
-        self.coordinator = coordinator
-        self.lease_seconds = lease_seconds
         self.mode = mode
         self.bootstrap = bootstrap
         self.overwrite = overwrite
@@ -137,6 +135,10 @@ class Keeper:
         self._epoch_read = 0
         self._heirs_until: float | None = None
         self._retry_clock = retry_clock
+
+    @property
+    def lease_seconds(self) -> float:
+        return self.claim.lease_seconds
 
     @property
     def in_office(self) -> bool:
@@ -203,7 +205,7 @@ class Keeper:
     def await_change(self) -> bool:
         """Wait until the coordinator keeps something else, half a lease at most. False: it cannot be reached."""
         try:
-            self.coordinator.watch(self.claim.state, self.lease_seconds / 2)
+            self.claim.await_change(self.lease_seconds / 2)
         except CoordinatorLost as error:
             self._tell("coordinator_lost", str(error))
             return False

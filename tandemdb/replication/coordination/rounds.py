@@ -43,7 +43,7 @@ class Rounds:
         for thread in self._threads:
             thread.join(self.keeper.lease_seconds)
         self.keeper.resign()
-        self.keeper.coordinator.close()
+        self.keeper.claim.coordinator.close()
 
     def _keep(self) -> None:
         keeper = self.keeper
