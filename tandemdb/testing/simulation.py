@@ -3,7 +3,7 @@
     seed --> settings   synchronous or not, k of n, size of the log, rates of the faults, how many write at a time
          --> steps      commit, or begin to | let time pass | cut, heal | other faults | restart empty
                         | detach, attach again | leader lost, the best standby promoted
-                        | leader cut off but alive, and writing | hand over
+                        | leader cut off but alive, and writing | hand over | a standby's record damaged in RAM
          --> healing    all back, no faults: level within a bound, nothing acknowledged missing
 
 Writers are threads that take turns (`turns`): one that waits for acknowledgements, or dawdles with its transaction
@@ -110,8 +110,10 @@ class Simulation:
         random = self.random
         draw = random.random()
         standby = random.choice([site for site in self.sites if site is not self.leader])
-        if draw < 0.55:
+        if draw < 0.54:
             self.commit()
+        elif draw < 0.55:
+            self.damage(standby)
         elif draw < 0.70:
             self.let_pass(random.choice([0.01, 0.3, 1.5]))
         elif draw < 0.76:
@@ -276,6 +278,33 @@ class Simulation:
             return
         self.note("failed over", f"{self.leader.name} {'gone' if gone else 'cut off'}, {site.name} leads")
         self.lead(site, gone)
+
+    def damage(self, site: Site) -> None:
+        """Change a record of a standby where it stands: the commit that touches it shows that, and it is mended."""
+        if not self.synchronous or site.replica is None or site.replica.link.is_cut:
+            return  # Without digests at commits nobody notices.
+        self.finish_writers()
+        site.replica.set_faults(None)
+        self.let_pass(0.5 + 4 * self.distance)
+        if not self.is_level(site):
+            return
+        undo = self.workload.damage(site.database)
+        mended = self.touch_damaged(site)
+        self.note("damaged", f"{site.name}, {'mended' if mended else 'not touched'}")
+        if not mended:
+            undo()
+
+    def touch_damaged(self, site: Site) -> bool:
+        """Commit a change of what was damaged. False: no commit is possible now."""
+        try:
+            self.workload.touch_damaged(self.leader.database)
+        except (ReplicationError, ReadOnly, LockTimeout):
+            return False
+        end = self.clock.now + SETTLE_SECONDS
+        while not self.is_level(site) or self.workload.is_damaged(site.database):
+            require(self.clock.now < end, "I9", f"{site.name} is damaged, and it is not mended")
+            self.let_pass(0.1)
+        return True
 
     # Steps of the above.
 

@@ -31,6 +31,8 @@ class Workload:
         self.random = random
         self.tables: tuple[int, int, int, int] = (0, 0, 0, 0)
         self.drawn = 0
+        # The key of the account that was damaged last.
+        self.damaged = 0
 
     @property
     def is_loaded(self) -> bool:
@@ -70,6 +72,33 @@ class Workload:
             return True
         finally:
             transaction.rollback()
+
+    def damage(self, database: Database) -> Callable[[], None]:
+        """Change an account where it stands, as a bit that flips in RAM does; what is returned takes it back."""
+        key = self.damaged = self.random.randrange(ACCOUNTS)
+        block = next(block for block in database.root.tables[self.tables[0]].location.blocks() if key in block.keys)
+        place, records = block.keys.index(key), block.records
+        record = records[place]
+        records[place] = (key, -1)
+
+        def undo() -> None:
+            records[place] = record
+
+        return undo
+
+    def touch_damaged(self, database: Database) -> None:
+        """Commit the account that was damaged elsewhere once more, as it is."""
+        transaction = database.begin(0.0)
+        try:
+            table = transaction.table(self.tables[0])
+            table.replace(self.damaged, found(table.find(self.damaged)))
+            transaction.commit()
+        finally:
+            transaction.rollback()
+
+    def is_damaged(self, database: Database) -> bool:
+        """Whether the account that was damaged is so still."""
+        return found(database.root.tables[self.tables[0]].find(self.damaged)) == (self.damaged, -1)
 
     def draw_entry(self) -> int:
         """Draw a key that no transaction has had, in no order, so that entries go between others."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tandemdb.replication.core import blocks
 from tandemdb.replication.core.primary import Primary
 from tandemdb.replication.core.secondary import Secondary
 from tandemdb.storage import Database
@@ -41,10 +42,11 @@ def test_runs_differ_and_cover_what_may_happen() -> None:
     events: set[str] = set()
     for seed in range(20):
         events |= simulate(seed).events.keys()
-    assert events >= {"committed", "in doubt", "refused", "cut", "healed", "restarted", "detached", "failed over"}
+    wanted = {"committed", "in doubt", "refused", "cut", "healed", "restarted", "detached", "failed over", "damaged"}
+    assert events >= wanted
 
 
-SABOTAGE: dict[str, tuple[type, str, Callable[..., Any]]] = {
+SABOTAGE: dict[str, tuple[Any, str, Callable[..., Any]]] = {
     "commits do not wait for anybody": (Primary, "released", lambda self, pending: True),
     "a standby shows what is not stable": (
         Secondary,
@@ -63,6 +65,7 @@ SABOTAGE: dict[str, tuple[type, str, Callable[..., Any]]] = {
     ),
     "what builds on an abandoned commit stays": (Database, "abandon_pending", lambda self, newest=None: None),
     "a former primary goes on": (Primary, "fence", lambda self, epoch: None),
+    "a damaged standby trusts what it has kept": (blocks, "trust_records", lambda root: None),
     "promotion forgets what is pending": (
         Secondary,
         "promote",
