@@ -26,6 +26,7 @@ import tandemdb
 from tandemdb.replication import CommitInDoubt, ReplicationError
 from tandemdb.replication.targets import Feed, TargetLost
 
+from .patience import IN_PROCESS
 from .postgres_server import PostgresServer
 from .target_workload import Workload, dump
 
@@ -223,8 +224,10 @@ class Fuzz:
         """Somebody removes everything."""
         self.counts["emptied"] += 1
         if self.is_file:
-            for suffix in ("", "-journal"):
-                Path(self.url.removeprefix("sqlite:///") + suffix).unlink(missing_ok=True)
+            # Not in the midst of a transaction: SQLite takes a journal that is left for that of the file made next.
+            with self.feed._lock:
+                for suffix in ("", "-journal"):
+                    Path(self.url.removeprefix("sqlite:///") + suffix).unlink(missing_ok=True)
             return
         import sqlalchemy as sa
 
@@ -271,7 +274,7 @@ class Fuzz:
     def add_standby(self) -> None:
         if self.standby is None:
             self.standby = self.open()
-            self.connection.replicate_to(self.standby, "sync")
+            self.connection.replicate_to(self.standby, "sync", **IN_PROCESS)
             self.standby.replicate_to(self.url, self.random.choice(("sync", "async")))
             self.counts["standbys"] += 1
 
@@ -281,7 +284,7 @@ class Fuzz:
             return
         former, self.connection = self.connection, self.standby
         self.connection.promote()
-        self.connection.replicate_to(former, "sync")
+        self.connection.replicate_to(former, "sync", **IN_PROCESS)
         self.standby = former
         self.workload.connection = self.connection
         from tandemdb.replication.system import system_of

@@ -128,7 +128,7 @@ def over_a_cable(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Database, No
     replica = replicate_to(primary, node.address.with_port(proxy.port), "sync")
     publisher = system_of(primary).publisher
     assert publisher is not None
-    publisher.timeout_seconds = 1.5
+    publisher.timeout_seconds = 4.0
     yield primary, node, proxy, table, publisher
     replica._stopped.set()
     node.stop()
