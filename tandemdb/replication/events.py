@@ -36,8 +36,8 @@ EVENTS: dict[str, Event] = {
     ),
     "damaged": Event(
         logging.ERROR,
-        "{node} leads at LSN {lsn} with damaged blocks, their digests are not those kept up: {blocks}; unless they are"
-        " mended from its secondaries now, do it from another node, by tandemdb repair",
+        "{node} at LSN {lsn} has damaged blocks, their digests are not those kept up: {blocks}; unless they are mended"
+        " from those it is linked with now, do it from another node, by tandemdb repair",
     ),
     "repaired": Event(logging.WARNING, "{node} at LSN {lsn}: damaged blocks were mended from another node: {blocks}"),
     "link_lost": Event(logging.WARNING, "link to secondary {secondary} lost: {reason}"),

@@ -1,7 +1,8 @@
-"""A node that leads checks itself: where a secondary finds another digest, either of them may hold the damaged block.
+"""A node with secondaries checks itself: where one of them finds another digest, either may hold the damaged block.
 
     the node's records --hash--> the digests kept up for them    all is well: it is the secondary that is sent blocks
-                                 other digests                   told, and mended from a secondary, one after the other
+                                 other digests                   told, and mended from its primary, if it has one
+                                                                 itself, or from a secondary, one after the other
 
 It is asked to when it is promoted, and when a secondary says that what it was sent does not fit.
 """
@@ -18,6 +19,7 @@ from tandemdb.replication import repairing
 from tandemdb.replication.core import blocks
 from tandemdb.replication.errors import ReplicationError
 from tandemdb.replication.events import emit
+from tandemdb.replication.follower import Follower
 from tandemdb.replication.network.address import read_address
 from tandemdb.replication.network.operating import log_in_to
 
@@ -64,24 +66,29 @@ class SelfCheck:
 
 
 def mend(node: Node, damaged: list[tuple[int, int]]) -> bool:
-    """Mend a node's damaged blocks from its secondaries, synchronous ones first. False: some are left."""
+    """Mend a node's damaged blocks from those it is linked with. False: some are left."""
     identity, root = node.system.identity, node.database.root
     listed = [f"{table}/{number}" for table, number in damaged]
     emit("damaged", node=identity.node, lsn=root.lsn, blocks=listed)
-    publisher = node.system.publisher
-    peers = list(publisher.core.peers.values()) if publisher is not None else []
-    for peer in sorted(peers, key=lambda peer: peer.mode != "sync"):
-        if not peer.address:
-            continue
+    for address in sources(node):
         try:
-            other = log_in_to(read_address(peer.address, node.address.security), identity, CONNECT_SECONDS)
+            other = log_in_to(read_address(address, node.address.security), identity, CONNECT_SECONDS)
             try:
                 found = repairing.repair(node.database, other, identity.node)
             finally:
                 other.close()
         except ReplicationError as error:
-            log.info("no block can be had from %s: %s", peer.name, error)
+            log.info("no block can be had from %s: %s", address, error)
             continue
         if len(found.mended) == len(found.damaged):
             return True
     return False
+
+
+def sources(node: Node) -> list[str]:
+    """List the addresses of a node's primary and secondaries, those first that most likely hold the same commit."""
+    link, publisher = node.system.link, node.system.publisher
+    found = [str(link.address)] if isinstance(link, Follower) and link.address is not None else []
+    peers = list(publisher.core.peers.values()) if publisher is not None else []
+    found += [peer.address for peer in sorted(peers, key=lambda peer: peer.mode != "sync")]
+    return [address for address in found if address]

@@ -156,6 +156,9 @@ def test_a_primary_that_its_secondary_contradicts_mends_itself(caplog: pytest.Lo
         until(lambda: secondary.database.digest() == primary.database.digest(), "level")
         put(primary.database, table, 500, "before")
         flip(primary.database.root, table)
+        publisher = primary.system.publisher
+        assert publisher is not None
+        publisher.timeout_seconds = 0.5
 
         def can_be_written() -> bool:
             try:
@@ -170,6 +173,22 @@ def test_a_primary_that_its_secondary_contradicts_mends_itself(caplog: pytest.Lo
         assert events.count("repaired") == 1 and events.index("damaged") < events.index("repaired")
         until(lambda: same(primary.database, secondary.database), "level")
         assert primary.database.root.tables[table].find(4) == (4, "value 4", None)
+
+
+def test_the_middle_of_a_chain_mends_itself_from_its_primary() -> None:
+    with ExitStack() as stack:
+        first, middle, last = (Node(Database("shop")) for _ in range(3))
+        for node in (first, middle, last):
+            stack.callback(node.stop)
+            node.start()
+        table = make_table(first.database, 1000)
+        middle.follow(first.address)
+        until(lambda: same(first.database, middle.database), "the middle one is level")
+        last.follow(middle.address, "async")
+        until(lambda: same(first.database, last.database), "the last one is level")
+        flip(middle.database.root, table)
+        middle.system.publisher.contradicted()  # type: ignore[union-attr]
+        until(lambda: same(first.database, middle.database), "it is mended")
 
 
 def damage(database: Database, name: str, choice: random.Random) -> int:
