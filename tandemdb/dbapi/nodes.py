@@ -11,6 +11,7 @@ Importing this loads no SQL: a storage-only node is made of it.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from tandemdb.dbapi.modes import read_mode
 from tandemdb.errors import ProgrammingError
 from tandemdb.replication import linking
 from tandemdb.replication.comparison import Comparison, compare
-from tandemdb.replication.coordination import Coordinator, open_coordinator
+from tandemdb.replication.coordination import Coordinator, CoordinatorLost, open_coordinator
 from tandemdb.replication.coordination.coordinator import LEASE_SECONDS
 from tandemdb.replication.core.identity import Identity
 from tandemdb.replication.core.limits import GATHER_SECONDS, Limits
@@ -47,6 +48,7 @@ __all__ = [
 
 ANSWER_SECONDS = 60.0
 WARM_UP_SECONDS = 1.0
+COORDINATOR_SECONDS, RETRY_SECONDS = 10.0, 0.1
 
 
 def serve(
@@ -194,14 +196,21 @@ def find_coordinator(url: str, lease_seconds: float = LEASE_SECONDS) -> Coordina
 
 
 def has_record(url: str) -> bool:
-    """Tell whether a coordinator has a record of the cluster.
+    """Tell whether a coordinator has a record of the cluster; one that is busy is asked again.
 
     Raises:
-        OperationalError: it does not answer.
+        OperationalError: it does not answer within COORDINATOR_SECONDS.
     """
+    deadline = time.monotonic() + COORDINATOR_SECONDS
     coordinator = find_coordinator(url)
     try:
-        return coordinator.read().record is not None
+        while True:
+            try:
+                return coordinator.read().record is not None
+            except CoordinatorLost:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(RETRY_SECONDS)
     finally:
         coordinator.close()
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tandemdb import replication
+from tandemdb.dbapi import nodes
 from tandemdb.errors import ProgrammingError
 from tandemdb.replication.coordination import Coordinator, CoordinatorLost, Member, Record, State, open_coordinator
 from tandemdb.replication.coordination.decision import decide
@@ -349,3 +350,22 @@ def test_who_lacks_the_pending_commit_is_not_level() -> None:
     publisher.core.abandon()
     assert Membership.of(publisher).complete == {"s"}, "it came to nothing"
     assert Membership.of(None).in_step == ()
+
+
+def test_one_that_is_busy_is_asked_again_whether_it_has_a_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a node that is to load something if it is the first: it need not be started again."""
+    coordinator = MemoryCoordinator()
+    read, answers = coordinator.read, iter([CoordinatorLost("it is busy")] * 2)
+
+    def be_busy() -> State:
+        for error in answers:
+            raise error
+        return read()
+
+    monkeypatch.setattr(coordinator, "read", be_busy)
+    monkeypatch.setattr(nodes, "find_coordinator", lambda url: coordinator)
+    assert not nodes.has_record("memory")
+    answers = iter([CoordinatorLost("it is away")] * 1000)
+    monkeypatch.setattr(nodes, "COORDINATOR_SECONDS", 0.2)
+    with pytest.raises(CoordinatorLost, match="away"):
+        nodes.has_record("memory")

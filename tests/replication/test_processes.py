@@ -253,5 +253,6 @@ def test_with_a_secret(running: ExitStack, script: Path, tmp_path: Path) -> None
     for url in (primary.url, f"{primary.url}?secret_file={wrong}"):
         with pytest.raises(ReplicationError, match="authentication failed"):
             tandemdb.connect(url)
-    assert run("status", primary.url)[0] == 1
+    status, text = run("status", primary.url)
+    assert status == 1 and "Hint: Give both sides the same secret file (--secret-file FILE" in text
     assert run("verify", primary.url, secondary.url, "--secret-file", str(secret))[0] == 0

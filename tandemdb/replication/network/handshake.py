@@ -43,6 +43,10 @@ Kind = TypeVar("Kind", Hello, Challenge, Authenticate, Welcome)
 LOGIN_SECONDS = 5.0
 LOGIN_BYTES_MAX = 4096
 NONCE_BYTES = 32
+# By the code of a refusal.
+HINTS = {
+    "secret": "Give both sides the same secret file (--secret-file FILE, in a URL ?secret_file=FILE), or neither one.",
+}
 PURPOSES = ("client", "operator", "secondary", "primary", "processing")
 LOGIN_KINDS_IN = wire.kinds(Hello, Authenticate, Refuse)
 LOGIN_KINDS_OUT = wire.kinds(Challenge, Welcome, Refuse)
@@ -164,7 +168,7 @@ def send(channel: Channel, sequence: int, message: Message) -> None:
 def take(channel: Channel, deadline: float, kind: type[Kind]) -> Kind:
     message = channel.next_frame(max(0.0, deadline - time.monotonic())).message
     if isinstance(message, Refuse):
-        raise Refused(message.code, message.reason, message.epoch)
+        raise Refused(message.code, message.reason, message.epoch, hint=HINTS.get(message.code, ""))
     if not isinstance(message, kind):
         raise ProtocolError(f"a {type(message).__name__} came where a {kind.__name__} belongs")
     return message
