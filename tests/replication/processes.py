@@ -16,6 +16,7 @@ from typing import Any
 
 import tandemdb
 from tandemdb.dbapi import nodes, stores
+from tandemdb.replication.errors import LeaseLost
 from tandemdb.testing import failpoints
 
 from .ports import KeptPort
@@ -165,6 +166,21 @@ def until(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> No
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
         time.sleep(0.01)
+
+
+def commit(node: NodeProcess, sql: str, *parameters: Any) -> None:
+    """Commit one statement; a node that has stood still may have to renew its lease first."""
+
+    def is_done() -> bool:
+        try:
+            connection.execute(sql, parameters)
+        except LeaseLost:
+            return False
+        return True
+
+    with node.connect(isolation_level=None) as connection:
+        until(is_done, "it takes writes")
+    connection.close()
 
 
 def in_step(primary: NodeProcess, count: int = 1) -> bool:

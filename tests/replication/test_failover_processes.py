@@ -15,7 +15,7 @@ import pytest
 import tandemdb
 
 from .etcd_server import EtcdServer
-from .processes import NodeProcess, run, until
+from .processes import NodeProcess, commit, run, until
 
 SCRIPT = """\
 CREATE TABLE entry (number INTEGER PRIMARY KEY, half INTEGER);
@@ -156,9 +156,8 @@ def test_a_primary_suspended_beyond_its_lease(running: ExitStack, coordinator: s
     until(lambda: bool(clerk.acknowledged), "a first commit")
     primary.suspend()
     until(partial(leads, secondary), "the secondary leads")
-    with tandemdb.connect(secondary.url, isolation_level=None) as connection:
-        connection.execute("INSERT INTO entry VALUES (1000001, 1), (1000000, 0)")
-        connection.execute("UPDATE total SET entries = entries + 2")
+    commit(secondary, "INSERT INTO entry VALUES (1000001, 1), (1000000, 0)")
+    commit(secondary, "UPDATE total SET entries = entries + 2")
     clerk.acknowledged.add(500000)
     primary.resume()  # with a write in hand, maybe
     until(lambda: primary.status()["role"] == "secondary", "it follows")
@@ -200,8 +199,7 @@ def test_a_secondary_killed_and_the_primary_goes_on_exposed(
     secondary = start(running, coordinator)
     until(lambda: bool(named(primary)), "in step")
     secondary.kill()
-    with tandemdb.connect(primary.url, isolation_level=None) as connection:
-        connection.execute("INSERT INTO entry VALUES (1, 1)")
+    commit(primary, "INSERT INTO entry VALUES (1, 1)")
     assert named(primary) == [] and primary.status()["exposed"]
     returned = start(running, coordinator, listen=secondary.listen)
     until(lambda: bool(named(primary)), "in step again")

@@ -12,7 +12,7 @@ import pytest
 import tandemdb
 from tandemdb.replication.errors import CommitInDoubt, ReplicationError, SecondaryLost
 
-from .processes import NodeProcess, in_step, run, start_named, until
+from .processes import NodeProcess, commit, in_step, run, start_named, until
 from .test_failover_processes import leads, named
 
 CREATE = "CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT)"
@@ -62,11 +62,10 @@ def test_the_best_of_three_secondaries_dies_with_the_primary(running: ExitStack,
     primary = start_named(running, "p", *coordinator)
     best, *others = [start_named(running, name, *coordinator) for name in "abc"]
     until(lambda: len(named(primary)) == 3, "in step")
-    connection = primary.connect(isolation_level=None)
-    connection.execute(CREATE)
+    commit(primary, CREATE)
     for other in others:
         other.suspend()
-    connection.execute("INSERT INTO t VALUES (1, 'on the best one only')")
+    commit(primary, "INSERT INTO t VALUES (1, 'on the best one only')")
     best.kill()
     primary.kill()
     for other in others:
@@ -77,7 +76,6 @@ def test_the_best_of_three_secondaries_dies_with_the_primary(running: ExitStack,
         assert not any(leads(other) for other in others), "it may lack what was acknowledged"
         time.sleep(0.05)
     assert others[0].ask("promote")["epoch"] == 2  # The operator's decision.
-    connection.close()
 
 
 class Reader(threading.Thread):

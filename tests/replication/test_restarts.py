@@ -12,7 +12,7 @@ import pytest
 import tandemdb
 from tandemdb.replication.errors import ReplicationError
 
-from .processes import NodeProcess, in_step, run, until
+from .processes import NodeProcess, commit, in_step, run, until
 from .test_failover_processes import leads, named
 
 LEASE_SECONDS = 3
@@ -26,10 +26,8 @@ def start(running: ExitStack, name: str, *arguments: str, listen: str = "127.0.0
 
 
 def insert(node: NodeProcess, *values: int) -> None:
-    with tandemdb.connect(node.url, isolation_level=None) as connection:
-        for value in values:
-            connection.execute("INSERT INTO t VALUES (?, 'x')", (value,))
-    connection.close()
+    for value in values:
+        commit(node, "INSERT INTO t VALUES (?, 'x')", value)
 
 
 def values(node: NodeProcess) -> list[int]:
