@@ -49,3 +49,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=0.1,
         help="so many seconds lie between two of them (default: %(default)s)",
     )
+    parser.addoption(
+        "--commits",
+        type=int,
+        default=1000,
+        help="how many commits a frozen secondary does not get (default: %(default)s)",
+    )

@@ -127,7 +127,10 @@ class Pipeline:
         try:
             publisher.links.pump_tight(tick=not publisher.links.has_files)
             # What was sent just now is not answered yet: wait at once, or look for what there is first?
-            looks = not publisher.links.has_files or len(self.tickets) != 1 or ticket.pending.level == "none"
+            # Where nobody's answer is wanted, as when all who were in step are given up, none may ever come.
+            looks = (
+                not publisher.links.has_files or len(self.tickets) != 1 or publisher.core.released(ticket.pending)
+            )
             while not ticket.settled:
                 try:
                     del self._leading[0]

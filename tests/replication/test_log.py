@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tandemdb.replication.core.log import ChangeLog
+from tandemdb.replication.core.log import RUN_BYTES, RUNS_MIN, ChangeLog
 from tandemdb.replication.core.messages import LSN, LogRun
 
 BASE = 40
@@ -88,3 +88,15 @@ def test_it_stays_within_its_bytes(counts: list[int], bytes_max: int) -> None:
         assert sizes == sorted(sizes, reverse=True)
         # Half of what it may hold is not thrown away: the oldest run is, a half at a time.
         assert log.bytes * 2 + 20 >= min(bytes_max, 10 * log.last_lsn)
+
+
+def test_small_commits_one_by_one_are_bounded_by_the_memory_they_take() -> None:
+    """A change of a few bytes takes hundreds as it is held here; the bytes of a message say nothing of that."""
+    log = ChangeLog(LSN(0), bytes_max=RUNS_MIN * RUN_BYTES * 2)
+    for number in range(RUNS_MIN * 5):
+        log.append(LSN(number + 1), number, (), None, 10, 0.0)
+    assert len(log) == RUNS_MIN * 2 and log.last_lsn == RUNS_MIN * 5
+    small = ChangeLog(LSN(0), bytes_max=1 << 16)
+    for number in range(RUNS_MIN * 2):
+        small.append(LSN(number + 1), number, (), None, 10, 0.0)
+    assert len(small) == RUNS_MIN and small.reaches_back_to(LSN(RUNS_MIN))

@@ -6,6 +6,7 @@
 
     keep_above(43)       every secondary has 43: base becomes 43; the first run goes when 44 is not needed either
     bytes_max exceeded   the oldest go; a secondary that lacked them gets blocks instead, so the bound costs no data
+                         (what a run takes besides its changes is counted, too: commits one by one may be that small)
 
 Runs, because an asynchronous primary takes over hundreds of commits at a time: an object for each would cost its
 writers more than to send it does.
@@ -19,6 +20,11 @@ from typing import NamedTuple
 
 from tandemdb.replication.core.messages import LSN, Change, LogRun
 from tandemdb.replication.errors import ReplicationError
+
+# What a run of one small commit takes in memory: its objects, ten times as much as its changes when they are sent.
+RUN_BYTES = 512
+# So many runs are kept whatever `bytes_max` is.
+RUNS_MIN = 2048
 
 
 class LogEntry(NamedTuple):
@@ -152,7 +158,8 @@ class ChangeLog:
         self._starts.append(run.lsn)
         self._runs.append(Held(run, size_bytes, self.total_bytes))
         self.last_lsn = run.last_lsn
-        while self.bytes > self.bytes_max and self._runs:
+        runs_max = max(RUNS_MIN, self.bytes_max // RUN_BYTES)
+        while self._runs and (self.bytes > self.bytes_max or len(self._runs) > runs_max):
             # Half of a run at a time: what is left need not be less than it may be.
             first = max(self._runs[0].run.lsn, self.base.lsn + 1)
             self.keep_above(LSN((first + self._runs[0].run.last_lsn) // 2))
