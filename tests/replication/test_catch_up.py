@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 
 from tandemdb import replication
-from tandemdb.replication.core import blocks
+from tandemdb.replication.core import blocks, positions
+from tandemdb.replication.core.catch_up import Decision, decide
+from tandemdb.replication.core.messages import Position, TxnCommit
+from tandemdb.replication.core.secondary import TAKES, Secondary
 from tandemdb.storage import Database, OutOfStep
 from tandemdb.testing.clock import VirtualClock
 
@@ -193,3 +197,35 @@ def test_what_cannot_be_applied_is_not_asked_for_again_and_again(monkeypatch: py
         replica.link.pump()
     put(primary, table_id, 101, "there")
     assert secondary.digest() == primary.digest()
+
+
+def test_one_that_vouches_for_a_commit_and_doubts_itself_asks_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its first question is no more than an acknowledgement: blocks would take from it what it vouches for."""
+    clock = VirtualClock()
+    primary, secondary = Database("p"), Database("s")
+    table_id = make_table(primary, 10)
+    replica = replication.attach(primary, secondary, "sync", clock=clock, pause=clock.pause)
+    take = TAKES[TxnCommit]
+    doubts = [True]
+
+    def take_and_doubt(self: Secondary, message: TxnCommit, now: float) -> None:
+        take(self, message, now)
+        if doubts.pop() if doubts else False:
+            self.outgoing.clear()  # What it acknowledges is lost, and what comes next does not fit.
+            self._restart("blocks", 0, 0, "it does not fit", now)
+
+    def compare_if_doubted(position: Position, *known: Any) -> Decision:
+        is_doubted = known[-1]
+        return Decision("walk", "it is doubted", position.lsn, {}) if is_doubted else decide(position, *known)
+
+    monkeypatch.setitem(TAKES, TxnCommit, take_and_doubt)
+    monkeypatch.setattr(positions, "decide", compare_if_doubted)
+    put(primary, table_id, 100, "vouched for")
+    end = clock.now + 60
+    while replica.status.state != "in step":
+        assert clock.now < end, (replica.status, replica.link.secondary.state)
+        clock.pause(0.1)
+        replica.link.pump()
+    assert not doubts
+    put(primary, table_id, 101, "goes on")
+    level(primary, secondary)

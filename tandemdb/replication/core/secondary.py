@@ -271,9 +271,10 @@ class Secondary:
     # Messages, in the order of the protocol.
 
     def _take_nack(self, message: Nack, now: float) -> None:
-        if self.state != "asking":  # While asking, the question is on its way already.
-            self.reason = f"{message.code}: {message.detail}"
-            self.connect(now)
+        # Also while asking: it is of this session, so that the question has arrived, and was no more than an
+        # acknowledgement there (`answer_position`).
+        self.reason = f"{message.code}: {message.detail}"
+        self.connect(now)
 
     def _take_plan(self, plan: Plan, now: float) -> None:
         self._stabilize(plan.stable_lsn)
