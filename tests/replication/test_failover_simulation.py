@@ -77,7 +77,7 @@ SABOTAGE: dict[str, tuple[Any, str, Any, int]] = {
         lambda self, member: any(each.node == member.node for each in self.sync_set),
         0,
     ),
-    "nobody else is heard": (Record, "must_be_heard", property(lambda self: 1), 20),
+    "nobody else is heard": (Record, "must_be_heard", property(lambda self: 1), 140),
     "whoever stands leads, however far behind": (keeper, "count", count_whoever_is_ahead, 20),
     "who is lost is struck off for the primary alone": (Keeper, "strike_off", lambda self, publisher, lost: True, 10),
     "whoever is named takes office without its heirs": (
