@@ -117,12 +117,13 @@ def observe(database: Database, system: System) -> None:
 def between_transactions(database: Database) -> Iterator[Transaction]:
     """Hold the writer's place while a database's observer is changed, so that no transaction is observed by halves.
 
-    On a primary no commit is pending then. What a secondary holds pending is its primary's to settle.
+    On a primary no commit is pending then. What a secondary holds pending is its primary's to settle, and none of it is
+    being shown.
     """
     system = find_system(database)
     settled = system is None or system.secondary is None
     try:
-        transaction = blocks.begin_settled(database) if settled else blocks.begin(database)
+        transaction = blocks.begin_settled(database) if settled else blocks.begin_unshown(database)
     except blocks.LockTimeout as error:
         raise ReplicationError(
             "database is locked", detail=str(error), hint="End the open transaction before secondaries are changed."
@@ -131,3 +132,5 @@ def between_transactions(database: Database) -> Iterator[Transaction]:
         yield transaction
     finally:
         transaction.rollback()
+        if not settled:
+            database.showing.release()

@@ -63,6 +63,7 @@ class Database:
         "quiet_observer",
         "read_only",
         "root",
+        "showing",
         "vacated",
         "waiting",
         "writer",
@@ -82,6 +83,8 @@ class Database:
         self.history: OrderedDict[LSN, Root] | None = None
         self.history_commits = 0
         self.install_lock = RLock()
+        # Held while a prepared commit is told to the observer and shown: the observer stays the same meanwhile.
+        self.showing = RLock()
         self.alone = False
         self.open: Transaction | None = None
 

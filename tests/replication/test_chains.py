@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import tandemdb
+from tandemdb.replication import attach
+from tandemdb.replication.core.peer import Mode
+from tandemdb.storage import Database, Root
 
 from .processes import NodeProcess, in_step, until
+from .workload import make_table, put
 
 
 def open_empty() -> Any:
@@ -59,3 +64,44 @@ def test_the_middle_stays_away_and_comes_back(tmp_path: Path, mode: str) -> None
     finally:
         for node in (end, middle, head):
             node.stop()
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+@pytest.mark.parametrize("step", ["told to nobody", "shown"])
+def test_the_end_comes_while_the_middle_shows_a_commit(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, mode: Mode, step: str
+) -> None:
+    """It hears of that commit, or has it in what it begins with: neither half."""
+    head, middle, end = Database("head"), Database("middle"), Database("end")
+    table = make_table(head, 100)
+    attach(head, middle)
+    put(head, table, 1000, "before")
+    until(lambda: middle.root.lsn == head.root.lsn, "the middle is level")
+    reached, go_on = threading.Event(), threading.Event()
+    install = Database.install
+
+    def install_later(database: Database, root: Root) -> None:
+        if database is middle and not reached.is_set():
+            if step == "shown":
+                install(database, root)
+            reached.set()
+            assert go_on.wait(30)
+            if step == "shown":
+                return
+        install(database, root)
+
+    monkeypatch.setattr(Database, "install", install_later)
+    writer = threading.Thread(target=lambda: [put(head, table, key, "new") for key in range(1001, 1006)])
+    writer.start()
+    assert reached.wait(30)
+    joiner = threading.Thread(target=lambda: attach(middle, end, mode))
+    joiner.start()
+    joiner.join(0.3)  # If it does not wait for the middle, it is done by then.
+    go_on.set()
+    for thread in (writer, joiner):
+        thread.join(30)
+        assert not thread.is_alive()
+    put(head, table, 1006, "after")
+    until(lambda: head.root.lsn == middle.root.lsn == end.root.lsn, "all are level")
+    assert head.digest() == middle.digest() == end.digest()
+    assert [record for record in caplog.records if getattr(record, "event", "") == "secondary_differs"] == []

@@ -118,6 +118,15 @@ def begin_settled(database: Database) -> Transaction:
     return database.begin_settled(APPLY_TIMEOUT_SECONDS, applying=True)
 
 
+def begin_unshown(database: Database) -> Transaction:
+    """As `begin`, while nothing that is pending is being shown: `showing` is held, and the caller releases it."""
+    transaction = begin(database)
+    if not database.showing.acquire(timeout=APPLY_TIMEOUT_SECONDS):
+        transaction.rollback()
+        raise LockTimeout(database.name, APPLY_TIMEOUT_SECONDS)
+    return transaction
+
+
 def begin_overlay(database: Database) -> Transaction:
     """As `begin`, for what will be pending: the database's observer hears of it when it is installed."""
     return database.begin(APPLY_TIMEOUT_SECONDS, applying=True, observed=False)
@@ -135,16 +144,17 @@ def install(transaction: Transaction, epoch: Epoch) -> None:
     """Show readers what a transaction has prepared, if the database's observer agrees."""
     database, root = transaction.database, transaction.root
     root.epoch = epoch
-    observer = database.observer
-    if observer is not None:
-        try:
-            wait = observer.committing(transaction, root)
-            if wait is not None:
-                wait()
-        except BaseException:
-            observer.aborted(transaction)
-            raise
-    database.install(root)
+    with database.showing:
+        observer = database.observer
+        if observer is not None:
+            try:
+                wait = observer.committing(transaction, root)
+                if wait is not None:
+                    wait()
+            except BaseException:
+                observer.aborted(transaction)
+                raise
+        database.install(root)
 
 
 def set_epoch(database: Database, epoch: Epoch) -> None:
