@@ -10,8 +10,12 @@ import pytest
 
 import tandemdb
 from tandemdb.replication import attach
+from tandemdb.replication.core import blocks
 from tandemdb.replication.core.peer import Mode
-from tandemdb.storage import Database, Root
+from tandemdb.replication.errors import SecondaryLost
+from tandemdb.replication.system import system_of
+from tandemdb.storage import Database, Root, Transaction
+from tandemdb.testing import VirtualClock
 
 from .processes import NodeProcess, in_step, until
 from .workload import make_table, put
@@ -104,4 +108,35 @@ def test_the_end_comes_while_the_middle_shows_a_commit(
     put(head, table, 1006, "after")
     until(lambda: head.root.lsn == middle.root.lsn == end.root.lsn, "all are level")
     assert head.digest() == middle.digest() == end.digest()
+    assert [record for record in caplog.records if getattr(record, "event", "") == "secondary_differs"] == []
+
+
+def test_a_middle_that_its_end_holds_up_asks_again_soon(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It may be a moment's matter, and what is committed meanwhile must not get more than it can take then."""
+    clock = VirtualClock()
+    head, middle = Database("head"), Database("middle")
+    table = make_table(head, 100)
+    attach(head, middle, clock=clock, pause=clock.pause, on_loss="degrade")
+    publisher = system_of(head).publisher
+    assert publisher is not None
+
+    def refuse(transaction: Transaction, *places: int) -> None:
+        raise SecondaryLost("a synchronous secondary is lost and commits are refused")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(blocks, "install", refuse)
+        patched.setattr(blocks, "commit", refuse)
+        for key in range(1000, 1010):
+            put(head, table, key, "held up")
+            publisher.links.pump_tight()
+            clock.pause(0.05)
+    assert middle.root.lsn < head.root.lsn
+    begin = clock()
+    while middle.root.lsn < head.root.lsn:
+        put(head, table, 2000, "goes on")
+        publisher.links.pump_tight()
+        clock.pause(0.01)
+        assert clock() - begin < 0.5
     assert [record for record in caplog.records if getattr(record, "event", "") == "secondary_differs"] == []

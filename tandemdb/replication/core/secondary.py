@@ -64,6 +64,7 @@ if TYPE_CHECKING:
 
 RETRY_SECONDS = 1.0
 RETRY_SECONDS_MAX = 8.0
+REFUSED_SECONDS = 0.02
 SETBACKS_MAX = 3
 
 State = Literal["asking", "copying", "following", "refused", "promoted", "detached"]
@@ -233,7 +234,9 @@ class Secondary:
             TAKES[type(message)](self, message, now)
         except MemoryError as error:
             self._restart("memory", 0, 0, f"MemoryError: {error}", now)
-        except (blocks.StorageError, ReplicationError, LookupError, TypeError, ValueError) as error:
+        except ReplicationError as error:  # Of whoever hears of commits here: those further down the chain.
+            self._restart("refused", 0, 0, f"{type(error).__name__}: {error}", now)
+        except (blocks.StorageError, LookupError, TypeError, ValueError) as error:
             self._restart("blocks", 0, 0, f"{type(error).__name__}: {error}", now)
 
     def promote(self, epoch: Epoch) -> LSN | None:
@@ -315,7 +318,14 @@ class Secondary:
             self.unseen.drop()
             # Whatever becomes of them: what cannot be installed is not to be part of the next transfer.
             remains, self.remains, self.staging = self.remains, Remains(), None
-            blocks.install_staging(self.database, staging, remains.images, self._doubts_itself)
+            former = self.identity.history
+            # Known before the blocks are here: who asks meanwhile, down a chain, is told what they belong to.
+            self.identity.history = list(staging.plan.history)
+            try:
+                blocks.install_staging(self.database, staging, remains.images, self._doubts_itself)
+            except BaseException:
+                self.identity.history = former
+                raise
             self._adopt(staging.plan)
             begin = staging.begin
             if begin is not None:
@@ -520,13 +530,15 @@ class Secondary:
         """Refuse what came, keep the last good root, and ask anew."""
         if code in ("root", "blocks"):
             self._doubts_itself = True
-        self._setbacks = self._setbacks + 1 if code in ("root", "blocks", "memory") else 0
+        self._setbacks = self._setbacks + 1 if code in ("root", "blocks", "memory", "refused") else 0
         self._send(Nack(code, expected, found, detail))
         refusal = self.outgoing.pop()
         self.connect(now)
         if self._setbacks > SETBACKS_MAX:
             # It is not the link's fault and will not pass at once: `tick` asks again, later each time.
             self.outgoing.clear()
+            if code == "refused":  # But for those down the chain, who may be in step in a moment.
+                self._retry_seconds = REFUSED_SECONDS
         self.outgoing.appendleft(refusal)
         self.reason = f"{code}: {detail}"
 
