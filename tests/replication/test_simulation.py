@@ -15,7 +15,7 @@ from tandemdb.storage import Database
 from tandemdb.testing import InvariantBroken, simulate
 from tandemdb.testing.__main__ import main
 
-SEEDS = 300
+SEEDS = 200
 SLICE = 25
 
 
