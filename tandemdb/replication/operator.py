@@ -19,7 +19,6 @@ from tandemdb.replication import linking, repairing, replica
 from tandemdb.replication.core import blocks
 from tandemdb.replication.errors import ReplicationError
 from tandemdb.replication.network.address import Security, read_address
-from tandemdb.replication.network.operating import log_in_to
 
 if TYPE_CHECKING:
     from tandemdb.replication.node import Node
@@ -160,12 +159,8 @@ class Operator:
 
     def repair(self, url: str) -> Answer:
         """Mend this node's damaged blocks from another one: answer with both, by table and number."""
-        identity = self.node.system.identity
-        other = log_in_to(read_address(url, self.node.address.security), identity)
-        try:
-            found = repairing.repair(self.node.database, other, identity.node)
-        finally:
-            other.close()
+        address = read_address(url, self.node.address.security)
+        found = repairing.repair_from(self.node.database, address, self.node.system.identity)
         return [list(map(list, found.damaged)), list(map(list, found.mended))], ()
 
     def block(self, table: int, number: int) -> Answer:

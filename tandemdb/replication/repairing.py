@@ -15,9 +15,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from tandemdb.replication.comparison import as_key, ask
 from tandemdb.replication.core import blocks
 from tandemdb.replication.events import emit
+from tandemdb.replication.network.operating import log_in_to
+from tandemdb.replication.network.transport import CONNECT_SECONDS
 from tandemdb.replication.roles import between_transactions
 
 if TYPE_CHECKING:
+    from tandemdb.replication.core.identity import Identity
+    from tandemdb.replication.network.address import Address
     from tandemdb.replication.network.calls import Caller
     from tandemdb.storage import Database
 
@@ -30,6 +34,19 @@ class Repair(NamedTuple):
 
     damaged: tuple[tuple[int, int], ...]
     mended: tuple[tuple[int, int], ...]
+
+
+def repair_from(database: Database, address: Address, identity: Identity, seconds: float = CONNECT_SECONDS) -> Repair:
+    """Mend the damaged blocks of a database from the node at an address.
+
+    Raises:
+        ReplicationError: as `repair`; it cannot be connected to, or does not let us in.
+    """
+    other = log_in_to(address, identity, seconds)
+    try:
+        return repair(database, other, identity.node)
+    finally:
+        other.close()
 
 
 def repair(database: Database, other: Caller, node: str) -> Repair:

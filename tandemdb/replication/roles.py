@@ -131,6 +131,8 @@ def between_transactions(database: Database) -> Iterator[Transaction]:
     try:
         yield transaction
     finally:
-        transaction.rollback()
-        if not settled:
-            database.showing.release()
+        try:
+            transaction.rollback()
+        finally:
+            if not settled:
+                database.showing.release()

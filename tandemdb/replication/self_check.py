@@ -21,7 +21,6 @@ from tandemdb.replication.errors import ReplicationError
 from tandemdb.replication.events import emit
 from tandemdb.replication.follower import Follower
 from tandemdb.replication.network.address import read_address
-from tandemdb.replication.network.operating import log_in_to
 
 if TYPE_CHECKING:
     from tandemdb.replication.node import Node
@@ -72,11 +71,8 @@ def mend(node: Node, damaged: list[tuple[int, int]]) -> bool:
     emit("damaged", node=identity.node, lsn=root.lsn, blocks=listed)
     for address in sources(node):
         try:
-            other = log_in_to(read_address(address, node.address.security), identity, CONNECT_SECONDS)
-            try:
-                found = repairing.repair(node.database, other, identity.node)
-            finally:
-                other.close()
+            source = read_address(address, node.address.security)
+            found = repairing.repair_from(node.database, source, identity, CONNECT_SECONDS)
         except ReplicationError as error:
             log.info("no block can be had from %s: %s", address, error)
             continue
