@@ -568,4 +568,4 @@ def always() -> bool:
 
 
 def nothing() -> None:
-    """There is no database."""
+    """There is no database; there is nobody to be told."""

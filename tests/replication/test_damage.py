@@ -26,12 +26,18 @@ def flip(root: Root, table: int) -> None:
     block.records[3] = (4, "a flipped bit", None)
 
 
+def start_nodes(stack: ExitStack, count: int, limits: Limits | None = None) -> list[Node]:
+    """Start nodes in this process, that end with the stack."""
+    nodes = [Node(Database("shop"), limits=limits) for _ in range(count)]
+    for node in nodes:
+        stack.callback(node.stop)
+        node.start()
+    return nodes
+
+
 def test_a_damaged_node_that_is_promoted_says_so(caplog: pytest.LogCaptureFixture) -> None:
     with ExitStack() as stack:
-        primary, whole, damaged = (Node(Database("shop")) for _ in range(3))
-        for node in (primary, whole, damaged):
-            stack.callback(node.stop)
-            node.start()
+        primary, whole, damaged = start_nodes(stack, 3)
         table = make_table(primary.database, 1000)
         for node in (whole, damaged):
             node.follow(primary.address)
@@ -147,10 +153,7 @@ def test_a_change_of_the_damaged_record_shows_it(mode: Mode, others: int) -> Non
 
 def test_a_primary_that_its_secondary_contradicts_mends_itself(caplog: pytest.LogCaptureFixture) -> None:
     with ExitStack() as stack:
-        primary, secondary = (Node(Database("shop"), limits=Limits(loss_grace_seconds=0.1)) for _ in range(2))
-        for node in (primary, secondary):
-            stack.callback(node.stop)
-            node.start()
+        primary, secondary = start_nodes(stack, 2, Limits(loss_grace_seconds=0.1))
         table = make_table(primary.database, 1000)
         secondary.follow(primary.address)
         until(lambda: secondary.database.digest() == primary.database.digest(), "level")
@@ -177,10 +180,7 @@ def test_a_primary_that_its_secondary_contradicts_mends_itself(caplog: pytest.Lo
 
 def test_the_middle_of_a_chain_mends_itself_from_its_primary() -> None:
     with ExitStack() as stack:
-        first, middle, last = (Node(Database("shop")) for _ in range(3))
-        for node in (first, middle, last):
-            stack.callback(node.stop)
-            node.start()
+        first, middle, last = start_nodes(stack, 3)
         table = make_table(first.database, 1000)
         middle.follow(first.address)
         until(lambda: same(first.database, middle.database), "the middle one is level")

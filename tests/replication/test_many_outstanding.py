@@ -28,6 +28,15 @@ LOST_SECONDS = 4.0
 SLACK_BYTES = 3 << 16
 
 
+def open_filled(running: ExitStack, rows: int) -> tandemdb.Connection:
+    """Open a database of this process that has a table with so many rows."""
+    connection = tandemdb.connect(":memory:", isolation_level=None)
+    running.callback(connection.close)
+    connection.execute("CREATE TABLE t (a INTEGER PRIMARY KEY, b)")
+    connection.executemany("INSERT INTO t VALUES (?, 0)", [(number,) for number in range(rows)])
+    return connection
+
+
 def write(connection: Any, first: int, count: int) -> int:
     """Commit so many changes, one each; returns how many are in doubt."""
     doubtful = 0
@@ -55,10 +64,7 @@ def test_small_ones_are_not_kept_for_a_frozen_secondary(
 ) -> None:
     commits = request.config.getoption("--commits")
     frozen = start_named(running, "frozen")
-    connection = tandemdb.connect(":memory:", isolation_level=None)
-    running.callback(connection.close)
-    connection.execute("CREATE TABLE t (a INTEGER PRIMARY KEY, b)")
-    connection.executemany("INSERT INTO t VALUES (?, 0)", [(number,) for number in range(ROWS)])
+    connection = open_filled(running, ROWS)
     mode = "async" if case == "asynchronous" else "sync"
     limits = {"log_bytes_max": LOG_BYTES, "window_bytes": LOG_BYTES, "on_loss": "degrade", "loss_grace_seconds": 0.1}
     limits["dead_seconds"] = LOST_SECONDS
@@ -99,10 +105,7 @@ def test_small_ones_are_not_kept_for_a_frozen_secondary(
 def test_nobody_waits_where_nobody_is_waited_for(running: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
     """Commits that go on without a frozen secondary, whose link still stands, do not wait for it to answer."""
     frozen = start_named(running, "frozen")
-    connection = tandemdb.connect(":memory:", isolation_level=None)
-    running.callback(connection.close)
-    connection.execute("CREATE TABLE t (a INTEGER PRIMARY KEY, b)")
-    connection.executemany("INSERT INTO t VALUES (?, 0)", [(number,) for number in range(ROWS)])
+    connection = open_filled(running, ROWS)
     connection.replicate_to(frozen.url, "sync", on_loss="degrade", loss_grace_seconds=0.1, dead_seconds=LOST_SECONDS)
     publisher = system_of(connection._database).publisher
     assert publisher is not None
@@ -133,10 +136,7 @@ def test_one_with_many_changes(mode: str, running: ExitStack, request: pytest.Fi
     """No secondary is taken for lost because of it, and readers there see all of it or nothing."""
     rows = request.config.getoption("--commits")
     node = start_named(running, "standby")
-    connection = tandemdb.connect(":memory:", isolation_level=None)
-    running.callback(connection.close)
-    connection.execute("CREATE TABLE t (a INTEGER PRIMARY KEY, b)")
-    connection.executemany("INSERT INTO t VALUES (?, 0)", [(number,) for number in range(rows)])
+    connection = open_filled(running, rows)
     connection.replicate_to(node.url, mode)
     until(partial(is_level, connection, node), "level")
     reading = node.connect()

@@ -75,11 +75,27 @@ class Client(threading.Thread):
             connection.execute("COMMIT")
 
 
-def test_nothing_fails_and_nothing_is_lost(two: list[Node]) -> None:
-    first, second = two
-    clients = [Client(str(first.address), name) for name in range(CLIENTS)]
+def start_clients(node: Node) -> list[Client]:
+    clients = [Client(str(node.address), name) for name in range(CLIENTS)]
     for client in clients:
         client.start()
+    return clients
+
+
+def end_clients(clients: list[Client]) -> None:
+    """Let them come to an end; nothing has failed for any of them."""
+    for client in clients:
+        client.stopping = True
+    for client in clients:
+        client.join(60)
+        assert not client.is_alive()
+        client.connection.close()
+    assert [client.failures for client in clients] == [[]] * CLIENTS
+
+
+def test_nothing_fails_and_nothing_is_lost(two: list[Node]) -> None:
+    first, second = two
+    clients = start_clients(first)
     for _ in range(SWITCHES):
         before = [client.done for client in clients]
         deadline = time.monotonic() + 60
@@ -89,13 +105,7 @@ def test_nothing_fails_and_nothing_is_lost(two: list[Node]) -> None:
         nodes.ask(str(first.address), None, "hand_over", str(second.address), "sync")
         first, second = second, first
         until_in_step(first)
-    for client in clients:
-        client.stopping = True
-    for client in clients:
-        client.join(60)
-        assert not client.is_alive()
-        client.connection.close()
-    assert [client.failures for client in clients] == [[]] * CLIENTS
+    end_clients(clients)
     with tandemdb.connect(str(first.address)) as connection:
         for client in clients:
             rows = connection.execute("SELECT number FROM t WHERE client = ? ORDER BY number", (client.name_there,))
@@ -107,21 +117,13 @@ def test_nothing_fails_and_nothing_is_lost(two: list[Node]) -> None:
 
 def test_a_secondary_is_suspended_and_no_commit_fails(two: list[Node]) -> None:
     first, second = two
-    clients = [Client(str(first.address), name) for name in range(CLIENTS)]
-    for client in clients:
-        client.start()
+    clients = start_clients(first)
     for _ in range(5):
         nodes.ask(str(second.address), None, "suspend")
         assert second.status()["following"]["suspended"] and first.status()["secondaries"] == []
         nodes.ask(str(second.address), None, "resume")
         until_in_step(first)
-    for client in clients:
-        client.stopping = True
-    for client in clients:
-        client.join(60)
-        assert not client.is_alive()
-        client.connection.close()
-    assert [client.failures for client in clients] == [[]] * CLIENTS
+    end_clients(clients)
     assert nodes.verify(str(first.address), str(second.address)).are_equal
 
 
